@@ -1,0 +1,166 @@
+//! Card data that masks itself: a PAN in clear needs `expose`, a track is never shown.
+
+use std::fmt;
+
+use zeroize::Zeroize;
+
+use super::NotOne;
+
+/// A primary account number, 8 to 19 digits. Shows itself masked; wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pan {
+    digits: [u8; 19],
+    len: u8,
+}
+
+/// What may be shown of a PAN: first six and last four of fourteen or more digits, else the last
+/// four (PCI DSS 4.0.1, 3.4.1 and FAQ 1091).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct MaskedPan {
+    text: [u8; 19],
+    len: u8,
+}
+
+/// Track 2, up to 37 characters with `=` between PAN and expiry. Never shown, never stored.
+pub struct Track2<'a>(&'a [u8]);
+
+impl Pan {
+    /// From 8 to 19 ASCII digits.
+    pub fn new(text: &[u8]) -> Result<Self, NotOne> {
+        let fault = NotOne { expected: "a PAN of 8 to 19 digits" };
+        if !(8..=19).contains(&text.len()) || !text.iter().all(u8::is_ascii_digit) {
+            return Err(fault);
+        }
+        let mut digits = [0; 19];
+        digits.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+        Ok(Self { digits, len: u8::try_from(text.len()).or(Err(fault))? })
+    }
+
+    /// The digits in clear. Every use of this is a decision about a secret.
+    pub fn expose(&self) -> &[u8] {
+        self.digits.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// What may be shown.
+    pub fn masked(&self) -> MaskedPan {
+        let shown_front = if 14 <= self.len { 6 } else { 0 };
+        let shown_back = usize::from(self.len) - 4;
+        let mut text = [b'*'; 19];
+        for (at, (to, from)) in text.iter_mut().zip(self.expose()).enumerate() {
+            if at < shown_front || shown_back <= at {
+                *to = *from;
+            }
+        }
+        MaskedPan { text, len: self.len }
+    }
+}
+
+impl Drop for Pan {
+    fn drop(&mut self) {
+        self.digits.zeroize();
+    }
+}
+
+impl MaskedPan {
+    /// The text, 8 to 19 characters of digits and `*`.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// Back from its text; digits only where a mask leaves them.
+    pub fn from_bytes(text: &[u8]) -> Result<Self, NotOne> {
+        let fault = NotOne { expected: "a masked PAN" };
+        if !(8..=19).contains(&text.len()) {
+            return Err(fault);
+        }
+        let front = if 14 <= text.len() { 6 } else { 0 };
+        let back = text.len() - 4;
+        let mut masked = Self { text: [b'*'; 19], len: u8::try_from(text.len()).or(Err(fault))? };
+        for (at, (to, from)) in masked.text.iter_mut().zip(text).enumerate() {
+            let shown = at < front || back <= at;
+            if !(if shown { from.is_ascii_digit() } else { *from == b'*' }) {
+                return Err(fault);
+            }
+            *to = *from;
+        }
+        Ok(masked)
+    }
+}
+
+impl<'a> Track2<'a> {
+    /// From up to 37 characters that hold a separator (`=` or `D`).
+    pub fn new(text: &'a [u8]) -> Result<Self, NotOne> {
+        if text.len() <= 37 && text.iter().any(|byte| matches!(byte, b'=' | b'D')) {
+            Ok(Self(text))
+        } else {
+            Err(NotOne { expected: "track 2 data of up to 37 characters with a separator" })
+        }
+    }
+
+    /// The PAN before the separator.
+    pub fn pan(&self) -> Result<Pan, NotOne> {
+        Pan::new(self.0.split(|byte| matches!(byte, b'=' | b'D')).next().unwrap_or_default())
+    }
+}
+
+impl fmt::Display for MaskedPan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(self.as_bytes()).unwrap_or("****"))
+    }
+}
+
+impl fmt::Debug for MaskedPan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Pan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.masked(), f)
+    }
+}
+
+impl fmt::Debug for Pan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.masked(), f)
+    }
+}
+
+impl fmt::Debug for Track2<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pan_masks_itself() {
+        for (digits, shown) in [
+            ("5413330000004111", "541333******4111"),
+            ("541333000000411", "541333*****0411"),
+            ("54133300004111", "541333****4111"),
+            ("5413330000411", "*********0411"),
+            ("12345678", "****5678"),
+        ] {
+            let pan = Pan::new(digits.as_bytes()).unwrap();
+            assert_eq!(format!("{pan} {pan:?}"), format!("{shown} {shown}"));
+            assert_eq!(MaskedPan::from_bytes(shown.as_bytes()).unwrap(), pan.masked());
+            assert!(MaskedPan::from_bytes(digits.as_bytes()).is_err());
+        }
+        for bad in ["1234567", "12345678901234567890", "541333000000411X"] {
+            assert!(Pan::new(bad.as_bytes()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_track_gives_its_pan_and_nothing_else() {
+        let track = Track2::new(b"5413330000004111=29122010000").unwrap();
+        assert_eq!(track.pan().unwrap().expose(), b"5413330000004111");
+        assert_eq!(format!("{track:?}"), "…");
+        assert!(Track2::new(b"5413330000004111").is_err());
+    }
+}

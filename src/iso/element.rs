@@ -1,0 +1,377 @@
+//! Element numbers, sets of them, and elements with their values in the house's own plain form.
+
+use std::fmt;
+
+use super::NotOne;
+
+/// The number of a data element, 2 to 128. The first is the bitmap's business and 0 is the MTI's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ElementNo(u8);
+
+/// A set of element numbers, 1 to 128, as the bits of a bitmap: element 1 is the highest bit.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct ElementSet(u128);
+
+/// Elements and their values, apart from any network's way of writing them.
+///
+/// A value is plain: digits and text as one byte a character (ASCII, above it latin-1), the track
+/// separator as `=`, binary elements as their bytes. 0 to 999 bytes each; ascending order.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Elements {
+    present: ElementSet,
+    /// For each element in ascending order its length as two bytes, low first, and its value.
+    bytes: Vec<u8>,
+}
+
+impl ElementNo {
+    /// From 2 to 128.
+    pub const fn new(number: u8) -> Result<Self, NotOne> {
+        if matches!(number, 2..=128) {
+            Ok(Self(number))
+        } else {
+            Err(NotOne { expected: "an element number from 2 to 128" })
+        }
+    }
+
+    /// The number itself, 2 to 128.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// For numbers that stand in the source.
+    ///
+    /// Evaluated at compile time wherever it is used in a `const`; a number out of range does not compile there.
+    pub const fn of(number: u8) -> Self {
+        assert!(matches!(number, 2..=128), "an element number from 2 to 128");
+        Self(number)
+    }
+
+    /// 2, primary account number.
+    pub const PAN: Self = Self::of(2);
+    /// 3, processing code.
+    pub const PROCESSING_CODE: Self = Self::of(3);
+    /// 4, amount, transaction.
+    pub const AMOUNT: Self = Self::of(4);
+    /// 7, transmission date and time.
+    pub const TRANSMISSION: Self = Self::of(7);
+    /// 11, systems trace audit number.
+    pub const STAN: Self = Self::of(11);
+    /// 12, time, local transaction.
+    pub const LOCAL_TIME: Self = Self::of(12);
+    /// 13, date, local transaction.
+    pub const LOCAL_DATE: Self = Self::of(13);
+    /// 15, date, settlement.
+    pub const SETTLEMENT_DATE: Self = Self::of(15);
+    /// 18, merchant type.
+    pub const MERCHANT_TYPE: Self = Self::of(18);
+    /// 32, acquiring institution identification code.
+    pub const ACQUIRER: Self = Self::of(32);
+    /// 33, forwarding institution identification code.
+    pub const FORWARDER: Self = Self::of(33);
+    /// 35, track 2 data.
+    pub const TRACK2: Self = Self::of(35);
+    /// 37, retrieval reference number.
+    pub const RRN: Self = Self::of(37);
+    /// 38, authorization identification response.
+    pub const APPROVAL_CODE: Self = Self::of(38);
+    /// 39, response code.
+    pub const RESPONSE_CODE: Self = Self::of(39);
+    /// 41, card acceptor terminal identification.
+    pub const TERMINAL: Self = Self::of(41);
+    /// 42, card acceptor identification code.
+    pub const MERCHANT: Self = Self::of(42);
+    /// 43, card acceptor name and location.
+    pub const MERCHANT_NAME: Self = Self::of(43);
+    /// 49, currency code, transaction.
+    pub const CURRENCY: Self = Self::of(49);
+    /// 70, network management information code.
+    pub const NETWORK_CODE: Self = Self::of(70);
+    /// 90, original data elements.
+    pub const ORIGINAL: Self = Self::of(90);
+}
+
+impl ElementSet {
+    /// No element.
+    pub const EMPTY: Self = Self(0);
+
+    /// From numbers that stand in the source, 1 to 128.
+    pub const fn of(numbers: &[u8]) -> Self {
+        let mut bits = 0;
+        let mut rest = numbers;
+        while let [number, tail @ ..] = rest {
+            assert!(matches!(*number, 1..=128), "an element number from 1 to 128");
+            bits |= 1 << (128 - *number);
+            rest = tail;
+        }
+        Self(bits)
+    }
+
+    /// From the 128 bits of both bitmaps, element 1 first.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The 128 bits of both bitmaps, element 1 first.
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// Whether the element is in it.
+    pub const fn has(self, no: ElementNo) -> bool {
+        self.0 & Self::bit(no) != 0
+    }
+
+    /// Whether nothing is in it.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How many are in it, 0 to 128.
+    pub const fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// How many members lie below the element: its place in ascending order, 0 to 127.
+    pub fn rank(self, no: ElementNo) -> usize {
+        // 128 - number is the shift of its bit; the bits above that one are the lower numbers.
+        let above = u32::from(129 - no.0);
+        self.0.checked_shr(above).unwrap_or(0).count_ones() as usize
+    }
+
+    /// With the element.
+    #[must_use]
+    pub const fn with(self, no: ElementNo) -> Self {
+        Self(self.0 | Self::bit(no))
+    }
+
+    /// Without the element.
+    #[must_use]
+    pub const fn without(self, no: ElementNo) -> Self {
+        Self(self.0 & !Self::bit(no))
+    }
+
+    /// Members of both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Members of either.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Members of this one and not of the other.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The members from 2 to 128, ascending.
+    pub fn iter(self) -> impl Iterator<Item = ElementNo> {
+        let mut bits = self.0 & (u128::MAX >> 1);
+        std::iter::from_fn(move || {
+            if bits == 0 {
+                return None;
+            }
+            let zeros = bits.leading_zeros();
+            bits &= !(1 << (127 - zeros));
+            u8::try_from(zeros + 1).ok().map(ElementNo)
+        })
+    }
+
+    const fn bit(no: ElementNo) -> u128 {
+        1 << (128 - no.0)
+    }
+}
+
+impl FromIterator<ElementNo> for ElementSet {
+    fn from_iter<I: IntoIterator<Item = ElementNo>>(numbers: I) -> Self {
+        numbers.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}
+
+impl Elements {
+    /// None, with room for about `capacity` bytes of values.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { present: ElementSet::EMPTY, bytes: Vec::with_capacity(capacity) }
+    }
+
+    /// Which elements are here.
+    pub const fn present(&self) -> ElementSet {
+        self.present
+    }
+
+    /// The value of an element; `None` when it is absent.
+    pub fn get(&self, no: ElementNo) -> Option<&[u8]> {
+        if !self.present.has(no) {
+            return None;
+        }
+        self.values().nth(self.present.rank(no))
+    }
+
+    /// Each element and its value, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (ElementNo, &[u8])> {
+        self.present.iter().zip(self.values())
+    }
+
+    /// Sets the value of an element, replacing what was there. Values beyond 65,535 bytes are cut.
+    pub fn set(&mut self, no: ElementNo, value: &[u8]) {
+        self.remove(no);
+        let at = self.place(no);
+        let len = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        let value = value.get(..usize::from(len)).unwrap_or_default();
+        if at == self.bytes.len() {
+            // Ascending insertion is the usual case, and needs no shifting.
+            self.bytes.extend_from_slice(&len.to_le_bytes());
+            self.bytes.extend_from_slice(value);
+        } else {
+            self.bytes.splice(at..at, len.to_le_bytes().into_iter().chain(value.iter().copied()));
+        }
+        self.present = self.present.with(no);
+    }
+
+    /// Sets the value of an element when it is absent.
+    pub fn set_if_absent(&mut self, no: ElementNo, value: &[u8]) {
+        if !self.present.has(no) {
+            self.set(no, value);
+        }
+    }
+
+    /// Takes an element out.
+    pub fn remove(&mut self, no: ElementNo) {
+        if !self.present.has(no) {
+            return;
+        }
+        let at = self.place(no);
+        let len = 2 + self.get(no).map_or(0, <[u8]>::len);
+        self.bytes.drain(at..at + len);
+        self.present = self.present.without(no);
+    }
+
+    /// The elements that are in the set, too.
+    #[must_use]
+    pub fn only(&self, set: ElementSet) -> Self {
+        let mut kept = Self::with_capacity(self.bytes.len());
+        for (no, value) in self.iter().filter(|(no, _)| set.has(*no)) {
+            kept.set(no, value);
+        }
+        kept
+    }
+
+    /// These elements, and over them the other's.
+    #[must_use]
+    pub fn overlaid(&self, other: &Self) -> Self {
+        let mut both = Self::with_capacity(self.bytes.len() + other.bytes.len());
+        for no in self.present.or(other.present).iter() {
+            if let Some(value) = other.get(no).or_else(|| self.get(no)) {
+                both.set(no, value);
+            }
+        }
+        both
+    }
+
+    /// As bytes: sixteen of the set, then each length and value. The form that records hold.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.present.0.to_be_bytes());
+        out.extend_from_slice(&self.bytes);
+    }
+
+    /// How many bytes `write` appends.
+    pub fn written_len(&self) -> usize {
+        16 + self.bytes.len()
+    }
+
+    /// Back from the bytes of `write`, all of them; `None` when they are not such bytes.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let (present, values) = bytes.split_first_chunk::<16>()?;
+        let present = ElementSet(u128::from_be_bytes(*present));
+        if present.0 >> 127 != 0 {
+            return None;
+        }
+        let mut rest = values;
+        for _ in 0..present.len() {
+            let (len, tail) = rest.split_first_chunk::<2>()?;
+            rest = tail.get(usize::from(u16::from_le_bytes(*len))..)?;
+        }
+        rest.is_empty().then(|| Self { present, bytes: values.to_vec() })
+    }
+
+    fn values(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || {
+            let (len, tail) = rest.split_first_chunk::<2>()?;
+            let (value, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
+            rest = tail;
+            Some(value)
+        })
+    }
+
+    /// The offset at which the element stands, or would stand.
+    fn place(&self, no: ElementNo) -> usize {
+        if self.present.bits() & (ElementSet::bit(no) - 1) == 0 && !self.present.has(no) {
+            return self.bytes.len();
+        }
+        self.values().take(self.present.rank(no)).map(|value| value.len() + 2).sum()
+    }
+}
+
+impl fmt::Display for ElementNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for ElementNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DE {}", self.0)
+    }
+}
+
+impl fmt::Debug for ElementSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// Values may be secrets: only the numbers and lengths are shown.
+impl fmt::Debug for Elements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(no, value)| (no, value.len()))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_counts_as_a_bitmap_does() {
+        let set = ElementSet::of(&[2, 3, 64, 65, 128]);
+        assert_eq!(set.bits() >> 64, 0x6000_0000_0000_0001);
+        assert_eq!(set.iter().map(ElementNo::get).collect::<Vec<_>>(), [2, 3, 64, 65, 128]);
+        for (rank, no) in set.iter().enumerate() {
+            assert_eq!(set.rank(no), rank);
+        }
+    }
+
+    #[test]
+    fn elements_in_any_order_of_setting() {
+        let mut elements = Elements::default();
+        for (no, value) in [(39, "00"), (4, "000000001000"), (38, "A1B2C3"), (4, "7"), (128, "")] {
+            elements.set(ElementNo::of(no), value.as_bytes());
+        }
+        elements.remove(ElementNo::of(38));
+        elements.remove(ElementNo::of(11));
+        let seen: Vec<_> = elements.iter().map(|(no, value)| (no.get(), value)).collect();
+        assert_eq!(seen, [(4, &b"7"[..]), (39, b"00"), (128, b"")]);
+        let mut bytes = Vec::new();
+        elements.write(&mut bytes);
+        assert_eq!(bytes.len(), elements.written_len());
+        assert_eq!(Elements::read(&bytes).as_ref(), Some(&elements));
+        for cut in 0..bytes.len() {
+            assert_eq!(Elements::read(&bytes[..cut]), None);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The house, floor by floor: a room uses rooms on lower floors only (`tests/tidy.rs` holds the table).
+
+// Floor 0: the nouns, cards at rest, the service manager, mistakes on purpose.
+pub mod iso;
+pub mod planted;
+pub mod seal;
+
+// Floor 1: where a message ends, how a network writes, what can happen, what is counted.
+pub mod record;

@@ -1,0 +1,94 @@
+//! Deliberate mistakes that the simulator must find; without the feature `planted` each is a constant `false`.
+
+/// One mistake, named after the rule that it breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// Trace 1: a late approval leaves its reversal as it stands.
+    LateApprovalIgnored,
+    /// Trace 1: a reversal is opened again under its old key.
+    ReopenedUnderTheSameKey,
+    /// Trace 2: the first answer to a reversal is final though the request was never answered.
+    NoSettle,
+    /// Trace 3: any answer to a reversal closes it.
+    RefusedAcknowledgementTaken,
+    /// Trace 4: a request that was never begun is declined and leaves all the same.
+    NotWithdrawn,
+    /// Trace 5: an unmatched approval is only journaled.
+    UnmatchedNotLookedUp,
+    /// Trace 6: a reversal of an unknown original is forgotten.
+    ReversalForgotten,
+    /// Trace 7: a decline of what was never forwarded is not held.
+    DeclineForgotten,
+    /// Trace 8: a key that is being looked up is not in the window.
+    LookUpRace,
+    /// Trace 9: the records of one input are committed apart.
+    TornInput,
+    /// Trace 10: the cut takes the books as they stand.
+    CutFromLaggingBooks,
+    /// Trace 11: a late answer to a dead-lettered advice takes it off the list.
+    DeadAdviceRevived,
+    /// Trace 12: an approval is reversed when any copy of it was not begun.
+    ToldThenReversed,
+    /// Trace 13: element 7 comes from the wall clock as it is.
+    TraceRecurs,
+    /// Effects leave before their records are durable.
+    EffectBeforeDurable,
+    /// An approval whose reversal is owed is replayed.
+    ReplayAfterReversal,
+    /// Session ids are used again.
+    SessionIdReused,
+    /// At a restart an unacknowledged advice is reversed instead of sent again.
+    AdviceReversedAtRestart,
+    /// Nothing is owed for what was unanswered at a crash.
+    NoReversalAtRestart,
+    /// A response is matched whatever link brings it.
+    AnswerFromAnotherLink,
+    /// The echoed amount, currency, PAN and processing code are not compared.
+    MismatchAccepted,
+    /// A response without a readable code counts as a decline.
+    UnknownCodeIsDecline,
+    /// A repeat with other content is answered like the original.
+    ContentIgnored,
+    /// A repeat in flight is forwarded again.
+    RepeatForwarded,
+    /// One original gets a reversal from each who asks.
+    TwoReversals,
+    /// A time-out owes nothing.
+    TimeOutOwesNothing,
+    /// An approval that reaches nobody is left alone.
+    UndeliveredLeft,
+    /// A date is cut while something stamped with it is in flight.
+    CutInFlight,
+    /// What is owed for one card is sent out of order.
+    OwedOutOfOrder,
+}
+
+#[cfg(feature = "planted")]
+mod switchboard {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Plants one mistake, or none, for whatever this thread does from now on.
+    pub fn plant(bug: Option<Bug>) {
+        PLANTED.set(bug);
+    }
+
+    /// Whether this mistake is to be made.
+    pub fn is(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+}
+
+#[cfg(feature = "planted")]
+pub use switchboard::{is, plant};
+
+/// Whether this mistake is to be made: never, in a build without the feature.
+#[cfg(not(feature = "planted"))]
+pub const fn is(_: Bug) -> bool {
+    false
+}

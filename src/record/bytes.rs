@@ -1,0 +1,525 @@
+//! Records as bytes: one byte of kind, then the fields in order; numbers little-endian, lists counted.
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "a disk chose these bytes")]
+
+use std::sync::Arc;
+
+use super::{
+    Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Secret,
+    Sent, Standing, Trace, TxnId, Unanswered, Undo, Verdict,
+};
+use crate::iso::{BusinessDate, Elements, MaskedPan, Mti, ResponseCode, Stan, Transmission, Wall};
+use crate::seal::{Keys, Sealed, Tag};
+
+/// Bytes that are no record: which field of which kind is wrong. Shows none of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {lsn:?} is damaged: {what}")]
+pub struct BadRecord {
+    /// The position at which the record stands.
+    pub lsn: Lsn,
+    /// The field that is wrong.
+    pub what: &'static str,
+}
+
+/// Appends a record's length (four bytes) and bytes. PANs leave memory sealed, under the position of their transaction.
+pub fn encode(record: &Record, lsn: Lsn, keys: &Keys, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    Writer { out, keys }.record(record, lsn);
+    let len = out.len().saturating_sub(start).saturating_sub(4);
+    let len = u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes();
+    if let Some(prefix) = out.get_mut(start..).and_then(|tail| tail.first_chunk_mut::<4>()) {
+        *prefix = len;
+    }
+}
+
+/// Reads one record from the front of `bytes`; gives it and the rest. Cards stay sealed.
+pub fn decode(bytes: &[u8], lsn: Lsn) -> Result<(Record, &[u8]), BadRecord> {
+    let cut = BadRecord { lsn, what: "it ends early" };
+    let (len, rest) = bytes.split_first_chunk::<4>().ok_or(cut)?;
+    let len = usize::try_from(u32::from_le_bytes(*len)).or(Err(cut))?;
+    let (body, rest) = rest.split_at_checked(len).ok_or(cut)?;
+    let mut reader = Reader { rest: body, what: "its kind" };
+    let record = reader.record();
+    match record {
+        Some(record) if reader.rest.is_empty() => Ok((record, rest)),
+        Some(_) => Err(BadRecord { lsn, what: "it is longer than its fields" }),
+        None => Err(BadRecord { lsn, what: reader.what }),
+    }
+}
+
+/// Reads the records of one commit, the first at `first`. All or none.
+pub fn decode_all(mut bytes: &[u8], first: Lsn) -> Result<Vec<Record>, BadRecord> {
+    let mut records = Vec::new();
+    let mut lsn = first;
+    while !bytes.is_empty() {
+        let (record, rest) = decode(bytes, lsn)?;
+        records.push(record);
+        bytes = rest;
+        lsn = Lsn(lsn.0.saturating_add(1));
+    }
+    Ok(records)
+}
+
+mod kind {
+    //! The first byte of a record. Numbers are never used again.
+    pub(super) const SENT: u8 = 1;
+    pub(super) const STORED: u8 = 2;
+    pub(super) const UNDONE: u8 = 3;
+    pub(super) const ANSWERED: u8 = 4;
+    pub(super) const TOLD: u8 = 5;
+    pub(super) const OVER: u8 = 6;
+    pub(super) const LATE: u8 = 7;
+    pub(super) const OWED: u8 = 8;
+    pub(super) const CLOSED: u8 = 9;
+    pub(super) const UNMATCHED: u8 = 10;
+    pub(super) const RESTORED: u8 = 11;
+    pub(super) const OPENED: u8 = 12;
+    pub(super) const CUT: u8 = 13;
+    pub(super) const CARRY_BEGINS: u8 = 14;
+    pub(super) const CARRIED: u8 = 15;
+    pub(super) const CARRY_ENDS: u8 = 16;
+}
+
+struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+    keys: &'a Keys,
+}
+
+impl Writer<'_> {
+    fn record(&mut self, record: &Record, lsn: Lsn) {
+        let opened = TxnId(lsn.0);
+        match record {
+            Record::Sent(sent) => self.u8(kind::SENT).sent(sent, opened),
+            Record::Stored(sent) => self.u8(kind::STORED).sent(sent, opened),
+            Record::Undone(undo) => self.u8(kind::UNDONE).undo(undo),
+            Record::Answered { txn, at, verdict, added } => {
+                self.u8(kind::ANSWERED).txn(*txn).wall(*at).u8(verdict.code()).elements(added)
+            }
+            Record::Told { txns } => {
+                self.u8(kind::TOLD).count(txns.len());
+                txns.iter().fold(self, |to, txn| to.txn(*txn))
+            }
+            Record::Over { txn, at, why } => self.u8(kind::OVER).txn(*txn).wall(*at).u8(why.code()),
+            Record::Late { txn, at, approved } => {
+                self.u8(kind::LATE).txn(*txn).wall(*at).u8(u8::from(*approved))
+            }
+            Record::Owed { txn, at, trace, reason } => {
+                self.u8(kind::OWED).txn(*txn).wall(*at).trace(*trace).u8(reason.code())
+            }
+            Record::Closed { txn, at, owing, trace, closing, code } => self
+                .u8(kind::CLOSED)
+                .txn(*txn)
+                .wall(*at)
+                .u8(owing.code())
+                .trace(*trace)
+                .u8(closing.code())
+                .code(*code),
+            Record::Unmatched { link, at, mti, trace, approved, orphan } => self
+                .u8(kind::UNMATCHED)
+                .u32(link.0)
+                .wall(*at)
+                .mti(*mti)
+                .some_trace(*trace)
+                .u8(u8::from(*approved))
+                .u8(u8::from(*orphan)),
+            Record::Restored(standing) => self.u8(kind::RESTORED).standing(standing),
+            Record::Opened { date, at } => self.u8(kind::OPENED).u32(date.0).wall(*at),
+            Record::Cut { date, at } => self.u8(kind::CUT).u32(date.0).wall(*at),
+            Record::CarryBegins { at, date, cut, closing, traces, open } => {
+                self.u8(kind::CARRY_BEGINS).wall(*at).u32(date.0).u32(cut.0);
+                self.u32(closing.map_or(u32::MAX, |date| date.0)).count(traces.len());
+                traces.iter().fold(self, |to, (link, trace)| to.u32(link.0).trace(*trace)).u32(*open)
+            }
+            Record::Carried(standing) => self.u8(kind::CARRIED).standing(standing),
+            Record::CarryEnds { open } => self.u8(kind::CARRY_ENDS).u32(*open),
+        };
+    }
+
+    fn sent(&mut self, sent: &Sent, txn: TxnId) -> &mut Self {
+        self.u32(sent.asker.0).tag(sent.key).tag(sent.content).mti(sent.mti).u32(sent.issuer.0);
+        self.trace(sent.trace).u32(sent.date.0).wall(sent.at).card(sent.card.as_ref(), txn);
+        self.u64(sent.completes.map_or(0, |txn| txn.0)).elements(&sent.elements)
+    }
+
+    fn undo(&mut self, undo: &Undo) -> &mut Self {
+        self.u32(undo.asker.0).tag(undo.key).tag(undo.content).mti(undo.mti).tag(undo.original_key);
+        self.u64(undo.original.map_or(0, |txn| txn.0)).code(Some(undo.code)).wall(undo.at)
+    }
+
+    fn standing(&mut self, standing: &Standing) -> &mut Self {
+        self.txn(standing.id);
+        match &standing.opening {
+            Opening::Request(sent) => self.u8(1).sent(sent, standing.id),
+            Opening::Advice(sent) => self.u8(2).sent(sent, standing.id),
+            Opening::Reversal(undo) => self.u8(3).undo(undo),
+        };
+        match &standing.outcome {
+            Outcome::InFlight => self.u8(1),
+            Outcome::Answered { verdict, added, at } => self.u8(2).u8(verdict.code()).elements(added).wall(*at),
+            Outcome::Over { why, at } => self.u8(3).u8(why.code()).wall(*at),
+            Outcome::Stored => self.u8(4),
+        };
+        self.u8(standing.heard.code()).u8(u8::from(standing.told));
+        self.debt(standing.advice.as_ref()).debt(standing.reversal.as_ref());
+        self.u64(standing.undone_by.map_or(0, |txn| txn.0))
+    }
+
+    fn debt(&mut self, debt: Option<&Debt>) -> &mut Self {
+        let Some(debt) = debt else { return self.u8(0) };
+        self.u8(1).trace(debt.trace).wall(debt.since).u8(debt.reason.code());
+        self.u8(match debt.state {
+            DebtState::Open => 0,
+            DebtState::Closed(closing) => closing.code(),
+        })
+        .code(debt.code)
+    }
+
+    fn card(&mut self, card: Option<&Card>, txn: TxnId) -> &mut Self {
+        let Some(card) = card else { return self.u8(0) };
+        let masked = card.masked.as_bytes();
+        self.u8(u8::try_from(masked.len()).unwrap_or(0));
+        self.out.extend_from_slice(masked);
+        self.tag(card.token);
+        match &card.secret {
+            Secret::Clear(pan) => {
+                let sealed = self.keys.seal(pan, txn.0);
+                self.sealed(&sealed)
+            }
+            Secret::Sealed(sealed) => self.sealed(sealed),
+        }
+    }
+
+    fn sealed(&mut self, sealed: &Sealed) -> &mut Self {
+        self.u32(sealed.key).u64(sealed.position).u8(u8::try_from(sealed.text.len()).unwrap_or(0));
+        self.out.extend_from_slice(&sealed.text);
+        self
+    }
+
+    fn elements(&mut self, elements: &Elements) -> &mut Self {
+        self.count(elements.written_len());
+        elements.write(self.out);
+        self
+    }
+
+    fn code(&mut self, code: Option<ResponseCode>) -> &mut Self {
+        let bytes = code.as_ref().map_or(&[][..], ResponseCode::as_bytes);
+        self.u8(u8::try_from(bytes.len()).unwrap_or(0));
+        self.out.extend_from_slice(bytes);
+        self
+    }
+
+    fn some_trace(&mut self, trace: Option<Trace>) -> &mut Self {
+        self.u8(u8::from(trace.is_some())).trace(trace.unwrap_or_default())
+    }
+
+    fn trace(&mut self, trace: Trace) -> &mut Self {
+        self.u32(trace.transmission.0).u32(trace.stan.get())
+    }
+
+    fn mti(&mut self, mti: Mti) -> &mut Self {
+        self.out.extend_from_slice(&mti.number().to_le_bytes());
+        self
+    }
+
+    fn txn(&mut self, txn: TxnId) -> &mut Self {
+        self.u64(txn.0)
+    }
+
+    fn wall(&mut self, wall: Wall) -> &mut Self {
+        self.u64(wall.0)
+    }
+
+    fn tag(&mut self, tag: Tag) -> &mut Self {
+        self.out.extend_from_slice(&tag.0.to_le_bytes());
+        self
+    }
+
+    fn count(&mut self, count: usize) -> &mut Self {
+        self.u32(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    fn u64(&mut self, value: u64) -> &mut Self {
+        self.out.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    fn u32(&mut self, value: u32) -> &mut Self {
+        self.out.extend_from_slice(&value.to_le_bytes());
+        self
+    }
+
+    fn u8(&mut self, value: u8) -> &mut Self {
+        self.out.push(value);
+        self
+    }
+}
+
+/// Takes fields from the front. `what` names the field being read, for the error.
+struct Reader<'a> {
+    rest: &'a [u8],
+    what: &'static str,
+}
+
+impl Reader<'_> {
+    fn record(&mut self) -> Option<Record> {
+        Some(match self.u8("its kind")? {
+            kind::SENT => Record::Sent(Arc::new(self.sent()?)),
+            kind::STORED => Record::Stored(Arc::new(self.sent()?)),
+            kind::UNDONE => Record::Undone(Arc::new(self.undo()?)),
+            kind::ANSWERED => Record::Answered {
+                txn: self.txn()?,
+                at: self.wall()?,
+                verdict: self.one_of("a verdict", Verdict::from_code)?,
+                added: Arc::new(self.elements()?),
+            },
+            kind::TOLD => Record::Told { txns: self.list(8, Self::txn)? },
+            kind::OVER => Record::Over {
+                txn: self.txn()?,
+                at: self.wall()?,
+                why: self.one_of("why it is over", Unanswered::from_code)?,
+            },
+            kind::LATE => Record::Late { txn: self.txn()?, at: self.wall()?, approved: self.flag()? },
+            kind::OWED => Record::Owed {
+                txn: self.txn()?,
+                at: self.wall()?,
+                trace: self.trace()?,
+                reason: self.one_of("why it is owed", Reason::from_code)?,
+            },
+            kind::CLOSED => Record::Closed {
+                txn: self.txn()?,
+                at: self.wall()?,
+                owing: self.one_of("what is owed", Owing::from_code)?,
+                trace: self.trace()?,
+                closing: self.one_of("how it closed", Closing::from_code)?,
+                code: self.code()?,
+            },
+            kind::UNMATCHED => self.unmatched()?,
+            kind::RESTORED => Record::Restored(Box::new(self.standing()?)),
+            kind::OPENED => Record::Opened { date: self.date()?, at: self.wall()? },
+            kind::CUT => Record::Cut { date: self.date()?, at: self.wall()? },
+            kind::CARRY_BEGINS => self.carry_begins()?,
+            kind::CARRIED => Record::Carried(Box::new(self.standing()?)),
+            kind::CARRY_ENDS => Record::CarryEnds { open: self.u32("a count")? },
+            _ => return None,
+        })
+    }
+
+    fn unmatched(&mut self) -> Option<Record> {
+        let (link, at, mti) = (LinkId(self.u32("a link")?), self.wall()?, self.mti()?);
+        let (known, trace) = (self.flag()?, self.trace()?);
+        let trace = known.then_some(trace);
+        Some(Record::Unmatched { link, at, mti, trace, approved: self.flag()?, orphan: self.flag()? })
+    }
+
+    fn carry_begins(&mut self) -> Option<Record> {
+        Some(Record::CarryBegins {
+            at: self.wall()?,
+            date: self.date()?,
+            cut: self.date()?,
+            closing: Some(self.date()?).filter(|date| date.0 != u32::MAX),
+            traces: self.list(12, |from| Some((LinkId(from.u32("a link")?), from.trace()?)))?,
+            open: self.u32("a count")?,
+        })
+    }
+
+    fn sent(&mut self) -> Option<Sent> {
+        Some(Sent {
+            asker: LinkId(self.u32("a link")?),
+            key: self.tag()?,
+            content: self.tag()?,
+            mti: self.mti()?,
+            issuer: LinkId(self.u32("a link")?),
+            trace: self.trace()?,
+            date: self.date()?,
+            at: self.wall()?,
+            card: self.card()?,
+            completes: Some(self.txn()?).filter(|txn| txn.0 != 0),
+            elements: self.elements()?,
+        })
+    }
+
+    fn undo(&mut self) -> Option<Undo> {
+        Some(Undo {
+            asker: LinkId(self.u32("a link")?),
+            key: self.tag()?,
+            content: self.tag()?,
+            mti: self.mti()?,
+            original_key: self.tag()?,
+            original: Some(self.txn()?).filter(|txn| txn.0 != 0),
+            code: self.code()??,
+            at: self.wall()?,
+        })
+    }
+
+    fn standing(&mut self) -> Option<Standing> {
+        Some(Standing {
+            id: self.txn()?,
+            opening: match self.u8("what opened it")? {
+                1 => Opening::Request(Arc::new(self.sent()?)),
+                2 => Opening::Advice(Arc::new(self.sent()?)),
+                3 => Opening::Reversal(Arc::new(self.undo()?)),
+                _ => return None,
+            },
+            outcome: match self.u8("an outcome")? {
+                1 => Outcome::InFlight,
+                2 => Outcome::Answered {
+                    verdict: self.one_of("a verdict", Verdict::from_code)?,
+                    added: Arc::new(self.elements()?),
+                    at: self.wall()?,
+                },
+                3 => Outcome::Over {
+                    why: self.one_of("why it is over", Unanswered::from_code)?,
+                    at: self.wall()?,
+                },
+                4 => Outcome::Stored,
+                _ => return None,
+            },
+            heard: self.one_of("what was heard", Approval::from_code)?,
+            told: self.flag()?,
+            advice: self.debt()?,
+            reversal: self.debt()?,
+            undone_by: Some(self.txn()?).filter(|txn| txn.0 != 0),
+        })
+    }
+
+    fn debt(&mut self) -> Option<Option<Debt>> {
+        if !self.flag()? {
+            return Some(None);
+        }
+        Some(Some(Debt {
+            trace: self.trace()?,
+            since: self.wall()?,
+            reason: self.one_of("why it is owed", Reason::from_code)?,
+            state: match self.u8("how far it is")? {
+                0 => DebtState::Open,
+                closing => DebtState::Closed(Closing::from_code(closing)?),
+            },
+            code: self.code()?,
+        }))
+    }
+
+    fn card(&mut self) -> Option<Option<Card>> {
+        let len = self.u8("a card")?;
+        if len == 0 {
+            return Some(None);
+        }
+        let masked = MaskedPan::from_bytes(self.take(usize::from(len), "a masked PAN")?).ok()?;
+        let token = self.tag()?;
+        let (key, position, len) = (self.u32("a key")?, self.u64("a position")?, self.u8("a sealed PAN")?);
+        let text = self.take(usize::from(len), "a sealed PAN")?.to_vec();
+        Some(Some(Card { masked, token, secret: Secret::Sealed(Sealed { key, position, text }) }))
+    }
+
+    fn elements(&mut self) -> Option<Elements> {
+        let len = usize::try_from(self.u32("elements")?).ok()?;
+        Elements::read(self.take(len, "elements")?)
+    }
+
+    /// A counted list; `least` is the size of its smallest entry, so that a count cannot ask for more than is there.
+    fn list<T>(&mut self, least: usize, mut entry: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = usize::try_from(self.u32("a count")?).ok()?;
+        if count > self.rest.len().checked_div(least)? {
+            return None;
+        }
+        (0..count).map(|_| entry(self)).collect()
+    }
+
+    fn code(&mut self) -> Option<Option<ResponseCode>> {
+        let len = self.u8("a response code")?;
+        if len == 0 {
+            return Some(None);
+        }
+        let text = self.take(usize::from(len), "a response code")?;
+        ResponseCode::new(text).ok().map(Some)
+    }
+
+    fn one_of<T>(&mut self, what: &'static str, from_code: fn(u8) -> Option<T>) -> Option<T> {
+        from_code(self.u8(what)?)
+    }
+
+    fn trace(&mut self) -> Option<Trace> {
+        let transmission = Transmission(self.u32("element 7")?);
+        Some(Trace { transmission, stan: Stan::new(self.u32("element 11")?).ok()? })
+    }
+
+    fn mti(&mut self) -> Option<Mti> {
+        let (digits, rest) = self.rest.split_first_chunk::<2>()?;
+        (self.rest, self.what) = (rest, "an MTI");
+        Mti::new(u16::from_le_bytes(*digits)).ok()
+    }
+
+    fn tag(&mut self) -> Option<Tag> {
+        let (bytes, rest) = self.rest.split_first_chunk::<16>()?;
+        (self.rest, self.what) = (rest, "a keyed hash");
+        Some(Tag(u128::from_le_bytes(*bytes)))
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        match self.u8("a yes or no")? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    fn date(&mut self) -> Option<BusinessDate> {
+        self.u32("a date").map(BusinessDate)
+    }
+
+    fn txn(&mut self) -> Option<TxnId> {
+        self.u64("a transaction").map(TxnId)
+    }
+
+    fn wall(&mut self) -> Option<Wall> {
+        self.u64("a time").map(Wall)
+    }
+
+    fn u64(&mut self, what: &'static str) -> Option<u64> {
+        self.what = what;
+        let (bytes, rest) = self.rest.split_first_chunk::<8>()?;
+        self.rest = rest;
+        Some(u64::from_le_bytes(*bytes))
+    }
+
+    fn u32(&mut self, what: &'static str) -> Option<u32> {
+        self.what = what;
+        let (bytes, rest) = self.rest.split_first_chunk::<4>()?;
+        self.rest = rest;
+        Some(u32::from_le_bytes(*bytes))
+    }
+
+    fn u8(&mut self, what: &'static str) -> Option<u8> {
+        self.what = what;
+        let (byte, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*byte)
+    }
+
+    fn take(&mut self, len: usize, what: &'static str) -> Option<&[u8]> {
+        self.what = what;
+        let (bytes, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+}
+
+/// Gives an enum of plain choices its byte, and back.
+macro_rules! coded {
+    ($name:ident { $($choice:ident = $code:literal),+ }) => {
+        impl $name {
+            const fn code(self) -> u8 {
+                match self { $(Self::$choice => $code),+ }
+            }
+            const fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$choice),)+ _ => None }
+            }
+        }
+    };
+}
+
+coded!(Verdict { Approved = 1, Declined = 2, Mismatched = 3 });
+coded!(Unanswered { Deadline = 1, Restart = 2, Reversed = 3, NeverBegun = 4 });
+coded!(Reason { Unanswered = 1, Mismatched = 2, Undelivered = 3, Asked = 4, Late = 5, Settle = 6 });
+coded!(Owing { Advice = 1, Reversal = 2 });
+coded!(Closing { Final = 1, Provisional = 2, Dead = 3 });
+coded!(Approval { Never = 0, Declined = 1, Approved = 2 });

@@ -1,0 +1,134 @@
+//! How a transaction stands: the sum of its records, in one value.
+
+use std::sync::Arc;
+
+use super::{Closing, Reason, Sent, Trace, TxnId, Unanswered, Undo, Verdict};
+use crate::iso::{BusinessDate, Elements, ResponseCode, Wall};
+
+/// How a transaction stands. `tranlog` folds records into it; carries and books hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Which.
+    pub id: TxnId,
+    /// What opened it.
+    pub opening: Opening,
+    /// What its asker hears, or heard.
+    pub outcome: Outcome,
+    /// What its issuer ever said, in time or late.
+    pub heard: Approval,
+    /// Whether a copy of the answer was handed to a socket, as far as the journal knows.
+    pub told: bool,
+    /// The advice that is owed to the issuer; none for a request.
+    pub advice: Option<Debt>,
+    /// The reversal that is, or was, owed to the issuer.
+    pub reversal: Option<Debt>,
+    /// The asker's reversal, where there is one.
+    pub undone_by: Option<TxnId>,
+}
+
+/// What opened a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// A request, 0100 or 0200.
+    Request(Arc<Sent>),
+    /// An advice, 0120 or 0220.
+    Advice(Arc<Sent>),
+    /// An asker's reversal, 0400 or 0420.
+    Reversal(Arc<Undo>),
+}
+
+/// What the asker of a request hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing yet.
+    InFlight,
+    /// The issuer's answer.
+    Answered {
+        /// How it was taken.
+        verdict: Verdict,
+        /// What it adds or changes.
+        added: Arc<Elements>,
+        /// When it came.
+        at: Wall,
+    },
+    /// A decline of our own.
+    Over {
+        /// Why.
+        why: Unanswered,
+        /// When.
+        at: Wall,
+    },
+    /// "I have stored it": an advice or a reversal, from its first record on.
+    Stored,
+}
+
+/// What an issuer ever said to a request or an advice. An approval is never forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Approval {
+    /// Nothing.
+    #[default]
+    Never,
+    /// No.
+    Declined,
+    /// Yes, or something that might be a yes.
+    Approved,
+}
+
+/// A message that we owe the issuer until it acknowledges it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Debt {
+    /// Elements 7 and 11 under which it goes out now; only an answer to these closes it.
+    pub trace: Trace,
+    /// Since when, under this trace.
+    pub since: Wall,
+    /// Why; an advice is owed because it was asked for.
+    pub reason: Reason,
+    /// How far it is.
+    pub state: DebtState,
+    /// The code of the last answer that closed it.
+    pub code: Option<ResponseCode>,
+}
+
+/// How far a debt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DebtState {
+    /// To be sent until it is answered.
+    Open,
+    /// Answered.
+    Closed(Closing),
+}
+
+impl Standing {
+    /// The message that opened it, unless that was a reversal.
+    pub const fn sent(&self) -> Option<&Arc<Sent>> {
+        match &self.opening {
+            Opening::Request(sent) | Opening::Advice(sent) => Some(sent),
+            Opening::Reversal(_) => None,
+        }
+    }
+
+    /// The day it belongs to; none for a reversal.
+    pub fn date(&self) -> Option<BusinessDate> {
+        self.sent().map(|sent| sent.date)
+    }
+
+    /// Whether it must be carried: in flight, or owing, or to be asked once more.
+    pub fn is_open(&self) -> bool {
+        let owes = |debt: &Option<Debt>| {
+            debt.as_ref().is_some_and(|debt| {
+                matches!(debt.state, DebtState::Open | DebtState::Closed(Closing::Provisional))
+            })
+        };
+        matches!(self.outcome, Outcome::InFlight) || owes(&self.advice) || owes(&self.reversal)
+    }
+
+    /// Whether the asker may be told "approved": an approval stands, and nothing undoes it.
+    pub fn stands_approved(&self) -> bool {
+        let approved = match &self.outcome {
+            Outcome::Answered { verdict, .. } => *verdict == Verdict::Approved,
+            Outcome::Stored => self.advice.is_some(),
+            Outcome::InFlight | Outcome::Over { .. } => false,
+        };
+        approved && self.reversal.is_none()
+    }
+}
