@@ -7,3 +7,7 @@ pub mod seal;
 
 // Floor 1: where a message ends, how a network writes, what can happen, what is counted.
 pub mod record;
+
+// Floor 3: peers' sockets, directions, what happened to every transaction and what is owed.
+pub mod route;
+pub mod tranlog;

@@ -36,7 +36,9 @@ pub struct Tag(pub u128);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// Another key sealed it.
-    #[error("sealed with key {sealed:08x}, and the key at hand is {held:08x}: is it the credential file of this state directory?")]
+    #[error(
+        "sealed with key {sealed:08x}, and the key at hand is {held:08x}: is it the credential file of this state directory?"
+    )]
     OtherKey {
         /// The key that sealed it.
         sealed: u32,
@@ -85,7 +87,7 @@ impl Keys {
     }
 
     /// The keyed hash of parts, each counted with its length, so that no two lists of parts run together.
-    pub fn tag<'a>(&self, name: &'static str, parts: impl IntoIterator<Item = &'a [u8]>) -> Tag {
+    pub fn tag(&self, name: &'static str, parts: &[&[u8]]) -> Tag {
         let mut text = Zeroizing::new(Vec::with_capacity(128));
         text.extend_from_slice(name.as_bytes());
         text.push(0);
@@ -141,7 +143,7 @@ mod tests {
     #[test]
     fn parts_do_not_run_together() {
         let keys = Keys::new(&[7; 32]);
-        let tag = |name, parts: &[&[u8]]| keys.tag(name, parts.iter().copied());
+        let tag = |name, parts: &[&[u8]]| keys.tag(name, parts);
         assert_eq!(tag("a", &[b"12", b"3"]), tag("a", &[b"12", b"3"]));
         assert_ne!(tag("a", &[b"12", b"3"]), tag("a", &[b"1", b"23"]));
         assert_ne!(tag("a", &[b"12", b"3"]), tag("b", &[b"12", b"3"]));

@@ -45,8 +45,8 @@ impl Currency {
     /// How many decimals its minor unit has, 0 to 4 (ISO 4217; unlisted currencies have two).
     pub const fn exponent(self) -> u8 {
         match self.0 {
-            108 | 152 | 174 | 262 | 324 | 352 | 392 | 410 | 548 | 600 | 646 | 704 | 800 | 940 | 950
-            | 952 | 953 => 0,
+            108 | 152 | 174 | 262 | 324 | 352 | 392 | 410 | 548 | 600 | 646 | 704 | 800 | 940
+            | 950 | 952 | 953 => 0,
             48 | 368 | 400 | 414 | 434 | 512 | 788 => 3,
             927 | 990 => 4,
             _ => 2,

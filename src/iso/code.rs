@@ -60,7 +60,11 @@ impl Stan {
 
     /// From 0 to 999,999.
     pub const fn new(number: u32) -> Result<Self, NotOne> {
-        if number <= Self::MAX { Ok(Self(number)) } else { Err(NotOne { expected: "a STAN of six digits" }) }
+        if number <= Self::MAX {
+            Ok(Self(number))
+        } else {
+            Err(NotOne { expected: "a STAN of six digits" })
+        }
     }
 
     /// From six ASCII digits.

@@ -41,7 +41,11 @@ pub enum Function {
 impl Mti {
     /// From its four digits as a number, 0 to 9999.
     pub const fn new(digits: u16) -> Result<Self, NotOne> {
-        if digits <= 9999 { Ok(Self(digits)) } else { Err(NotOne { expected: "an MTI of four digits" }) }
+        if digits <= 9999 {
+            Ok(Self(digits))
+        } else {
+            Err(NotOne { expected: "an MTI of four digits" })
+        }
     }
 
     /// From four ASCII digits.
@@ -119,7 +123,11 @@ impl Mti {
             return None;
         }
         let origin = self.digit(0);
-        let plain = if self.is_repeat() { self.0 - 1 } else { self.0 - u16::from(origin.saturating_sub(5)) };
+        let plain = if self.is_repeat() {
+            self.0 - 1
+        } else {
+            self.0 - u16::from(origin.saturating_sub(5))
+        };
         Some(Self(plain + 10))
     }
 

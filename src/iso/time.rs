@@ -55,7 +55,9 @@ impl Transmission {
         let (_, month, day) = civil(self.0 / 86_400);
         let second = self.0 % 86_400;
         let mut text = [b'0'; 10];
-        for (pair, value) in text.chunks_mut(2).zip([month, day, second / 3600, second / 60 % 60, second % 60]) {
+        for (pair, value) in
+            text.chunks_mut(2).zip([month, day, second / 3600, second / 60 % 60, second % 60])
+        {
             two_digits(pair, value);
         }
         text
@@ -66,13 +68,15 @@ impl BusinessDate {
     /// From `YYYY-MM-DD`, 1970 to 9999.
     pub fn from_text(text: &str) -> Result<Self, NotOne> {
         let fault = NotOne { expected: "a date like 2026-11-23" };
-        let [a, b, c, d, b'-', e, f, b'-', g, h] = text.as_bytes() else { return Err(fault) };
-        let number = |digits: &[&u8]| {
-            digits.iter().try_fold(0, |number, digit| {
-                digit.is_ascii_digit().then(|| number * 10 + u32::from(**digit - b'0')).ok_or(fault)
-            })
+        let number = |from: usize, to: usize| {
+            let digits =
+                text.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+            digits.and_then(|digits| digits.parse::<u32>().ok()).ok_or(fault)
         };
-        let (year, month, day) = (number(&[a, b, c, d])?, number(&[e, f])?, number(&[g, h])?);
+        if text.len() != 10 || text.get(4..5) != Some("-") || text.get(7..8) != Some("-") {
+            return Err(fault);
+        }
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
         if year < 1970 || !(1..=12).contains(&month) || day == 0 {
             return Err(fault);
         }

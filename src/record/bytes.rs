@@ -1,11 +1,15 @@
 //! Records as bytes: one byte of kind, then the fields in order; numbers little-endian, lists counted.
-#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "a disk chose these bytes")]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    reason = "a disk chose these bytes"
+)]
 
 use std::sync::Arc;
 
 use super::{
-    Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Secret,
-    Sent, Standing, Trace, TxnId, Unanswered, Undo, Verdict,
+    Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
+    Secret, Sent, Standing, Trace, TxnId, Unanswered, Undo, Verdict,
 };
 use crate::iso::{BusinessDate, Elements, MaskedPan, Mti, ResponseCode, Stan, Transmission, Wall};
 use crate::seal::{Keys, Sealed, Tag};
@@ -128,7 +132,10 @@ impl Writer<'_> {
             Record::CarryBegins { at, date, cut, closing, traces, open } => {
                 self.u8(kind::CARRY_BEGINS).wall(*at).u32(date.0).u32(cut.0);
                 self.u32(closing.map_or(u32::MAX, |date| date.0)).count(traces.len());
-                traces.iter().fold(self, |to, (link, trace)| to.u32(link.0).trace(*trace)).u32(*open)
+                traces
+                    .iter()
+                    .fold(self, |to, (link, trace)| to.u32(link.0).trace(*trace))
+                    .u32(*open)
             }
             Record::Carried(standing) => self.u8(kind::CARRIED).standing(standing),
             Record::CarryEnds { open } => self.u8(kind::CARRY_ENDS).u32(*open),
@@ -155,7 +162,9 @@ impl Writer<'_> {
         };
         match &standing.outcome {
             Outcome::InFlight => self.u8(1),
-            Outcome::Answered { verdict, added, at } => self.u8(2).u8(verdict.code()).elements(added).wall(*at),
+            Outcome::Answered { verdict, added, at } => {
+                self.u8(2).u8(verdict.code()).elements(added).wall(*at)
+            }
             Outcome::Over { why, at } => self.u8(3).u8(why.code()).wall(*at),
             Outcome::Stored => self.u8(4),
         };
@@ -260,6 +269,7 @@ struct Reader<'a> {
     what: &'static str,
 }
 
+#[expect(clippy::option_option, reason = "outside: damaged; inside: absent")]
 impl Reader<'_> {
     fn record(&mut self) -> Option<Record> {
         Some(match self.u8("its kind")? {
@@ -278,7 +288,9 @@ impl Reader<'_> {
                 at: self.wall()?,
                 why: self.one_of("why it is over", Unanswered::from_code)?,
             },
-            kind::LATE => Record::Late { txn: self.txn()?, at: self.wall()?, approved: self.flag()? },
+            kind::LATE => {
+                Record::Late { txn: self.txn()?, at: self.wall()?, approved: self.flag()? }
+            }
             kind::OWED => Record::Owed {
                 txn: self.txn()?,
                 at: self.wall()?,
@@ -308,7 +320,14 @@ impl Reader<'_> {
         let (link, at, mti) = (LinkId(self.u32("a link")?), self.wall()?, self.mti()?);
         let (known, trace) = (self.flag()?, self.trace()?);
         let trace = known.then_some(trace);
-        Some(Record::Unmatched { link, at, mti, trace, approved: self.flag()?, orphan: self.flag()? })
+        Some(Record::Unmatched {
+            link,
+            at,
+            mti,
+            trace,
+            approved: self.flag()?,
+            orphan: self.flag()?,
+        })
     }
 
     fn carry_begins(&mut self) -> Option<Record> {
@@ -405,7 +424,8 @@ impl Reader<'_> {
         }
         let masked = MaskedPan::from_bytes(self.take(usize::from(len), "a masked PAN")?).ok()?;
         let token = self.tag()?;
-        let (key, position, len) = (self.u32("a key")?, self.u64("a position")?, self.u8("a sealed PAN")?);
+        let (key, position, len) =
+            (self.u32("a key")?, self.u64("a position")?, self.u8("a sealed PAN")?);
         let text = self.take(usize::from(len), "a sealed PAN")?.to_vec();
         Some(Some(Card { masked, token, secret: Secret::Sealed(Sealed { key, position, text }) }))
     }
@@ -416,7 +436,11 @@ impl Reader<'_> {
     }
 
     /// A counted list; `least` is the size of its smallest entry, so that a count cannot ask for more than is there.
-    fn list<T>(&mut self, least: usize, mut entry: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+    fn list<T>(
+        &mut self,
+        least: usize,
+        mut entry: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let count = usize::try_from(self.u32("a count")?).ok()?;
         if count > self.rest.len().checked_div(least)? {
             return None;

@@ -7,7 +7,9 @@ mod standing;
 
 use std::sync::Arc;
 
-use crate::iso::{BusinessDate, Elements, MaskedPan, Mti, Pan, ResponseCode, Stan, Transmission, Wall};
+use crate::iso::{
+    BusinessDate, Elements, MaskedPan, Mti, Pan, ResponseCode, Stan, Transmission, Wall,
+};
 use crate::seal::{Keys, SealError, Sealed, Tag};
 
 pub use bytes::{BadRecord, decode, decode_all, encode};
@@ -297,7 +299,10 @@ impl Record {
 impl LinkId {
     /// The number of a link's name: 32 bits of FNV-1a. `check` refuses two names with one number.
     pub fn of_name(name: &str) -> Self {
-        Self(name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)))
+        Self(
+            name.bytes()
+                .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)),
+        )
     }
 }
 

@@ -1,0 +1,112 @@
+//! The state machine of one transaction: its standing, changed by one record at a time.
+
+use std::sync::Arc;
+
+use crate::record::{
+    Approval, Closing, Debt, DebtState, Lsn, Opening, Outcome, Owing, Reason, Record, Standing,
+    TxnId, Verdict,
+};
+
+/// The standing that a record opens; none for the others.
+pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
+    let standing = |opening, outcome, advice| Standing {
+        id,
+        opening,
+        outcome,
+        heard: Approval::Never,
+        told: false,
+        advice,
+        reversal: None,
+        undone_by: None,
+    };
+    match record {
+        Record::Sent(sent) => {
+            Some(standing(Opening::Request(Arc::clone(sent)), Outcome::InFlight, None))
+        }
+        Record::Stored(sent) => {
+            let debt = Debt {
+                trace: sent.trace,
+                since: sent.at,
+                reason: Reason::Asked,
+                state: DebtState::Open,
+                code: None,
+            };
+            Some(standing(Opening::Advice(Arc::clone(sent)), Outcome::Stored, Some(debt)))
+        }
+        Record::Undone(undo) => {
+            Some(standing(Opening::Reversal(Arc::clone(undo)), Outcome::Stored, None))
+        }
+        Record::Restored(standing) | Record::Carried(standing) => Some((**standing).clone()),
+        Record::Answered { .. }
+        | Record::Told { .. }
+        | Record::Over { .. }
+        | Record::Late { .. }
+        | Record::Owed { .. }
+        | Record::Closed { .. }
+        | Record::Unmatched { .. }
+        | Record::Opened { .. }
+        | Record::Cut { .. }
+        | Record::CarryBegins { .. }
+        | Record::CarryEnds { .. } => None,
+    }
+}
+
+/// Changes a standing by the record about it that stands at `lsn`. A record that cannot follow what went before is a broken
+/// invariant: it stops the process, with the journal intact.
+pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
+    match record {
+        Record::Answered { at, verdict, added, .. } => {
+            assert!(standing.outcome == Outcome::InFlight, "{:?} was answered twice", standing.id);
+            standing.heard = standing.heard.max(match verdict {
+                Verdict::Approved | Verdict::Mismatched => Approval::Approved,
+                Verdict::Declined => Approval::Declined,
+            });
+            standing.outcome =
+                Outcome::Answered { verdict: *verdict, added: Arc::clone(added), at: *at };
+        }
+        Record::Told { .. } => standing.told = true,
+        Record::Over { at, why, .. } => {
+            assert!(standing.outcome == Outcome::InFlight, "{:?} was over already", standing.id);
+            standing.outcome = Outcome::Over { why: *why, at: *at };
+        }
+        Record::Late { approved, .. } => {
+            assert!(standing.outcome != Outcome::InFlight, "{:?} is not over yet", standing.id);
+            let heard = if *approved { Approval::Approved } else { Approval::Declined };
+            standing.heard = standing.heard.max(heard);
+        }
+        Record::Owed { at, trace, reason, .. } => {
+            standing.reversal = Some(Debt {
+                trace: *trace,
+                since: *at,
+                reason: *reason,
+                state: DebtState::Open,
+                code: None,
+            });
+        }
+        Record::Closed { owing, trace, closing, code, .. } => {
+            let debt = match owing {
+                Owing::Advice => standing.advice.as_mut(),
+                Owing::Reversal => standing.reversal.as_mut(),
+            };
+            if let Some(debt) =
+                debt.filter(|debt| debt.trace == *trace && debt.state == DebtState::Open)
+            {
+                debt.state = DebtState::Closed(*closing);
+                debt.code = *code;
+                if *owing == Owing::Advice && *closing == Closing::Final {
+                    standing.heard = Approval::Approved;
+                }
+            }
+        }
+        Record::Undone(_) => standing.undone_by = Some(TxnId(lsn.0)),
+        Record::Sent(_)
+        | Record::Stored(_)
+        | Record::Unmatched { .. }
+        | Record::Restored(_)
+        | Record::Opened { .. }
+        | Record::Cut { .. }
+        | Record::CarryBegins { .. }
+        | Record::Carried(_)
+        | Record::CarryEnds { .. } => {}
+    }
+}

@@ -1,0 +1,492 @@
+//! What happened to every transaction, and what is owed: a fold over records; knows no links and no disks.
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new record must be thought about here")]
+
+mod fold;
+mod spread;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use crate::iso::{BusinessDate, Class, Stan, Wall};
+use crate::planted::{self, Bug};
+use crate::record::{
+    Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Record, Standing, Trace, TxnId,
+};
+use crate::seal::Tag;
+
+pub use fold::{fold, opened};
+use spread::Spread;
+
+/// What the books can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Ask {
+    /// The transaction that an asker's key names.
+    Key(Tag),
+    /// The transaction that was given this pair on this link.
+    Trace {
+        /// The issuer's link.
+        link: LinkId,
+        /// The class of the message that carried the pair.
+        class: Class,
+        /// Elements 7 and 11.
+        trace: Trace,
+    },
+}
+
+/// What a response on an issuer's link answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A request, 0100 or 0200.
+    Request,
+    /// An owed message.
+    Owed(Owing),
+}
+
+/// How much is remembered of what is over.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a closed transaction stays in memory, milliseconds.
+    pub window_ms: u64,
+    /// How many transactions stay in memory, the open ones beyond it not counted.
+    pub entries_max: usize,
+    /// Links whose network does not echo element 7: there element 11 alone must tell.
+    pub untimed: BTreeSet<LinkId>,
+}
+
+/// Every transaction in memory, by id, by asker's key and by issuer's trace; and the counters of the journal.
+#[derive(Debug)]
+pub struct Tranlog {
+    settings: Settings,
+    entries: HashMap<TxnId, Entry, Spread>,
+    /// The duplicate window.
+    keys: HashMap<Tag, TxnId, Spread>,
+    traces: HashMap<(LinkId, u8, Trace), (TxnId, Asked), Spread>,
+    /// In the order in which they came into memory, for leaving it again.
+    order: VecDeque<(Wall, TxnId)>,
+    /// The open ones, in order.
+    open: BTreeSet<TxnId>,
+    issued: BTreeMap<LinkId, Trace>,
+    in_flight: BTreeMap<BusinessDate, u32>,
+    date: BusinessDate,
+    cut: BusinessDate,
+    closing: Option<BusinessDate>,
+    tail: Lsn,
+    last_at: Wall,
+    carry_began: Lsn,
+}
+
+#[derive(Debug)]
+struct Entry {
+    standing: Standing,
+    /// The record from which on recovery can build it.
+    anchor: Lsn,
+}
+
+impl Tranlog {
+    /// Nothing has happened.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            entries: HashMap::default(),
+            keys: HashMap::default(),
+            traces: HashMap::default(),
+            order: VecDeque::new(),
+            open: BTreeSet::new(),
+            issued: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            date: BusinessDate::default(),
+            cut: BusinessDate::default(),
+            closing: None,
+            tail: Lsn(0),
+            last_at: Wall(0),
+            carry_began: Lsn(0),
+        }
+    }
+
+    /// Recovery reads its first record at this position: the next one that is applied.
+    pub fn begin_at(&mut self, next: Lsn) {
+        self.tail = Lsn(next.0.saturating_sub(1));
+    }
+
+    /// The one place where state changes: live when a record is appended, and at recovery. Gives its position.
+    pub fn apply(&mut self, record: &Record) -> Lsn {
+        self.tail = Lsn(self.tail.0 + 1);
+        let id = TxnId(self.tail.0);
+        match record {
+            Record::Sent(_) | Record::Stored(_) | Record::Undone(_) => {
+                if let Some(standing) = opened(id, record) {
+                    self.admit(standing);
+                }
+                if let Record::Undone(undo) = record
+                    && let Some(original) = undo.original
+                {
+                    self.change(original, record);
+                }
+            }
+            Record::Answered { txn, .. }
+            | Record::Over { txn, .. }
+            | Record::Late { txn, .. }
+            | Record::Owed { txn, .. }
+            | Record::Closed { txn, .. } => self.change(*txn, record),
+            Record::Told { txns } => txns.iter().for_each(|txn| self.change(*txn, record)),
+            Record::Unmatched { at, .. } => self.seen(*at),
+            Record::Restored(standing) | Record::Carried(standing) => {
+                self.admit((**standing).clone());
+            }
+            Record::Opened { date, at } => {
+                self.closing = (self.date != BusinessDate::default()).then_some(self.date);
+                self.date = *date;
+                self.seen(*at);
+            }
+            Record::Cut { date, at } => {
+                let waiting = self.in_flight.get(date).copied().unwrap_or(0);
+                assert!(
+                    waiting == 0 || planted::is(Bug::CutInFlight),
+                    "{date} was cut while {waiting} transactions of it were in flight"
+                );
+                self.cut = *date;
+                self.closing = None;
+                self.seen(*at);
+            }
+            Record::CarryBegins { at, date, cut, closing, traces, .. } => {
+                self.carry_began = self.tail;
+                (self.date, self.cut, self.closing) = (*date, *cut, *closing);
+                self.issued = traces.iter().copied().collect();
+                self.seen(*at);
+            }
+            Record::CarryEnds { .. } => {}
+        }
+        self.tail
+    }
+
+    /// The records that let recovery begin with them: the counters and everything open.
+    pub fn carry(&self, at: Wall) -> Vec<Record> {
+        let open = u32::try_from(self.open.len()).unwrap_or(u32::MAX);
+        let begins = Record::CarryBegins {
+            at,
+            date: self.date,
+            cut: self.cut,
+            closing: self.closing,
+            traces: self.issued.iter().map(|(link, trace)| (*link, *trace)).collect(),
+            open,
+        };
+        std::iter::once(begins)
+            .chain(self.open().map(|standing| Record::Carried(Box::new(standing.clone()))))
+            .chain(std::iter::once(Record::CarryEnds { open }))
+            .collect()
+    }
+
+    /// How a transaction stands, if it is in memory.
+    pub fn standing(&self, txn: TxnId) -> Option<&Standing> {
+        self.entries.get(&txn).map(|entry| &entry.standing)
+    }
+
+    /// Whether recovery would not know this transaction unless it is restored before its next record.
+    pub fn must_restore(&self, txn: TxnId) -> bool {
+        self.entries.get(&txn).is_some_and(|entry| entry.anchor < self.carry_began)
+    }
+
+    /// The transaction that an asker's key names, if the window has it.
+    pub fn by_key(&self, key: Tag) -> Option<TxnId> {
+        self.keys.get(&key).copied()
+    }
+
+    /// What a response of this class with this pair answers on this link, if memory has it.
+    pub fn by_trace(&self, link: LinkId, class: Class, trace: Trace) -> Option<(TxnId, Asked)> {
+        self.traces.get(&self.trace_key(link, class, trace)).copied()
+    }
+
+    /// A pair that was never given on this link before; none when every trace number is taken.
+    pub fn fresh_trace(&self, link: LinkId, class: Class, wall: Wall) -> Option<Trace> {
+        let last = self.issued.get(&link).copied().unwrap_or_default();
+        if planted::is(Bug::TraceRecurs) {
+            let stan = Stan::new(last.stan.get() % Stan::MAX + 1).ok()?;
+            return Some(Trace { transmission: wall.transmission(), stan });
+        }
+        let mut trace =
+            Trace { transmission: last.transmission.max(wall.transmission()), stan: last.stan };
+        let tries = if self.settings.untimed.contains(&link) { self.traces.len() + 1 } else { 1 };
+        for _ in 0..tries {
+            if trace.stan.get() == Stan::MAX {
+                trace.transmission.0 = trace.transmission.0.max(last.transmission.0 + 1);
+                trace.stan = Stan::new(1).ok()?;
+            } else {
+                trace.stan = Stan::new(trace.stan.get() + 1).ok()?;
+            }
+            if self.by_trace(link, class, trace).is_none() {
+                return Some(trace);
+            }
+        }
+        None
+    }
+
+    /// Lets go of what is closed and old, or too much.
+    pub fn forget(&mut self, wall: Wall) {
+        let excess = self.order.len().saturating_sub(self.settings.entries_max);
+        let oldest = Wall(wall.0.saturating_sub(self.settings.window_ms));
+        for looked_at in 0.. {
+            let Some((since, txn)) = self.order.front().copied() else { return };
+            if looked_at >= excess && since > oldest {
+                return;
+            }
+            self.order.pop_front();
+            if self.open.contains(&txn) {
+                // It is looked at again after a whole window.
+                self.order.push_back((wall, txn));
+            } else {
+                self.evict(txn);
+            }
+            if looked_at >= excess.max(Self::FORGET_MAX) {
+                return;
+            }
+        }
+    }
+
+    /// The open transactions, in order.
+    pub fn open(&self) -> impl Iterator<Item = &Standing> {
+        self.open.iter().filter_map(|txn| self.standing(*txn))
+    }
+
+    /// Every transaction in memory, in order.
+    pub fn in_memory(&self) -> Vec<&Standing> {
+        let mut all: Vec<_> = self.entries.values().map(|entry| &entry.standing).collect();
+        all.sort_unstable_by_key(|standing| standing.id);
+        all
+    }
+
+    /// How many transactions are in memory.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is in memory.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many requests of a day are in flight.
+    pub fn in_flight(&self, date: BusinessDate) -> u32 {
+        self.in_flight.get(&date).copied().unwrap_or(0)
+    }
+
+    /// How many requests are in flight.
+    pub fn in_flight_total(&self) -> u32 {
+        self.in_flight.values().sum()
+    }
+
+    /// The day in force; day 0 before the first.
+    pub const fn date(&self) -> BusinessDate {
+        self.date
+    }
+
+    /// The last day that was cut; day 0 before the first.
+    pub const fn cut(&self) -> BusinessDate {
+        self.cut
+    }
+
+    /// The day that is to be cut when nothing of it is in flight any more.
+    pub const fn closing(&self) -> Option<BusinessDate> {
+        self.closing
+    }
+
+    /// The position of the last record.
+    pub const fn tail(&self) -> Lsn {
+        self.tail
+    }
+
+    /// The position at which the last carry began.
+    pub const fn carry_began(&self) -> Lsn {
+        self.carry_began
+    }
+
+    /// The latest wall time in a record.
+    pub const fn last_at(&self) -> Wall {
+        self.last_at
+    }
+
+    fn admit(&mut self, standing: Standing) {
+        let id = standing.id;
+        if let Some(entry) = self.entries.get_mut(&id) {
+            // A carry, or a restoring, of what memory knows: recovery may begin later from now on.
+            assert!(
+                entry.standing == standing,
+                "the carried state of {id:?} is not the state in memory"
+            );
+            entry.anchor = self.tail;
+            return;
+        }
+        match &standing.opening {
+            Opening::Request(sent) | Opening::Advice(sent) => {
+                self.keys.insert(sent.key, id);
+                self.seen(sent.at);
+            }
+            Opening::Reversal(undo) => {
+                self.keys.insert(undo.key, id);
+                if undo.original.is_none() {
+                    self.keys.insert(undo.original_key, id);
+                }
+                self.seen(undo.at);
+            }
+        }
+        self.order.push_back((self.last_at, id));
+        self.entries.insert(id, Entry { standing, anchor: self.tail });
+        self.index(id, None);
+    }
+
+    fn change(&mut self, txn: TxnId, record: &Record) {
+        let Some(entry) = self.entries.get_mut(&txn) else { return };
+        let before = entry.standing.marks();
+        fold(&mut entry.standing, self.tail, record);
+        if let Some(at) = at(record) {
+            self.seen(at);
+        }
+        self.index(txn, Some(before));
+    }
+
+    /// Brings the indexes up to a changed standing.
+    fn index(&mut self, txn: TxnId, before: Option<Marks>) {
+        let Some(entry) = self.entries.get(&txn) else { return };
+        let now = entry.standing.marks();
+        let sent = entry.standing.sent().cloned();
+        let was = before.unwrap_or_default();
+        if was.open != now.open {
+            if now.open {
+                self.open.insert(txn);
+            } else {
+                self.open.remove(&txn);
+            }
+        }
+        let Some(sent) = sent else { return };
+        if was.in_flight != now.in_flight {
+            let count = self.in_flight.entry(sent.date).or_default();
+            *count = if now.in_flight { *count + 1 } else { count.saturating_sub(1) };
+            if *count == 0 {
+                self.in_flight.remove(&sent.date);
+            }
+        }
+        for (owing, class, old, new) in [
+            (None, sent.mti.class(), was.request, now.request),
+            (Some(Owing::Advice), sent.mti.class(), was.advice, now.advice),
+            (Some(Owing::Reversal), Class::Reversal, was.reversal, now.reversal),
+        ] {
+            if old == new {
+                continue;
+            }
+            if let Some(old) = old {
+                let key = self.trace_key(sent.issuer, class, old);
+                self.traces.remove(&key);
+            }
+            if let Some(new) = new {
+                let key = self.trace_key(sent.issuer, class, new);
+                self.traces.insert(key, (txn, owing.map_or(Asked::Request, Asked::Owed)));
+                self.issued(sent.issuer, new);
+            }
+        }
+    }
+
+    /// Remembers the latest pair of a link; what is carried or restored may be older.
+    fn issued(&mut self, link: LinkId, trace: Trace) {
+        let last = self.issued.entry(link).or_default();
+        if *last < trace || planted::is(Bug::TraceRecurs) {
+            *last = trace;
+        }
+    }
+
+    fn evict(&mut self, txn: TxnId) {
+        let Some(entry) = self.entries.remove(&txn) else { return };
+        let standing = entry.standing;
+        match &standing.opening {
+            Opening::Request(sent) | Opening::Advice(sent) => {
+                self.keys.remove(&sent.key);
+                let marks = standing.marks();
+                for (class, trace) in [
+                    (sent.mti.class(), marks.request),
+                    (sent.mti.class(), marks.advice),
+                    (Class::Reversal, marks.reversal),
+                ] {
+                    if let Some(trace) = trace {
+                        let key = self.trace_key(sent.issuer, class, trace);
+                        self.traces.remove(&key);
+                    }
+                }
+            }
+            Opening::Reversal(undo) => {
+                self.keys.remove(&undo.key);
+                if undo.original.is_none() && self.keys.get(&undo.original_key) == Some(&txn) {
+                    self.keys.remove(&undo.original_key);
+                }
+            }
+        }
+    }
+
+    fn trace_key(&self, link: LinkId, class: Class, trace: Trace) -> (LinkId, u8, Trace) {
+        let told = if self.settings.untimed.contains(&link) {
+            Trace { stan: trace.stan, ..Trace::default() }
+        } else {
+            trace
+        };
+        (link, class.digit(), told)
+    }
+
+    fn seen(&mut self, at: Wall) {
+        self.last_at = self.last_at.max(at);
+    }
+
+    /// How many entries one call lets go of because of their age.
+    const FORGET_MAX: usize = 64;
+}
+
+/// What the indexes know of a standing.
+#[derive(Clone, Copy, Default)]
+struct Marks {
+    open: bool,
+    in_flight: bool,
+    request: Option<Trace>,
+    advice: Option<Trace>,
+    reversal: Option<Trace>,
+}
+
+impl Standing {
+    fn marks(&self) -> Marks {
+        Marks {
+            open: self.is_open(),
+            in_flight: matches!(self.outcome, Outcome::InFlight),
+            request: match &self.opening {
+                Opening::Request(sent) => Some(sent.trace),
+                Opening::Advice(_) | Opening::Reversal(_) => None,
+            },
+            advice: self.advice.as_ref().map(|debt| debt.trace),
+            reversal: self.reversal.as_ref().map(|debt| debt.trace),
+        }
+    }
+
+    /// The debt of a kind, while it is open.
+    pub fn open_debt(&self, owing: Owing) -> Option<&Debt> {
+        match owing {
+            Owing::Advice => self.advice.as_ref(),
+            Owing::Reversal => self.reversal.as_ref(),
+        }
+        .filter(|debt| debt.state == DebtState::Open)
+    }
+}
+
+/// When a record happened, where it says.
+const fn at(record: &Record) -> Option<Wall> {
+    match record {
+        Record::Answered { at, .. }
+        | Record::Over { at, .. }
+        | Record::Late { at, .. }
+        | Record::Owed { at, .. }
+        | Record::Closed { at, .. }
+        | Record::Unmatched { at, .. }
+        | Record::Opened { at, .. }
+        | Record::Cut { at, .. }
+        | Record::CarryBegins { at, .. } => Some(*at),
+        Record::Sent(_)
+        | Record::Stored(_)
+        | Record::Undone(_)
+        | Record::Told { .. }
+        | Record::Restored(_)
+        | Record::Carried(_)
+        | Record::CarryEnds { .. } => None,
+    }
+}
