@@ -4,8 +4,10 @@
 pub mod iso;
 pub mod planted;
 pub mod seal;
+pub mod systemd;
 
 // Floor 1: where a message ends, how a network writes, what can happen, what is counted.
+pub mod meter;
 pub mod record;
 
 // Floor 3: peers' sockets, directions, what happened to every transaction and what is owed.
