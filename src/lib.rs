@@ -7,6 +7,7 @@ pub mod seal;
 pub mod systemd;
 
 // Floor 1: where a message ends, how a network writes, what can happen, what is counted.
+pub mod framing;
 pub mod meter;
 pub mod record;
 
