@@ -11,6 +11,9 @@ pub mod framing;
 pub mod meter;
 pub mod record;
 
+// Floor 2: bytes and messages, records made durable.
+pub mod journal;
+
 // Floor 3: peers' sockets, directions, what happened to every transaction and what is owed.
 pub mod route;
 pub mod tranlog;
