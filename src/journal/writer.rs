@@ -144,7 +144,12 @@ fn recovered(files: &[File], carries: &[Lsn]) -> Result<Vec<Commit>, JournalErro
         next = here.last().map_or(next, |commit| Lsn(commit.last().0.saturating_add(1)));
         commits.extend(here);
     }
-    Ok(commits)
+    match commits.first() {
+        Some(first) if carries.contains(&from) && !(first.carry && first.first == from) => {
+            Err(oldest.damaged(from, "no carry is where the list of carries says"))
+        }
+        _ => Ok(commits),
+    }
 }
 
 /// Removes what a crash left: files that were being made, and companions of files that were unlinked.
@@ -174,5 +179,197 @@ fn remove(path: &Path) -> Result<(), JournalError> {
             path: path.to_owned(),
             source,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Reader, verify};
+    use super::*;
+
+    const DAY: u32 = 20_780;
+
+    fn settings(directory: &Path) -> Settings {
+        Settings { directory: directory.join("journal"), retention_days: 2 }
+    }
+
+    /// `count` records; their bytes are nobody's business here.
+    fn commit(first: u64, count: u32, carry: bool, day: u32) -> Commit {
+        let byte = u8::try_from(first % 251).unwrap();
+        Commit { first: Lsn(first), count, carry, day, blob: vec![byte; 40 * count as usize] }
+    }
+
+    fn write(settings: &Settings, commits: &[Commit]) {
+        let (mut journal, _) = Journal::open(settings).unwrap();
+        commits.iter().for_each(|commit| journal.commit(commit).unwrap());
+    }
+
+    #[test]
+    fn recovery_begins_at_the_last_carry_but_one() {
+        for (carries, begins) in [
+            (&[][..], 0),
+            (&[0], 0),
+            (&[1], 0),
+            (&[0, 3], 0),
+            (&[0, 3, 5], 3),
+            (&[0, 3, 5, 7], 5),
+            (&[6, 7], 6),
+        ] {
+            let scratch = tempfile::tempdir().unwrap();
+            let settings = settings(scratch.path());
+            let commits: Vec<_> = (0..8_u64)
+                .map(|at| {
+                    commit(
+                        1 + at * 3,
+                        3,
+                        carries.contains(&at),
+                        DAY + u32::try_from(at / 4).unwrap(),
+                    )
+                })
+                .collect();
+            write(&settings, &commits);
+            let (_, recovery) = Journal::open(&settings).unwrap();
+            assert_eq!(recovery.commits, commits[begins..], "carries at {carries:?}");
+            assert_eq!(recovery.next, Lsn(25));
+        }
+    }
+
+    #[test]
+    fn a_later_day_begins_a_file_at_its_first_carry() {
+        let scratch = tempfile::tempdir().unwrap();
+        let settings = settings(scratch.path());
+        let commits = [
+            commit(1, 2, true, DAY),
+            commit(3, 1, false, DAY + 1),
+            commit(4, 5, true, DAY + 1),
+            commit(9, 1, true, DAY),
+            commit(10, 1, true, DAY + 2),
+        ];
+        write(&settings, &commits);
+        let names: Vec<_> =
+            file::list(&settings.directory).unwrap().iter().map(|name| name.first.0).collect();
+        assert_eq!(names, [1, 4, 10]);
+        let (_, recovery) = Journal::open(&settings).unwrap();
+        assert_eq!(recovery.commits, commits[3..]);
+        let mut reader = Reader::open(&settings.directory);
+        for (after, limit, seen) in [
+            (0, 1, 0..1),
+            (0, usize::MAX, 0..2),
+            (2, 1, 1..2),
+            (3, 1, 2..3),
+            (5, 999, 2..4),
+            (9, 9, 4..5),
+            (10, 9, 5..5),
+        ] {
+            assert_eq!(reader.after(Lsn(after), limit).unwrap(), commits[seen], "after {after}");
+        }
+    }
+
+    #[test]
+    fn a_reader_follows_the_writer_over_files() {
+        let scratch = tempfile::tempdir().unwrap();
+        let settings = settings(scratch.path());
+        let mut reader = Reader::open(&settings.directory);
+        let (mut journal, recovery) = Journal::open(&settings).unwrap();
+        assert_eq!(recovery, Recovery { commits: Vec::new(), next: Lsn(1) });
+        let mut seen = Lsn(0);
+        for at in 0..20_u64 {
+            assert!(reader.after(seen, usize::MAX).unwrap().is_empty());
+            let commit = commit(1 + at * 7, 7, at % 5 == 0, DAY + u32::try_from(at / 6).unwrap());
+            journal.commit(&commit).unwrap();
+            assert_eq!(reader.after(seen, usize::MAX).unwrap(), std::slice::from_ref(&commit));
+            seen = commit.last();
+        }
+        assert_eq!(journal.next(), Lsn(141));
+    }
+
+    #[test]
+    fn old_files_go_unless_somebody_needs_them() {
+        for (followed, oldest) in [(None, 7), (Some(0), 1), (Some(3), 4), (Some(9), 7)] {
+            let scratch = tempfile::tempdir().unwrap();
+            let settings = settings(scratch.path());
+            let (mut journal, _) = Journal::open(&settings).unwrap();
+            for (at, day) in [0, 1, 4, 6].into_iter().enumerate() {
+                if let Some(lsn) = followed {
+                    journal.followed(Lsn(lsn));
+                }
+                journal.commit(&commit(1 + 3 * at as u64, 3, true, DAY + day)).unwrap();
+            }
+            let mut reader = Reader::open(&settings.directory);
+            assert_eq!(reader.oldest().unwrap(), Some(Lsn(oldest)));
+            if oldest > 1 {
+                assert!(matches!(reader.after(Lsn(0), 1), Err(JournalError::Gone { .. })));
+            }
+            drop(journal);
+            assert_eq!(Journal::open(&settings).unwrap().1.commits.len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_commit_out_of_order_poisons() {
+        for bad in [commit(3, 1, false, DAY), commit(5, 1, false, DAY), commit(4, 0, false, DAY)] {
+            let scratch = tempfile::tempdir().unwrap();
+            let (mut journal, _) = Journal::open(&settings(scratch.path())).unwrap();
+            journal.commit(&commit(1, 3, true, DAY)).unwrap();
+            assert!(matches!(journal.commit(&bad), Err(JournalError::OutOfOrder { .. })));
+            assert!(matches!(
+                journal.commit(&commit(4, 1, false, DAY)),
+                Err(JournalError::Poisoned)
+            ));
+        }
+    }
+
+    #[test]
+    fn a_crash_while_a_file_begins() {
+        let scratch = tempfile::tempdir().unwrap();
+        let settings = settings(scratch.path());
+        let commits = [commit(1, 2, true, DAY), commit(3, 2, true, DAY)];
+        write(&settings, &commits);
+        // Made and renamed, and no commit in it; another one half made; the companion of one that is gone.
+        let empty = Name { day: DAY + 1, first: Lsn(5) };
+        File::create(&settings.directory, empty).unwrap();
+        let unborn = Name { day: DAY + 2, first: Lsn(6) };
+        let leftovers = [
+            format!("{}.new", unborn.text()),
+            format!("{}.new-wal", unborn.text()),
+            format!("{}-wal", Name { day: DAY, first: Lsn(77) }.text()),
+        ];
+        for leftover in &leftovers {
+            fs::write(settings.directory.join(leftover), b"half").unwrap();
+        }
+        let (mut journal, recovery) = Journal::open(&settings).unwrap();
+        assert_eq!(recovery, Recovery { commits: commits.to_vec(), next: Lsn(5) });
+        assert!(leftovers.iter().all(|leftover| !settings.directory.join(leftover).exists()));
+        journal.commit(&commit(5, 1, false, DAY + 1)).unwrap();
+        drop(journal);
+        assert_eq!(Journal::open(&settings).unwrap().1.commits.len(), 3);
+    }
+
+    #[test]
+    fn a_missing_file_is_noticed() {
+        let scratch = tempfile::tempdir().unwrap();
+        let settings = settings(scratch.path());
+        let commits: Vec<_> =
+            (0..3_u32).map(|at| commit(1 + u64::from(at), 1, at != 2, DAY + at)).collect();
+        write(&settings, &commits);
+        let gone = Name { day: DAY, first: Lsn(1) }.text();
+        fs::rename(settings.directory.join(&gone), scratch.path().join(&gone)).unwrap();
+        // The carry in the second file is enough, and a reader is told what is missing.
+        assert_eq!(Journal::open(&settings).unwrap().1.commits, commits[1..]);
+        let mut reader = Reader::open(&settings.directory);
+        assert!(matches!(reader.after(Lsn(0), 1), Err(JournalError::Gone { .. })));
+        assert!(matches!(verify(&settings.directory), Err(JournalError::Damaged { .. })));
+    }
+
+    #[test]
+    fn another_format_is_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        let settings = settings(scratch.path());
+        write(&settings, &[commit(1, 1, true, DAY)]);
+        let path = settings.directory.join(Name { day: DAY, first: Lsn(1) }.text());
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        drop(connection);
+        assert!(matches!(Journal::open(&settings), Err(JournalError::Format { found: 2, .. })));
     }
 }
