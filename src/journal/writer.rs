@@ -201,7 +201,9 @@ mod tests {
 
     fn write(settings: &Settings, commits: &[Commit]) {
         let (mut journal, _) = Journal::open(settings).unwrap();
-        commits.iter().for_each(|commit| journal.commit(commit).unwrap());
+        for commit in commits {
+            journal.commit(commit).unwrap();
+        }
     }
 
     #[test]
