@@ -64,6 +64,19 @@ pub fn decode_all(mut bytes: &[u8], first: Lsn) -> Result<Vec<Record>, BadRecord
     Ok(records)
 }
 
+/// For fuzzing: any bytes decode or are refused, and what decodes is written as bytes that decode to the same.
+pub fn fuzz_records(data: &[u8]) {
+    let first = Lsn(1);
+    let Ok(records) = decode_all(data, first) else { return };
+    let keys = Keys::new(&[0; 32]);
+    let mut bytes = Vec::with_capacity(data.len());
+    for (lsn, record) in (first.0..).map(Lsn).zip(&records) {
+        encode(record, lsn, &keys, &mut bytes);
+    }
+    let again = decode_all(&bytes, first);
+    assert_eq!(again.as_ref(), Ok(&records), "records differ from their own bytes");
+}
+
 mod kind {
     //! The first byte of a record. Numbers are never used again.
     pub(super) const SENT: u8 = 1;
@@ -547,3 +560,245 @@ coded!(Reason { Unanswered = 1, Mismatched = 2, Undelivered = 3, Asked = 4, Late
 coded!(Owing { Advice = 1, Reversal = 2 });
 coded!(Closing { Final = 1, Provisional = 2, Dead = 3 });
 coded!(Approval { Never = 0, Declined = 1, Approved = 2 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iso::{ElementNo, Pan};
+
+    const AT: Wall = Wall(1_795_459_600_123);
+
+    fn elements(values: &[(u8, &str)]) -> Elements {
+        let mut elements = Elements::default();
+        for (no, value) in values {
+            elements.set(ElementNo::of(*no), value.as_bytes());
+        }
+        elements
+    }
+
+    fn trace(stan: u32) -> Trace {
+        Trace { transmission: Transmission(1_795_459_600), stan: Stan::new(stan).unwrap() }
+    }
+
+    fn sent(card: Option<Card>, completes: Option<TxnId>) -> Arc<Sent> {
+        Arc::new(Sent {
+            asker: LinkId(7),
+            key: Tag(u128::MAX - 5),
+            content: Tag(6),
+            mti: Mti::new(221).unwrap(),
+            issuer: LinkId(u32::MAX),
+            trace: trace(Stan::MAX),
+            date: BusinessDate(20_780),
+            at: AT,
+            card,
+            elements: elements(&[(3, "000000"), (4, "000000001000"), (43, ""), (128, "\u{0}x")]),
+            completes,
+        })
+    }
+
+    fn undo(original: Option<TxnId>) -> Arc<Undo> {
+        Arc::new(Undo {
+            asker: LinkId(7),
+            key: Tag(1),
+            content: Tag(2),
+            mti: Mti::new(420).unwrap(),
+            original_key: Tag(3),
+            original,
+            code: ResponseCode::NOT_FOUND,
+            at: AT,
+        })
+    }
+
+    fn card(keys: &Keys) -> Card {
+        let pan = Pan::new(b"5413330000004111").unwrap();
+        let secret = Secret::Sealed(keys.seal(&pan, 9));
+        Card { masked: pan.masked(), token: keys.tag("card", &[pan.expose()]), secret }
+    }
+
+    /// Every way to stand: each opening with each outcome, debts in every state, every reason and code.
+    fn standings(card: &Card) -> Vec<Standing> {
+        let openings = [
+            Opening::Request(sent(None, None)),
+            Opening::Advice(sent(Some(card.clone()), Some(TxnId(3)))),
+            Opening::Reversal(undo(Some(TxnId(8)))),
+        ];
+        let added = Arc::new(elements(&[(38, "A1B2C3"), (39, "00")]));
+        let answered = |verdict| Outcome::Answered { verdict, added: Arc::clone(&added), at: AT };
+        let outcomes = [Outcome::InFlight, Outcome::Stored]
+            .into_iter()
+            .chain([Verdict::Approved, Verdict::Declined, Verdict::Mismatched].map(answered))
+            .chain(UNANSWERED.map(|why| Outcome::Over { why, at: AT }));
+        let states = [DebtState::Open].into_iter().chain(CLOSINGS.map(DebtState::Closed));
+        let debts: Vec<_> = REASONS
+            .into_iter()
+            .zip(states.cycle())
+            .zip(
+                [None, Some(ResponseCode::MALFUNCTION), Some(ResponseCode::new(b"9107").unwrap())]
+                    .into_iter()
+                    .cycle(),
+            )
+            .map(|((reason, state), code)| Debt { trace: trace(1), since: AT, reason, state, code })
+            .collect();
+        let mut standings = Vec::new();
+        for (at, outcome) in outcomes.enumerate() {
+            for opening in &openings {
+                let debt = |offset: usize| {
+                    debts
+                        .iter()
+                        .cycle()
+                        .nth(at.saturating_add(offset))
+                        .cloned()
+                        .filter(|_| at % 3 != offset % 3)
+                };
+                standings.push(Standing {
+                    id: TxnId(u64::MAX),
+                    opening: opening.clone(),
+                    outcome: outcome.clone(),
+                    heard: [Approval::Never, Approval::Declined, Approval::Approved][at % 3],
+                    told: at % 2 == 0,
+                    advice: debt(0),
+                    reversal: debt(1),
+                    undone_by: (at % 2 == 1).then_some(TxnId(4)),
+                });
+            }
+        }
+        standings
+    }
+
+    const UNANSWERED: [Unanswered; 4] =
+        [Unanswered::Deadline, Unanswered::Restart, Unanswered::Reversed, Unanswered::NeverBegun];
+    const REASONS: [Reason; 6] = [
+        Reason::Unanswered,
+        Reason::Mismatched,
+        Reason::Undelivered,
+        Reason::Asked,
+        Reason::Late,
+        Reason::Settle,
+    ];
+    const CLOSINGS: [Closing; 3] = [Closing::Final, Closing::Provisional, Closing::Dead];
+
+    /// Every kind of record with every choice in it.
+    fn specimens(keys: &Keys) -> Vec<Record> {
+        let (txn, card) = (TxnId(5), card(keys));
+        let date = BusinessDate(20_780);
+        let mut records = vec![
+            Record::Sent(sent(None, None)),
+            Record::Sent(sent(Some(card.clone()), Some(TxnId(1)))),
+            Record::Stored(sent(Some(card.clone()), None)),
+            Record::Undone(undo(None)),
+            Record::Undone(undo(Some(TxnId(1)))),
+            Record::Told { txns: vec![] },
+            Record::Told { txns: vec![TxnId(1), TxnId(u64::MAX)] },
+            Record::Opened { date, at: AT },
+            Record::Cut { date, at: AT },
+            Record::CarryEnds { open: 2 },
+        ];
+        for verdict in [Verdict::Approved, Verdict::Declined, Verdict::Mismatched] {
+            let added = Arc::new(elements(&[(39, "00")]));
+            records.push(Record::Answered { txn, at: AT, verdict, added });
+        }
+        records.extend(UNANSWERED.map(|why| Record::Over { txn, at: AT, why }));
+        records.extend(REASONS.map(|reason| Record::Owed { txn, at: AT, trace: trace(0), reason }));
+        for approved in [false, true] {
+            records.push(Record::Late { txn, at: AT, approved });
+            let mti = Mti::new(210).unwrap();
+            let trace = approved.then(|| trace(3));
+            records.push(Record::Unmatched {
+                link: LinkId(2),
+                at: AT,
+                mti,
+                trace,
+                approved,
+                orphan: !approved,
+            });
+            let (closing, traces) = (
+                approved.then_some(date),
+                vec![(LinkId(1), self::trace(1)), (LinkId(2), self::trace(2))],
+            );
+            let traces = if approved { traces } else { vec![] };
+            records.push(Record::CarryBegins { at: AT, date, cut: date, closing, traces, open: 1 });
+        }
+        for owing in [Owing::Advice, Owing::Reversal] {
+            records.extend(CLOSINGS.map(|closing| {
+                let code = (closing != Closing::Dead).then_some(ResponseCode::APPROVED);
+                Record::Closed { txn, at: AT, owing, trace: trace(9), closing, code }
+            }));
+        }
+        for standing in standings(&card) {
+            records.push(Record::Restored(Box::new(standing.clone())));
+            records.push(Record::Carried(Box::new(standing)));
+        }
+        records
+    }
+
+    fn bytes_of(record: &Record, keys: &Keys) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(record, Lsn(17), keys, &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn every_record_there_and_back() {
+        let keys = Keys::new(&[7; 32]);
+        let mut all = Vec::new();
+        let records = specimens(&keys);
+        for record in &records {
+            let bytes = bytes_of(record, &keys);
+            assert_eq!(decode(&bytes, Lsn(17)), Ok((record.clone(), &[][..])));
+            all.extend_from_slice(&bytes);
+        }
+        assert_eq!(decode_all(&all, Lsn(17)), Ok(records));
+        fuzz_records(&all);
+    }
+
+    #[test]
+    fn a_record_cut_short_or_lengthened_is_refused() {
+        let keys = Keys::new(&[7; 32]);
+        for record in specimens(&keys) {
+            let bytes = bytes_of(&record, &keys);
+            for end in 0..bytes.len() {
+                assert!(decode(&bytes[..end], Lsn(17)).is_err(), "{record:?} cut at {end}");
+                // Also when the length says so: a shorter body is never a whole record.
+                let Some(len) = end.checked_sub(4) else { continue };
+                let mut shorter = bytes[..end].to_vec();
+                shorter[..4].copy_from_slice(&u32::try_from(len).unwrap().to_le_bytes());
+                assert!(decode(&shorter, Lsn(17)).is_err(), "{record:?} shortened to {end}");
+            }
+            let mut longer = bytes.clone();
+            longer.push(0);
+            longer[..4].copy_from_slice(&u32::try_from(bytes.len() - 3).unwrap().to_le_bytes());
+            assert!(decode(&longer, Lsn(17)).is_err(), "{record:?} lengthened");
+        }
+    }
+
+    #[test]
+    fn a_record_with_any_byte_changed_is_read_or_refused() {
+        let keys = Keys::new(&[7; 32]);
+        for record in specimens(&keys) {
+            let bytes = bytes_of(&record, &keys);
+            for at in 0..bytes.len() {
+                for value in [0, 1, 0x7f, 0xff, bytes[at].wrapping_add(1)] {
+                    let mut changed = bytes.clone();
+                    changed[at] = value;
+                    fuzz_records(&changed);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_clear_card_is_sealed_as_it_leaves_memory() {
+        let keys = Keys::new(&[7; 32]);
+        let pan = Pan::new(b"5413330000004111").unwrap();
+        let clear = Card { secret: Secret::Clear(pan.clone()), ..card(&keys) };
+        let bytes = bytes_of(&Record::Sent(sent(Some(clear), None)), &keys);
+        assert!(!bytes.windows(16).any(|window| window == pan.expose()));
+        let (Record::Sent(read), _) = decode(&bytes, Lsn(17)).unwrap() else {
+            panic!("another kind")
+        };
+        let read = read.card.clone().unwrap();
+        assert_eq!(read.open(&keys), Ok(pan.clone()));
+        // The nonce is the transaction's position.
+        assert_eq!(read.secret, Secret::Sealed(keys.seal(&pan, 17)));
+    }
+}
