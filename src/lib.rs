@@ -17,3 +17,6 @@ pub mod journal;
 // Floor 3: peers' sockets, directions, what happened to every transaction and what is owed.
 pub mod route;
 pub mod tranlog;
+
+// Floor 4: the day's files and positions.
+pub mod clearing;
