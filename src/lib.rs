@@ -20,3 +20,5 @@ pub mod tranlog;
 
 // Floor 4: the day's files and positions.
 pub mod clearing;
+// Floor 6: the operator's window.
+pub mod console;
