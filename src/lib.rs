@@ -20,5 +20,7 @@ pub mod tranlog;
 
 // Floor 4: the day's files and positions.
 pub mod clearing;
-// Floor 6: the operator's window.
+
+// Floor 6: what follows from the journal, the operator's window, and what people do without a switch.
 pub mod console;
+pub mod tools;

@@ -4,6 +4,7 @@
 
 mod bytes;
 mod standing;
+mod words;
 
 use std::sync::Arc;
 

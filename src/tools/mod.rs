@@ -1,0 +1,3 @@
+//! What people do with messages and journals without running a switch.
+
+pub mod journal;
