@@ -206,3 +206,176 @@ fn joined(day: BusinessDate, hhmmss: &[u8]) -> [u8; 12] {
 
 /// What twelve digits hold.
 const AMOUNT_MAX: i64 = 999_999_999_999;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::iso::Mti;
+    use crate::record::{Card, Debt, DebtState, Opening, Reason, Secret, Sent, Trace};
+    use crate::seal::Tag;
+
+    /// 2026-11-23T18:34:00Z.
+    const AT: Wall = Wall(1_795_458_840_000);
+
+    /// An approved transaction of these elements over the usual ones.
+    pub(in crate::clearing) fn standing(id: u64, mti: u16, changes: &[(u8, &str)]) -> Standing {
+        let pan = Pan::new(b"5413330000004111").unwrap();
+        let mut elements = Elements::default();
+        for (no, value) in
+            [(3, "000000"), (4, "000000001000"), (12, "193400"), (13, "1123"), (49, "978")]
+        {
+            elements.set(ElementNo::of(no), value.as_bytes());
+        }
+        elements.set(ElementNo::MERCHANT, b"MERCHANT 7     ");
+        for (no, value) in changes {
+            let no = ElementNo::of(*no);
+            if value.is_empty() { elements.remove(no) } else { elements.set(no, value.as_bytes()) }
+        }
+        let sent = Arc::new(Sent {
+            asker: LinkId(1),
+            key: Tag(1),
+            content: Tag(2),
+            mti: Mti::new(mti).unwrap(),
+            issuer: LinkId(2),
+            trace: Trace::default(),
+            date: AT.date(),
+            at: AT,
+            card: Some(Card { masked: pan.masked(), token: Tag(3), secret: Secret::Clear(pan) }),
+            elements,
+            completes: None,
+        });
+        let advice = (mti == 220).then_some(Debt {
+            trace: Trace::default(),
+            since: AT,
+            reason: Reason::Asked,
+            state: DebtState::Open,
+            code: None,
+        });
+        Standing {
+            id: TxnId(id),
+            outcome: if advice.is_some() {
+                Outcome::Stored
+            } else {
+                answered(Verdict::Approved, &[(39, "00")])
+            },
+            opening: if advice.is_some() { Opening::Advice(sent) } else { Opening::Request(sent) },
+            heard: crate::record::Approval::Never,
+            told: true,
+            advice,
+            reversal: None,
+            undone_by: None,
+        }
+    }
+
+    fn answered(verdict: Verdict, elements: &[(u8, &str)]) -> Outcome {
+        let mut added = Elements::default();
+        for (no, value) in elements {
+            added.set(ElementNo::of(*no), value.as_bytes());
+        }
+        Outcome::Answered { verdict, added: Arc::new(added), at: AT }
+    }
+
+    fn keys() -> Keys {
+        Keys::new(&[7; 32])
+    }
+
+    #[test]
+    fn what_clears_and_what_does_not() {
+        for (mti, code, clears) in [
+            (200, "000000", true),
+            (200, "200000", true),
+            (201, "010000", true),
+            (220, "000000", true),
+            (100, "000000", false),
+            (120, "000000", false),
+            (200, "310000", false),
+            (200, "400000", false),
+        ] {
+            assert_eq!(claims(&standing(1, mti, &[(3, code)])), clears, "{mti} {code}");
+        }
+        let mut reversed = standing(1, 200, &[]);
+        reversed.reversal = standing(1, 220, &[]).advice;
+        assert!(!claims(&reversed));
+        let mut declined = standing(1, 200, &[]);
+        declined.outcome = answered(Verdict::Declined, &[(39, "05")]);
+        assert!(!claims(&declined));
+        assert_eq!(
+            Capture::of(&declined, Kind::Presentment, &keys()),
+            Err(ClearingError::NotApproved { txn: TxnId(1) })
+        );
+    }
+
+    #[test]
+    fn a_partial_approval_clears_for_what_was_granted() {
+        for (code, amount) in [("10", 400), ("00", 1000)] {
+            let mut standing = standing(1, 200, &[]);
+            standing.outcome =
+                answered(Verdict::Approved, &[(4, "000000000400"), (38, "A1B2C3"), (39, code)]);
+            let capture = Capture::of(&standing, Kind::Presentment, &keys()).unwrap();
+            assert_eq!(capture.amount().minor, amount);
+            assert_eq!(capture.elements.get(ElementNo::APPROVAL_CODE), Some(&b"A1B2C3"[..]));
+        }
+    }
+
+    #[test]
+    fn a_fault_names_its_element() {
+        for (no, value, expected) in [
+            (3, "", None),
+            (3, "600000", Some("a processing code that says which way money flows")),
+            (4, "", None),
+            (4, "0000010000000000000", Some("an amount of up to twelve digits")),
+            (4, "1000000000000", Some("an amount of up to twelve digits")),
+            (49, "", None),
+            (49, "EUR", Some("a currency of three digits")),
+        ] {
+            let txn = TxnId(9);
+            let fault = match expected {
+                Some(expected) => ClearingError::Unfit { txn, element: no, expected },
+                None => ClearingError::Missing { txn, element: no },
+            };
+            let standing = standing(9, 200, &[(no, value)]);
+            assert!(claims(&standing), "nothing is left out silently");
+            assert_eq!(Capture::of(&standing, Kind::Presentment, &keys()), Err(fault));
+        }
+    }
+
+    #[test]
+    fn the_local_date_is_a_real_one() {
+        for (time, date, at, local) in [
+            ("193400", "1123", AT, "261123193400"),
+            ("235959", "1231", Wall(1_798_761_600_000), "261231235959"), // 2027-01-01T00:00:00Z
+            ("000001", "0101", Wall(1_798_761_599_000), "270101000001"), // the second before
+            ("120000", "0229", AT, "261123183400"),
+            ("120000", "0229", Wall(1_835_352_000_000), "280229120000"),
+            ("240000", "1123", AT, "261123183400"),
+            ("126000", "1123", AT, "261123183400"),
+            ("12000A", "1123", AT, "261123183400"),
+            ("", "1123", AT, "261123183400"),
+            ("261122235960", "", AT, "261123183400"),
+            ("261122235959", "", AT, "261122235959"),
+            ("261322235959", "", AT, "261123183400"),
+        ] {
+            let mut elements = Elements::default();
+            elements.set(ElementNo::LOCAL_TIME, time.as_bytes());
+            elements.set(ElementNo::LOCAL_DATE, date.as_bytes());
+            let text = super::local(&elements, at);
+            assert_eq!(text.escape_ascii().to_string(), local, "{time} {date}");
+        }
+    }
+
+    #[test]
+    fn merchants_without_padding() {
+        for (value, merchant) in [
+            ("", "UNKNOWN"),
+            ("               ", "UNKNOWN"),
+            ("A B            ", "A B"),
+            ("12345678901234 67", "12345678901234"),
+        ] {
+            let capture =
+                Capture::of(&standing(1, 200, &[(42, value)]), Kind::Presentment, &keys()).unwrap();
+            assert_eq!(capture.merchant(), merchant.as_bytes());
+        }
+    }
+}

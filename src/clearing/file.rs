@@ -286,10 +286,10 @@ fn place(settings: &Settings, capture: &Capture) -> Vec<u8> {
         }
         text.push(b'\\');
     }
-    let own = tail.last_chunk::<3>().and_then(|letters| Country::new(letters).ok());
-    let rest = tail.first_chunk::<13>().filter(|_| tail.len() == 16).copied();
-    text.extend_from_slice(&rest.unwrap_or([b' '; 13]));
-    text.extend_from_slice(own.unwrap_or(settings.country).as_bytes());
+    let (rest, country) = tail.split_first_chunk::<13>().unwrap_or((&[b' '; 13], tail));
+    let country = Country::new(country.trim_ascii()).unwrap_or(settings.country);
+    text.extend_from_slice(rest);
+    text.extend_from_slice(country.as_bytes());
     text
 }
 
@@ -335,3 +335,195 @@ const ORIGINATOR: ElementNo = ElementNo::of(94);
 const RECORDS_MAX: u32 = 99_999_999;
 /// What the sixteen digits of the checksum hold.
 const CHECKSUM_MAX: u64 = 9_999_999_999_999_999;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clearing::capture::tests::standing;
+    use crate::clearing::{Charset, records, unblock};
+    use crate::seal::Keys;
+
+    const HEAD: Head = Head { date: BusinessDate(20_780), sequence: 7, issuer: LinkId(2) };
+
+    fn capture(id: u64, kind: Kind, changes: &[(u8, &str)]) -> Capture {
+        Capture::of(&standing(id, 200, changes), kind, &Keys::new(&[7; 32])).unwrap()
+    }
+
+    /// A plain file of these captures as text, one line a record, bitmaps left out.
+    fn written(captures: &[Capture]) -> (Vec<String>, Totals) {
+        let settings = Settings { blocked: false, ..Settings::default() };
+        let mut file = File::begin(&settings, HEAD).unwrap();
+        let mut bytes = file.take();
+        for capture in captures {
+            file.add(capture).unwrap();
+            bytes.extend(file.take());
+        }
+        let (rest, totals) = file.end().unwrap();
+        bytes.extend(rest);
+        let lines = records(&bytes).unwrap().into_iter();
+        let lines =
+            lines.map(|record| [&record[..4], &record[20..]].concat().escape_ascii().to_string());
+        (lines.collect(), totals)
+    }
+
+    #[test]
+    fn header_presentments_and_trailer() {
+        let details =
+            [(14, "2912"), (32, "123456"), (37, "632718000001"), (38, "A1B2C3"), (41, "TERM0001")];
+        let refund = [(3, "200000"), (4, "000000000250"), (18, "5411"), (49, "392")];
+        let (lines, totals) = written(&[
+            capture(5, Kind::Presentment, &details),
+            capture(6, Kind::Presentment, &refund),
+            capture(9, Kind::Opposite, &[(43, "CORNER SHOP 12         BASEL         CHE")]),
+        ]);
+        let [header, sale, back, opposite, trailer] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!(header, "1644697040010502500226112300000000001000070122001T00000001");
+        for (line, parts) in [
+            (
+                sale,
+                [
+                    "1240165413330000004111000000000000001000261123193400",
+                    "29122005999232999999632700000000005606123456632718000001A1B2C3TERM0001",
+                    "MERCHANT 7     31MERCHANT 7\\\\ \\\\ \\\\             ZZZ",
+                    "011014800497829780000000206999999",
+                ],
+            ),
+            (
+                back,
+                [
+                    "1240165413330000004111200000000000000250261123193400",
+                    "20054112329999996327000000000064        ",
+                    "MERCHANT 7     31MERCHANT 7\\\\ \\\\ \\\\             ZZZ",
+                    "011014800439203920000000306999999",
+                ],
+            ),
+            (
+                opposite,
+                [
+                    "1240165413330000004111000000000000001000261123193400",
+                    "20059992329999996327000000000098        ",
+                    "MERCHANT 7     39CORNER SHOP 12\\\\ \\\\BASEL\\\\             CHE",
+                    "0250025007R261123014800497829780000000406999999",
+                ],
+            ),
+        ] {
+            assert_eq!(line, &parts.concat());
+        }
+        let sums = "030101600000000000022500306008 00000005".replace(' ', "");
+        assert_eq!(trailer, &format!("16446950700105025{}{sums}00000005", totals.file_id));
+        assert_eq!((totals.records, totals.checksum), (5, 2250));
+        let sum = |count, minor| Sum { count, minor };
+        let euros =
+            Sums { purchases: sum(1, 1000), purchases_reversed: sum(1, 1000), ..Sums::default() };
+        let yen = Sums { refunds: sum(1, 250), ..Sums::default() };
+        let currency = |number| Currency::new(number).unwrap();
+        assert_eq!(totals.sums, [(currency(392), yen), (currency(978), euros)].into());
+        assert_eq!((euros.net(), yen.net()), (Some(0), Some(-250)));
+    }
+
+    #[test]
+    fn an_empty_day_is_a_header_and_a_trailer() {
+        let (lines, totals) = written(&[]);
+        assert_eq!((lines.len(), totals.records, totals.checksum), (2, 2, 0));
+    }
+
+    #[test]
+    fn every_form_has_the_same_records() {
+        let captures: Vec<_> =
+            (1..=40).map(|id| capture(id, Kind::Presentment, &[(43, "Caf\u{e9} [1]")])).collect();
+        for (charset, blocked) in [
+            (Charset::Latin1, false),
+            (Charset::Latin1, true),
+            (Charset::Cp500, false),
+            (Charset::Cp500, true),
+        ] {
+            let settings = Settings { charset, blocked, ..Settings::default() };
+            // Taken record by record or all at once: the same bytes.
+            let [often, once] = [true, false].map(|often| {
+                let mut file = File::begin(&settings, HEAD).unwrap();
+                let mut bytes = Vec::new();
+                for capture in &captures {
+                    file.add(capture).unwrap();
+                    if often {
+                        bytes.extend(file.take());
+                    }
+                }
+                let (rest, _) = file.end().unwrap();
+                bytes.extend(rest);
+                bytes
+            });
+            assert_eq!(often, once);
+            let data = if blocked { unblock(&once).unwrap() } else { once };
+            assert_eq!(records(&data).unwrap().len(), 42);
+        }
+    }
+
+    #[test]
+    fn a_file_refuses_what_is_not_its() {
+        let settings = Settings::default();
+        for sequence in [0, 100_000] {
+            let begun = File::begin(&settings, Head { sequence, ..HEAD });
+            assert_eq!(begun.unwrap_err(), ClearingError::Sequence { sequence });
+        }
+        let mut file = File::begin(&settings, HEAD).unwrap();
+        file.add(&capture(5, Kind::Presentment, &[])).unwrap();
+        for txn in [4, 5] {
+            let added = file.add(&capture(txn, Kind::Presentment, &[]));
+            assert_eq!(added, Err(ClearingError::Order { txn: TxnId(txn), last: TxnId(5) }));
+        }
+        let mut other = File::begin(&settings, Head { issuer: LinkId(3), ..HEAD }).unwrap();
+        let added = other.add(&capture(6, Kind::Presentment, &[]));
+        assert_eq!(added, Err(ClearingError::OtherIssuer { txn: TxnId(6) }));
+    }
+
+    #[test]
+    fn the_checksum_does_not_run_over() {
+        let settings = Settings::default();
+        let mut file = File::begin(&settings, HEAD).unwrap();
+        let mut added = Ok(());
+        let mut id = 0;
+        while added.is_ok() {
+            id += 1;
+            added = file.add(&capture(id, Kind::Presentment, &[(4, "999999999999")]));
+            file.take();
+        }
+        let overflow = ClearingError::Overflow { what: "amount checksum" };
+        assert_eq!((id, added), (10_001, Err(overflow)));
+    }
+
+    #[test]
+    fn luhn_digits() {
+        for (digits, check) in
+            [("411111111111111", b'1'), ("7992739871", b'3'), ("0", b'0'), ("", b'0'), ("9", b'1')]
+        {
+            assert_eq!(luhn(digits.as_bytes()), check, "{digits}");
+        }
+    }
+
+    #[test]
+    fn places_have_no_empty_part() {
+        for (value, place) in [
+            ("", r"MERCHANT 7\ \ \             ZZZ"),
+            (
+                "CORNER SHOP 12         BASEL         CHE",
+                r"CORNER SHOP 12\ \BASEL\             CHE",
+            ),
+            (
+                "CORNER SHOP 12           NEW YORK     US",
+                r"CORNER SHOP 12\ \NEW YORK\             ZZZ",
+            ),
+            ("                       BASEL            ", r"MERCHANT 7\ \BASEL\             ZZZ"),
+            (r"A\B", r"A/B\ \ \             ZZZ"),
+            (
+                r"SHOP\HIGH STREET 1\BASEL\4051         CHE",
+                r"SHOP\HIGH STREET 1\BASEL\4051         CHE",
+            ),
+            (r"SHOP\\BASEL\4051         ch ", r"SHOP\ \BASEL\4051         ZZZ"),
+            ("A NAME OF MUCH MORE THAN TWENTY-TWO", r"A NAME OF MUCH MORE TH\ \ \             ZZZ"),
+        ] {
+            let capture = capture(1, Kind::Presentment, &[(43, value)]);
+            let written = super::place(&Settings::default(), &capture);
+            assert_eq!(std::str::from_utf8(&written).unwrap(), place, "{value}");
+        }
+    }
+}

@@ -261,3 +261,88 @@ fn quoted(text: &str) -> String {
         text.to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clearing::capture::tests::standing;
+    use crate::clearing::{File, Head, Kind, Settings};
+    use crate::seal::Keys;
+
+    type Changes<'a> = &'a [(u8, &'a str)];
+
+    fn day(captures: &[(Kind, Changes<'_>)]) -> (Positions, Filed) {
+        let (settings, date) = (Settings::default(), BusinessDate(20_780));
+        let keys = Keys::new(&[7; 32]);
+        let mut positions = Positions::new(date, settings.charset);
+        let issuer = crate::record::LinkId(2);
+        let mut file = File::begin(&settings, Head { date, sequence: 1, issuer }).unwrap();
+        for (id, (kind, changes)) in (1..).zip(captures) {
+            let capture = Capture::of(&standing(id, 200, changes), *kind, &keys).unwrap();
+            positions.add("bank", &capture).unwrap();
+            file.add(&capture).unwrap();
+        }
+        let (_, totals) = file.end().unwrap();
+        (positions, Filed { issuer: "bank".to_owned(), name: "bank.ipm".to_owned(), totals })
+    }
+
+    #[test]
+    fn both_sides_of_every_capture() {
+        let (positions, filed) = day(&[
+            (Kind::Presentment, &[(4, "1000")]),
+            (Kind::Presentment, &[(4, "300"), (42, "A,\"B\"")]),
+            (Kind::Presentment, &[(3, "200000"), (4, "50")]),
+            (Kind::Opposite, &[(4, "7")]),
+            (Kind::Opposite, &[(3, "200000"), (4, "2"), (49, "414")]),
+        ]);
+        let held = Held { transaction: 6, issuer: "bank".to_owned(), fault: "none".to_owned() };
+        let balanced = positions.balance(&[filed], vec![held]).unwrap();
+        let lines = balanced.csv();
+        let lines: Vec<_> = lines.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "2026-11-23,issuer,bank,414,3,0,0,0,0,0,0,1,2,-2",
+                "2026-11-23,issuer,bank,978,2,2,1300,1,50,1,7,0,0,-1243",
+                "2026-11-23,merchant,\"A,\"\"B\"\"\",978,2,1,300,0,0,0,0,0,0,300",
+                "2026-11-23,merchant,MERCHANT 7,414,3,0,0,0,0,0,0,1,2,2",
+                "2026-11-23,merchant,MERCHANT 7,978,2,1,1000,1,50,1,7,0,0,943",
+                "2026-11-23,total,,414,3,0,0,0,0,0,0,1,2,0",
+                "2026-11-23,total,,978,2,2,1300,1,50,1,7,0,0,0",
+            ]
+        );
+        assert_eq!(balanced.owed().collect::<Vec<_>>(), [("414", 1, 2), ("978", 4, 1243)]);
+        let json: serde_json::Value = serde_json::from_str(&balanced.json()).unwrap();
+        assert_eq!(json["positions"].as_array().unwrap().len(), 7);
+        assert_eq!(json["positions"][1]["net"], -1243);
+        assert_eq!(json["files"][0]["amount_checksum"], 1359);
+        assert_eq!(json["held"][0]["transaction"], 6);
+    }
+
+    #[test]
+    fn a_file_that_differs_is_caught() {
+        let captures: [(Kind, Changes<'_>); 2] =
+            [(Kind::Presentment, &[]), (Kind::Presentment, &[])];
+        let (positions, filed) = day(&captures);
+        let (_, other) = day(captures.split_at(1).0);
+        let unequal = |party: &str| ClearingError::Unequal {
+            party: party.to_owned(),
+            currency: Currency::new(978).unwrap(),
+        };
+        let balance = |files: &[Filed]| positions.clone().balance(files, Vec::new()).map(|_| ());
+        assert_eq!(balance(std::slice::from_ref(&filed)), Ok(()));
+        assert_eq!(balance(&[other]), Err(unequal("bank")));
+        assert_eq!(balance(&[]), Err(unequal("bank")));
+        let stranger = Filed { issuer: "stranger".to_owned(), ..filed.clone() };
+        assert_eq!(balance(&[filed, stranger]), Err(unequal("stranger")));
+    }
+
+    #[test]
+    fn a_lost_half_is_caught() {
+        let (mut positions, filed) = day(&[(Kind::Presentment, &[])]);
+        positions.lines.retain(|(party, ..), _| *party == Party::Issuer);
+        let currency = Currency::new(978).unwrap();
+        let unbalanced = ClearingError::Unbalanced { currency, net: -1000 };
+        assert_eq!(positions.balance(&[filed], Vec::new()).unwrap_err(), unbalanced);
+    }
+}
