@@ -7,11 +7,13 @@ pub mod seal;
 pub mod systemd;
 
 // Floor 1: where a message ends, how a network writes, what can happen, what is counted.
+pub mod dialect;
 pub mod framing;
 pub mod meter;
 pub mod record;
 
 // Floor 2: bytes and messages, records made durable.
+pub mod codec;
 pub mod journal;
 
 // Floor 3: peers' sockets, directions, what happened to every transaction and what is owed.

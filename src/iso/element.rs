@@ -150,6 +150,13 @@ impl ElementSet {
         Self(self.0 & !Self::bit(no))
     }
 
+    /// The members with a lower number.
+    #[must_use]
+    pub const fn below(self, no: ElementNo) -> Self {
+        // The bits above a number's own are those of the lower numbers.
+        Self(self.0 & !(Self::bit(no) | (Self::bit(no) - 1)))
+    }
+
     /// Members of both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
@@ -228,6 +235,28 @@ impl Elements {
             self.bytes.extend_from_slice(value);
         } else {
             self.bytes.splice(at..at, len.to_le_bytes().into_iter().chain(value.iter().copied()));
+        }
+        self.present = self.present.with(no);
+    }
+
+    /// Adds an element beyond all that are here, without a copy in between: `write` appends its value.
+    ///
+    /// An element that is not beyond them is set as `set` does. Values beyond 65,535 bytes are cut.
+    pub fn append(&mut self, no: ElementNo, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.present.minus(self.present.below(no)).iter().next().is_some() {
+            let mut value = Vec::new();
+            write(&mut value);
+            self.set(no, &value);
+            return;
+        }
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 2]);
+        write(&mut self.bytes);
+        let len = self.bytes.len().saturating_sub(at).saturating_sub(2);
+        let len = u16::try_from(len).unwrap_or(u16::MAX);
+        self.bytes.truncate(at + 2 + usize::from(len));
+        if let Some(prefix) = self.bytes.get_mut(at..).and_then(|tail| tail.first_chunk_mut::<2>()) {
+            *prefix = len.to_le_bytes();
         }
         self.present = self.present.with(no);
     }
@@ -362,10 +391,12 @@ mod tests {
         for (no, value) in [(39, "00"), (4, "000000001000"), (38, "A1B2C3"), (4, "7"), (128, "")] {
             elements.set(ElementNo::of(no), value.as_bytes());
         }
+        elements.append(ElementNo::of(70), |out| out.extend_from_slice(b"001"));
+        elements.append(ElementNo::of(12), |out| out.extend_from_slice(b"121212"));
         elements.remove(ElementNo::of(38));
         elements.remove(ElementNo::of(11));
         let seen: Vec<_> = elements.iter().map(|(no, value)| (no.get(), value)).collect();
-        assert_eq!(seen, [(4, &b"7"[..]), (39, b"00"), (128, b"")]);
+        assert_eq!(seen, [(4, &b"7"[..]), (12, b"121212"), (39, b"00"), (70, b"001"), (128, b"")]);
         let mut bytes = Vec::new();
         elements.write(&mut bytes);
         assert_eq!(bytes.len(), elements.written_len());

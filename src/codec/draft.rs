@@ -1,0 +1,120 @@
+//! A message to be: elements of our own over elements copied from another message.
+
+use super::{EncodeError, Fault, Message, value};
+use crate::dialect::{BitmapCoding, Dialect, MtiCoding, Second};
+use crate::iso::{ElementNo, ElementSet, Elements, Mti};
+
+/// A message to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// What it is.
+    pub mti: Mti,
+    /// Elements of our own; they win over copied ones.
+    pub own: &'a Elements,
+    /// A message, and which of its elements are repeated where it has them.
+    pub copied: Option<(&'a Message, ElementSet)>,
+}
+
+impl Draft<'_> {
+    /// The elements that the message will have.
+    pub fn present(&self) -> ElementSet {
+        let copied =
+            self.copied.map_or(ElementSet::EMPTY, |(message, set)| message.present().and(set));
+        self.own.present().or(copied)
+    }
+
+    /// Appends the message as the dialect writes it; on an error nothing is appended.
+    ///
+    /// A copied element that both dialects write alike is copied as it lies on the wire; another is re-coded.
+    pub fn encode(&self, dialect: &Dialect, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let start = out.len();
+        self.write(dialect, out).inspect_err(|_| out.truncate(start))
+    }
+
+    fn write(&self, dialect: &Dialect, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let present = self.present();
+        if let Some(element) = present.minus(dialect.defined()).iter().next() {
+            return Err(EncodeError { element, fault: Fault::Undefined });
+        }
+        write_mti(dialect.mti(), self.mti, out);
+        write_bitmaps(dialect, present, out);
+        let mut own = self.own.iter();
+        let mut plain = Vec::new();
+        for no in present.iter() {
+            let written = if self.own.present().has(no) {
+                own.next().map_or(Ok(()), |(_, value)| write_plain(dialect, no, value, out))
+            } else {
+                self.copy(dialect, no, &mut plain, out)
+            };
+            written.map_err(|fault| EncodeError { element: no, fault })?;
+        }
+        Ok(())
+    }
+
+    /// Appends a copied element. `plain` is room to re-code in.
+    fn copy(
+        &self,
+        dialect: &Dialect,
+        no: ElementNo,
+        plain: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        let Some((message, _)) = self.copied else { return Ok(()) };
+        let (layout, whole) = message.whole(no).ok_or(Fault::Undefined)?;
+        if dialect.layout(no) == Some(layout) {
+            out.extend_from_slice(whole);
+            return Ok(());
+        }
+        plain.clear();
+        message.value(no, plain);
+        write_plain(dialect, no, plain, out)
+    }
+}
+
+/// Appends a plain value.
+fn write_plain(
+    dialect: &Dialect,
+    no: ElementNo,
+    plain: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let layout = dialect.layout(no).ok_or(Fault::Undefined)?;
+    value::pack(layout, plain, out)
+}
+
+fn write_mti(coding: MtiCoding, mti: Mti, out: &mut Vec<u8>) {
+    let [a, b, c, d] = mti.ascii();
+    match coding {
+        MtiCoding::Ascii => out.extend_from_slice(&[a, b, c, d]),
+        MtiCoding::Bcd => out.extend_from_slice(&[a << 4 | b & 15, c << 4 | d & 15]),
+    }
+}
+
+/// Appends one bitmap, or two when an element beyond 64 is present or the dialect always has two.
+fn write_bitmaps(dialect: &Dialect, present: ElementSet, out: &mut Vec<u8>) {
+    /// The first bit: a second bitmap follows.
+    const SECOND: u128 = 1 << 127;
+    /// The elements of the second bitmap.
+    const BEYOND: u128 = u128::MAX >> 64;
+    let mut bits = present.bits() & !SECOND;
+    let two = bits & BEYOND != 0 || dialect.second() == Second::Always;
+    if two {
+        bits |= SECOND;
+    }
+    let bytes = bits.to_be_bytes();
+    let bytes = if two {
+        bytes.as_slice()
+    } else {
+        bytes.first_chunk::<8>().map_or(&[][..], <[u8; 8]>::as_slice)
+    };
+    match dialect.bitmap() {
+        BitmapCoding::Binary => out.extend_from_slice(bytes),
+        BitmapCoding::Hex => {
+            out.extend(
+                bytes
+                    .iter()
+                    .flat_map(|byte| [value::hex_digit(byte >> 4), value::hex_digit(byte & 15)]),
+            );
+        }
+    }
+}

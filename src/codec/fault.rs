@@ -1,0 +1,105 @@
+//! What is wrong with a message: which element, where, what; never its bytes.
+
+use std::fmt;
+
+use crate::dialect::Content;
+use crate::iso::{ElementNo, Elements, Mti};
+
+/// What is wrong at one place of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The message ends before it is complete.
+    Truncated,
+    /// The MTI is not four digits.
+    Mti,
+    /// A bitmap is not hexadecimal digits.
+    Bitmap,
+    /// The dialect has no such element.
+    Undefined,
+    /// A length field holds something else than digits.
+    LengthDigits,
+    /// An odd number of hexadecimal digits.
+    HalfByte {
+        /// How many there are.
+        len: usize,
+    },
+    /// A value, or a whole message, longer than it may be.
+    TooLong {
+        /// How long it is.
+        len: usize,
+        /// How long it may be.
+        max: usize,
+    },
+    /// A value of fixed length that cannot be padded to it.
+    TooShort {
+        /// How long it is.
+        len: usize,
+        /// How long it must be.
+        fixed: usize,
+    },
+    /// A character or nibble that the element's content does not allow.
+    Content(Content),
+    /// Bytes behind the last element.
+    Trailing {
+        /// How many.
+        bytes: usize,
+    },
+}
+
+/// Bytes that are no message of the dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    /// The MTI, where it can be read: enough to answer a request with a format error.
+    pub mti: Option<Mti>,
+    /// The element, 1 to 128; none when the MTI or the message as a whole is wrong.
+    pub element: Option<u8>,
+    /// Where in the body, in bytes: where the element begins.
+    pub offset: usize,
+    /// What is wrong there.
+    pub fault: Fault,
+    /// The elements before the fault; their values are not shown.
+    pub salvaged: Elements,
+}
+
+/// Elements that cannot be said in the dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("element {element}: {fault}")]
+pub struct EncodeError {
+    /// The first element that cannot be said.
+    pub element: ElementNo,
+    /// Why.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated => f.write_str("the message ends early"),
+            Self::Mti => f.write_str("the MTI is not four digits"),
+            Self::Bitmap => f.write_str("the bitmap is not hexadecimal digits"),
+            Self::Undefined => f.write_str("the dialect has no such element"),
+            Self::LengthDigits => f.write_str("the length is not digits"),
+            Self::HalfByte { len } => write!(f, "{len} hexadecimal digits are no whole bytes"),
+            Self::TooLong { len, max } => write!(f, "length {len} exceeds {max}"),
+            Self::TooShort { len, fixed } => write!(f, "length {len} is not {fixed}"),
+            Self::Content(content) => {
+                write!(f, "the value is not of content {}", content.notation())
+            }
+            Self::Trailing { bytes } => write!(f, "{bytes} bytes behind the last element"),
+        }
+    }
+}
+
+/// `element 35 at offset 57: length 41 exceeds 37`
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.element {
+            Some(element) => {
+                write!(f, "element {element} at offset {}: {}", self.offset, self.fault)
+            }
+            None => write!(f, "offset {}: {}", self.offset, self.fault),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}

@@ -1,0 +1,174 @@
+//! One network's way of writing, as text in the standard's own notation; knows no other network and no message.
+
+mod fault;
+mod row;
+mod text;
+
+use crate::iso::{ElementNo, ElementSet, ResponseCode};
+
+pub use fault::Fault;
+pub use row::{
+    Class, Coding, Content, Counts, Filler, Form, Layout, Length, LengthCoding, Prefix, Row,
+};
+
+/// A network's way of writing: parsed, checked and flattened once.
+#[derive(Clone, Debug)]
+pub struct Dialect {
+    name: String,
+    mti: MtiCoding,
+    bitmap: BitmapCoding,
+    second: Second,
+    echo: ElementSet,
+    keeps: ElementSet,
+    defined: ElementSet,
+    approve: Vec<ResponseCode>,
+    accept: Vec<ResponseCode>,
+    retry: Vec<ResponseCode>,
+    rows: Vec<(ElementNo, Row)>,
+    /// By element number; 0 and 1 are never there.
+    layouts: [Option<Layout>; 129],
+}
+
+/// How the four digits of the MTI are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MtiCoding {
+    /// Four bytes.
+    Ascii,
+    /// Two bytes.
+    Bcd,
+}
+
+/// How a bitmap of 64 bits is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BitmapCoding {
+    /// Eight bytes.
+    Binary,
+    /// Sixteen hexadecimal digits.
+    Hex,
+}
+
+/// When the second bitmap is sent. It is read whenever the first bit says that it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Second {
+    /// When an element beyond 64 is present.
+    AsNeeded,
+    /// Always.
+    Always,
+}
+
+/// The dialects that come with the binary: their names and their text.
+const SHIPPED: [(&str, &str); 3] = [
+    ("iso87-ascii", include_str!("../../specs/iso87-ascii.dialect")),
+    ("iso87-ascii-binary-bitmap", include_str!("../../specs/iso87-ascii-binary-bitmap.dialect")),
+    ("iso87-bcd", include_str!("../../specs/iso87-bcd.dialect")),
+];
+
+impl Dialect {
+    /// From the text of a dialect file, or everything that is wrong with it, in the order of lines.
+    pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+        text::parse(text)
+    }
+
+    /// A dialect that comes with the binary.
+    pub fn shipped(name: &str) -> Option<Self> {
+        let (_, text) = SHIPPED.iter().find(|(shipped, _)| *shipped == name)?;
+        Self::parse(text).ok()
+    }
+
+    /// The names of the dialects that come with the binary.
+    pub fn shipped_names() -> &'static [&'static str] {
+        const NAMES: [&str; 3] = [SHIPPED[0].0, SHIPPED[1].0, SHIPPED[2].0];
+        &NAMES
+    }
+
+    /// Its name, as its file says it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How the MTI is written.
+    pub const fn mti(&self) -> MtiCoding {
+        self.mti
+    }
+
+    /// How bitmaps are written.
+    pub const fn bitmap(&self) -> BitmapCoding {
+        self.bitmap
+    }
+
+    /// When the second bitmap is sent.
+    pub const fn second(&self) -> Second {
+        self.second
+    }
+
+    /// The elements that a response repeats from its request, where the request has them.
+    pub const fn echo(&self) -> ElementSet {
+        self.echo
+    }
+
+    /// The elements that may be journaled as they are; the PAN is not among them.
+    pub const fn keeps(&self) -> ElementSet {
+        self.keeps
+    }
+
+    /// The elements that a message may have.
+    pub const fn defined(&self) -> ElementSet {
+        self.defined
+    }
+
+    /// Whether this response code approves.
+    pub fn approves(&self, code: ResponseCode) -> bool {
+        self.approve.contains(&code)
+    }
+
+    /// Whether this response code settles an advice or a reversal that was sent.
+    pub fn accepts(&self, code: ResponseCode) -> bool {
+        self.accept.contains(&code)
+    }
+
+    /// Whether an advice or a reversal goes again after this response code.
+    pub fn retries(&self, code: ResponseCode) -> bool {
+        self.retry.contains(&code)
+    }
+
+    /// Whether a response repeats element 7, so that it can be part of what a response is matched by.
+    pub const fn echoes_transmission(&self) -> bool {
+        self.echo.has(ElementNo::TRANSMISSION)
+    }
+
+    /// The elements that both dialects write alike, byte for byte.
+    pub fn same_rows(&self, other: &Self) -> ElementSet {
+        let both = self.defined.and(other.defined);
+        both.iter().filter(|no| self.layout(*no) == other.layout(*no)).collect()
+    }
+
+    /// How an element is written, as its file says it.
+    pub fn row(&self, no: ElementNo) -> Option<&Row> {
+        let at = self.rows.binary_search_by_key(&no, |(no, _)| *no).ok()?;
+        self.rows.get(at).map(|(_, row)| row)
+    }
+
+    /// How an element is written, for the codec; `None` for an element that a message may not have.
+    pub fn layout(&self, no: ElementNo) -> Option<Layout> {
+        self.layouts.get(usize::from(no.get())).copied().flatten()
+    }
+}
+
+/// What a fuzzer attacks: any text is a dialect or a list of faults that lie within it.
+#[doc(hidden)]
+pub fn fuzz_dialect_text(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match Dialect::parse(text) {
+        Ok(dialect) => {
+            for no in dialect.defined().iter() {
+                assert!(dialect.layout(no).is_some() && dialect.row(no).is_some());
+            }
+        }
+        Err(faults) => {
+            assert!(!faults.is_empty());
+            for fault in faults {
+                assert!(text.get(fault.offset..fault.offset + fault.len).is_some());
+            }
+        }
+    }
+}

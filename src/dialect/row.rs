@@ -1,0 +1,235 @@
+//! One element's row in a dialect, as independent axes: what it may hold, how long, how its length and its value are written.
+
+/// How one network writes one element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What people call it, e.g. `amount, transaction`.
+    pub name: String,
+    /// What its value may consist of.
+    pub content: Content,
+    /// Whether its length is fixed, or else how it is written.
+    pub length: Length,
+    /// How its value is written.
+    pub coding: Coding,
+    /// What may become of its value here.
+    pub class: Class,
+    /// The longest value, in characters, digits or (content `b`) bytes; of a fixed length, the length. The sign of `x+n` counts.
+    pub max: u16,
+}
+
+/// The standard's notation for what a value may consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// `a`: letters and blanks.
+    Letters,
+    /// `n`: digits.
+    Digits,
+    /// `an` and `anp`: letters, digits and the blanks that pad them.
+    Alphanumeric,
+    /// `ans`: any character.
+    Text,
+    /// `ns`: any character but letters.
+    NumericSpecial,
+    /// `z`: digits and separators of tracks 2 and 3.
+    Track,
+    /// `b`: bytes.
+    Bytes,
+    /// `x+n`: C or D, then digits.
+    Signed,
+}
+
+/// Whether an element has a length field, and of which kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// None: always the same length.
+    Fixed,
+    /// A length field before the value.
+    Prefixed {
+        /// How the length is written.
+        digits: LengthCoding,
+        /// How many bytes the field has, 1 to 4.
+        width: u8,
+        /// What it counts.
+        counts: Counts,
+    },
+}
+
+/// How the number in a length field is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LengthCoding {
+    /// One ASCII digit a byte.
+    Ascii,
+    /// Two digits a byte.
+    Bcd,
+    /// A number, high byte first.
+    Binary,
+}
+
+/// What a length field counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// Characters of text, digits of packed numbers, bytes of binary values.
+    Units,
+    /// Bytes as they lie on the wire: both characters of each hexadecimal byte.
+    Wire,
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// One byte a character: ASCII, above it latin-1.
+    Ascii,
+    /// Two digits a byte; a sign is one ASCII byte before them.
+    Bcd(Filler),
+    /// The bytes themselves.
+    Raw,
+    /// Two ASCII hexadecimal digits a byte.
+    Hex,
+}
+
+/// Where the nibble goes that an odd number of packed digits leaves over, and what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filler {
+    /// `l0`: a zero on the left.
+    LeftZero,
+    /// `r0`: a zero on the right.
+    RightZero,
+    /// `rF`: an F on the right.
+    RightF,
+}
+
+/// What may become of an element's value within the house.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// `keep`: may be journaled and shown.
+    Keep,
+    /// `pan`: journaled sealed, shown masked.
+    Pan,
+    /// `sensitive`: never journaled, shown as its length.
+    Sensitive,
+    /// `-`: not journaled.
+    Unkept,
+}
+
+/// A row, flattened for the codec: everything that it must know of an element, in six bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The length field.
+    pub prefix: Prefix,
+    /// How the value is checked and measured.
+    pub form: Form,
+    /// The longest value, in units of the plain value.
+    pub max: u16,
+}
+
+/// A length field: its coding, and its width where that varies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefix {
+    /// None; the length is `max`.
+    None,
+    /// This many ASCII digits, 1 to 4.
+    Ascii(u8),
+    /// This many bytes of packed digits, 1 or 2.
+    Bcd(u8),
+    /// This many bytes of a number, 1 or 2.
+    Binary(u8),
+}
+
+/// Content and coding together: only the combinations that exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `n` as characters.
+    Digits,
+    /// `a` as characters.
+    Letters,
+    /// `an` as characters.
+    Alphanumeric,
+    /// `ns` as characters.
+    NumericSpecial,
+    /// `ans` as characters.
+    Text,
+    /// `z` as characters.
+    Track,
+    /// `x+n` as characters.
+    Signed,
+    /// `n` packed.
+    PackedDigits(Filler),
+    /// `z` packed, the separator as nibble D.
+    PackedTrack(Filler),
+    /// `x+n`: a character, then packed digits.
+    PackedSigned(Filler),
+    /// `b` as it is.
+    Raw,
+    /// `b` as hexadecimal digits, counted in bytes.
+    Hex,
+    /// `b` as hexadecimal digits, counted in digits.
+    HexByDigits,
+}
+
+impl Row {
+    /// The row for the codec; `None` when content, length and coding do not go together.
+    pub fn layout(&self) -> Option<Layout> {
+        let (prefix, counts) = match self.length {
+            Length::Fixed => (Prefix::None, Counts::Units),
+            Length::Prefixed { digits, width, counts } => {
+                let prefix = match digits {
+                    LengthCoding::Ascii => Prefix::Ascii(width),
+                    LengthCoding::Bcd => Prefix::Bcd(width),
+                    LengthCoding::Binary => Prefix::Binary(width),
+                };
+                (prefix, counts)
+            }
+        };
+        let form = form(self.content, self.coding, counts)?;
+        Some(Layout { prefix, form, max: self.max })
+    }
+}
+
+impl Length {
+    /// The largest number that the length field holds, in what it counts; none for a fixed length.
+    pub fn holds(self) -> Option<u32> {
+        let Self::Prefixed { digits, width, .. } = self else { return None };
+        let width = u32::from(width);
+        Some(match digits {
+            LengthCoding::Ascii => 10_u32.saturating_pow(width) - 1,
+            LengthCoding::Bcd => 10_u32.saturating_pow(2 * width) - 1,
+            LengthCoding::Binary => 256_u32.saturating_pow(width) - 1,
+        })
+    }
+}
+
+impl Content {
+    /// As the standard writes it.
+    pub const fn notation(self) -> &'static str {
+        match self {
+            Self::Letters => "a",
+            Self::Digits => "n",
+            Self::Alphanumeric => "an",
+            Self::Text => "ans",
+            Self::NumericSpecial => "ns",
+            Self::Track => "z",
+            Self::Bytes => "b",
+            Self::Signed => "x+n",
+        }
+    }
+}
+
+/// The combinations that exist.
+const fn form(content: Content, coding: Coding, counts: Counts) -> Option<Form> {
+    Some(match (content, coding, counts) {
+        (Content::Digits, Coding::Ascii, _) => Form::Digits,
+        (Content::Letters, Coding::Ascii, _) => Form::Letters,
+        (Content::Alphanumeric, Coding::Ascii, _) => Form::Alphanumeric,
+        (Content::NumericSpecial, Coding::Ascii, _) => Form::NumericSpecial,
+        (Content::Text, Coding::Ascii, _) => Form::Text,
+        (Content::Track, Coding::Ascii, _) => Form::Track,
+        (Content::Signed, Coding::Ascii, _) => Form::Signed,
+        (Content::Digits, Coding::Bcd(filler), Counts::Units) => Form::PackedDigits(filler),
+        (Content::Track, Coding::Bcd(filler), Counts::Units) => Form::PackedTrack(filler),
+        (Content::Signed, Coding::Bcd(filler), Counts::Units) => Form::PackedSigned(filler),
+        (Content::Bytes, Coding::Raw, _) => Form::Raw,
+        (Content::Bytes, Coding::Hex, Counts::Units) => Form::Hex,
+        (Content::Bytes, Coding::Hex, Counts::Wire) => Form::HexByDigits,
+        _ => return None,
+    })
+}
