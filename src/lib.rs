@@ -24,5 +24,6 @@ pub mod tranlog;
 pub mod clearing;
 
 // Floor 6: what follows from the journal, the operator's window, and what people do without a switch.
+pub mod books;
 pub mod console;
 pub mod tools;
