@@ -1,0 +1,87 @@
+//! An advice, 0120 or 0220: a fact. It is stored, acknowledged, and owed to its issuer.
+
+use std::sync::Arc;
+
+use crate::iso::{Class, ElementNo, ResponseCode};
+use crate::record::{LinkId, Owing, Record, Sent, Trace, TxnId};
+use crate::seal::Tag;
+use crate::tranlog::Ask;
+
+use super::authorize::Refusal;
+use super::effect::{Effects, Note};
+use super::engine::Engine;
+use super::input::Arrival;
+use super::inquiry::Known;
+use super::reply::Asker;
+
+impl Engine {
+    /// An advice: new, a copy of one in memory, or to be looked up.
+    pub(super) fn advice(&mut self, arrival: Box<Arrival>, known: &Known, fx: &mut Effects) {
+        let key = match Self::identity(&arrival) {
+            Ok(key) => key,
+            Err((code, why)) => return self.refuse(&arrival, code, why, fx),
+        };
+        if let Some(txn) = self.log.by_key(key) {
+            return self.repeated(&arrival, txn, fx);
+        }
+        let arrival = match self.inquiries.join(key, arrival) {
+            Ok(()) => return,
+            Err(arrival) => arrival,
+        };
+        if let Some((code, same)) = self.held.get(key, arrival.content) {
+            return self.held_again(&arrival, code, same, fx);
+        }
+        if arrival.mti().is_repeat() && !known.has(key) {
+            return self.inquire(arrival, known, Ask::Key(key), fx);
+        }
+        // A completion names its authorization in element 90; an older one is in the books.
+        if let Some(original) = arrival.original_key
+            && self.log.by_key(original).is_none()
+            && !known.has(original)
+        {
+            return self.inquire(arrival, known, Ask::Key(original), fx);
+        }
+        match self.destination(&arrival) {
+            Ok(to) => self.store(&arrival, key, to, fx),
+            Err((code, why)) => self.decline_unsent(&arrival, key, (code, why), fx),
+        }
+    }
+
+    fn destination(&self, arrival: &Arrival) -> Result<(LinkId, Trace), Refusal> {
+        self.admission()?;
+        let issuer = match self.completed(arrival).and_then(|txn| self.issuer_of(txn)) {
+            Some(issuer) => issuer,
+            None => self.route(arrival, false)?,
+        };
+        let taken = (ResponseCode::MALFUNCTION, "every trace number of its issuer's link is taken");
+        let trace =
+            self.log.fresh_trace(issuer, arrival.mti().class(), self.now.wall).ok_or(taken)?;
+        let link =
+            self.peers.settings(issuer).ok_or((ResponseCode::NO_ROUTE, "its issuer is gone"))?;
+        // What cannot be said to its issuer is refused now, while its sender still listens.
+        let needed = arrival.present().minus(link.dialect.defined());
+        if !needed.without(ElementNo::ORIGINAL).is_empty() {
+            return Err((
+                ResponseCode::FORMAT,
+                "its issuer's dialect cannot say one of its elements",
+            ));
+        }
+        Ok((issuer, trace))
+    }
+
+    /// The authorization that a completion completes.
+    fn completed(&self, arrival: &Arrival) -> Option<TxnId> {
+        let txn = self.log.by_key(arrival.original_key?)?;
+        let is_authorization = |sent: &Arc<Sent>| sent.mti.class() == Class::Authorization;
+        self.log.standing(txn)?.sent().is_some_and(is_authorization).then_some(txn)
+    }
+
+    fn store(&mut self, arrival: &Arrival, key: Tag, to: (LinkId, Trace), fx: &mut Effects) {
+        let mut sent = self.sent(arrival, key, to);
+        sent.completes = self.completed(arrival);
+        let txn = TxnId(self.append(Record::Stored(Arc::new(sent)), fx).0);
+        fx.notes.push(Note::Stored { asker: arrival.link, issuer: to.0 });
+        self.decline(&Asker::of(arrival, self), ResponseCode::APPROVED, fx);
+        self.post_owed(txn, Owing::Advice, fx);
+    }
+}

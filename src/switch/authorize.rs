@@ -1,0 +1,424 @@
+//! An authorization, 0100 or 0200, top to bottom: the request, the answer, the time-out.
+
+use std::sync::Arc;
+
+use crate::codec::Draft;
+use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, Mono, Pan, ResponseCode};
+use crate::planted::{self, Bug};
+use crate::record::{
+    LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
+    Verdict,
+};
+use crate::seal::Tag;
+use crate::tranlog::Ask;
+
+use super::effect::{Action, Effects, Mark, Note};
+use super::engine::Engine;
+use super::input::{Arrival, CardOf, SessionId};
+use super::inquiry::Known;
+use super::reply::Asker;
+use super::settings::{AnswerOn, LinkSettings};
+use super::timers::{Timer, TimerId};
+
+/// A request in flight: who waits, and on what it left.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) askers: Vec<Asker>,
+    pub(super) issuer_session: SessionId,
+    deadline: TimerId,
+    sent_at: Mono,
+}
+
+/// Where a request goes, and what goes there.
+struct Forwarding {
+    issuer: LinkId,
+    session: SessionId,
+    trace: Trace,
+    body: Vec<u8>,
+}
+
+/// Why a request goes nowhere: the code, and the reason for people.
+pub(super) type Refusal = (ResponseCode, &'static str);
+
+impl Engine {
+    /// A request: new, a copy of one in memory, or to be looked up.
+    pub(super) fn request(&mut self, arrival: Box<Arrival>, known: &Known, fx: &mut Effects) {
+        let key = match Self::identity(&arrival) {
+            Ok(key) => key,
+            Err((code, why)) => return self.refuse(&arrival, code, why, fx),
+        };
+        if let Some(txn) = self.log.by_key(key) {
+            return self.repeated(&arrival, txn, fx);
+        }
+        let arrival = match self.inquiries.join(key, arrival) {
+            Ok(()) => return,
+            Err(arrival) => arrival,
+        };
+        if let Some((code, same)) = self.held.get(key, arrival.content) {
+            return self.held_again(&arrival, code, same, fx);
+        }
+        if arrival.mti().is_repeat() && !known.has(key) {
+            return self.inquire(arrival, known, Ask::Key(key), fx);
+        }
+        match self.forwarding(&arrival) {
+            Ok(forwarding) => self.forward(&arrival, key, forwarding, fx),
+            Err((code, why)) => self.decline_unsent(&arrival, key, (code, why), fx),
+        }
+    }
+
+    /// The asker's key; or why a message without one, or with two cards, is refused.
+    pub(super) fn identity(arrival: &Arrival) -> Result<Tag, Refusal> {
+        if arrival.card == CardOf::Contradiction {
+            return Err((ResponseCode::FORMAT, "elements 2 and 35 name no card, or two"));
+        }
+        if arrival.elements.get(ElementNo::STAN).is_none() {
+            return Err((ResponseCode::FORMAT, "it has no element 11"));
+        }
+        arrival.key.ok_or((
+            ResponseCode::FORMAT,
+            "nothing says when it was asked: it has neither element 7 nor elements 12 and 13",
+        ))
+    }
+
+    fn forwarding(&mut self, arrival: &Arrival) -> Result<Forwarding, Refusal> {
+        self.admission()?;
+        let issuer = self.route(arrival, true)?;
+        let session =
+            self.peers.pick(issuer).ok_or((ResponseCode::UNAVAILABLE, "its issuer is down"))?;
+        let trace = self.log.fresh_trace(issuer, arrival.mti().class(), self.now.wall).ok_or((
+            ResponseCode::MALFUNCTION,
+            "every trace number of its issuer's link is taken",
+        ))?;
+        let link =
+            self.peers.settings(issuer).ok_or((ResponseCode::NO_ROUTE, "its issuer is gone"))?;
+        let body = translated(arrival, link, trace)?;
+        Ok(Forwarding { issuer, session, trace, body })
+    }
+
+    /// Whether anything new is accepted at all.
+    pub(super) fn admission(&self) -> Result<(), Refusal> {
+        if self.draining {
+            return Err((ResponseCode::UNAVAILABLE, "the switch is about to stop"));
+        }
+        if self.disk_low {
+            return Err((ResponseCode::MALFUNCTION, "the journal's disk is nearly full"));
+        }
+        if self.log.in_flight_total() >= self.settings.in_flight_max {
+            return Err((ResponseCode::MALFUNCTION, "as many requests as allowed are in flight"));
+        }
+        Ok(())
+    }
+
+    /// The issuer for a message. A request needs one that is up and has room; what can wait does not.
+    pub(super) fn route(&self, arrival: &Arrival, at_once: bool) -> Result<LinkId, Refusal> {
+        let pan = match arrival.card.one().map(|card| &card.secret) {
+            Some(Secret::Clear(pan)) => Some(pan),
+            Some(Secret::Sealed(_)) | None => None,
+        };
+        let code = arrival.elements.get(ElementNo::PROCESSING_CODE).unwrap_or_default();
+        let to = self.settings.routes.pick(pan.map(Pan::expose), arrival.mti().class(), code);
+        let first = *to
+            .first()
+            .ok_or((ResponseCode::NO_ROUTE, "no route leads to an issuer of this card"))?;
+        if !at_once {
+            return Ok(first);
+        }
+        let mut up = to.iter().copied().filter(|link| self.peers.reachable(*link)).peekable();
+        if up.peek().is_none() {
+            return Err((ResponseCode::UNAVAILABLE, "no issuer of this card is up"));
+        }
+        let has_room = |link: &LinkId| {
+            self.peers.link(*link).is_some_and(|link| link.in_flight < link.settings.in_flight_max)
+        };
+        up.find(has_room).ok_or((
+            ResponseCode::MALFUNCTION,
+            "as many requests as its issuer's link allows are in flight",
+        ))
+    }
+
+    fn forward(&mut self, arrival: &Arrival, key: Tag, forwarding: Forwarding, fx: &mut Effects) {
+        let Forwarding { issuer, session, trace, body } = forwarding;
+        let sent = Arc::new(self.sent(arrival, key, (issuer, trace)));
+        let txn = TxnId(self.append(Record::Sent(sent), fx).0);
+        let Some(link) = self.peers.link_mut(issuer) else { return };
+        link.in_flight += 1;
+        let (head, timeout_ms) = (link.settings.head, link.settings.timeout_ms);
+        let deadline = self.timers.set(self.now.mono.plus(timeout_ms), Timer::Deadline(txn));
+        let askers = vec![Asker::of(arrival, self)];
+        self.waiting.insert(
+            txn,
+            Waiting { askers, issuer_session: session, deadline, sent_at: self.now.mono },
+        );
+        fx.actions.push(Action::Send { session, head, body, mark: Mark::Request(txn) });
+        fx.notes.push(Note::Forwarded { asker: arrival.link, issuer });
+    }
+
+    /// What is written down of an accepted message.
+    pub(super) fn sent(
+        &self,
+        arrival: &Arrival,
+        key: Tag,
+        (issuer, trace): (LinkId, Trace),
+    ) -> Sent {
+        let keeps = self
+            .peers
+            .settings(arrival.link)
+            .map_or(ElementSet::EMPTY, |link| link.dialect.keeps());
+        Sent {
+            asker: arrival.link,
+            key,
+            content: arrival.content,
+            mti: arrival.mti(),
+            issuer,
+            trace,
+            date: self.today(),
+            at: self.now.wall,
+            card: arrival.card.one().cloned(),
+            elements: arrival.elements.only(keeps.without(ElementNo::PAN)),
+            completes: None,
+        }
+    }
+
+    fn today(&self) -> BusinessDate {
+        let date = self.log.date();
+        if date == BusinessDate(0) { self.now.wall.date() } else { date }
+    }
+
+    /// A decline of what nothing left for: counted, not journaled, and held so that a copy hears the same.
+    pub(super) fn decline_unsent(
+        &mut self,
+        arrival: &Arrival,
+        key: Tag,
+        (code, why): Refusal,
+        fx: &mut Effects,
+    ) {
+        if code == ResponseCode::MALFUNCTION {
+            fx.notes.push(Note::Overload { asker: arrival.link });
+        }
+        fx.notes.push(Note::Declined { asker: arrival.link, code, why });
+        if !planted::is(Bug::DeclineForgotten) {
+            self.held.put(self.now.wall, key, arrival.content, code);
+        }
+        self.decline(&Asker::of(arrival, self), code, fx);
+    }
+
+    /// The issuer answers: in time, or after the end.
+    pub(super) fn answered(
+        &mut self,
+        arrival: Box<Arrival>,
+        txn: TxnId,
+        trace: Trace,
+        fx: &mut Effects,
+    ) {
+        let Some(standing) = self.log.standing(txn) else { return };
+        if standing.outcome != Outcome::InFlight {
+            return self.late(&arrival, txn, fx);
+        }
+        let Some(link) = self.peers.settings(arrival.link) else { return };
+        let carried_by = self.waiting.get(&txn).map(|waiting| waiting.issuer_session);
+        if link.answer_on == AnswerOn::Session && carried_by != Some(arrival.session) {
+            let why =
+                "another session of the link carried its request, and answer_on is \"session\"";
+            return self.unmatched(arrival, Some(trace), why, fx);
+        }
+        let code = code_of(&arrival.elements);
+        let differs = standing.sent().and_then(|sent| first_difference(sent, &arrival, link));
+        let verdict = match code {
+            _ if differs.is_some() && !planted::is(Bug::MismatchAccepted) => Verdict::Mismatched,
+            None if planted::is(Bug::UnknownCodeIsDecline) => Verdict::Declined,
+            None => Verdict::Mismatched,
+            Some(code) if link.dialect.approves(code) => Verdict::Approved,
+            Some(_) => Verdict::Declined,
+        };
+        let kept = added(standing, &arrival).only(link.dialect.keeps());
+        let live = added(standing, &arrival);
+        if verdict == Verdict::Mismatched {
+            let element = differs.map_or(0, ElementNo::get);
+            fx.notes.push(Note::Mismatched { issuer: arrival.link, element });
+        }
+        let added = Arc::new(kept);
+        self.append(Record::Answered { txn, at: self.now.wall, verdict, added }, fx);
+        let Some(waiting) = self.no_longer_waiting(txn) else { return };
+        let ms = self.now.mono.0.saturating_sub(waiting.sent_at.0);
+        fx.notes.push(Note::Answered { issuer: arrival.link, verdict, code, ms });
+        self.tell_verdict(txn, (verdict, &live), &waiting, fx);
+    }
+
+    fn tell_verdict(
+        &mut self,
+        txn: TxnId,
+        (verdict, added): (Verdict, &Elements),
+        waiting: &Waiting,
+        fx: &mut Effects,
+    ) {
+        match verdict {
+            Verdict::Approved => {
+                let tell = |asker: &&Asker| self.tell(asker, added, Mark::Approval(txn), fx);
+                let copies =
+                    u32::try_from(waiting.askers.iter().filter(tell).count()).unwrap_or(u32::MAX);
+                if copies > 0 {
+                    self.untold.insert(txn, copies);
+                } else {
+                    self.reached_nobody(txn, fx);
+                }
+            }
+            Verdict::Declined => {
+                for asker in &waiting.askers {
+                    self.tell(asker, added, Mark::Plain, fx);
+                }
+            }
+            Verdict::Mismatched => {
+                if !planted::is(Bug::UnknownCodeIsDecline) {
+                    self.owe(txn, Reason::Mismatched, fx);
+                }
+                self.decline_all(waiting, ResponseCode::MALFUNCTION, fx);
+            }
+        }
+    }
+
+    /// The issuer did not answer in time.
+    pub(super) fn timed_out(&mut self, txn: TxnId, fx: &mut Effects) {
+        let Some(issuer) = self.log.standing(txn).and_then(Standing::sent).map(|sent| sent.issuer)
+        else {
+            return;
+        };
+        fx.notes.push(Note::TimedOut { issuer });
+        let owes = !planted::is(Bug::TimeOutOwesNothing);
+        self.end_unanswered(txn, Unanswered::Deadline, owes.then_some(Reason::Unanswered), fx);
+    }
+
+    /// Ends a request without an answer: all who wait hear a decline, and maybe a reversal is owed.
+    pub(super) fn end_unanswered(
+        &mut self,
+        txn: TxnId,
+        why: Unanswered,
+        owed: Option<Reason>,
+        fx: &mut Effects,
+    ) {
+        let in_flight = |standing: &Standing| standing.outcome == Outcome::InFlight;
+        if !self.log.standing(txn).is_some_and(in_flight) {
+            return;
+        }
+        self.append(Record::Over { txn, at: self.now.wall, why }, fx);
+        if let Some(reason) = owed {
+            self.owe(txn, reason, fx);
+        }
+        let code = self.code_when_over(why);
+        if let Some(waiting) = self.no_longer_waiting(txn) {
+            self.decline_all(&waiting, code, fx);
+        }
+    }
+
+    pub(super) fn code_when_over(&self, why: Unanswered) -> ResponseCode {
+        match why {
+            Unanswered::NeverBegun => ResponseCode::UNAVAILABLE,
+            Unanswered::Deadline | Unanswered::Restart | Unanswered::Reversed => {
+                self.settings.timeout_code
+            }
+        }
+    }
+
+    fn decline_all(&self, waiting: &Waiting, code: ResponseCode, fx: &mut Effects) {
+        for asker in &waiting.askers {
+            fx.notes.push(Note::Declined {
+                asker: asker.link,
+                code,
+                why: "its issuer gave no answer that stands",
+            });
+            self.decline(asker, code, fx);
+        }
+    }
+
+    fn no_longer_waiting(&mut self, txn: TxnId) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&txn)?;
+        self.timers.cancel(waiting.deadline);
+        let issuer = self.log.standing(txn).and_then(Standing::sent).map(|sent| sent.issuer);
+        if let Some(link) = issuer.and_then(|issuer| self.peers.link_mut(issuer)) {
+            link.in_flight = link.in_flight.saturating_sub(1);
+        }
+        Some(waiting)
+    }
+
+    /// An answer after the end. It is never told; an approval that is not the answer that stands is reversed.
+    pub(super) fn late(&mut self, arrival: &Arrival, txn: TxnId, fx: &mut Effects) {
+        let Some(standing) = self.log.standing(txn) else { return };
+        let Some(link) = self.peers.settings(arrival.link) else { return };
+        let approved = code_of(&arrival.elements).is_none_or(|code| link.dialect.approves(code));
+        if is_the_answer_that_stands(standing, &arrival.elements) {
+            return;
+        }
+        let after_close =
+            standing.reversal.is_some() && standing.open_debt(Owing::Reversal).is_none();
+        let was_over = matches!(standing.outcome, Outcome::Over { .. });
+        fx.notes.push(Note::Late { issuer: arrival.link, approved, after_close });
+        if approved || was_over {
+            self.append(Record::Late { txn, at: self.now.wall, approved }, fx);
+        }
+        if approved && !planted::is(Bug::LateApprovalIgnored) {
+            self.owe(txn, Reason::Late, fx);
+        }
+    }
+}
+
+/// The request as its issuer's network writes it, under our pair.
+fn translated(arrival: &Arrival, link: &LinkSettings, trace: Trace) -> Result<Vec<u8>, Refusal> {
+    const OURS: ElementSet = ElementSet::of(&[7, 11]);
+    let mut own = Elements::with_capacity(32);
+    own.set(ElementNo::TRANSMISSION, &trace.transmission.ascii());
+    own.set(ElementNo::STAN, &trace.stan.ascii());
+    let draft = Draft {
+        mti: arrival.mti().plain(),
+        own: &own,
+        copied: Some((&arrival.message, arrival.present().minus(OURS))),
+    };
+    let mut body = Vec::with_capacity(arrival.message.body().len() + 64);
+    draft
+        .encode(&link.dialect, &mut body)
+        .or(Err((ResponseCode::FORMAT, "its issuer's dialect cannot say one of its elements")))?;
+    Ok(body)
+}
+
+/// Element 39, if it can be read.
+pub(super) fn code_of(elements: &Elements) -> Option<ResponseCode> {
+    elements.get(ElementNo::RESPONSE_CODE).and_then(|code| ResponseCode::new(code).ok())
+}
+
+/// The first of PAN, processing code, amount and currency that the network repeats and this answer does not.
+fn first_difference(sent: &Sent, arrival: &Arrival, link: &LinkSettings) -> Option<ElementNo> {
+    const COMPARED: ElementSet = ElementSet::of(&[3, 4, 49]);
+    let echo = link.dialect.echo();
+    if echo.has(ElementNo::PAN) && sent.card.is_some() && arrival.present().has(ElementNo::PAN) {
+        let token = arrival.card.one().map(|card| card.token);
+        if token != sent.card.as_ref().map(|card| card.token) {
+            return Some(ElementNo::PAN);
+        }
+    }
+    let partial = code_of(&arrival.elements) == Some(ResponseCode::PARTIAL);
+    COMPARED.and(echo).and(sent.elements.present()).iter().find(|no| {
+        let (asked, answered) = (sent.elements.get(*no), arrival.elements.get(*no));
+        // A partial approval is for less: digits of one length compare like their numbers.
+        let lower = partial && *no == ElementNo::AMOUNT && answered.is_some() && answered <= asked;
+        asked != answered && !lower
+    })
+}
+
+/// What an answer adds to its request, or changes of it; never the pair, nor the card.
+fn added(standing: &Standing, arrival: &Arrival) -> Elements {
+    const NEVER: ElementSet = ElementSet::of(&[2, 7, 11, 35, 36, 45, 52, 64, 128]);
+    let asked = standing.sent().map(|sent| &sent.elements);
+    let mut added = Elements::with_capacity(64);
+    for (no, value) in arrival.elements.iter().filter(|(no, _)| !NEVER.has(*no)) {
+        if no == ElementNo::RESPONSE_CODE || asked.and_then(|asked| asked.get(no)) != Some(value) {
+            added.set(no, value);
+        }
+    }
+    added
+}
+
+/// Whether an answer that came again is the one that stands already.
+fn is_the_answer_that_stands(standing: &Standing, again: &Elements) -> bool {
+    let Outcome::Answered { verdict, added, .. } = &standing.outcome else { return false };
+    let stands = standing.stands_approved() || *verdict == Verdict::Declined;
+    let same = |no| added.get(no) == again.get(no);
+    stands && same(ElementNo::RESPONSE_CODE) && same(ElementNo::APPROVAL_CODE)
+}

@@ -1,0 +1,180 @@
+//! Which story a message belongs to, and what a frame that is no message gets.
+
+use crate::iso::{Class, ElementNo, Elements, Function, ResponseCode, Stan, Transmission};
+use crate::planted::{self, Bug};
+use crate::record::{LinkId, Record, Trace, TxnId};
+use crate::tranlog::{Ask, Asked};
+
+use super::effect::{Effects, Note};
+use super::engine::Engine;
+use super::input::{Arrival, Unreadable};
+use super::inquiry::Known;
+use super::reply::Asker;
+
+impl Engine {
+    /// A message came in.
+    pub(super) fn arrived(&mut self, arrival: Box<Arrival>, fx: &mut Effects) {
+        if let Some(session) = self.peers.session_mut(arrival.session) {
+            session.heard_at = self.now.mono;
+        }
+        if arrival.mti().is_response() {
+            self.response(arrival, fx);
+        } else {
+            self.asked(arrival, &Known::default(), fx);
+        }
+    }
+
+    /// A message that wants an answer; `known` are the keys that the books were asked for already.
+    pub(super) fn asked(&mut self, arrival: Box<Arrival>, known: &Known, fx: &mut Effects) {
+        let mti = arrival.mti();
+        let asks = self.peers.settings(arrival.link).is_some_and(|link| link.asks);
+        match (mti.class(), mti.function()) {
+            (Class::Network, Function::Request | Function::Advice) => {
+                self.network_asked(&arrival, fx);
+            }
+            (_, Function::Other(_)) => {
+                // Notifications and the like are not answered, and nothing here wants one.
+                fx.notes.push(Note::Refused {
+                    asker: arrival.link,
+                    why: "nothing answers this message function",
+                });
+            }
+            _ if !asks => self.refuse(
+                &arrival,
+                ResponseCode::INVALID,
+                "this link may not ask: its role is issuer",
+                fx,
+            ),
+            (Class::Authorization | Class::Financial, Function::Request) => {
+                self.request(arrival, known, fx);
+            }
+            (Class::Authorization | Class::Financial, Function::Advice) => {
+                self.advice(arrival, known, fx);
+            }
+            (Class::Reversal, Function::Request | Function::Advice) => {
+                self.reversal(arrival, known, fx);
+            }
+            _ => self.refuse(
+                &arrival,
+                ResponseCode::FORMAT,
+                "no such message type is switched here",
+                fx,
+            ),
+        }
+    }
+
+    /// An answer: to what?
+    fn response(&mut self, arrival: Box<Arrival>, fx: &mut Effects) {
+        if arrival.mti().class() == Class::Network {
+            self.network_answered(&arrival, fx);
+            return;
+        }
+        let trace = match self.trace_of(arrival.link, &arrival.elements) {
+            Ok(trace) => trace,
+            Err(why) => return self.unmatched(arrival, None, why, fx),
+        };
+        match self.find(arrival.link, arrival.mti().class(), trace) {
+            Some((txn, Asked::Request)) => self.answered(arrival, txn, trace, fx),
+            Some((txn, Asked::Owed(owing))) => self.acknowledged(&arrival, (txn, owing, trace), fx),
+            None => {
+                let other = [Class::Authorization, Class::Financial, Class::Reversal]
+                    .into_iter()
+                    .any(|class| self.log.by_trace(arrival.link, class, trace).is_some());
+                let why = if other {
+                    "its elements 7 and 11 belong to a message of another class: the second digit of its MTI differs"
+                } else {
+                    "nothing here was sent with its elements 7 and 11, or it was closed long ago"
+                };
+                self.unmatched(arrival, Some(trace), why, fx);
+            }
+        }
+    }
+
+    fn find(&self, link: LinkId, class: Class, trace: Trace) -> Option<(TxnId, Asked)> {
+        let own = self.log.by_trace(link, class, trace);
+        if own.is_none() && planted::is(Bug::AnswerFromAnotherLink) {
+            let mut others = self.settings.links.iter().filter(|other| other.answers);
+            return others.find_map(|other| self.log.by_trace(other.id, class, trace));
+        }
+        own
+    }
+
+    /// Elements 7 and 11 of a response as the pair that we gave; or what is wrong with them, for people.
+    fn trace_of(&self, link: LinkId, elements: &Elements) -> Result<Trace, &'static str> {
+        let stan = elements.get(ElementNo::STAN).ok_or("it has no element 11")?;
+        let stan = Stan::from_ascii(stan).or(Err("its element 11 is no trace number"))?;
+        let timed =
+            self.peers.settings(link).is_some_and(|link| link.dialect.echoes_transmission());
+        let last = self.log.last_trace(link).transmission;
+        let transmission = match elements.get(ElementNo::TRANSMISSION) {
+            Some(text) if timed => {
+                Transmission::from_ascii(text, last).or(Err("its element 7 is no date and time"))?
+            }
+            None if timed => {
+                return Err(
+                    "it has no element 7; if this network does not echo it, take 7 out of the dialect's `echo`",
+                );
+            }
+            _ => Transmission::default(),
+        };
+        Ok(Trace { transmission, stan })
+    }
+
+    /// A response that nothing waits for: written down, explained, and looked up when it approves.
+    pub(super) fn unmatched(
+        &mut self,
+        arrival: Box<Arrival>,
+        trace: Option<Trace>,
+        why: &'static str,
+        fx: &mut Effects,
+    ) {
+        let (link, mti) = (arrival.link, arrival.mti());
+        fx.notes.push(Note::Unmatched { link, mti, trace, why });
+        let approved = self.may_approve(&arrival);
+        let orphan = approved && trace.is_none();
+        self.append(
+            Record::Unmatched { link, at: self.now.wall, mti, trace, approved, orphan },
+            fx,
+        );
+        if orphan {
+            fx.notes.push(Note::Orphan { link });
+        }
+        let Some(trace) = trace.filter(|_| approved && !planted::is(Bug::UnmatchedNotLookedUp))
+        else {
+            return;
+        };
+        let ask = Ask::Trace { link, class: mti.class(), trace };
+        self.inquire(arrival, &Known::default(), ask, fx);
+    }
+
+    /// Whether a response moves money, or might: an approval of a request, or the acceptance of an advice.
+    fn may_approve(&self, arrival: &Arrival) -> bool {
+        let Some(link) = self.peers.settings(arrival.link) else { return false };
+        let code = arrival
+            .elements
+            .get(ElementNo::RESPONSE_CODE)
+            .and_then(|code| ResponseCode::new(code).ok());
+        match (arrival.mti().class(), arrival.mti().function()) {
+            (Class::Authorization | Class::Financial, Function::RequestResponse) => {
+                code.is_none_or(|code| link.dialect.approves(code))
+            }
+            (Class::Authorization | Class::Financial, Function::AdviceResponse) => {
+                code.is_none_or(|code| link.dialect.accepts(code))
+            }
+            _ => false,
+        }
+    }
+
+    /// A frame that is no message: a request whose MTI can be read is answered 30, everything else is left alone.
+    pub(super) fn unreadable(&self, unreadable: &Unreadable, fx: &mut Effects) {
+        let Some(link) = self.peers.session(unreadable.session).map(|session| session.link) else {
+            return;
+        };
+        fx.notes.push(Note::Unreadable { link });
+        let Some(mti) = unreadable.mti.filter(|mti| !mti.is_response()) else { return };
+        if matches!(mti.function(), Function::Request | Function::Advice) {
+            let asker = Asker::of_unreadable(unreadable, mti, link, self);
+            self.decline(&asker, ResponseCode::FORMAT, fx);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What the engine wants done. Everything here leaves only when the journal is durable up to the
+//! engine's tail at the moment at which it was made: written before it is sent, written before it is told.
+
+use crate::framing::Head;
+use crate::iso::{Class, Mti, ResponseCode};
+use crate::record::{LinkId, Lsn, Owing, Reason, Record, Trace, TxnId, Verdict};
+use crate::tranlog::Ask;
+
+use super::input::{OrderId, OrderResult, SessionId};
+
+/// What one or more inputs brought about, in order.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Records for the journal; those of one input are committed together or not at all. The last
+    /// one's position is the engine's tail.
+    pub records: Vec<Record>,
+    /// What to do when they are durable.
+    pub actions: Vec<Action>,
+    /// What happened, for counters and log lines; needs no durability.
+    pub notes: Vec<Note>,
+}
+
+/// Something to be done.
+#[derive(Debug)]
+pub enum Action {
+    /// Send a message.
+    Send {
+        /// Where.
+        session: SessionId,
+        /// What goes before it.
+        head: Head,
+        /// The message.
+        body: Vec<u8>,
+        /// What it is, for `Drained` and `Begun`.
+        mark: Mark,
+    },
+    /// Ask the books, once they have followed the journal up to `from`.
+    Ask(Question),
+    /// End a session.
+    Close {
+        /// Which.
+        session: SessionId,
+        /// Why, for people.
+        why: &'static str,
+    },
+    /// An order is carried out, or refused.
+    Done {
+        /// Which.
+        id: OrderId,
+        /// What became of it.
+        result: OrderResult,
+    },
+}
+
+/// What a message is, for whoever carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Mark {
+    /// Nothing hangs on it.
+    Plain,
+    /// A request to its issuer.
+    Request(TxnId),
+    /// An approval to its asker.
+    Approval(TxnId),
+    /// An owed message to its issuer.
+    Owed(TxnId, Owing),
+}
+
+/// The number of a question, repeated by its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QuestionId(pub u64);
+
+/// A question to the books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Its number.
+    pub id: QuestionId,
+    /// What is wanted.
+    pub ask: Ask,
+    /// How far the books must have followed before they answer.
+    pub from: Lsn,
+}
+
+/// What happened, for counters and log lines. Holds no card and no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A request was forwarded.
+    Forwarded {
+        /** From. */
+        asker: LinkId,
+        /** To. */
+        issuer: LinkId,
+    },
+    /// An issuer answered in time.
+    Answered {
+        /** Which. */
+        issuer: LinkId,
+        /** How. */
+        verdict: Verdict,
+        /** Its code. */
+        code: Option<ResponseCode>,
+        /** How long it took, milliseconds. */
+        ms: u64,
+    },
+    /// An asker was told no by us.
+    Declined {
+        /** Whom. */
+        asker: LinkId,
+        /** What. */
+        code: ResponseCode,
+        /** Why, for people. */
+        why: &'static str,
+    },
+    /// An asker was told a stored outcome.
+    Replayed {
+        /** Whom. */
+        asker: LinkId,
+    },
+    /// A copy joined the wait for an answer.
+    Joined {
+        /** Whose. */
+        asker: LinkId,
+    },
+    /// A copy had the key of another message and other content: 94.
+    OtherContent {
+        /** Whose. */
+        asker: LinkId,
+        /** What. */
+        mti: Mti,
+    },
+    /// An issuer did not answer in time.
+    TimedOut {
+        /** Which. */
+        issuer: LinkId,
+    },
+    /// A request was never begun.
+    Withdrawn {
+        /** For whom. */
+        issuer: LinkId,
+    },
+    /// An approval reached nobody.
+    Undelivered {
+        /** From whom. */
+        issuer: LinkId,
+    },
+    /// An answer came after the end.
+    Late {
+        /** From whom. */
+        issuer: LinkId,
+        /** Whether it approves. */
+        approved: bool,
+        /** Whether its reversal had been acknowledged. */
+        after_close: bool,
+    },
+    /// An answer's key fits and its content does not.
+    Mismatched {
+        /** From whom. */
+        issuer: LinkId,
+        /** The first element that differs; 0 when the code cannot be read. */
+        element: u8,
+    },
+    /// A response that nothing waits for, and what comes nearest.
+    Unmatched {
+        /** From whom. */
+        link: LinkId,
+        /** What. */
+        mti: Mti,
+        /** Its pair. */
+        trace: Option<Trace>,
+        /** Why, for people. */
+        why: &'static str,
+    },
+    /// An unmatched approval that the books do not know either.
+    Orphan {
+        /** From whom. */
+        link: LinkId,
+    },
+    /// An advice was stored.
+    Stored {
+        /** From. */
+        asker: LinkId,
+        /** For. */
+        issuer: LinkId,
+    },
+    /// A reversal was asked for.
+    Undone {
+        /** By whom. */
+        asker: LinkId,
+        /** Whether its original is known. */
+        known: bool,
+        /** Whether that was in flight. */
+        in_flight: bool,
+    },
+    /// A reversal is owed.
+    Owed {
+        /** To whom. */
+        issuer: LinkId,
+        /** Why. */
+        reason: Reason,
+    },
+    /// An owed message was sent.
+    OwedSent {
+        /** To whom. */
+        issuer: LinkId,
+        /** What. */
+        owing: Owing,
+        /** Whether as a repeat. */
+        repeat: bool,
+    },
+    /// An owed message is settled.
+    OwedClosed {
+        /** With whom. */
+        issuer: LinkId,
+        /** What. */
+        owing: Owing,
+        /** Whether it is asked once more after `settle`. */
+        provisional: bool,
+    },
+    /// An owed message was given up: it is on the operator's list.
+    Dead {
+        /** With whom. */
+        issuer: LinkId,
+        /** What. */
+        owing: Owing,
+        /** What the issuer said. */
+        code: Option<ResponseCode>,
+    },
+    /// The books were asked.
+    Asked,
+    /// A session is ready for financial messages.
+    SignedOn {
+        /** Which. */
+        session: SessionId,
+        /** Whose. */
+        link: LinkId,
+    },
+    /// A session is not ready for financial messages any more.
+    SignedOff {
+        /** Which. */
+        session: SessionId,
+        /** Whose. */
+        link: LinkId,
+    },
+    /// A network management message was answered.
+    Network {
+        /** Whose. */
+        link: LinkId,
+        /** Its class, always 8. */
+        class: Class,
+    },
+    /// A peer did not answer an echo test or a sign-on.
+    Silent {
+        /** Which. */
+        session: SessionId,
+        /** Whose. */
+        link: LinkId,
+    },
+    /// The wall clock is behind the last record.
+    ClockBehind {
+        /** How far, milliseconds. */
+        ms: u64,
+    },
+    /// A frame was no message.
+    Unreadable {
+        /** Whose. */
+        link: LinkId,
+    },
+    /// A request was answered 30.
+    Refused {
+        /** Whose. */
+        asker: LinkId,
+        /** Why, for people. */
+        why: &'static str,
+    },
+    /// A request found every place taken.
+    Overload {
+        /** Whose. */
+        asker: LinkId,
+    },
+    /// Everything open was written down again.
+    Carried {
+        /** How many. */
+        open: u32,
+    },
+    /// A transaction came back from the books.
+    Restored,
+}

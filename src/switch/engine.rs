@@ -1,0 +1,187 @@
+//! The engine itself: one door for inputs, one for records, and what it keeps between them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::iso::{BusinessDate, Mono, Now, Wall};
+use crate::record::{Lsn, Record, TxnId};
+use crate::seal::Keys;
+use crate::tranlog::{self, Tranlog};
+
+use super::authorize::Waiting;
+use super::cutover::Cutover;
+use super::effect::{Effects, Note};
+use super::input::Input;
+use super::inquiry::Inquiries;
+use super::owed::Post;
+use super::peers::Peers;
+use super::repeat::Held;
+use super::settings::Settings;
+use super::timers::{Timer, Timers};
+
+/// The middle of the house: a deterministic state machine.
+#[derive(Debug)]
+pub struct Engine {
+    /// The moment of the input being handled.
+    pub(super) now: Now,
+    pub(super) settings: Settings,
+    pub(super) keys: Arc<Keys>,
+    pub(super) log: Tranlog,
+    pub(super) peers: Peers,
+    pub(super) timers: Timers,
+    /// Who waits for which answer. Never iterated.
+    pub(super) waiting: HashMap<TxnId, Waiting>,
+    /// Approvals on their way to an asker: how many copies, none of them begun. Never iterated.
+    pub(super) untold: HashMap<TxnId, u32>,
+    pub(super) held: Held,
+    pub(super) inquiries: Inquiries,
+    pub(super) post: Post,
+    pub(super) cutover: Cutover,
+    pub(super) disk_low: bool,
+    pub(super) draining: bool,
+    carried_on: BusinessDate,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet: replay the journal into it, then give it `Input::Start`.
+    pub fn new(settings: Settings, keys: Arc<Keys>) -> Self {
+        let untimed = settings.links.iter().filter(|link| !link.dialect.echoes_transmission());
+        let log = Tranlog::new(tranlog::Settings {
+            window_ms: settings.window_ms,
+            entries_max: settings.entries_max,
+            untimed: untimed.map(|link| link.id).collect::<BTreeSet<_>>(),
+        });
+        Self {
+            now: Now { mono: Mono(0), wall: Wall(0) },
+            keys,
+            log,
+            peers: Peers::new(settings.links.clone()),
+            timers: Timers::default(),
+            waiting: HashMap::new(),
+            untold: HashMap::new(),
+            held: Held::new(settings.window_ms, settings.entries_max),
+            inquiries: Inquiries::default(),
+            post: Post::default(),
+            cutover: Cutover::default(),
+            disk_low: false,
+            draining: false,
+            carried_on: BusinessDate(0),
+            settings,
+        }
+    }
+
+    /// The first record of the replay stands at this position; with nothing to replay, the next record will.
+    pub fn begin_at(&mut self, next: Lsn) {
+        self.log.begin_at(next);
+    }
+
+    /// A record of the journal, in order.
+    pub fn replay(&mut self, record: &Record) {
+        self.log.apply(record);
+    }
+
+    /// Handles one input. What it brings about is appended to `fx`.
+    pub fn handle(&mut self, now: Now, input: Input, fx: &mut Effects) {
+        self.now = now;
+        match input {
+            Input::Arrived(arrival) => self.arrived(arrival, fx),
+            Input::Tick => {}
+            Input::Begun { marks } => self.begun(&marks, fx),
+            Input::Start => self.start(fx),
+            Input::Up { session, link } => self.session_up(session, link, fx),
+            Input::Lost { session } => self.session_lost(session, fx),
+            Input::Drained { session, never_begun } => {
+                self.session_drained(session, never_begun, fx);
+            }
+            Input::Unreadable(unreadable) => self.unreadable(&unreadable, fx),
+            Input::LookedUp { question, standing } => self.looked_up(question, standing, fx),
+            Input::Ordered { id, order } => self.ordered(id, order, fx),
+            Input::Disk { low } => self.disk_low = low,
+            Input::Drain => self.draining = true,
+        }
+        self.fire(fx);
+        self.cut_if_quiet(fx);
+        self.log.forget(self.now.wall);
+        self.carry_if_due(fx);
+    }
+
+    /// When `handle` wants to be called again, if nothing else comes.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.timers.next()
+    }
+
+    /// The position of the last record.
+    pub const fn tail(&self) -> Lsn {
+        self.log.tail()
+    }
+
+    /// What happened to every transaction.
+    pub const fn tranlog(&self) -> &Tranlog {
+        &self.log
+    }
+
+    /// The one place where a record is made: applied at once, and appended for the journal.
+    pub(super) fn append(&mut self, record: Record, fx: &mut Effects) -> Lsn {
+        if let Some(txn) = subject(&record)
+            && self.log.must_restore(txn)
+            && let Some(standing) = self.log.standing(txn)
+        {
+            // Recovery may begin after the records of this transaction: write down how it stands.
+            let restored = Record::Restored(Box::new(standing.clone()));
+            self.log.apply(&restored);
+            fx.records.push(restored);
+        }
+        let lsn = self.log.apply(&record);
+        fx.records.push(record);
+        lsn
+    }
+
+    fn fire(&mut self, fx: &mut Effects) {
+        while let Some(timer) = self.timers.pop(self.now.mono) {
+            match timer {
+                Timer::Deadline(txn) => self.timed_out(txn, fx),
+                Timer::Resend(txn, owing) => self.unacknowledged(txn, owing, fx),
+                Timer::Settle(txn, trace) => self.settled(txn, trace, fx),
+                Timer::Session(session) => self.session_due(session, fx),
+            }
+        }
+    }
+
+    fn carry_if_due(&mut self, fx: &mut Effects) {
+        let began = self.log.carry_began();
+        let written = self.log.tail().0.saturating_sub(began.0);
+        // The first file begins with a carry; so does the file of each new day.
+        if began != Lsn(0)
+            && written < self.settings.carry_every
+            && self.now.wall.date() <= self.carried_on
+        {
+            return;
+        }
+        self.carry(fx);
+    }
+
+    /// Writes down everything open, so that recovery may begin here.
+    pub(super) fn carry(&mut self, fx: &mut Effects) {
+        self.carried_on = self.carried_on.max(self.now.wall.date());
+        let records = self.log.carry(self.now.wall);
+        let open = u32::try_from(records.len().saturating_sub(2)).unwrap_or(u32::MAX);
+        for record in records {
+            self.log.apply(&record);
+            fx.records.push(record);
+        }
+        fx.notes.push(Note::Carried { open });
+    }
+}
+
+/// The transaction that a record changes, for the kinds that change one that may have left recovery's reach.
+fn subject(record: &Record) -> Option<TxnId> {
+    match record {
+        Record::Answered { txn, .. }
+        | Record::Over { txn, .. }
+        | Record::Late { txn, .. }
+        | Record::Owed { txn, .. }
+        | Record::Closed { txn, .. } => Some(*txn),
+        Record::Undone(undo) => undo.original,
+        _ => None,
+    }
+}

@@ -1,0 +1,281 @@
+//! What the engine is asked to handle.
+
+use crate::codec::Message;
+use crate::framing::Head;
+use crate::iso::{
+    BusinessDate, Class, ElementNo, ElementSet, Elements, MaskedPan, Mti, Pan, Track2,
+};
+use crate::record::{Card, LinkId, Lsn, Secret, Standing};
+use crate::seal::{Keys, Tag};
+
+use super::effect::{Mark, QuestionId};
+
+/// A connection of a link. Its number is never used again while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// An operator's order, by a number that its answer repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OrderId(pub u64);
+
+/// What the engine is asked to handle.
+#[derive(Debug)]
+pub enum Input {
+    /// The journal has been applied and the process begins. Once, before any other.
+    Start,
+    /// A session stands.
+    Up {
+        /// Which; never seen before.
+        session: SessionId,
+        /// Whose.
+        link: LinkId,
+    },
+    /// A session has ended: nothing may be sent there any more. What is on its way is told by `Drained`.
+    Lost {
+        /// Which.
+        session: SessionId,
+    },
+    /// After `Lost`: every effect made before it has been written, or is listed here.
+    Drained {
+        /// Which.
+        session: SessionId,
+        /// The messages of which no byte was handed to the socket.
+        never_begun: Vec<Mark>,
+    },
+    /// A message.
+    Arrived(Box<Arrival>),
+    /// A frame that is no message.
+    Unreadable(Box<Unreadable>),
+    /// The first byte of these messages was handed to a socket.
+    Begun {
+        /// Which; only answers matter.
+        marks: Vec<Mark>,
+    },
+    /// Time has passed.
+    Tick,
+    /// The books' answer.
+    LookedUp {
+        /// To which question.
+        question: QuestionId,
+        /// What they know.
+        standing: Option<Box<Standing>>,
+    },
+    /// An operator wants something.
+    Ordered {
+        /// The number of the order.
+        id: OrderId,
+        /// What.
+        order: Order,
+    },
+    /// Free space on the journal's disk fell below the reserve, or rose above it.
+    Disk {
+        /// Whether it is below.
+        low: bool,
+    },
+    /// The process is to end: new requests are declined from now on.
+    Drain,
+}
+
+/// What an operator may order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// End a day: what arrives from now on belongs to the next, and when nothing of the day is in flight it is cut.
+    Cut(BusinessDate),
+}
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderResult {
+    /// The day is cut, by the record at this position.
+    Cut {
+        /// The position.
+        at: Lsn,
+    },
+    /// The day was cut before.
+    AlreadyCut,
+    /// The day has not begun.
+    NotBegun {
+        /// The day in force.
+        current: BusinessDate,
+    },
+}
+
+/// A frame that is no message of its link's dialect.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Where it came in.
+    pub session: SessionId,
+    /// Its head, for the answer.
+    pub head: Head,
+    /// Its MTI, if that could be read.
+    pub mti: Option<Mti>,
+    /// The elements before the fault.
+    pub salvaged: Elements,
+}
+
+/// A message that came in, with all that can be worked out before it is the engine's turn.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Where it came in.
+    pub session: SessionId,
+    /// Whose session that is.
+    pub link: LinkId,
+    /// Its head, for the answer.
+    pub head: Head,
+    /// The message.
+    pub message: Message,
+    /// All its elements, plain.
+    pub elements: Elements,
+    /// Its card.
+    pub card: CardOf,
+    /// Keyed hash of who asked; none when no date says when.
+    pub key: Option<Tag>,
+    /// Keyed hash of what was asked.
+    pub content: Tag,
+    /// For a reversal or a completion, the key of its original by element 90.
+    pub original_key: Option<Tag>,
+}
+
+/// The card that a message names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CardOf {
+    /// None: neither element 2 nor 35.
+    None,
+    /// This one.
+    One(Card),
+    /// Elements 2 and 35 name different ones, or something that is no PAN.
+    Contradiction,
+}
+
+impl Arrival {
+    /// Works out what can be worked out without the engine: plain elements, keys, hashes.
+    pub fn new(
+        session: SessionId,
+        link: LinkId,
+        head: Head,
+        message: Message,
+        keys: &Keys,
+    ) -> Self {
+        let elements = message.elements(message.present());
+        let mti = message.mti();
+        let card = CardOf::read(&elements, keys);
+        let at = |no| elements.get(no).unwrap_or_default();
+        let token = match &card {
+            CardOf::One(card) => card.token,
+            CardOf::None | CardOf::Contradiction => Tag::default(),
+        };
+        let content = keys.tag(
+            "content",
+            &[
+                &token.0.to_be_bytes()[..],
+                at(ElementNo::PROCESSING_CODE),
+                at(ElementNo::AMOUNT),
+                at(ElementNo::CURRENCY),
+                at(ElementNo::TERMINAL),
+                at(ElementNo::MERCHANT),
+            ],
+        );
+        let date = Self::date(&elements, elements.get(ElementNo::TRANSMISSION));
+        let key = date.map(|date| {
+            Self::key(
+                keys,
+                link,
+                mti.class(),
+                &elements,
+                [at(ElementNo::STAN), at(ElementNo::ACQUIRER), &date],
+            )
+        });
+        let original_key = elements
+            .get(ElementNo::ORIGINAL)
+            .and_then(|original| Self::key_of_original(keys, link, &elements, original));
+        Self { session, link, head, message, elements, card, key, content, original_key }
+    }
+
+    /// Its MTI.
+    pub fn mti(&self) -> Mti {
+        self.message.mti()
+    }
+
+    /// Which elements it has.
+    pub fn present(&self) -> ElementSet {
+        self.elements.present()
+    }
+
+    /// The key that element 90 names: MTI 4, STAN 6, element 7 10, acquirer 11, forwarder 11 (ISO 8583:1987).
+    fn key_of_original(
+        keys: &Keys,
+        link: LinkId,
+        elements: &Elements,
+        original: &[u8],
+    ) -> Option<Tag> {
+        let class = Mti::from_ascii(original.get(..4)?).ok()?.class();
+        let stan = original.get(4..10)?;
+        let transmission =
+            original.get(10..20).filter(|digits| digits.iter().any(|digit| *digit != b'0'));
+        let acquirer = original.get(20..31)?;
+        // The field is zero-filled on the left; the message's own element 32 says how many digits are meant.
+        let own = elements.get(ElementNo::ACQUIRER).unwrap_or_default();
+        let same = own.len() <= 11
+            && acquirer.ends_with(own)
+            && acquirer.iter().take(11 - own.len()).all(|digit| *digit == b'0');
+        let trimmed = acquirer
+            .iter()
+            .position(|digit| *digit != b'0')
+            .and_then(|first| acquirer.get(first..));
+        let acquirer = if same { own } else { trimmed.unwrap_or_default() };
+        let date = Self::date(elements, transmission)?;
+        Some(Self::key(keys, link, class, elements, [stan, acquirer, &date]))
+    }
+
+    /// Element 7, or else 12 and 13 together: when the asker says that it asked.
+    fn date(elements: &Elements, transmission: Option<&[u8]>) -> Option<Vec<u8>> {
+        let local = || {
+            let (time, date) =
+                (elements.get(ElementNo::LOCAL_TIME)?, elements.get(ElementNo::LOCAL_DATE)?);
+            Some([time, date].concat())
+        };
+        transmission.map(<[u8]>::to_vec).or_else(local)
+    }
+
+    fn key(keys: &Keys, link: LinkId, class: Class, elements: &Elements, named: [&[u8]; 3]) -> Tag {
+        let at = |no| elements.get(no).unwrap_or_default();
+        let [stan, acquirer, date] = named;
+        keys.tag(
+            "asker",
+            &[
+                &link.0.to_be_bytes()[..],
+                &[class.digit()],
+                stan,
+                at(ElementNo::TERMINAL),
+                at(ElementNo::MERCHANT),
+                acquirer,
+                date,
+            ],
+        )
+    }
+}
+
+impl CardOf {
+    fn read(elements: &Elements, keys: &Keys) -> Self {
+        let of_track = elements
+            .get(ElementNo::TRACK2)
+            .map(|track| Track2::new(track).and_then(|track| track.pan()));
+        let pan = match (elements.get(ElementNo::PAN).map(Pan::new), of_track) {
+            (None, None) => return Self::None,
+            (Some(Ok(pan)), None) | (None, Some(Ok(pan))) => pan,
+            (Some(Ok(pan)), Some(Ok(of_track))) if pan == of_track => pan,
+            (Some(_), _) | (_, Some(_)) => return Self::Contradiction,
+        };
+        let token = keys.tag("card", &[pan.expose()]);
+        let masked: MaskedPan = pan.masked();
+        Self::One(Card { masked, token, secret: Secret::Clear(pan) })
+    }
+
+    /// The card, if there is just one.
+    pub const fn one(&self) -> Option<&Card> {
+        match self {
+            Self::One(card) => Some(card),
+            Self::None | Self::Contradiction => None,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The books are asked for what has left memory; what comes meanwhile under the same key waits.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use crate::iso::{Class, Function, ResponseCode};
+use crate::planted::{self, Bug};
+use crate::record::{Record, Standing};
+use crate::seal::Tag;
+use crate::tranlog::{Ask, Asked};
+
+use super::effect::{Action, Effects, Note, Question, QuestionId};
+use super::engine::Engine;
+use super::input::Arrival;
+
+/// Keys that the books were asked for on behalf of a message.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known(Vec<Tag>);
+
+impl Known {
+    pub(super) fn has(&self, key: Tag) -> bool {
+        self.0.contains(&key)
+    }
+}
+
+#[derive(Debug)]
+struct Inquiry {
+    ask: Ask,
+    /// The message that it is about, and the keys asked for before.
+    first: Box<Arrival>,
+    known: Known,
+    /// Messages under a key that is being looked up.
+    joined: VecDeque<Box<Arrival>>,
+    keys: Vec<Tag>,
+}
+
+/// The questions that are open.
+#[derive(Debug, Default)]
+pub(super) struct Inquiries {
+    open: BTreeMap<QuestionId, Inquiry>,
+    /// Never iterated.
+    by_key: HashMap<Tag, QuestionId>,
+    asked: u64,
+    waiting: usize,
+}
+
+/// How many messages may wait for the books.
+const WAITING_MAX: usize = 10_000;
+
+impl Inquiries {
+    /// Lets a message wait for the answer about its key, if there is a question about it; else gives it back.
+    pub(super) fn join(&mut self, key: Tag, arrival: Box<Arrival>) -> Result<(), Box<Arrival>> {
+        let Some(inquiry) = self.by_key.get(&key).and_then(|id| self.open.get_mut(id)) else {
+            return Err(arrival);
+        };
+        if self.waiting >= WAITING_MAX {
+            // It is lost like a message that the network lost: its sender repeats it.
+            return Ok(());
+        }
+        self.waiting += 1;
+        inquiry.joined.push_back(arrival);
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Asks the books on behalf of a message. It waits, and so does what comes under its key or the key asked for.
+    pub(super) fn inquire(
+        &mut self,
+        arrival: Box<Arrival>,
+        known: &Known,
+        ask: Ask,
+        fx: &mut Effects,
+    ) {
+        if self.inquiries.waiting >= WAITING_MAX {
+            fx.notes.push(Note::Overload { asker: arrival.link });
+            return self.refuse(
+                &arrival,
+                ResponseCode::MALFUNCTION,
+                "too many messages wait for the books",
+                fx,
+            );
+        }
+        let mut keys: Vec<Tag> = arrival.key.into_iter().collect();
+        if let Ask::Key(key) = ask {
+            keys.push(key);
+        }
+        self.inquiries.asked += 1;
+        let id = QuestionId(self.inquiries.asked);
+        if !planted::is(Bug::LookUpRace) {
+            for key in &keys {
+                self.inquiries.by_key.insert(*key, id);
+            }
+        }
+        self.inquiries.waiting += 1;
+        let inquiry =
+            Inquiry { ask, first: arrival, known: known.clone(), joined: VecDeque::new(), keys };
+        self.inquiries.open.insert(id, inquiry);
+        fx.actions.push(Action::Ask(Question { id, ask, from: self.log.tail() }));
+        fx.notes.push(Note::Asked);
+    }
+
+    /// The books have answered. The window is asked first: what it knows is newer.
+    pub(super) fn looked_up(
+        &mut self,
+        question: QuestionId,
+        standing: Option<Box<Standing>>,
+        fx: &mut Effects,
+    ) {
+        let Some(inquiry) = self.inquiries.open.remove(&question) else { return };
+        let Inquiry { ask, first, mut known, joined, keys } = inquiry;
+        for key in &keys {
+            if self.inquiries.by_key.get(key) == Some(&question) {
+                self.inquiries.by_key.remove(key);
+            }
+        }
+        self.inquiries.waiting = self.inquiries.waiting.saturating_sub(1 + joined.len());
+        let found = standing.is_some();
+        if let Some(standing) = standing
+            && self.log.standing(standing.id).is_none()
+        {
+            fx.notes.push(Note::Restored);
+            self.append(Record::Restored(standing), fx);
+        }
+        if let Ask::Trace { .. } = ask {
+            return self.unmatched_looked_up(first, (ask, found), fx);
+        }
+        if let Ask::Key(key) = ask {
+            known.0.push(key);
+        }
+        for (arrival, known) in std::iter::once((first, known))
+            .chain(joined.into_iter().map(|arrival| (arrival, Known::default())))
+        {
+            // A request whose asker has gone is not begun; what states a fact is taken all the same.
+            let gone = !self.peers.lives(arrival.session)
+                && arrival.mti().function() == Function::Request
+                && arrival.mti().class() != Class::Reversal;
+            if !gone {
+                self.asked(arrival, &known, fx);
+            }
+        }
+    }
+
+    fn unmatched_looked_up(
+        &mut self,
+        arrival: Box<Arrival>,
+        (ask, found): (Ask, bool),
+        fx: &mut Effects,
+    ) {
+        let Ask::Trace { link, class, trace } = ask else { return };
+        match self.log.by_trace(link, class, trace) {
+            Some((txn, Asked::Request)) => self.answered(arrival, txn, trace, fx),
+            Some((txn, Asked::Owed(owing))) => self.acknowledged(&arrival, (txn, owing, trace), fx),
+            // Known, but under a pair that was replaced since: its successor decides.
+            None if found => {}
+            None => {
+                fx.notes.push(Note::Orphan { link });
+                let mti = arrival.mti();
+                let orphan = Record::Unmatched {
+                    link,
+                    at: self.now.wall,
+                    mti,
+                    trace: Some(trace),
+                    approved: true,
+                    orphan: true,
+                };
+                self.append(orphan, fx);
+            }
+        }
+    }
+}

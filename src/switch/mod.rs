@@ -1,0 +1,33 @@
+//! The engine: inputs in, effects out; one story per kind of message. Knows no tokio, no files, no clock.
+//!
+//! `handle` never blocks, never fails and reads nothing but its arguments. State that must survive
+//! changes only in `Tranlog::apply`; what is only here (sessions, waiters, timers) dies with the process.
+//!
+//! The stories: `authorize` (request, answer, time-out), `repeat`, `advice`, `reversal`, `owed`
+//! (store-and-forward), `network`, `inquiry` (the books are asked), `cutover`, `recovery`.
+
+mod advice;
+mod authorize;
+mod cutover;
+mod dispatch;
+mod effect;
+mod engine;
+mod input;
+mod inquiry;
+mod network;
+mod owed;
+mod peers;
+mod recovery;
+mod repeat;
+mod reply;
+mod reversal;
+mod settings;
+mod timers;
+mod undelivered;
+
+pub use effect::{Action, Effects, Mark, Note, Question, QuestionId};
+pub use engine::Engine;
+pub use input::{Arrival, CardOf, Input, Order, OrderId, OrderResult, SessionId, Unreadable};
+pub use settings::{
+    AnswerOn, Duplicate, LinkSettings, OwedSettings, Settings, SignOn, Undelivered,
+};

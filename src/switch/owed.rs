@@ -1,0 +1,416 @@
+//! Store-and-forward: what is owed to an issuer goes out x0 and then x1, in order per card, until it is settled.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode};
+use crate::planted::{self, Bug};
+use crate::record::{
+    Approval, Closing, DebtState, LinkId, Opening, Outcome, Owing, Reason, Record, Sent, Standing,
+    Trace, TxnId, Unanswered,
+};
+use crate::seal::{Keys, Tag};
+
+use super::authorize::code_of;
+use super::effect::{Action, Effects, Mark, Note};
+use super::engine::Engine;
+use super::input::{Arrival, SessionId};
+use super::reply::encode_what_fits;
+use super::timers::{Timer, TimerId};
+
+/// What is owed, by link and by card.
+#[derive(Debug, Default)]
+pub(super) struct Post {
+    links: BTreeMap<LinkId, Lanes>,
+}
+
+/// What is owed on one link: a lane for each card, in order within, side by side.
+#[derive(Debug, Default)]
+struct Lanes {
+    by_card: BTreeMap<Tag, VecDeque<Item>>,
+    /// Lanes whose first item may go, in their turn.
+    ready: VecDeque<Tag>,
+    in_flight: u32,
+}
+
+#[derive(Debug)]
+struct Item {
+    txn: TxnId,
+    owing: Owing,
+    /// How often it went out under its present trace, as far as this process knows.
+    sends: u32,
+    /// The session that carried the request: there a reversal cannot overtake it.
+    prefer: Option<SessionId>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It may go when its lane's turn comes.
+    Idle,
+    /// It went out, and is sent again when the timer fires.
+    Waiting(TimerId),
+    /// It is to be sent again when the timer fires.
+    Resting(TimerId),
+}
+
+impl Lanes {
+    fn item(&mut self, lane: Tag, txn: TxnId, owing: Owing) -> Option<&mut Item> {
+        self.by_card.get_mut(&lane)?.iter_mut().find(|item| item.txn == txn && item.owing == owing)
+    }
+
+    /// Makes an item idle again; gives the timer to cancel.
+    fn rest(&mut self, lane: Tag, txn: TxnId, owing: Owing) -> Option<TimerId> {
+        let item = self.item(lane, txn, owing)?;
+        let state = std::mem::replace(&mut item.state, State::Idle);
+        match state {
+            State::Idle => None,
+            State::Resting(timer) => Some(timer),
+            State::Waiting(timer) => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                Some(timer)
+            }
+        }
+    }
+
+    fn wake(&mut self, lane: Tag) {
+        let idle = self
+            .by_card
+            .get(&lane)
+            .and_then(VecDeque::front)
+            .is_some_and(|item| item.state == State::Idle);
+        if idle && !self.ready.contains(&lane) {
+            self.ready.push_back(lane);
+        }
+    }
+
+    fn remove(&mut self, lane: Tag, txn: TxnId, owing: Owing) -> Option<TimerId> {
+        let timer = self.rest(lane, txn, owing);
+        if let Some(items) = self.by_card.get_mut(&lane) {
+            items.retain(|item| item.txn != txn || item.owing != owing);
+            if items.is_empty() {
+                self.by_card.remove(&lane);
+                self.ready.retain(|ready| *ready != lane);
+            }
+        }
+        self.wake(lane);
+        timer
+    }
+}
+
+impl Engine {
+    /// Something is owed from now on, or is owed anew under a fresh trace.
+    pub(super) fn post_owed(&mut self, txn: TxnId, owing: Owing, fx: &mut Effects) {
+        let prefer = self.waiting.get(&txn).map(|waiting| waiting.issuer_session);
+        self.enqueue(txn, owing, prefer, 0);
+        if let Some(issuer) = self.issuer_of(txn) {
+            self.pump(issuer, fx);
+        }
+    }
+
+    /// Puts a debt into its lane; one that is there already begins anew at its place.
+    pub(super) fn enqueue(
+        &mut self,
+        txn: TxnId,
+        owing: Owing,
+        prefer: Option<SessionId>,
+        sends: u32,
+    ) {
+        let Some((issuer, lane)) = self.lane_of(txn) else { return };
+        let lanes = self.post.links.entry(issuer).or_default();
+        if let Some(timer) = lanes.rest(lane, txn, owing) {
+            self.timers.cancel(timer);
+        }
+        if let Some(item) = lanes.item(lane, txn, owing) {
+            (item.sends, item.prefer) = (sends, prefer);
+        } else {
+            let item = Item { txn, owing, sends, prefer, state: State::Idle };
+            let items = lanes.by_card.entry(lane).or_default();
+            if planted::is(Bug::OwedOutOfOrder) {
+                items.push_front(item);
+            } else {
+                items.push_back(item);
+            }
+        }
+        lanes.wake(lane);
+    }
+
+    /// Sends what may go on a link, as far as its limit and its sessions allow.
+    pub(super) fn pump(&mut self, issuer: LinkId, fx: &mut Effects) {
+        let Some(limits) = self.peers.settings(issuer).map(|link| link.owed) else { return };
+        while let Some(lanes) = self.post.links.get_mut(&issuer) {
+            if lanes.in_flight >= limits.in_flight_max || !self.peers.reachable(issuer) {
+                return;
+            }
+            let Some(lane) = lanes.ready.pop_front() else { return };
+            let Some(item) = lanes.by_card.get(&lane).and_then(VecDeque::front) else { continue };
+            let (txn, owing, sends, prefer) = (item.txn, item.owing, item.sends, item.prefer);
+            let Some((trace, since)) = self.log.standing(txn).and_then(|standing| {
+                standing.open_debt(owing).map(|debt| (debt.trace, debt.since))
+            }) else {
+                // Settled meanwhile; nothing is owed here.
+                self.post.links.get_mut(&issuer).and_then(|lanes| lanes.remove(lane, txn, owing));
+                continue;
+            };
+            let age = self.now.wall.0.saturating_sub(since.0);
+            if sends >= limits.attempts_max || age > limits.age_ms_max {
+                self.close((txn, owing, trace), Closing::Dead, None, fx);
+                continue;
+            }
+            self.send_owed((issuer, lane), (txn, owing), prefer, fx);
+        }
+    }
+
+    fn send_owed(
+        &mut self,
+        (issuer, lane): (LinkId, Tag),
+        (txn, owing): (TxnId, Owing),
+        prefer: Option<SessionId>,
+        fx: &mut Effects,
+    ) {
+        let session = prefer
+            .filter(|session| self.peers.is_ready(*session))
+            .or_else(|| self.peers.pick(issuer));
+        let Some(session) = session else { return };
+        let Some(lanes) = self.post.links.get_mut(&issuer) else { return };
+        let Some(item) = lanes.item(lane, txn, owing) else { return };
+        let repeat = item.sends > 0;
+        let Some(link) = self.peers.settings(issuer) else { return };
+        let timer =
+            self.timers.set(self.now.mono.plus(link.owed.repeat_ms), Timer::Resend(txn, owing));
+        item.sends += 1;
+        item.state = State::Waiting(timer);
+        lanes.in_flight += 1;
+        let Some(standing) = self.log.standing(txn) else { return };
+        let Some((mti, elements)) = owed_message(standing, owing, repeat, &self.keys) else {
+            return;
+        };
+        let body = encode_what_fits(&link.dialect, mti, &elements);
+        fx.actions.push(Action::Send {
+            session,
+            head: link.head,
+            body,
+            mark: Mark::Owed(txn, owing),
+        });
+        fx.notes.push(Note::OwedSent { issuer, owing, repeat });
+    }
+
+    /// The timer of an owed message fired: it goes again when its lane's turn comes.
+    pub(super) fn unacknowledged(&mut self, txn: TxnId, owing: Owing, fx: &mut Effects) {
+        let Some((issuer, lane)) = self.lane_of(txn) else { return };
+        if let Some(lanes) = self.post.links.get_mut(&issuer) {
+            lanes.rest(lane, txn, owing);
+            lanes.wake(lane);
+        }
+        self.pump(issuer, fx);
+    }
+
+    /// No byte of an owed message left: it does not count as sent.
+    pub(super) fn owed_not_begun(&mut self, txn: TxnId, owing: Owing, fx: &mut Effects) {
+        let Some((issuer, lane)) = self.lane_of(txn) else { return };
+        let Some(lanes) = self.post.links.get_mut(&issuer) else { return };
+        if let Some(item) = lanes.item(lane, txn, owing) {
+            item.sends = item.sends.saturating_sub(1);
+        }
+        if let Some(timer) = lanes.rest(lane, txn, owing) {
+            self.timers.cancel(timer);
+        }
+        lanes.wake(lane);
+        self.pump(issuer, fx);
+    }
+
+    /// The issuer answers an owed message.
+    pub(super) fn acknowledged(
+        &mut self,
+        arrival: &Arrival,
+        (txn, owing, trace): (TxnId, Owing, Trace),
+        fx: &mut Effects,
+    ) {
+        let Some(standing) = self.log.standing(txn) else { return };
+        let Some(link) = self.peers.settings(arrival.link) else { return };
+        let code = code_of(&arrival.elements);
+        let open = standing.open_debt(owing).map(|debt| debt.trace);
+        // A network without element 7 brings back the number only.
+        let is_open = open.is_some_and(|open| open == trace || !link.dialect.echoes_transmission());
+        let (Some(open), true) = (open, is_open) else {
+            return self.acknowledged_late((txn, owing), code, arrival.link, fx);
+        };
+        let accepted = code.is_some_and(|code| link.dialect.accepts(code));
+        let again = code.is_none_or(|code| link.dialect.retries(code));
+        let closing = match owing {
+            Owing::Advice if accepted => Closing::Final,
+            Owing::Reversal => match taken(standing, accepted, code) {
+                Some(closing) => closing,
+                None if again => return self.again_later(txn, owing),
+                None => Closing::Dead,
+            },
+            Owing::Advice if again => return self.again_later(txn, owing),
+            Owing::Advice => Closing::Dead,
+        };
+        self.close((txn, owing, open), closing, code, fx);
+    }
+
+    /// An answer to an advice that is closed. An acceptance means that it was booked after all.
+    fn acknowledged_late(
+        &mut self,
+        (txn, owing): (TxnId, Owing),
+        code: Option<ResponseCode>,
+        link: LinkId,
+        fx: &mut Effects,
+    ) {
+        let Some(standing) = self.log.standing(txn) else { return };
+        let dead = |standing: &Standing| {
+            let closed = standing.advice.as_ref().map(|debt| debt.state);
+            closed == Some(DebtState::Closed(Closing::Dead))
+        };
+        if owing != Owing::Advice || !dead(standing) || standing.heard == Approval::Approved {
+            return;
+        }
+        let Some(settings) = self.peers.settings(link) else { return };
+        if !code.is_none_or(|code| settings.dialect.accepts(code)) {
+            return;
+        }
+        let reversed = standing.reversal.is_some();
+        fx.notes.push(Note::Late { issuer: link, approved: true, after_close: reversed });
+        self.append(Record::Late { txn, at: self.now.wall, approved: true }, fx);
+        if reversed && !planted::is(Bug::DeadAdviceRevived) {
+            self.owe(txn, Reason::Late, fx);
+        }
+    }
+
+    /// The issuer says "not now".
+    fn again_later(&mut self, txn: TxnId, owing: Owing) {
+        let Some((issuer, lane)) = self.lane_of(txn) else { return };
+        let Some(repeat_ms) = self.peers.settings(issuer).map(|link| link.owed.repeat_ms) else {
+            return;
+        };
+        let Some(lanes) = self.post.links.get_mut(&issuer) else { return };
+        if let Some(timer) = lanes.rest(lane, txn, owing) {
+            self.timers.cancel(timer);
+        }
+        let timer = self.timers.set(self.now.mono.plus(repeat_ms), Timer::Resend(txn, owing));
+        if let Some(item) = lanes.item(lane, txn, owing) {
+            item.state = State::Resting(timer);
+        }
+    }
+
+    /// A debt is settled, or given up.
+    fn close(
+        &mut self,
+        (txn, owing, trace): (TxnId, Owing, Trace),
+        closing: Closing,
+        code: Option<ResponseCode>,
+        fx: &mut Effects,
+    ) {
+        let Some((issuer, lane)) = self.lane_of(txn) else { return };
+        self.append(Record::Closed { txn, at: self.now.wall, owing, trace, closing, code }, fx);
+        if let Some(lanes) = self.post.links.get_mut(&issuer)
+            && let Some(timer) = lanes.remove(lane, txn, owing)
+        {
+            self.timers.cancel(timer);
+        }
+        match closing {
+            Closing::Final => fx.notes.push(Note::OwedClosed { issuer, owing, provisional: false }),
+            Closing::Dead => fx.notes.push(Note::Dead { issuer, owing, code }),
+            Closing::Provisional => {
+                fx.notes.push(Note::OwedClosed { issuer, owing, provisional: true });
+                self.await_settling(txn, issuer, trace);
+            }
+        }
+        self.pump(issuer, fx);
+    }
+
+    /// Asks once more when the issuer's network can no longer hold the request.
+    pub(super) fn await_settling(&mut self, txn: TxnId, issuer: LinkId, trace: Trace) {
+        let settle_ms = self.peers.settings(issuer).map_or(0, |link| link.settle_ms);
+        self.timers.set(self.now.mono.plus(settle_ms), Timer::Settle(txn, trace));
+    }
+
+    /// The issuer's network cannot hold the request any longer: what was provisional is asked once more.
+    pub(super) fn settled(&mut self, txn: TxnId, trace: Trace, fx: &mut Effects) {
+        let provisional =
+            self.log.standing(txn).and_then(|standing| standing.reversal.as_ref()).is_some_and(
+                |debt| debt.trace == trace && debt.state == DebtState::Closed(Closing::Provisional),
+            );
+        if provisional {
+            self.owe(txn, Reason::Settle, fx);
+        }
+    }
+
+    fn lane_of(&self, txn: TxnId) -> Option<(LinkId, Tag)> {
+        let sent = self.log.standing(txn)?.sent()?;
+        let lane = sent.card.as_ref().map_or_else(|| Tag(u128::from(txn.0)), |card| card.token);
+        Some((sent.issuer, lane))
+    }
+}
+
+/// How an answer to a reversal is taken; none when it is neither an acceptance nor "not found" that can be believed.
+fn taken(standing: &Standing, accepted: bool, code: Option<ResponseCode>) -> Option<Closing> {
+    if planted::is(Bug::RefusedAcknowledgementTaken) {
+        return Some(Closing::Final);
+    }
+    let unknown_to_issuer =
+        code == Some(ResponseCode::NOT_FOUND) && standing.heard != Approval::Approved;
+    if !accepted && !unknown_to_issuer {
+        return None;
+    }
+    let begun = !matches!(standing.outcome, Outcome::Over { why: Unanswered::NeverBegun, .. });
+    let never_answered = matches!(standing.opening, Opening::Request(_))
+        && begun
+        && standing.heard == Approval::Never;
+    let confirmed = standing.reversal.as_ref().is_some_and(|debt| debt.reason == Reason::Settle);
+    if never_answered && !confirmed && !planted::is(Bug::NoSettle) {
+        Some(Closing::Provisional)
+    } else {
+        Some(Closing::Final)
+    }
+}
+
+/// The message that is owed.
+fn owed_message(
+    standing: &Standing,
+    owing: Owing,
+    repeat: bool,
+    keys: &Keys,
+) -> Option<(Mti, Elements)> {
+    let sent = standing.sent()?;
+    let trace = standing.open_debt(owing)?.trace;
+    let (mti, mut elements) = match owing {
+        Owing::Advice => (sent.mti.plain(), sent.elements.clone()),
+        Owing::Reversal => {
+            let mti = Mti::new(u16::from(sent.mti.version()) * 1000 + 420).ok()?;
+            (mti, reversal_of(standing, sent))
+        }
+    };
+    if let Some(Ok(pan)) = sent.card.as_ref().map(|card| card.open(keys)) {
+        elements.set(ElementNo::PAN, pan.expose());
+    }
+    elements.set(ElementNo::TRANSMISSION, &trace.transmission.ascii());
+    elements.set(ElementNo::STAN, &trace.stan.ascii());
+    Some((if repeat { mti.repeated() } else { mti }, elements))
+}
+
+/// What a reversal repeats of its original, and element 90 (facts on 1987 reversals: all but 7 and 11 unchanged).
+fn reversal_of(standing: &Standing, sent: &Sent) -> Elements {
+    const REPEATED: ElementSet = ElementSet::of(&[
+        3, 4, 5, 6, 12, 13, 18, 19, 22, 23, 25, 32, 33, 37, 38, 41, 42, 43, 49, 50, 51,
+    ]);
+    let mut elements = sent.elements.only(REPEATED);
+    if let Outcome::Answered { added, .. } = &standing.outcome {
+        for no in [ElementNo::RRN, ElementNo::APPROVAL_CODE] {
+            if let Some(value) = added.get(no) {
+                elements.set(no, value);
+            }
+        }
+    }
+    let mut original = Vec::with_capacity(42);
+    original.extend_from_slice(&sent.mti.plain().ascii());
+    original.extend_from_slice(&sent.trace.stan.ascii());
+    original.extend_from_slice(&sent.trace.transmission.ascii());
+    for institution in [ElementNo::ACQUIRER, ElementNo::FORWARDER] {
+        let id = sent.elements.get(institution).filter(|id| id.len() <= 11).unwrap_or_default();
+        original.extend(std::iter::repeat_n(b'0', 11 - id.len()));
+        original.extend_from_slice(id);
+    }
+    elements.set(ElementNo::ORIGINAL, &original);
+    elements
+}

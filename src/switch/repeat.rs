@@ -1,0 +1,154 @@
+//! A copy of a message hears its outcome as it stands, whether or not it says that it is a repeat.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::iso::{Class, ElementNo, Elements, Function, Mti, ResponseCode, Wall};
+use crate::planted::{self, Bug};
+use crate::record::{Opening, Outcome, TxnId, Verdict};
+use crate::seal::Tag;
+
+use super::effect::{Effects, Mark, Note};
+use super::engine::Engine;
+use super::input::Arrival;
+use super::reply::Asker;
+use super::settings::Duplicate;
+
+/// Declines of what was never forwarded. They are not journaled, so they live here for a window.
+#[derive(Debug)]
+pub(super) struct Held {
+    by_key: HashMap<Tag, (Tag, ResponseCode)>,
+    order: VecDeque<(Wall, Tag)>,
+    window_ms: u64,
+    entries_max: usize,
+}
+
+impl Held {
+    pub(super) fn new(window_ms: u64, entries_max: usize) -> Self {
+        Self { by_key: HashMap::new(), order: VecDeque::new(), window_ms, entries_max }
+    }
+
+    pub(super) fn put(&mut self, wall: Wall, key: Tag, content: Tag, code: ResponseCode) {
+        let oldest = Wall(wall.0.saturating_sub(self.window_ms));
+        while let Some((since, key)) = self.order.front().copied() {
+            if since >= oldest && self.order.len() < self.entries_max.max(1) {
+                break;
+            }
+            self.order.pop_front();
+            self.by_key.remove(&key);
+        }
+        if self.by_key.insert(key, (content, code)).is_none() {
+            self.order.push_back((wall, key));
+        }
+    }
+
+    /// The decline of a key, and whether the content is the same.
+    pub(super) fn get(&self, key: Tag, content: Tag) -> Option<(ResponseCode, bool)> {
+        self.by_key.get(&key).map(|(held, code)| (*code, *held == content))
+    }
+}
+
+/// How many copies of one request may wait for its answer.
+const ASKERS_MAX: usize = 8;
+
+impl Engine {
+    /// A copy of a message in memory.
+    pub(super) fn repeated(&mut self, arrival: &Arrival, txn: TxnId, fx: &mut Effects) {
+        let Some(standing) = self.log.standing(txn) else { return };
+        let forestalled = matches!(&standing.opening, Opening::Reversal(undo) if Some(undo.original_key) == arrival.key);
+        let content = match &standing.opening {
+            Opening::Request(sent) | Opening::Advice(sent) => sent.content,
+            // Its original was reversed before it came: whatever it says, it is declined.
+            Opening::Reversal(_) if forestalled => arrival.content,
+            Opening::Reversal(undo) => undo.content,
+        };
+        if content != arrival.content && !planted::is(Bug::ContentIgnored) {
+            fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
+            return self.decline(&Asker::of(arrival, self), ResponseCode::DUPLICATE, fx);
+        }
+        if !forestalled
+            && !arrival.mti().is_repeat()
+            && self.settings.duplicate == Duplicate::Refuse
+        {
+            fx.notes.push(Note::Declined {
+                asker: arrival.link,
+                code: ResponseCode::DUPLICATE,
+                why: "a copy without a repeat digit, and duplicate is \"94\"",
+            });
+            return self.decline(&Asker::of(arrival, self), ResponseCode::DUPLICATE, fx);
+        }
+        if standing.outcome == Outcome::InFlight {
+            return self.join(arrival, txn, fx);
+        }
+        fx.notes.push(Note::Replayed { asker: arrival.link });
+        self.answer_again(&Asker::of(arrival, self), arrival.mti(), txn, fx);
+    }
+
+    /// Waits for the one answer, with whoever waits already.
+    fn join(&mut self, arrival: &Arrival, txn: TxnId, fx: &mut Effects) {
+        let asker = Asker::of(arrival, self);
+        match self.waiting.get_mut(&txn) {
+            Some(waiting) if waiting.askers.len() < ASKERS_MAX => {
+                fx.notes.push(Note::Joined { asker: asker.link });
+                waiting.askers.push(asker);
+            }
+            Some(_) | None => {
+                fx.notes.push(Note::Overload { asker: asker.link });
+                self.decline(&asker, ResponseCode::MALFUNCTION, fx);
+            }
+        }
+    }
+
+    fn answer_again(&mut self, asker: &Asker, mti: Mti, txn: TxnId, fx: &mut Effects) {
+        let Some(standing) = self.log.standing(txn) else { return };
+        let code = |code: ResponseCode| {
+            let mut added = Elements::default();
+            added.set(ElementNo::RESPONSE_CODE, code.as_bytes());
+            added
+        };
+        let replay_reversed = planted::is(Bug::ReplayAfterReversal);
+        let added = match (&standing.opening, &standing.outcome) {
+            (Opening::Reversal(undo), _) if mti.class() == Class::Reversal => code(undo.code),
+            // It and its reversal cancel out, and an advice cannot be refused.
+            (Opening::Reversal(_), _) if mti.function() == Function::Advice => {
+                code(ResponseCode::APPROVED)
+            }
+            (Opening::Advice(_), _) => code(ResponseCode::APPROVED),
+            (Opening::Request(_), Outcome::Answered { verdict: Verdict::Approved, added, .. })
+                if standing.reversal.is_none() || replay_reversed =>
+            {
+                let added = Elements::clone(added);
+                if self.tell(asker, &added, Mark::Approval(txn), fx)
+                    && let Some(copies) = self.untold.get_mut(&txn)
+                {
+                    *copies += 1;
+                }
+                return;
+            }
+            (Opening::Request(_), Outcome::Answered { verdict: Verdict::Declined, added, .. }) => {
+                Elements::clone(added)
+            }
+            (Opening::Request(_), Outcome::Answered { verdict: Verdict::Mismatched, .. }) => {
+                code(ResponseCode::MALFUNCTION)
+            }
+            (Opening::Request(_), Outcome::Over { why, .. }) => code(self.code_when_over(*why)),
+            (Opening::Request(_) | Opening::Reversal(_), _) => code(self.settings.timeout_code),
+        };
+        self.tell(asker, &added, Mark::Plain, fx);
+    }
+
+    /// A copy of what was declined without being forwarded.
+    pub(super) fn held_again(
+        &self,
+        arrival: &Arrival,
+        code: ResponseCode,
+        same: bool,
+        fx: &mut Effects,
+    ) {
+        if same {
+            fx.notes.push(Note::Replayed { asker: arrival.link });
+            return self.decline(&Asker::of(arrival, self), code, fx);
+        }
+        fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
+        self.decline(&Asker::of(arrival, self), ResponseCode::DUPLICATE, fx);
+    }
+}

@@ -1,0 +1,147 @@
+//! A reversal, 0400 or 0420, from whoever asks: one original has one reversal.
+
+use std::sync::Arc;
+
+use crate::iso::{Class, ElementNo, ResponseCode};
+use crate::planted::{self, Bug};
+use crate::record::{Opening, Outcome, Owing, Reason, Record, Sent, TxnId, Unanswered, Undo};
+use crate::seal::Tag;
+use crate::tranlog::Ask;
+
+use super::authorize::Refusal;
+use super::effect::{Effects, Note};
+use super::engine::Engine;
+use super::input::Arrival;
+use super::inquiry::Known;
+use super::reply::Asker;
+
+impl Engine {
+    /// A reversal: of a transaction in memory, of one to be looked up, or of one never seen.
+    pub(super) fn reversal(&mut self, arrival: Box<Arrival>, known: &Known, fx: &mut Effects) {
+        let (key, original) = match Self::keys_of_reversal(&arrival) {
+            Ok(keys) => keys,
+            Err((code, why)) => return self.refuse(&arrival, code, why, fx),
+        };
+        if let Some(txn) = self.log.by_key(key) {
+            return self.repeated(&arrival, txn, fx);
+        }
+        let arrival = match self
+            .inquiries
+            .join(original, arrival)
+            .or_else(|arrival| self.inquiries.join(key, arrival))
+        {
+            Ok(()) => return,
+            Err(arrival) => arrival,
+        };
+        match self.log.by_key(original) {
+            Some(txn) => self.reverse(&arrival, (key, original), txn, fx),
+            // What was declined without being forwarded is not in the books either.
+            None if known.has(original) || self.held.get(original, arrival.content).is_some() => {
+                self.reverse_unseen(&arrival, (key, original), fx);
+            }
+            None => self.inquire(arrival, known, Ask::Key(original), fx),
+        }
+    }
+
+    fn keys_of_reversal(arrival: &Arrival) -> Result<(Tag, Tag), Refusal> {
+        let key = Self::identity(arrival)?;
+        let original = arrival.original_key.ok_or((
+            ResponseCode::FORMAT,
+            "element 90 does not say what it reverses: MTI, element 11 and element 7 of the original",
+        ))?;
+        let partial = arrival.elements.get(ElementNo::of(95)).is_some_and(|amounts| {
+            amounts.iter().take(12).any(|digit| (b'1'..=b'9').contains(digit))
+        });
+        if partial {
+            return Err((
+                ResponseCode::INVALID,
+                "element 95 asks for a partial reversal, which is not switched",
+            ));
+        }
+        Ok((key, original))
+    }
+
+    /// Reverses what is in memory.
+    fn reverse(&mut self, arrival: &Arrival, keys: (Tag, Tag), original: TxnId, fx: &mut Effects) {
+        let Some(standing) = self.log.standing(original) else { return };
+        let Some(sent) = standing.sent() else {
+            // Somebody reversed the unseen original before: it is done, and stays so.
+            let Opening::Reversal(undo) = &standing.opening else { return };
+            let code = undo.code;
+            return self.decline(&Asker::of(arrival, self), code, fx);
+        };
+        if !speaks_of(arrival, sent) {
+            fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
+            return self.decline(&Asker::of(arrival, self), ResponseCode::DUPLICATE, fx);
+        }
+        let in_flight = standing.outcome == Outcome::InFlight;
+        let owes = standing.stands_approved();
+        fx.notes.push(Note::Undone { asker: arrival.link, known: true, in_flight });
+        let again = planted::is(Bug::TwoReversals) && standing.reversal.is_some();
+        self.undone(arrival, keys, (Some(original), ResponseCode::APPROVED), fx);
+        if in_flight {
+            self.end_unanswered(original, Unanswered::Reversed, Some(Reason::Asked), fx);
+        } else if owes || again {
+            self.untold.remove(&original);
+            self.owe(original, Reason::Asked, fx);
+        }
+        self.decline(&Asker::of(arrival, self), ResponseCode::APPROVED, fx);
+    }
+
+    /// Reverses what was never seen: if it comes, it is declined for ever.
+    fn reverse_unseen(&mut self, arrival: &Arrival, keys: (Tag, Tag), fx: &mut Effects) {
+        fx.notes.push(Note::Undone { asker: arrival.link, known: false, in_flight: false });
+        if !planted::is(Bug::ReversalForgotten) {
+            self.undone(arrival, keys, (None, ResponseCode::NOT_FOUND), fx);
+        }
+        self.decline(&Asker::of(arrival, self), ResponseCode::NOT_FOUND, fx);
+    }
+
+    fn undone(
+        &mut self,
+        arrival: &Arrival,
+        (key, original_key): (Tag, Tag),
+        (original, code): (Option<TxnId>, ResponseCode),
+        fx: &mut Effects,
+    ) {
+        let undo = Undo {
+            asker: arrival.link,
+            key,
+            content: arrival.content,
+            mti: arrival.mti(),
+            original_key,
+            original,
+            code,
+            at: self.now.wall,
+        };
+        self.append(Record::Undone(Arc::new(undo)), fx);
+    }
+
+    /// From now on a reversal of this transaction is owed to its issuer, under a fresh pair, whatever was owed before.
+    pub(super) fn owe(&mut self, txn: TxnId, reason: Reason, fx: &mut Effects) {
+        let Some(standing) = self.log.standing(txn) else { return };
+        let Some(issuer) = standing.sent().map(|sent| sent.issuer) else { return };
+        let old = standing.reversal.as_ref().map(|debt| debt.trace);
+        let trace = match old.filter(|_| planted::is(Bug::ReopenedUnderTheSameKey)) {
+            Some(old) => Some(old),
+            None => self.log.fresh_trace(issuer, Class::Reversal, self.now.wall),
+        };
+        let Some(trace) = trace else { return };
+        fx.notes.push(Note::Owed { issuer, reason });
+        self.append(Record::Owed { txn, at: self.now.wall, trace, reason }, fx);
+        self.post_owed(txn, Owing::Reversal, fx);
+    }
+}
+
+/// Whether a reversal speaks of this original: what it repeats is the same.
+fn speaks_of(arrival: &Arrival, sent: &Sent) -> bool {
+    let same_card = match (arrival.card.one(), &sent.card) {
+        (Some(named), Some(card)) => named.token == card.token,
+        _ => true,
+    };
+    let same = |no| match (arrival.elements.get(no), sent.elements.get(no)) {
+        (Some(named), Some(original)) => named == original,
+        _ => true,
+    };
+    same_card && same(ElementNo::AMOUNT) && same(ElementNo::CURRENCY)
+}

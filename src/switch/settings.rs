@@ -1,0 +1,114 @@
+//! What the engine is told at its start; nothing here changes while it runs.
+
+use std::sync::Arc;
+
+use crate::dialect::Dialect;
+use crate::framing::Head;
+use crate::iso::ResponseCode;
+use crate::record::LinkId;
+use crate::route::Table;
+
+/// Everything that the engine is told at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The links, each named once.
+    pub links: Vec<LinkSettings>,
+    /// Where requests go.
+    pub routes: Table,
+    /// How long a closed transaction is remembered in memory, milliseconds.
+    pub window_ms: u64,
+    /// How many transactions are remembered in memory.
+    pub entries_max: usize,
+    /// What a copy without a repeat digit gets.
+    pub duplicate: Duplicate,
+    /// What happens at a restart to approvals that may not have reached their asker.
+    pub undelivered: Undelivered,
+    /// What an asker hears when its issuer does not answer.
+    pub timeout_code: ResponseCode,
+    /// After how many records everything open is written down again.
+    pub carry_every: u64,
+    /// How many requests may be in flight in all; beyond it they are declined.
+    pub in_flight_max: u32,
+}
+
+/// One link, as the engine sees it.
+#[derive(Clone, Debug)]
+pub struct LinkSettings {
+    /// Its number.
+    pub id: LinkId,
+    /// Its name, for what people read.
+    pub name: String,
+    /// How its network writes.
+    pub dialect: Arc<Dialect>,
+    /// What precedes the messages that we begin.
+    pub head: Head,
+    /// Whether it may send requests.
+    pub asks: bool,
+    /// Whether requests may be sent to it.
+    pub answers: bool,
+    /// Who signs on.
+    pub sign_on: SignOn,
+    /// An echo test is sent after this long without a message, milliseconds; 0 is never.
+    pub echo_after_ms: u64,
+    /// How long an answer is waited for, milliseconds.
+    pub timeout_ms: u64,
+    /// Longer than the issuer's network can hold a request, milliseconds.
+    pub settle_ms: u64,
+    /// How many requests may be in flight on it; beyond it they are declined.
+    pub in_flight_max: u32,
+    /// Which sessions may bring an answer.
+    pub answer_on: AnswerOn,
+    /// How what is owed to it is sent.
+    pub owed: OwedSettings,
+}
+
+/// Store-and-forward on one link.
+#[derive(Clone, Copy, Debug)]
+pub struct OwedSettings {
+    /// How many owed messages may wait for their answers at once.
+    pub in_flight_max: u32,
+    /// After how long without an answer one is sent again, milliseconds.
+    pub repeat_ms: u64,
+    /// How often one is sent in one run of the process before it is a dead letter.
+    pub attempts_max: u32,
+    /// How old one may become before it is a dead letter, milliseconds of wall time.
+    pub age_ms_max: u64,
+}
+
+/// Who signs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignOn {
+    /// Nobody: a session is ready when it is up.
+    None,
+    /// We send an 0800 with 001 and are ready when it is accepted.
+    Send,
+    /// The peer sends one and is ready when we answer it.
+    Await,
+}
+
+/// Which sessions of a link may bring the answer to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerOn {
+    /// Any.
+    Link,
+    /// The one that carried the request.
+    Session,
+}
+
+/// What a copy without a repeat digit gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duplicate {
+    /// What a repeat gets: the outcome as it stands.
+    Replay,
+    /// 94.
+    Refuse,
+}
+
+/// What happens at a restart to approvals that may not have reached their asker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// They are listed and left alone.
+    Leave,
+    /// They are reversed; one of them may have been told.
+    Reverse,
+}
