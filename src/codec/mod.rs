@@ -32,6 +32,9 @@ type Starts = [u16; 129];
 /// The longest body in bytes: offsets have sixteen bits.
 const BODY_LEN_MAX: usize = 65_535;
 
+/// The element whose bit announces a third bitmap, where it is no element.
+const EXTENDED: ElementNo = ElementNo::of(65);
+
 /// Reads a whole message and checks every part of it. Copies nothing; allocates only for an error.
 pub fn decode(dialect: &Arc<Dialect>, body: Bytes) -> Result<Message, DecodeError> {
     let mut walk = Walk { mti: None, read: ElementSet::EMPTY, starts: [0; 129] };
@@ -73,6 +76,10 @@ impl Walk {
         self.mti = Some(mti);
         let (present, mut rest) = read_bitmaps(dialect.bitmap(), rest)
             .map_err(|(element, rest, fault)| stop(rest, Some(element), fault))?;
+        if present.has(EXTENDED) && dialect.layout(EXTENDED).is_none() {
+            // Who sets this bit sends a third bitmap here: nothing behind it lies where we would look.
+            return Err(stop(rest, Some(EXTENDED.get()), Fault::Undefined));
+        }
         let mut starts = self.starts.iter_mut();
         let mut mark = |rest: &[u8]| {
             if let (Some(start), Ok(offset)) = (starts.next(), u16::try_from(len - rest.len())) {
