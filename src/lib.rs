@@ -23,7 +23,9 @@ pub mod tranlog;
 // Floor 4: the day's files and positions.
 pub mod clearing;
 
+// Floor 5: the engine.
+pub mod switch;
+
 // Floor 6: what follows from the journal, the operator's window, and what people do without a switch.
-pub mod books;
 pub mod console;
 pub mod tools;

@@ -255,7 +255,8 @@ impl Elements {
         let len = self.bytes.len().saturating_sub(at).saturating_sub(2);
         let len = u16::try_from(len).unwrap_or(u16::MAX);
         self.bytes.truncate(at + 2 + usize::from(len));
-        if let Some(prefix) = self.bytes.get_mut(at..).and_then(|tail| tail.first_chunk_mut::<2>()) {
+        if let Some(prefix) = self.bytes.get_mut(at..).and_then(|tail| tail.first_chunk_mut::<2>())
+        {
             *prefix = len.to_le_bytes();
         }
         self.present = self.present.with(no);

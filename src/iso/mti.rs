@@ -115,6 +115,12 @@ impl Mti {
         if matches!(self.digit(0), 0 | 2 | 4) { Self(self.0 + 1) } else { self }
     }
 
+    /// The same message, not marked as a repeat: 0421 becomes 0420.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        if self.is_repeat() { Self(self.0 - 1) } else { self }
+    }
+
     /// The MTI that answers this one: function + 1, the repeat digit dropped; none for an answer.
     ///
     /// 0200 and 0201 give 0210, 0420 gives 0430 (ISO 8583, message function).

@@ -50,6 +50,34 @@ impl Wall {
 }
 
 impl Transmission {
+    /// From `MMDDhhmmss`, which names no year: the moment nearest to `near` that it may mean.
+    pub fn from_ascii(text: &[u8], near: Self) -> Result<Self, NotOne> {
+        let fault = NotOne { expected: "a date and time MMDDhhmmss" };
+        if text.len() != 10 || !text.iter().all(u8::is_ascii_digit) {
+            return Err(fault);
+        }
+        let mut pairs = text
+            .chunks(2)
+            .map(|pair| pair.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')));
+        let mut next = || pairs.next().unwrap_or_default();
+        let (month, day, hour, minute, second) = (next(), next(), next(), next(), next());
+        if !(1..=12).contains(&month)
+            || !(1..=31).contains(&day)
+            || hour > 23
+            || minute > 59
+            || second > 60
+        {
+            return Err(fault);
+        }
+        let of_day = hour * 3600 + minute * 60 + second;
+        let (year, _, _) = civil(near.0 / 86_400);
+        (year.saturating_sub(1).max(1970)..=year + 1)
+            .filter_map(|year| days(year, month, day).checked_mul(86_400)?.checked_add(of_day))
+            .min_by_key(|seconds| seconds.abs_diff(near.0))
+            .map(Self)
+            .ok_or(fault)
+    }
+
     /// `MMDDhhmmss` in ASCII.
     pub fn ascii(self) -> [u8; 10] {
         let (_, month, day) = civil(self.0 / 86_400);
@@ -213,6 +241,17 @@ mod tests {
         let wall = Wall(u64::from(date.0) * 86_400_000 + 66_840_123);
         assert_eq!(wall.to_string(), "2026-11-23T18:34:00.123Z");
         assert_eq!(&wall.transmission().ascii(), b"1123183400");
+        for (text, near, meant) in [
+            ("1123183400", "2026-11-23", "2026-11-23"),
+            ("1231235959", "2027-01-01", "2026-12-31"),
+            ("0101000001", "2026-12-31", "2027-01-01"),
+        ] {
+            let near = Transmission(BusinessDate::from_text(near).unwrap().0 * 86_400);
+            let read = Transmission::from_ascii(text.as_bytes(), near).unwrap();
+            assert_eq!(BusinessDate(read.0 / 86_400).to_string(), meant);
+            assert_eq!(read.ascii(), text.as_bytes());
+        }
+        assert!(Transmission::from_ascii(b"1323183400", Transmission(0)).is_err());
         for bad in ["2026-02-29", "2026-13-01", "26-11-23", "2026-11-2x", "2026-1-023", ""] {
             assert!(BusinessDate::from_text(bad).is_err(), "{bad}");
         }

@@ -147,7 +147,7 @@ pub enum Reason {
 }
 
 /// Which of a transaction's two debts to its issuer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Owing {
     /// The message itself, an 0120 or 0220.
     Advice,

@@ -195,6 +195,11 @@ impl Tranlog {
         self.traces.get(&self.trace_key(link, class, trace)).copied()
     }
 
+    /// The pair that was given last on a link.
+    pub fn last_trace(&self, link: LinkId) -> Trace {
+        self.issued.get(&link).copied().unwrap_or_default()
+    }
+
     /// A pair that was never given on this link before; none when every trace number is taken.
     pub fn fresh_trace(&self, link: LinkId, class: Class, wall: Wall) -> Option<Trace> {
         let last = self.issued.get(&link).copied().unwrap_or_default();
@@ -216,7 +221,8 @@ impl Tranlog {
                 return Some(trace);
             }
         }
-        None
+        // A reversal is owed whatever else waits: it takes a number that an older one may hold.
+        (class == Class::Reversal).then_some(trace)
     }
 
     /// Lets go of what is closed and old, or too much.
