@@ -27,5 +27,6 @@ pub mod clearing;
 pub mod switch;
 
 // Floor 6: what follows from the journal, the operator's window, and what people do without a switch.
+pub mod books;
 pub mod console;
 pub mod tools;
