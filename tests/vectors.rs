@@ -72,7 +72,9 @@ fn expected(dialect: &Dialect, row: &Value) -> Vec<(u16, String)> {
     for (no, value) in &mut fields {
         let no = u8::try_from(*no).ok().and_then(|no| ElementNo::new(no).ok());
         let row = no.and_then(|no| dialect.row(no));
-        if row.is_some_and(|row| row.content == Content::Track && matches!(row.coding, Coding::Bcd(_))) {
+        if row.is_some_and(|row| {
+            row.content == Content::Track && matches!(row.coding, Coding::Bcd(_))
+        }) {
             *value = value.replace('D', "=");
         }
     }
@@ -98,7 +100,8 @@ fn good_messages_are_read_and_written_again_byte_for_byte() {
             let body = body(&set, &row);
             let result = decode(&set.dialect, body.clone());
             // The third bitmap, and npm's nested element 127, belong to dialects that say so.
-            let beyond = expected.iter().any(|(no, _)| *no > 128 || (*no == 127 && set.file == "npm_def"));
+            let beyond =
+                expected.iter().any(|(no, _)| *no > 128 || (*no == 127 && set.file == "npm_def"));
             if beyond && set.file != "npm_def" {
                 let error = result.unwrap_err();
                 assert_eq!((error.element, error.fault), (Some(65), Fault::Undefined));
@@ -110,8 +113,10 @@ fn good_messages_are_read_and_written_again_byte_for_byte() {
             let message = result.unwrap_or_else(|error| panic!("{}: {error}", set.file));
             assert_eq!(message.mti().to_string(), row["mti"].as_str().unwrap());
             let own = message.elements(all());
-            let seen: Vec<(u16, String)> =
-                own.iter().map(|(no, plain)| (u16::from(no.get()), shown(&set.dialect, no, plain))).collect();
+            let seen: Vec<(u16, String)> = own
+                .iter()
+                .map(|(no, plain)| (u16::from(no.get()), shown(&set.dialect, no, plain)))
+                .collect();
             assert_eq!(seen, expected, "{}", set.file);
             let draft = Draft { mti: message.mti(), own: &own, copied: None };
             assert_eq!(written(draft, &set.dialect), body, "{}", set.file);
@@ -133,8 +138,11 @@ fn good_messages_survive_another_dialect() {
         for row in rows("ok", set.file) {
             let Ok(message) = decode(&set.dialect, body(set, &row)) else { continue };
             for other in &sets {
-                let draft =
-                    Draft { mti: message.mti(), own: &Elements::default(), copied: Some((&message, all())) };
+                let draft = Draft {
+                    mti: message.mti(),
+                    own: &Elements::default(),
+                    copied: Some((&message, all())),
+                };
                 let mut there = Vec::new();
                 if draft.encode(&other.dialect, &mut there).is_err() {
                     continue;
@@ -230,7 +238,10 @@ fn each_element_alone_at_its_shortest_and_longest() {
                 let mut out = Vec::new();
                 if draft.encode(&set.dialect, &mut out).is_err() {
                     // Only a fixed value that is too short to be padded.
-                    assert!(row.length == iso8583d::dialect::Length::Fixed && len < max, "{no} {len}");
+                    assert!(
+                        row.length == iso8583d::dialect::Length::Fixed && len < max,
+                        "{no} {len}"
+                    );
                     assert!(out.is_empty());
                     continue;
                 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::BooksError;
 use crate::clearing::{
     Balanced, Capture, ClearingError, File, Filed, Head, Held, Positions, Settings,
 };
@@ -86,8 +87,8 @@ pub enum CutError {
         date: BusinessDate,
     },
     /// The books could not be read or written.
-    #[error("the books: {0}")]
-    Books(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Books(#[from] BooksError),
     /// The captures make no files and positions.
     #[error(transparent)]
     Clearing(#[from] ClearingError),

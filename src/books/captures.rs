@@ -1,0 +1,165 @@
+//! What clears: the captures of a day that was cut, and what is remembered of the files that hold them. Writes no files.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Books, BooksError, CutError, Each, Frozen, Hash, follow, tables};
+use crate::clearing::{Capture, Kind};
+use crate::iso::{BusinessDate, Wall};
+use crate::record::{LinkId, Lsn, TxnId};
+
+/// A day that was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The day.
+    pub date: BusinessDate,
+    /// The day that was cut before it; day 0 for the first. What is captured after that day, up to this one, clears.
+    pub previous: BusinessDate,
+    /// The record that cut it.
+    pub lsn: Lsn,
+    /// When.
+    pub at: Wall,
+}
+
+impl Books {
+    /// A day's cut; none when the books do not know of one.
+    pub fn cut_of(&self, date: BusinessDate) -> Result<Option<Cut>, BooksError> {
+        let mut ask = self.connection.prepare_cached("SELECT previous, lsn, at FROM cuts WHERE date = ?")?;
+        let cut = ask.query_row([tables::day(date)], |row| {
+            Ok(Cut {
+                date,
+                previous: tables::date(row.get(0)?).unwrap_or_default(),
+                lsn: Lsn(row.get::<_, i64>(1)?.cast_unsigned()),
+                at: Wall(row.get::<_, i64>(2)?.cast_unsigned()),
+            })
+        });
+        Ok(cut.optional()?)
+    }
+
+    /// The numbers of the days after which, and up to which, things clear with a day.
+    fn range(&self, date: BusinessDate) -> Result<Option<(i64, i64)>, BooksError> {
+        Ok(self.cut_of(date)?.map(|cut| (tables::day(cut.previous), tables::day(date))))
+    }
+
+    fn issuers_of(&self, date: BusinessDate) -> Result<Vec<LinkId>, BooksError> {
+        let Some((after, to)) = self.range(date)? else { return Ok(Vec::new()) };
+        let mut next = self.connection.prepare_cached(
+            "SELECT min(issuer) FROM (
+                SELECT min(issuer) AS issuer FROM transactions WHERE issuer > ?1 AND captured IS NOT NULL
+                UNION ALL SELECT min(issuer) FROM transactions WHERE issuer > ?1 AND opposed IS NOT NULL
+            )",
+        )?;
+        let mut has = self.connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM transactions WHERE issuer = ?1 AND captured > ?2 AND captured <= ?3)
+                OR EXISTS (SELECT 1 FROM transactions WHERE issuer = ?1 AND opposed > ?2 AND opposed <= ?3)",
+        )?;
+        let (mut last, mut issuers) = (-1_i64, Vec::new());
+        while let Some(issuer) = next.query_row([last], |row| row.get::<_, Option<i64>>(0))? {
+            if has.query_row(params![issuer, after, to], |row| row.get(0))? {
+                issuers.extend(u32::try_from(issuer).ok().map(LinkId));
+            }
+            last = issuer;
+        }
+        Ok(issuers)
+    }
+
+    fn sequence_of(&self, date: BusinessDate, issuer: LinkId) -> Result<Option<u32>, BooksError> {
+        let mut ask =
+            self.connection.prepare_cached("SELECT sequence FROM sequences WHERE date = ? AND issuer = ?")?;
+        Ok(ask.query_row(params![tables::day(date), issuer.0], |row| row.get(0)).optional()?)
+    }
+
+    /// Numbers the issuers of a day in their order, so that books that were built again give the same numbers.
+    fn number_files(&self, date: BusinessDate, issuer: LinkId) -> Result<(), BooksError> {
+        let whole = self.connection.unchecked_transaction()?;
+        let mut insert = self.connection.prepare_cached(
+            "INSERT OR IGNORE INTO sequences (date, issuer, sequence)
+                VALUES (?1, ?2, 1 + ifnull((SELECT max(sequence) FROM sequences WHERE date = ?1), 0))",
+        )?;
+        for issuer in self.issuers_of(date)?.into_iter().chain([issuer]) {
+            insert.execute(params![tables::day(date), issuer.0])?;
+        }
+        whole.commit()?;
+        self.make_durable()
+    }
+
+    /// A file's digest is as before, or new.
+    fn is_same(&self, date: BusinessDate, name: &str, digest: &Hash) -> Result<bool, BooksError> {
+        let mut ask = self.connection.prepare_cached("SELECT digest FROM files WHERE date = ? AND name = ?")?;
+        let found = ask.query_row(params![tables::day(date), name], |row| row.get::<_, Vec<u8>>(0));
+        Ok(found.optional()?.is_none_or(|found| found == digest))
+    }
+
+    fn try_remember(
+        &self,
+        date: BusinessDate,
+        files: &[(String, Hash)],
+    ) -> Result<Option<String>, BooksError> {
+        for (name, digest) in files {
+            if !self.is_same(date, name, digest)? {
+                return Ok(Some(name.clone()));
+            }
+        }
+        let whole = self.connection.unchecked_transaction()?;
+        let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO files VALUES (?, ?, ?)")?;
+        for (name, digest) in files {
+            insert.execute(params![tables::day(date), name, digest])?;
+        }
+        whole.commit()?;
+        self.make_durable()?;
+        Ok(None)
+    }
+
+    /// What was committed survives a power cut from here on. Rows of the journal need no such thing: they are followed again.
+    fn make_durable(&self) -> Result<(), BooksError> {
+        Ok(self.connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(()))?)
+    }
+}
+
+impl Frozen for Books {
+    fn is_cut(&self, date: BusinessDate) -> Result<bool, CutError> {
+        Ok(self.cut_of(date)?.is_some())
+    }
+
+    fn issuers(&self, date: BusinessDate) -> Result<Vec<LinkId>, CutError> {
+        Ok(self.issuers_of(date)?)
+    }
+
+    fn captures(&self, date: BusinessDate, issuer: LinkId, each: Each<'_>) -> Result<(), CutError> {
+        let Some((after, to)) = self.range(date)? else { return Ok(()) };
+        let sql = "SELECT member.txn, member.opposite, transactions.standing FROM (
+                SELECT txn, 0 AS opposite FROM transactions WHERE issuer = ?1 AND captured > ?2 AND captured <= ?3
+                UNION ALL
+                SELECT txn, 1 FROM transactions WHERE issuer = ?1 AND opposed > ?2 AND opposed <= ?3
+                ORDER BY 1
+            ) AS member CROSS JOIN transactions ON transactions.txn = member.txn ORDER BY member.txn";
+        let mut ask = self.connection.prepare_cached(sql).map_err(BooksError::from)?;
+        let mut rows = ask.query(params![issuer.0, after, to]).map_err(BooksError::from)?;
+        while let Some(row) = rows.next().map_err(BooksError::from)? {
+            let read = || -> Result<_, BooksError> {
+                let txn = TxnId(row.get::<_, i64>(0)?.cast_unsigned());
+                let kind = if row.get(1)? { Kind::Opposite } else { Kind::Presentment };
+                let blob = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+                Ok((txn, kind, follow::standing(txn, blob)?))
+            };
+            let (txn, kind, standing) = read()?;
+            each(txn, Capture::of(&standing, kind, &self.keys))?;
+        }
+        Ok(())
+    }
+
+    fn sequence(&mut self, date: BusinessDate, issuer: LinkId) -> Result<u32, CutError> {
+        if let Some(sequence) = self.sequence_of(date, issuer)? {
+            return Ok(sequence);
+        }
+        self.number_files(date, issuer)?;
+        self.sequence_of(date, issuer)?.ok_or(CutError::NotCut { date })
+    }
+
+    fn remember(
+        &mut self,
+        date: BusinessDate,
+        files: &[(String, Hash)],
+    ) -> Result<Option<String>, CutError> {
+        Ok(self.try_remember(date, files)?)
+    }
+}

@@ -1,0 +1,128 @@
+//! Questions to the books: the engine's look-ups and the operator's lists.
+
+use rusqlite::{OptionalExtension as _, Params, params};
+
+use super::columns::ms;
+use super::follow::{self, BUCKET_BITS};
+use super::{Books, BooksError};
+use crate::iso::{Mti, Stan, Transmission, Wall};
+use crate::record::{LinkId, Lsn, Standing, Trace, TxnId};
+use crate::seal::Tag;
+use crate::tranlog::Ask;
+
+/// An approval that answers nothing we know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// The record that tells of it.
+    pub lsn: Lsn,
+    /// Which link brought it.
+    pub link: LinkId,
+    /// When.
+    pub at: Wall,
+    /// Its MTI.
+    pub mti: Mti,
+    /// Its elements 7 and 11, where it had them.
+    pub trace: Option<Trace>,
+}
+
+impl Books {
+    /// What the engine wants to know. Right up to `position`: the caller sees to it that this is far enough.
+    pub fn lookup(&self, ask: &Ask) -> Result<Option<Standing>, BooksError> {
+        let txn = match ask {
+            Ask::Key(key) => self.by_key(*key)?,
+            Ask::Trace { link, class, trace } => self
+                .connection
+                .prepare_cached(
+                    "SELECT txn FROM traces WHERE link = ? AND class = ? AND transmission = ? AND stan = ?",
+                )?
+                .query_row(
+                    params![link.0, class.digit(), trace.transmission.0, trace.stan.get()],
+                    |row| row.get(0),
+                )
+                .optional()?
+                .map(|txn: i64| TxnId(txn.cast_unsigned())),
+        };
+        txn.map_or(Ok(None), |txn| self.standing(txn))
+    }
+
+    /// How a transaction stands; none when it is not in the books.
+    pub fn standing(&self, txn: TxnId) -> Result<Option<Standing>, BooksError> {
+        let found = self.standings(
+            "SELECT txn, standing FROM transactions WHERE txn = ?",
+            [txn.0.cast_signed()],
+        )?;
+        Ok(found.into_iter().next())
+    }
+
+    /// What is owed to issuers, given up or unconfirmed, the oldest first.
+    pub fn owed(&self, limit: u32) -> Result<Vec<Standing>, BooksError> {
+        let sql = "SELECT txn, standing FROM transactions WHERE owes IS NOT NULL ORDER BY owes, txn LIMIT ?";
+        self.standings(sql, [limit])
+    }
+
+    /// Approvals that stand and of which nobody knows whether their asker heard them, answered before a time.
+    pub fn delivery_unknown(&self, before: Wall, limit: u32) -> Result<Vec<Standing>, BooksError> {
+        let sql =
+            "SELECT txn, standing FROM transactions WHERE untold < ? ORDER BY untold, txn LIMIT ?";
+        self.standings(sql, params![ms(before), limit])
+    }
+
+    /// Approvals that answer nothing we know of, the oldest first.
+    pub fn orphans(&self, limit: u32) -> Result<Vec<Orphan>, BooksError> {
+        let mut ask = self.connection.prepare_cached(
+            "SELECT lsn, link, at, mti, transmission, stan FROM orphans ORDER BY lsn LIMIT ?",
+        )?;
+        let mut rows = ask.query([limit])?;
+        let mut orphans = Vec::new();
+        while let Some(row) = rows.next()? {
+            let lsn = Lsn(row.get::<_, i64>(0)?.cast_unsigned());
+            let stan = row.get::<_, Option<u32>>(5)?.and_then(|stan| Stan::new(stan).ok());
+            let transmission = row.get::<_, Option<u32>>(4)?.map(Transmission);
+            let trace =
+                transmission.zip(stan).map(|(transmission, stan)| Trace { transmission, stan });
+            let bad = crate::record::BadRecord { lsn, what: "an MTI in the list of orphans" };
+            let mti = Mti::from_ascii(row.get_ref(3)?.as_bytes().or(Err(bad))?).or(Err(bad))?;
+            let at = Wall(row.get::<_, i64>(2)?.cast_unsigned());
+            orphans.push(Orphan { lsn, link: LinkId(row.get(1)?), at, mti, trace });
+        }
+        Ok(orphans)
+    }
+
+    /// Gives the numbers of links their names, for the views that people read.
+    pub fn name_links(&mut self, links: &[&str]) -> Result<(), BooksError> {
+        for name in links {
+            self.connection
+                .prepare_cached("INSERT OR REPLACE INTO links (link, name) VALUES (?, ?)")?
+                .execute(params![LinkId::of_name(name).0, name])?;
+        }
+        Ok(())
+    }
+
+    /// The newest transaction of a key, bucket by bucket from the newest on.
+    fn by_key(&self, key: Tag) -> Result<Option<TxnId>, BooksError> {
+        let mut ask = self
+            .connection
+            .prepare_cached("SELECT max(txn) FROM keys WHERE bucket = ? AND key = ?")?;
+        let buckets = 0..=self.position().0 >> BUCKET_BITS;
+        for bucket in buckets.rev() {
+            let found: Option<i64> = ask
+                .query_row(params![bucket.cast_signed(), key.0.to_be_bytes()], |row| row.get(0))?;
+            if let Some(txn) = found {
+                return Ok(Some(TxnId(txn.cast_unsigned())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn standings(&self, sql: &str, params: impl Params) -> Result<Vec<Standing>, BooksError> {
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut rows = ask.query(params)?;
+        let mut standings = Vec::new();
+        while let Some(row) = rows.next()? {
+            let txn = TxnId(row.get::<_, i64>(0)?.cast_unsigned());
+            let blob = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            standings.push(follow::standing(txn, blob)?);
+        }
+        Ok(standings)
+    }
+}

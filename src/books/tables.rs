@@ -1,0 +1,150 @@
+//! The tables and views, and the connection's settings; knows nothing of what is written into them.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::{BooksError, State};
+use crate::iso::BusinessDate;
+use crate::record::Lsn;
+
+/// The format of these tables, in the file's `user_version`.
+const FORMAT: i64 = 1;
+
+/// Days are numbers like 20261123, times milliseconds since 1970, amounts minor units, links the numbers of their names.
+///
+/// `keys` and `traces` are the only look-ups on the path of the follower. Keys are random: in buckets of about a million
+/// records they stay within what the page cache holds. The partial indexes hold only what is out of the ordinary.
+const TABLES: &str = "
+CREATE TABLE state (
+    one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL, since INTEGER NOT NULL, cut INTEGER NOT NULL
+) STRICT;
+INSERT INTO state VALUES (1, 0, 0, 0);
+
+CREATE TABLE links (link INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+
+CREATE TABLE transactions (
+    txn INTEGER PRIMARY KEY,
+    opening TEXT NOT NULL,      -- request, advice, reversal
+    asker INTEGER NOT NULL, issuer INTEGER,
+    mti TEXT NOT NULL, processing_code TEXT, stan TEXT, rrn TEXT, terminal TEXT, merchant TEXT,
+    card TEXT, token BLOB,      -- masked; keyed hash
+    amount INTEGER, currency TEXT,
+    date INTEGER, at INTEGER NOT NULL,
+    outcome TEXT NOT NULL,      -- in_flight, approved, declined, mismatched, deadline, restart, reversed, never_begun, stored
+    outcome_at INTEGER, code TEXT, approval TEXT,
+    heard TEXT NOT NULL,        -- what the issuer ever said: never, declined, approved
+    told INTEGER NOT NULL,
+    advice TEXT, reversal TEXT, -- open, final, provisional, dead
+    untold INTEGER,             -- since when an approval is not known to have been delivered
+    owes INTEGER,               -- since when something is owed, given up or unconfirmed
+    captured INTEGER,           -- the day in whose clearing it is claimed
+    opposed INTEGER,            -- the day in whose clearing that claim is taken back
+    original INTEGER, undone_by INTEGER,
+    standing BLOB NOT NULL      -- all of it, as a journal record
+) STRICT;
+CREATE INDEX by_owes ON transactions (owes) WHERE owes IS NOT NULL;
+CREATE INDEX by_untold ON transactions (untold) WHERE untold IS NOT NULL;
+CREATE INDEX by_captured ON transactions (issuer, captured) WHERE captured IS NOT NULL;
+CREATE INDEX by_opposed ON transactions (issuer, opposed) WHERE opposed IS NOT NULL;
+
+CREATE TABLE keys (bucket INTEGER, key BLOB, txn INTEGER, PRIMARY KEY (bucket, key, txn)) STRICT, WITHOUT ROWID;
+CREATE TABLE traces (
+    link INTEGER, class INTEGER, transmission INTEGER, stan INTEGER, txn INTEGER NOT NULL,
+    PRIMARY KEY (link, class, transmission, stan)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE orphans (
+    lsn INTEGER PRIMARY KEY, link INTEGER NOT NULL, at INTEGER NOT NULL, mti TEXT NOT NULL,
+    transmission INTEGER, stan INTEGER
+) STRICT;
+
+CREATE TABLE cuts (
+    date INTEGER PRIMARY KEY, previous INTEGER NOT NULL, lsn INTEGER NOT NULL, at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE sequences (
+    date INTEGER, issuer INTEGER, sequence INTEGER NOT NULL, PRIMARY KEY (date, issuer), UNIQUE (date, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE files (date INTEGER, name TEXT, digest BLOB NOT NULL, PRIMARY KEY (date, name)) STRICT, WITHOUT ROWID;
+
+CREATE VIEW owed AS
+    SELECT txn, card, (SELECT name FROM links WHERE link = issuer) AS issuer, mti, amount, currency, outcome, heard,
+        advice, reversal, datetime(owes / 1000, 'unixepoch') AS since
+    FROM transactions WHERE owes IS NOT NULL;
+CREATE VIEW captures AS
+    SELECT cuts.date, txn, 'presentment' AS kind, issuer, merchant, amount, currency, processing_code LIKE '2%' AS refund
+    FROM transactions JOIN cuts ON captured > previous AND captured <= cuts.date WHERE captured IS NOT NULL
+    UNION ALL
+    SELECT cuts.date, txn, 'opposite', issuer, merchant, amount, currency, processing_code LIKE '2%'
+    FROM transactions JOIN cuts ON opposed > previous AND opposed <= cuts.date WHERE opposed IS NOT NULL;
+CREATE VIEW batches AS
+    SELECT date, issuer, currency, kind, refund, count(*) AS count, sum(amount) AS amount
+    FROM captures GROUP BY date, issuer, currency, kind, refund;
+CREATE VIEW positions AS
+    SELECT date, (SELECT name FROM links WHERE link = issuer) AS issuer, currency,
+        sum(CASE WHEN refund = (kind = 'opposite') THEN amount ELSE -amount END) AS owes
+    FROM captures GROUP BY date, issuer, currency;
+";
+
+/// Settings, and the tables where there are none.
+pub(super) fn prepare(connection: &Connection) -> Result<(), BooksError> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "page_size", 8192)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    // A power cut takes back whole transactions, position included: they are followed again.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 256 << 20, |_| Ok(()))?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found == 0 {
+        let whole = connection.unchecked_transaction()?;
+        connection.execute_batch(TABLES)?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+        whole.commit()?;
+    } else if found != FORMAT {
+        return Err(BooksError::Format { found, known: FORMAT });
+    }
+    Ok(())
+}
+
+/// Where the follower stands.
+pub(super) fn state(connection: &Connection) -> Result<State, BooksError> {
+    let read = |row: &rusqlite::Row<'_>| {
+        let lsn = |value: i64| Lsn(value.cast_unsigned());
+        Ok(State {
+            position: lsn(row.get(0)?),
+            since: lsn(row.get(1)?),
+            cut: date(row.get(2)?).unwrap_or_default(),
+        })
+    };
+    Ok(connection.query_row("SELECT position, since, cut FROM state", [], read)?)
+}
+
+/// A day as people and tables have it: 20261123. 0 stands for no day.
+pub(super) fn day(date: BusinessDate) -> i64 {
+    let (year, month, day) = date.parts();
+    i64::from(if date.0 == 0 { 0 } else { year * 10_000 + month * 100 + day })
+}
+
+/// The day of such a number.
+pub(super) fn date(day: i64) -> Option<BusinessDate> {
+    let text = format!("{:04}-{:02}-{:02}", day / 10_000, day / 100 % 100, day % 100);
+    BusinessDate::from_text(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_there_and_back() {
+        for days in [1, 59, 20_780, 40_000] {
+            assert_eq!(date(day(BusinessDate(days))), Some(BusinessDate(days)));
+        }
+        assert_eq!((day(BusinessDate(20_780)), day(BusinessDate(0))), (20_261_123, 0));
+        assert_eq!(date(0), None);
+    }
+}
