@@ -340,6 +340,7 @@ impl Books {
             &self.keys,
             blob,
         );
+        let blob = blob.as_slice();
         if row.stored {
             self.connection.prepare_cached(UPDATE)?.execute(params![
                 now.amount,
@@ -356,7 +357,7 @@ impl Books {
                 captured,
                 opposed,
                 undone_by,
-                blob.as_slice(),
+                blob,
                 id
             ])?;
             return Ok(());
