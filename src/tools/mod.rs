@@ -1,3 +1,37 @@
 //! What people do with messages and journals without running a switch.
 
 pub mod journal;
+
+mod decode;
+mod encode;
+
+pub use decode::decode_line;
+pub use encode::encode_line;
+
+/// One line of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Whether it is what was asked for. If not, `decode` still says why as JSON, for stdout; `encode` says it in words, for stderr.
+    pub ok: bool,
+    /// The line, without its end.
+    pub text: String,
+}
+
+/// The byte of two hexadecimal digits of either case.
+fn byte(pair: &[u8]) -> Option<u8> {
+    let [high, low] = pair else { return None };
+    let digit =
+        |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    Some(digit(*high)? << 4 | digit(*low)?)
+}
+
+/// Appends bytes as upper-case hexadecimal digits.
+fn push_hex(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            out.extend(
+                char::from_digit(u32::from(nibble), 16).map(|digit| digit.to_ascii_uppercase()),
+            );
+        }
+    }
+}

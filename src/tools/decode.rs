@@ -1,0 +1,243 @@
+//! Messages for people: one of hexadecimal digits in, one JSON object out. Masked by class unless told otherwise.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use tokio_util::codec::Decoder;
+
+use super::Line;
+use crate::codec::{self, DecodeError, Message};
+use crate::dialect::{Class, Content, Dialect, Row};
+use crate::framing::{Framing, Head};
+use crate::iso::{ElementNo, Pan};
+
+/// Shows one message: `{"ok":true,"mti":"0200","fields":{"3":"000000"}}`, or what is wrong with it and where.
+///
+/// With a framing the line is a whole frame: its length field comes first, and its TPDU is shown as `tpdu`.
+/// Card numbers are masked and sensitive elements shown as their lengths, unless `unmask`.
+pub fn decode_line(
+    dialect: &Arc<Dialect>,
+    framing: Option<&Framing>,
+    line: &str,
+    unmask: bool,
+) -> Line {
+    let shown =
+        unhex(line.trim()).and_then(|bytes| unframe(framing, bytes)).and_then(|(head, body)| {
+            match codec::decode(dialect, body) {
+                Ok(message) => Ok(Shown::Message { head, message: Box::new(message), unmask }),
+                Err(error) => Err(Shown::Fault(error)),
+            }
+        });
+    let ok = shown.is_ok();
+    let shown = shown.unwrap_or_else(|fault| fault);
+    // Maps with text keys cannot fail to become JSON.
+    Line { ok, text: serde_json::to_string(&shown).unwrap_or_default() }
+}
+
+/// What a line shows.
+enum Shown {
+    Message {
+        head: Head,
+        message: Box<Message>,
+        unmask: bool,
+    },
+    Fault(DecodeError),
+    /// No message at all, and why.
+    Other(String),
+}
+
+/// The bytes of hexadecimal digits of either case.
+fn unhex(line: &str) -> Result<Vec<u8>, Shown> {
+    let pairs = line.as_bytes().chunks(2);
+    let bytes: Option<Vec<u8>> = pairs.map(super::byte).collect();
+    bytes.ok_or_else(|| Shown::Other("not an even number of hexadecimal digits".to_owned()))
+}
+
+/// The one message of a frame.
+fn unframe(framing: Option<&Framing>, bytes: Vec<u8>) -> Result<(Head, Bytes), Shown> {
+    let Some(framing) = framing else { return Ok((Head::NONE, Bytes::from(bytes))) };
+    let mut stream = BytesMut::from(Bytes::from(bytes));
+    let frame = framing.clone().decode(&mut stream);
+    match frame {
+        Ok(Some(frame)) if stream.is_empty() => Ok((frame.head, frame.body)),
+        Ok(Some(_)) => Err(Shown::Other(format!("{} bytes behind the frame", stream.len()))),
+        Ok(None) => Err(Shown::Other("the frame ends early".to_owned())),
+        Err(error) => Err(Shown::Other(error.to_string())),
+    }
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("ok", &matches!(self, Self::Message { .. }))?;
+        match self {
+            Self::Message { head, message, unmask } => {
+                if !head.as_bytes().is_empty() {
+                    map.serialize_entry("tpdu", &hex(head.as_bytes()))?;
+                }
+                map.serialize_entry("mti", &message.mti().to_string())?;
+                map.serialize_entry("fields", &Fields { message, unmask: *unmask })?;
+            }
+            Self::Fault(error) => {
+                if let Some(mti) = error.mti {
+                    map.serialize_entry("mti", &mti.to_string())?;
+                }
+                map.serialize_entry("error", &Fault(error))?;
+            }
+            Self::Other(fault) => {
+                map.serialize_entry("error", &serde_json::json!({ "fault": fault }))?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// What is wrong with a message, as JSON.
+struct Fault<'a>(&'a DecodeError);
+
+impl Serialize for Fault<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self(error) = self;
+        let mut map = to.serialize_map(None)?;
+        if let Some(element) = error.element {
+            map.serialize_entry("element", &element)?;
+        }
+        map.serialize_entry("offset", &error.offset)?;
+        map.serialize_entry("fault", &error.fault.to_string())?;
+        map.end()
+    }
+}
+
+/// A message's elements in ascending order, as JSON.
+struct Fields<'a> {
+    message: &'a Message,
+    unmask: bool,
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        for (no, value) in self.message.elements(self.message.present()).iter() {
+            let row = self.message.dialect().row(no);
+            map.serialize_entry(&no.get().to_string(), &shown(no, row, value, self.unmask))?;
+        }
+        map.end()
+    }
+}
+
+/// A value as its class allows.
+fn shown(no: ElementNo, row: Option<&Row>, value: &[u8], unmask: bool) -> String {
+    let class = row.map_or(Class::Sensitive, |row| row.class);
+    match class {
+        _ if unmask => plain(row, value),
+        Class::Keep | Class::Unkept if no != ElementNo::PAN => plain(row, value),
+        Class::Pan => Pan::new(value).map_or_else(|_| sensitive(value), |pan| pan.to_string()),
+        _ => sensitive(value),
+    }
+}
+
+/// Bytes as hexadecimal digits, anything else as its characters.
+fn plain(row: Option<&Row>, value: &[u8]) -> String {
+    if row.is_some_and(|row| row.content == Content::Bytes) {
+        return hex(value);
+    }
+    value.iter().copied().map(char::from).collect()
+}
+
+fn sensitive(value: &[u8]) -> String {
+    format!("<sensitive {} bytes>", value.len())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    super::push_hex(bytes, &mut text);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framing::{Length, Settings, Tpdu};
+
+    /// A sale: elements 2, 3, 4, 7, 11, 12, 13, 35 and 52.
+    const SALE: &str = concat!(
+        "0200",
+        "7238000020001000",
+        "165413330000004111",
+        "000000",
+        "000000001000",
+        "1123183400",
+        "000123",
+        "183400",
+        "1123",
+        "275413330000004111D29122010000",
+        "0123456789ABCDEF"
+    );
+
+    fn line(framing: Option<&Framing>, hex: &str, unmask: bool) -> String {
+        decode_line(&Arc::new(Dialect::shipped("iso87-bcd").unwrap()), framing, hex, unmask).text
+    }
+
+    #[test]
+    fn a_message_is_shown_masked_unless_told_otherwise() {
+        let open = concat!(
+            r#""3":"000000","4":"000000001000","7":"1123183400","11":"000123","12":"183400","13":"1123","#
+        );
+        assert_eq!(
+            line(None, SALE, false),
+            [
+                r#"{"ok":true,"mti":"0200","fields":{"2":"541333******4111","#,
+                open,
+                r#""35":"<sensitive 27 bytes>","52":"<sensitive 8 bytes>"}}"#
+            ]
+            .concat()
+        );
+        assert_eq!(
+            line(None, SALE, true),
+            [
+                r#"{"ok":true,"mti":"0200","fields":{"2":"5413330000004111","#,
+                open,
+                r#""35":"5413330000004111=2912201000","52":"0123456789ABCDEF"}}"#
+            ]
+            .concat()
+        );
+    }
+
+    #[test]
+    fn faults_have_their_place() {
+        for (hex, shown) in [
+            ("02", r#"{"ok":false,"error":{"offset":0,"fault":"the message ends early"}}"#),
+            ("0G", r#"{"ok":false,"error":{"fault":"not an even number of hexadecimal digits"}}"#),
+            (
+                "0200000000002000000041",
+                r#"{"ok":false,"mti":"0200","error":{"element":35,"offset":10,"fault":"length 41 exceeds 37"}}"#,
+            ),
+        ] {
+            assert_eq!(line(None, hex, false), shown);
+        }
+    }
+
+    #[test]
+    fn a_frame_is_cut_first() {
+        let tpdu = Tpdu::from_text("6000010002").ok();
+        let framing =
+            Framing::new(Settings { length: Length::Binary2, tpdu, ..Settings::default() });
+        for (hex, shown) in [
+            (
+                "0012600001000208000020000000000000000001",
+                r#"{"ok":true,"tpdu":"6000010002","mti":"0800","fields":{"11":"000001"}}"#,
+            ),
+            (
+                "0013600001000208000020000000000000000001",
+                r#"{"ok":false,"error":{"fault":"the frame ends early"}}"#,
+            ),
+            (
+                "001260000100020800002000000000000000000100",
+                r#"{"ok":false,"error":{"fault":"1 bytes behind the frame"}}"#,
+            ),
+        ] {
+            assert_eq!(line(Some(&framing), hex, false), shown);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The way back from `decode`: the same JSON in, hexadecimal digits out.
+
+use std::collections::BTreeMap;
+
+use bytes::BytesMut;
+use serde::Deserialize;
+
+use super::Line;
+use crate::codec::Draft;
+use crate::dialect::{Content, Dialect};
+use crate::framing::{Framing, Head, Tpdu};
+use crate::iso::{ElementNo, Elements, Mti};
+
+/// Writes one message from the JSON that `decode_line` shows unmasked; or says what is wrong with it.
+///
+/// With a framing the line becomes a whole frame, behind the TPDU of `tpdu` or else the framing's own.
+pub fn encode_line(dialect: &Dialect, framing: Option<&Framing>, line: &str) -> Line {
+    match encode(dialect, framing, line) {
+        Ok(bytes) => {
+            let mut text = String::with_capacity(2 * bytes.len());
+            super::push_hex(&bytes, &mut text);
+            Line { ok: true, text }
+        }
+        Err(fault) => Line { ok: false, text: fault },
+    }
+}
+
+/// What `decode_line` shows of a message.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shown {
+    #[serde(default = "yes")]
+    ok: bool,
+    mti: String,
+    #[serde(default)]
+    tpdu: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
+    /// What is wrong with a message that is none.
+    #[serde(default, rename = "error")]
+    _error: Option<serde_json::Value>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn encode(dialect: &Dialect, framing: Option<&Framing>, line: &str) -> Result<Vec<u8>, String> {
+    let shown: Shown =
+        serde_json::from_str(line).map_err(|error| format!("not a message as JSON: {error}"))?;
+    if !shown.ok {
+        return Err("this line says that it is no message".to_owned());
+    }
+    let mti = Mti::from_ascii(shown.mti.as_bytes()).map_err(|fault| format!("mti: {fault}"))?;
+    let mut own = Elements::default();
+    for (number, text) in &shown.fields {
+        let no = number.parse().ok().and_then(|no| ElementNo::new(no).ok());
+        let no =
+            no.ok_or_else(|| format!("\"{number}\" is not an element number from 2 to 128"))?;
+        let row = dialect
+            .row(no)
+            .ok_or_else(|| format!("element {no}: the dialect has no such element"))?;
+        let value = if row.content == Content::Bytes { unhex(text) } else { characters(text) };
+        own.set(no, &value.map_err(|fault| format!("element {no}: {fault}"))?);
+    }
+    let mut body = Vec::new();
+    let draft = Draft { mti, own: &own, copied: None };
+    draft.encode(dialect, &mut body).map_err(|error| error.to_string())?;
+    let tpdu = shown.tpdu.map(|text| Tpdu::from_text(&text)).transpose();
+    let tpdu = tpdu.map_err(|fault| format!("tpdu: {fault}"))?;
+    let Some(framing) = framing else { return Ok(body) };
+    let head = match (framing.settings().tpdu, tpdu) {
+        (Some(_), Some(tpdu)) => Head::tpdu(tpdu),
+        (None, Some(_)) => return Err("tpdu: this framing has none".to_owned()),
+        _ => framing.head(),
+    };
+    let mut frame = BytesMut::new();
+    framing.put(head, &body, &mut frame).map_err(|error| error.to_string())?;
+    Ok(frame.to_vec())
+}
+
+/// One byte a character, up to U+00FF.
+fn characters(text: &str) -> Result<Vec<u8>, &'static str> {
+    text.chars().map(|letter| u8::try_from(letter).or(Err("a character beyond latin-1"))).collect()
+}
+
+/// The bytes of hexadecimal digits.
+fn unhex(text: &str) -> Result<Vec<u8>, &'static str> {
+    let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(super::byte).collect();
+    bytes.ok_or("not an even number of hexadecimal digits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_say_what_and_where() {
+        let dialect = Dialect::shipped("iso87-bcd").unwrap();
+        for (line, text) in [
+            (
+                r#"{"mti":"0800","fields":{"70":"301","11":"1"}}"#,
+                "0800802000000000000004000000000000000000010301",
+            ),
+            (r#"{"mti":"08x0"}"#, "mti: not an MTI of four digits"),
+            (
+                r#"{"mti":"0800","fields":{"1":"x"}}"#,
+                "\"1\" is not an element number from 2 to 128",
+            ),
+            (
+                r#"{"mti":"0800","fields":{"65":"00"}}"#,
+                "element 65: the dialect has no such element",
+            ),
+            (
+                r#"{"mti":"0200","fields":{"2":"541333******4111"}}"#,
+                "element 2: the value is not of content n",
+            ),
+            (
+                r#"{"mti":"0200","fields":{"52":"<sensitive 8 bytes>"}}"#,
+                "element 52: not an even number of hexadecimal digits",
+            ),
+            (r#"{"mti":"0200","fields":{"41":"€"}}"#, "element 41: a character beyond latin-1"),
+            (r#"{"mti":"0200","tpdu":"60"}"#, "tpdu: not a TPDU of ten hexadecimal digits"),
+            (r#"{"ok":false,"mti":"0200","error":{}}"#, "this line says that it is no message"),
+        ] {
+            assert_eq!(encode_line(&dialect, None, line).text, text, "{line}");
+        }
+        let broken = encode_line(&dialect, None, "{");
+        assert!(!broken.ok && broken.text.starts_with("not a message as JSON"));
+    }
+}
