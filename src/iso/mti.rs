@@ -48,6 +48,12 @@ impl Mti {
         }
     }
 
+    /// For MTIs that stand in the source: evaluated in a `const`, more than four digits do not compile.
+    pub const fn of(digits: u16) -> Self {
+        assert!(digits <= 9999, "an MTI of four digits");
+        Self(digits)
+    }
+
     /// From four ASCII digits.
     pub fn from_ascii(text: &[u8]) -> Result<Self, NotOne> {
         let fault = NotOne { expected: "an MTI of four digits" };
