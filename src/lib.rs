@@ -26,7 +26,8 @@ pub mod clearing;
 // Floor 5: the engine.
 pub mod switch;
 
-// Floor 6: what follows from the journal, the operator's window, and what people do without a switch.
+// Floor 6: what follows from the journal, the operator's window, simulated peers, and what people do without a switch.
 pub mod books;
 pub mod console;
+pub mod sim;
 pub mod tools;

@@ -1,0 +1,236 @@
+//! A switch of our own: a fresh directory with a key and a configuration, and the process that runs
+//! on it. Knows the daemon only by its command line.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs::{self, DirBuilder, File};
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use rustix::process::{Pid, Signal};
+
+use super::SimError;
+
+/// What the switch is to be.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Its links.
+    pub links: Vec<Link>,
+    /// BIN prefixes or ranges, and the links that own them in order of preference.
+    pub routes: Vec<(String, Vec<String>)>,
+    /// Its worker threads.
+    pub workers: u32,
+    /// Further lines of configuration, whole tables.
+    pub more: String,
+}
+
+/// One link of the switch.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// `asker` or `issuer`.
+    pub role: &'static str,
+    /// Where the switch listens, or whom it dials.
+    pub place: LinkPlace,
+    /// A shipped dialect's name.
+    pub dialect: String,
+    /// `binary-2` or `ascii-4`.
+    pub length: &'static str,
+    /// Further lines of configuration.
+    pub more: String,
+}
+
+/// Which way a link's connections are made, seen from the switch.
+#[derive(Clone, Copy, Debug)]
+pub enum LinkPlace {
+    /// It listens there.
+    Listens(SocketAddr),
+    /// It dials, with this many sessions.
+    Dials(SocketAddr, u32),
+}
+
+/// A directory with all that a switch needs, and its process when it runs.
+#[derive(Debug)]
+pub struct Switch {
+    program: PathBuf,
+    directory: PathBuf,
+    child: Option<Child>,
+}
+
+impl Switch {
+    /// Makes a fresh directory below `parent` and writes key and configuration; starts nothing.
+    pub fn prepare(program: PathBuf, parent: &Path, plan: &Plan) -> Result<Self, SimError> {
+        let directory = fresh_directory(parent)?;
+        let switch = Self { program, directory, child: None };
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| SimError::System {
+            what: "random bytes for a key",
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        let mut digits = String::with_capacity(64);
+        for byte in key {
+            // Writing to a string does not fail.
+            write!(digits, "{byte:02x}").unwrap_or_default();
+        }
+        switch.write("pan.key", 0o600, &digits)?;
+        switch.write("iso8583d.toml", 0o644, &plan.text(&switch.directory))?;
+        Ok(switch)
+    }
+
+    /// Where everything lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> PathBuf {
+        self.directory.join("iso8583d.toml")
+    }
+
+    /// What the process says.
+    pub fn log(&self) -> PathBuf {
+        self.directory.join("switch.log")
+    }
+
+    /// The process.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Starts the process; its standard error goes to the log.
+    pub fn start(&mut self) -> Result<(), SimError> {
+        let path = self.log();
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|source| SimError::File { path, source })?;
+        let child = Command::new(&self.program)
+            .arg("run")
+            .arg(self.config())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(|source| SimError::System { what: "starting the switch", source })?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn ended(&mut self) -> bool {
+        match self.child.as_mut().map(Child::try_wait) {
+            Some(Ok(None)) => false,
+            None | Some(Ok(Some(_)) | Err(_)) => true,
+        }
+    }
+
+    /// SIGKILL: no warning, no last words.
+    pub fn kill(&mut self) -> Result<(), SimError> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let done = child.kill().and_then(|()| child.wait());
+        done.map(drop).map_err(|source| SimError::System { what: "killing the switch", source })
+    }
+
+    /// SIGTERM, and waits for its end.
+    pub fn stop(&mut self) -> Result<Option<ExitStatus>, SimError> {
+        let Some(mut child) = self.child.take() else { return Ok(None) };
+        let asked = rustix::process::kill_process(Pid::from_child(&child), Signal::TERM);
+        let done = asked.map_err(std::io::Error::from).and_then(|()| child.wait());
+        done.map(Some).map_err(|source| SimError::System { what: "stopping the switch", source })
+    }
+
+    /// Runs another command of the same program and waits for it.
+    pub fn command(&self, arguments: &[OsString]) -> Result<Output, SimError> {
+        Command::new(&self.program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|source| SimError::System { what: "running a command of ours", source })
+    }
+
+    /// Removes the directory; the process must have ended.
+    pub fn remove(mut self) -> Result<(), SimError> {
+        self.kill()?;
+        let path = self.directory.clone();
+        fs::remove_dir_all(&path).map_err(|source| SimError::File { path, source })
+    }
+
+    fn write(&self, name: &str, mode: u32, text: &str) -> Result<(), SimError> {
+        let path = self.directory.join(name);
+        let file = File::options().create_new(true).write(true).mode(mode).open(&path);
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(|source| SimError::File { path, source })
+    }
+}
+
+/// A switch never outlives whoever started it.
+impl Drop for Switch {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may have ended already; then there is nothing to kill.
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+impl Plan {
+    /// The configuration, its state below `directory`.
+    fn text(&self, directory: &Path) -> String {
+        let directory = directory.display();
+        let mut text = format!(
+            "# Written by a simulation; the switch it describes lives as long as that.\n\
+             [daemon]\nstate = \"{directory}/state\"\nkey = \"file:{directory}/pan.key\"\n\
+             workers = {}\n\n{}",
+            self.workers, self.more
+        );
+        for link in &self.links {
+            text.push_str(&link.text());
+        }
+        for (bin, to) in &self.routes {
+            // Writing to a string does not fail; debug form is a valid TOML array of plain names.
+            write!(text, "\n[[routes]]\nbin = \"{bin}\"\nto = {to:?}\n").unwrap_or_default();
+        }
+        text
+    }
+}
+
+impl Link {
+    fn text(&self) -> String {
+        let place = match self.place {
+            LinkPlace::Listens(at) => format!("listen = \"{at}\""),
+            LinkPlace::Dials(to, sessions) => format!("dial = [\"{to}\"]\nsessions = {sessions}"),
+        };
+        format!(
+            "\n[links.{}]\nrole = \"{}\"\n{place}\ndialect = \"{}\"\nlength = \"{}\"\n{}",
+            self.name, self.role, self.dialect, self.length, self.more
+        )
+    }
+}
+
+/// A loopback port that nobody uses at this moment.
+pub fn free_port() -> Result<SocketAddr, SimError> {
+    let refused = |source| SimError::System { what: "a free port", source };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(refused)?;
+    listener.local_addr().map_err(refused)
+}
+
+/// A directory that did not exist before, for our eyes only.
+fn fresh_directory(parent: &Path) -> Result<PathBuf, SimError> {
+    let mut number = std::process::id();
+    loop {
+        let path = parent.join(format!("iso8583d-{number}"));
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                number = number.wrapping_add(1);
+            }
+            Err(source) => return Err(SimError::File { path, source }),
+        }
+    }
+}

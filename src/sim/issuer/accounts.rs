@@ -1,0 +1,267 @@
+//! An issuer's own books: what it approved, declined and took back. Knows no socket.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use crate::iso::{Class, ElementNo, Elements, Function, Mti};
+
+/// Whom a message is from, as the switch named it: MTI class, elements 7 and 11.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Name {
+    class: u8,
+    transmission: Vec<u8>,
+    stan: Vec<u8>,
+}
+
+/// How something stands in the books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Approved,
+    Declined,
+    Reversed,
+}
+
+/// A line in the books.
+struct Entry {
+    state: State,
+    code: Vec<u8>,
+    approval: Option<String>,
+    /// Minor units, below zero for a refund; nothing for a mere authorization.
+    amount: i64,
+    currency: String,
+}
+
+/// All that an issuer knows.
+#[derive(Default)]
+pub struct Accounts {
+    entries: HashMap<Name, Entry>,
+    approvals: u64,
+}
+
+/// What an issuer says, apart from echoes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Element 39.
+    pub code: Vec<u8>,
+    /// Element 38.
+    pub approval: Option<String>,
+}
+
+/// One line of the ledger: a financial effect, written before the answer is sent. No card.
+#[derive(Clone, Debug, Serialize)]
+pub struct Effect {
+    /// Who.
+    pub issuer: String,
+    /// `approved`, `declined`, `reversed`, `unknown` (a reversal of what was never seen) or `again` (a
+    /// message that was seen before, without effect).
+    pub effect: &'static str,
+    /// The message's type.
+    pub mti: String,
+    /// Element 7, as the switch sent it.
+    pub transmission: String,
+    /// Element 11, as the switch sent it.
+    pub stan: String,
+    /// Element 37: the same from end to end.
+    pub rrn: String,
+    /// Element 41.
+    pub terminal: String,
+    /// Element 4.
+    pub amount: String,
+    /// Element 49.
+    pub currency: String,
+    /// Element 39 of the answer.
+    pub code: String,
+    /// Element 38 of the answer.
+    pub approval: Option<String>,
+    /// Element 90: what a reversal undoes.
+    pub original: Option<String>,
+}
+
+impl Accounts {
+    /// Takes a request, an advice or a reversal; `decline` is the code of a request that is not approved.
+    pub fn take(
+        &mut self,
+        issuer: &str,
+        mti: Mti,
+        elements: &Elements,
+        decline: Option<&[u8]>,
+    ) -> (Word, Effect) {
+        let (effect, word) = if mti.class() == Class::Reversal {
+            self.reverse(elements)
+        } else {
+            self.book(mti, elements, decline)
+        };
+        let text = |no| elements.get(no).map(|value| String::from_utf8_lossy(value).into_owned());
+        let line = Effect {
+            issuer: issuer.to_owned(),
+            effect,
+            mti: mti.to_string(),
+            transmission: text(ElementNo::TRANSMISSION).unwrap_or_default(),
+            stan: text(ElementNo::STAN).unwrap_or_default(),
+            rrn: text(ElementNo::RRN).unwrap_or_default(),
+            terminal: text(ElementNo::TERMINAL).unwrap_or_default(),
+            amount: text(ElementNo::AMOUNT).unwrap_or_default(),
+            currency: text(ElementNo::CURRENCY).unwrap_or_default(),
+            code: String::from_utf8_lossy(&word.code).into_owned(),
+            approval: word.approval.clone(),
+            original: text(ElementNo::ORIGINAL),
+        };
+        (word, line)
+    }
+
+    /// What is approved and not reversed, financial messages only: minor units by currency, refunds
+    /// taken off.
+    pub fn sums(&self) -> BTreeMap<String, i64> {
+        let mut sums = BTreeMap::new();
+        for entry in self.entries.values().filter(|entry| entry.state == State::Approved) {
+            *sums.entry(entry.currency.clone()).or_default() += entry.amount;
+        }
+        sums
+    }
+
+    /// How many financial messages stand approved.
+    pub fn standing(&self) -> usize {
+        let counts = |entry: &&Entry| entry.state == State::Approved && entry.amount != 0;
+        self.entries.values().filter(counts).count()
+    }
+
+    fn book(
+        &mut self,
+        mti: Mti,
+        elements: &Elements,
+        decline: Option<&[u8]>,
+    ) -> (&'static str, Word) {
+        let name = Name::of(mti.class(), elements);
+        if let Some(entry) = self.entries.get(&name) {
+            return ("again", entry.word());
+        }
+        // An advice is a fact: an issuer cannot decline it.
+        let decline = decline.filter(|_| mti.function() != Function::Advice);
+        let state = if decline.is_some() { State::Declined } else { State::Approved };
+        let approval = decline.is_none().then(|| {
+            self.approvals += 1;
+            format!("{:06}", self.approvals % 1_000_000)
+        });
+        let entry = Entry {
+            state,
+            code: decline.unwrap_or(b"00").to_vec(),
+            approval,
+            amount: if mti.class() == Class::Financial { signed(elements) } else { 0 },
+            currency: String::from_utf8_lossy(
+                elements.get(ElementNo::CURRENCY).unwrap_or_default(),
+            )
+            .into_owned(),
+        };
+        let word = entry.word();
+        self.entries.insert(name, entry);
+        (if state == State::Approved { "approved" } else { "declined" }, word)
+    }
+
+    fn reverse(&mut self, elements: &Elements) -> (&'static str, Word) {
+        let word = |code: &[u8]| Word { code: code.to_vec(), approval: None };
+        let entry = elements
+            .get(ElementNo::ORIGINAL)
+            .and_then(Name::of_original)
+            .and_then(|name| self.entries.get_mut(&name));
+        match entry {
+            None => ("unknown", word(b"25")),
+            Some(entry) if entry.state == State::Approved => {
+                entry.state = State::Reversed;
+                ("reversed", word(b"00"))
+            }
+            Some(_) => ("again", word(b"00")),
+        }
+    }
+}
+
+impl Entry {
+    fn word(&self) -> Word {
+        Word { code: self.code.clone(), approval: self.approval.clone() }
+    }
+}
+
+impl Name {
+    fn of(class: Class, elements: &Elements) -> Self {
+        let of = |no| elements.get(no).unwrap_or_default().to_vec();
+        Self {
+            class: class.digit(),
+            transmission: of(ElementNo::TRANSMISSION),
+            stan: of(ElementNo::STAN),
+        }
+    }
+
+    /// From element 90: MTI 4, STAN 6, element 7 10.
+    fn of_original(original: &[u8]) -> Option<Self> {
+        let class = Mti::from_ascii(original.get(..4)?).ok()?.class().digit();
+        let stan = original.get(4..10)?.to_vec();
+        Some(Self { class, transmission: original.get(10..20)?.to_vec(), stan })
+    }
+}
+
+/// Element 4, below zero for the refunds of processing code 20 to 29.
+fn signed(elements: &Elements) -> i64 {
+    let amount = amount(elements);
+    let amount = i64::try_from(amount).unwrap_or(i64::MAX);
+    let refund =
+        elements.get(ElementNo::PROCESSING_CODE).is_some_and(|code| code.starts_with(b"2"));
+    if refund { -amount } else { amount }
+}
+
+/// Element 4 in minor units; 0 when it is absent.
+pub(super) fn amount(elements: &Elements) -> u64 {
+    let digits = elements.get(ElementNo::AMOUNT).unwrap_or_default();
+    digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit.saturating_sub(b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iso::Wall;
+    use crate::sim::purchase::{Sale, Shop};
+
+    fn sale(processing_code: [u8; 6], stan: u32) -> Elements {
+        Shop::numbered(1).sale(&Sale {
+            pan: b"5413330000004110",
+            processing_code: &processing_code,
+            amount: 1250,
+            currency: b"978",
+            stan,
+            rrn: u64::from(stan),
+            at: Wall(1_795_372_440_000),
+        })
+    }
+
+    #[test]
+    fn every_effect_once() {
+        let mut accounts = Accounts::default();
+        let mti = |number| Mti::new(number).unwrap();
+        let buy = sale(*b"000000", 1);
+        let undo = Shop::reversal(&buy, mti(200), 9, Wall(1_795_372_441_000));
+        let declined = Some(&b"51"[..]);
+        for (number, elements, decline, effect, code, sum) in [
+            (200, &buy, None, "approved", "00", 1250),
+            (201, &buy, declined, "again", "00", 1250),
+            (200, &sale(*b"200000", 2), None, "approved", "00", 0),
+            (200, &sale(*b"000000", 3), declined, "declined", "51", 0),
+            (220, &sale(*b"000000", 4), declined, "approved", "00", 1250),
+            (100, &sale(*b"000000", 5), None, "approved", "00", 1250),
+            (420, &undo, None, "reversed", "00", 0),
+            (421, &undo, None, "again", "00", 0),
+            (
+                420,
+                &Shop::reversal(&sale(*b"000000", 7), mti(200), 8, Wall(0)),
+                None,
+                "unknown",
+                "25",
+                0,
+            ),
+        ] {
+            let (word, line) = accounts.take("A", mti(number), elements, decline);
+            assert_eq!((line.effect, line.code.as_str()), (effect, code), "{number}");
+            assert_eq!(word.code, code.as_bytes());
+            assert_eq!(accounts.sums().get("978").copied().unwrap_or(0), sum, "{number} {effect}");
+        }
+        assert_eq!(accounts.standing(), 2);
+    }
+}

@@ -1,0 +1,91 @@
+//! One connection of a simulated peer: a read gives all frames that are there, a write sends all
+//! that were put. Knows no rules.
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::codec::Decoder;
+
+use crate::codec::{self, Draft, Message};
+use crate::framing::{Frame, Framing, Head};
+
+use super::{Peer, SimError};
+
+/// How much is asked of the socket at once: about 200 messages.
+const READ_LEN: usize = 64 * 1024;
+
+/// A connection.
+pub(super) struct Line {
+    stream: TcpStream,
+    peer: Peer,
+    framing: Framing,
+    incoming: BytesMut,
+    outgoing: BytesMut,
+    body: Vec<u8>,
+}
+
+impl Line {
+    /// Over a stream that stands.
+    pub(super) fn new(stream: TcpStream, peer: Peer) -> Result<Self, SimError> {
+        let refused = |source| SimError::Socket { place: "TCP_NODELAY".to_owned(), source };
+        stream.set_nodelay(true).map_err(refused)?;
+        let framing = Framing::new(peer.framing);
+        let (incoming, outgoing) = (BytesMut::new(), BytesMut::new());
+        Ok(Self { stream, peer, framing, incoming, outgoing, body: Vec::new() })
+    }
+
+    /// Waits until the socket has something and adds all whole frames; false at the stream's end.
+    ///
+    /// Safe to be dropped while it waits: nothing is lost.
+    pub(super) async fn read(&mut self, frames: &mut Vec<Frame>) -> Result<bool, SimError> {
+        self.incoming.reserve(READ_LEN);
+        let lost = |source| SimError::Socket { place: "reading".to_owned(), source };
+        if self.stream.read_buf(&mut self.incoming).await.map_err(lost)? == 0 {
+            return Ok(false);
+        }
+        while let Some(frame) = self.framing.decode(&mut self.incoming)? {
+            frames.push(frame);
+        }
+        Ok(true)
+    }
+
+    /// The message in a frame; none when it is not one of the dialect.
+    pub(super) fn message(&self, frame: &Frame) -> Option<Message> {
+        codec::decode(&self.peer.dialect, frame.body.clone()).ok()
+    }
+
+    /// The head of messages that we begin.
+    pub(super) const fn head(&self) -> Head {
+        self.framing.head()
+    }
+
+    /// Writes a message into the outgoing bytes.
+    pub(super) fn put(&mut self, head: Head, draft: &Draft<'_>) -> Result<(), SimError> {
+        self.body.clear();
+        draft.encode(&self.peer.dialect, &mut self.body)?;
+        self.framing.put(head, &self.body, &mut self.outgoing)?;
+        Ok(())
+    }
+
+    /// Writes a message apart, for later.
+    pub(super) fn prepare(&mut self, head: Head, draft: &Draft<'_>) -> Result<BytesMut, SimError> {
+        let kept = self.outgoing.len();
+        self.put(head, draft)?;
+        Ok(self.outgoing.split_off(kept))
+    }
+
+    /// The outgoing bytes themselves: whole frames only.
+    pub(super) const fn outgoing(&mut self) -> &mut BytesMut {
+        &mut self.outgoing
+    }
+
+    /// Sends the outgoing bytes.
+    pub(super) async fn flush(&mut self) -> Result<(), SimError> {
+        if self.outgoing.is_empty() {
+            return Ok(());
+        }
+        let sent = self.stream.write_all(&self.outgoing).await;
+        self.outgoing.clear();
+        sent.map_err(|source| SimError::Socket { place: "writing".to_owned(), source })
+    }
+}
