@@ -31,3 +31,6 @@ pub mod books;
 pub mod console;
 pub mod sim;
 pub mod tools;
+
+// Floor 7: one file, the sum of the rooms' settings.
+pub mod config;

@@ -54,6 +54,11 @@ impl CardRange {
         if range.last < range.first { Err(BadRange::Backwards) } else { Ok(range) }
     }
 
+    /// Whether every card of the other lies in this one.
+    pub const fn contains(self, other: Self) -> bool {
+        self.first <= other.first && other.last <= self.last
+    }
+
     /// Whether the two share a card.
     pub const fn overlaps(self, other: Self) -> bool {
         self.first <= other.last && other.first <= self.last

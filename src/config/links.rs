@@ -1,0 +1,283 @@
+//! `[links.NAME]`: one peer each, how it is reached, how it writes, and what it may cost.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::dialects::Dialects;
+use super::read::{Limit, Section, Spot};
+use super::{AnswerOn, Link, Owed, Place, SignOn};
+use crate::dialect::Dialect;
+use crate::framing::{self, Length, Tpdu};
+use crate::record::LinkId;
+
+/// A link that is named, whether or not the rest of it is right.
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) id: LinkId,
+    pub(super) answers: bool,
+    /// Where it is named.
+    pub(super) span: Range<usize>,
+    /// The link, when nothing that it needs is missing.
+    pub(super) link: Option<Link>,
+}
+
+/// Every link, in the order of their names.
+pub(super) fn read(root: &Section<'_>, home: &Path) -> Vec<Known> {
+    let mut dialects = Dialects::new(home);
+    let mut links = Vec::new();
+    for (name, section) in root.named_sections("links") {
+        check_name(&section, &name);
+        let role = section.choice("role", ROLES);
+        if section.has("role").is_none() {
+            section.missing("role", "role = \"asker\", \"issuer\" or \"both\"");
+        }
+        let (asks, answers) = role.unwrap_or((true, true));
+        let link = read_one(&section, &name.value, (asks, answers), &mut dialects);
+        if !answers {
+            useless(&section);
+        }
+        section.end();
+        let id = LinkId::of_name(&name.value);
+        links.push(Known { name: name.value, id, answers, span: name.span, link });
+    }
+    if links.is_empty() {
+        root.missing(
+            "links",
+            "[links.terminals] with role = \"asker\" and listen = \"127.0.0.1:8583\"",
+        );
+    }
+    twice(root, &links);
+    links
+}
+
+fn check_name(section: &Section<'_>, name: &Spot<String>) {
+    if !is_name(&name.value) {
+        let title = format!("a link cannot be called {:?}", name.value);
+        let fault = section.faults().at(name.span.clone(), title);
+        section.faults().tell(fault.label(NAME));
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=32).contains(&text.len()) && text.bytes().all(letter) && !text.starts_with(['-', '_'])
+}
+
+const NAME: &str = "1 to 32 letters, digits, `-` and `_`, a letter or a digit first";
+
+fn read_one(
+    section: &Section<'_>,
+    name: &str,
+    (asks, answers): (bool, bool),
+    dialects: &mut Dialects,
+) -> Option<Link> {
+    let place = place(section);
+    let dialect = dialects.read(section);
+    let timeout_ms = section.number("timeout_ms", TIMEOUT_MS);
+    // Everything is read, for its own faults, before what is missing ends the reading.
+    let read = |place, dialect| Link {
+        name: name.to_owned(),
+        id: LinkId::of_name(name),
+        asks,
+        answers,
+        place,
+        dialect,
+        framing: read_framing(section),
+        sign_on: section.choice("sign_on", SIGN_ONS).unwrap_or(SignOn::None),
+        echo_after_ms: section.number("echo_after_ms", ECHO_AFTER_MS),
+        timeout_ms,
+        settle_ms: settle(section, timeout_ms),
+        in_flight_max: section.number_u32("in_flight_max", IN_FLIGHT_MAX),
+        outbox_bytes_max: section.number_usize("outbox_bytes_max", OUTBOX_BYTES_MAX),
+        idle_ms_max: section.number("idle_ms_max", IDLE_MS_MAX),
+        frame_ms_max: section.number("frame_ms_max", FRAME_MS_MAX),
+        answer_on: section.choice("answer_on", ANSWER_ONS).unwrap_or(AnswerOn::Link),
+        owed: owed(section),
+        clearing: clearing(section, name),
+    };
+    let found = place.is_some() && dialect.is_some();
+    let place = place.unwrap_or(Place::Dial { peers: Vec::new(), sessions: 0 });
+    let dialect = dialect.or_else(|| Dialect::shipped("iso87-ascii").map(Arc::new))?;
+    Some(read(place, dialect)).filter(|_| found)
+}
+
+/// Either `listen` or `dial`.
+fn place(section: &Section<'_>) -> Option<Place> {
+    let (listen, dial) = (section.has("listen"), section.has("dial"));
+    let sessions = section.number_usize("sessions", SESSIONS);
+    let sessions_max = section.number_usize("sessions_max", SESSIONS_MAX);
+    let only = |key, span, other| {
+        let fault = section.faults().at(span, format!("`{key}` is for links that {other}"));
+        section.faults().tell(fault.label("this link does not").help("remove this line"));
+    };
+    match (listen, dial) {
+        (None, None) => {
+            section.missing("listen", "listen = \"0.0.0.0:8583\", or dial = [\"10.0.0.1:8583\"]");
+            None
+        }
+        (Some(listen), Some(dial)) => {
+            let fault = section.faults().at(dial, "a link either listens or dials");
+            let fault = fault.label("both here").besides(listen, "and here");
+            section.faults().tell(fault.help("remove one; make a second link for the other"));
+            None
+        }
+        (Some(_), None) => {
+            section.has("sessions").into_iter().for_each(|span| only("sessions", span, "dial"));
+            let address = section.word("listen", |text| {
+                let fault = "an IP address and a port, like 0.0.0.0:8583; port 0 is any";
+                text.parse::<SocketAddr>().or(Err(fault))
+            });
+            address.map(|address| Place::Listen { address: address.value, sessions_max })
+        }
+        (None, Some(_)) => {
+            section
+                .has("sessions_max")
+                .into_iter()
+                .for_each(|span| only("sessions_max", span, "listen"));
+            let peers: Vec<_> =
+                section.texts("dial").into_iter().filter_map(|text| peer(section, text)).collect();
+            (!peers.is_empty()).then_some(Place::Dial { peers, sessions })
+        }
+    }
+}
+
+/// `host:port`; the host may be a name, which is looked up each time it is dialled.
+fn peer(section: &Section<'_>, text: Spot<&str>) -> Option<String> {
+    let parts = text
+        .value
+        .rsplit_once(':')
+        .filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0));
+    if parts.is_none() {
+        let fault = section.faults().at(text.span, format!("`dial` cannot be {:?}", text.value));
+        section.faults().tell(fault.label("a host and a port, like switch.example:8583"));
+    }
+    parts.map(|_| text.value.to_owned())
+}
+
+fn read_framing(section: &Section<'_>) -> framing::Settings {
+    let length = section.choice("length", LENGTHS).unwrap_or(Length::Binary2);
+    let tpdu = section.word("tpdu", Tpdu::from_text).map(|tpdu| tpdu.value);
+    let frame_len_max = section.number_usize("frame_len_max", FRAME_LEN_MAX);
+    if let (true, Some(span)) = (frame_len_max > length.max(), section.has("frame_len_max")) {
+        let title = "`frame_len_max` is more than the length can say";
+        let label = format!("{} at most with this `length`", length.max());
+        section.faults().tell(section.faults().at(span, title).label(label));
+    }
+    framing::Settings { length, tpdu, frame_len_max: frame_len_max.min(length.max()) }
+}
+
+/// A reversal must not overtake a request that the network still holds.
+fn settle(section: &Section<'_>, timeout_ms: u64) -> u64 {
+    let settle_ms = section.number("settle_ms", SETTLE_MS);
+    if settle_ms < timeout_ms {
+        let span = section.has("settle_ms").or_else(|| section.has("timeout_ms"));
+        let title = "`settle_ms` is shorter than `timeout_ms`";
+        let fault = section.faults().at(span.unwrap_or_else(|| section.span()), title);
+        let fault =
+            fault.label(format!("{settle_ms} ms, and answers are awaited for {timeout_ms} ms"));
+        section.faults().tell(fault.help("longer than the issuer's network can hold a request"));
+    }
+    settle_ms
+}
+
+fn owed(section: &Section<'_>) -> Owed {
+    Owed {
+        in_flight_max: section.number_u32("owed_in_flight_max", OWED_IN_FLIGHT_MAX),
+        repeat_ms: section.number("owed_repeat_ms", OWED_REPEAT_MS),
+        attempts_max: section.number_u32("owed_attempts_max", OWED_ATTEMPTS_MAX),
+        age_ms_max: section.number("owed_age_hours_max", OWED_AGE_HOURS_MAX) * 3_600_000,
+    }
+}
+
+/// The name in this issuer's clearing files; the link's own name unless it says otherwise.
+fn clearing(section: &Section<'_>, name: &str) -> String {
+    let chosen = section
+        .word("clearing", |text| if is_name(text) { Ok(text.to_owned()) } else { Err(NAME) });
+    chosen.map_or_else(|| name.to_owned(), |chosen| chosen.value)
+}
+
+/// Keys that do nothing on a link that is never asked.
+fn useless(section: &Section<'_>) {
+    for key in [
+        "timeout_ms",
+        "settle_ms",
+        "answer_on",
+        "owed_in_flight_max",
+        "owed_repeat_ms",
+        "owed_attempts_max",
+        "owed_age_hours_max",
+        "clearing",
+    ] {
+        if let Some(span) = section.has(key) {
+            let title = format!("`{key}` is for links that answer requests");
+            let fault = section.faults().at(span, title).label("this link only asks");
+            section.faults().tell(fault.help("remove this line, or give the link another role"));
+        }
+    }
+}
+
+/// Two links with one address, one number or one file.
+fn twice(root: &Section<'_>, known: &[Known]) {
+    for (at, later) in known.iter().enumerate() {
+        for earlier in known.iter().take(at) {
+            let same = |title: String| {
+                let fault = root.faults().at(later.span.clone(), title).label("this link");
+                root.faults().tell(fault.besides(earlier.span.clone(), "and this one"));
+            };
+            if earlier.id == later.id {
+                same(String::from("two links whose names have the same number: rename one"));
+            }
+            let (Some(one), Some(two)) = (&earlier.link, &later.link) else { continue };
+            if let (Some(first), Some(second)) = (one.place.listens_on(), two.place.listens_on())
+                && first == second
+                && first.port() != 0
+            {
+                same(format!("two links listen on {first}"));
+            }
+            if one.answers && two.answers && one.clearing == two.clearing {
+                same(format!("two issuers with one clearing file, `{}`", two.clearing));
+            }
+        }
+    }
+}
+
+/// A link that would take the console's address.
+pub(super) fn apart_from_console(root: &Section<'_>, known: &[Known], console: Option<SocketAddr>) {
+    for known in known {
+        let listens = known.link.as_ref().and_then(|link| link.place.listens_on());
+        let taken = listens.filter(|address| Some(*address) == console && address.port() != 0);
+        if let Some(address) = taken {
+            let title = format!("this link and the console listen on {address}");
+            let fault = root.faults().at(known.span.clone(), title).label("this link");
+            root.faults().tell(fault.help("another port here, or another `console` in [daemon]"));
+        }
+    }
+}
+
+const ROLES: &[(&str, (bool, bool))] =
+    &[("asker", (true, false)), ("issuer", (false, true)), ("both", (true, true))];
+const LENGTHS: &[(&str, Length)] = &[("binary-2", Length::Binary2), ("ascii-4", Length::Ascii4)];
+const SIGN_ONS: &[(&str, SignOn)] =
+    &[("none", SignOn::None), ("send", SignOn::Send), ("await", SignOn::Await)];
+const ANSWER_ONS: &[(&str, AnswerOn)] = &[("link", AnswerOn::Link), ("session", AnswerOn::Session)];
+
+const SESSIONS: Limit = Limit::new(1, 1, 1024);
+const SESSIONS_MAX: Limit = Limit::new(1024, 1, 65_536);
+const FRAME_LEN_MAX: Limit = Limit::new(8192, 64, 65_535);
+/// 0 is never.
+const ECHO_AFTER_MS: Limit = Limit::new(0, 0, 3_600_000);
+/// Card schemes allow the whole way 15 to 30 s.
+const TIMEOUT_MS: Limit = Limit::new(15_000, 50, 600_000);
+const SETTLE_MS: Limit = Limit::new(60_000, 50, 86_400_000);
+const IN_FLIGHT_MAX: Limit = Limit::new(4096, 1, 1_000_000);
+const OUTBOX_BYTES_MAX: Limit = Limit::new(1 << 20, 1 << 14, 1 << 30);
+/// 0 is never: the system's own keep-alives find the dead.
+const IDLE_MS_MAX: Limit = Limit::new(0, 0, 86_400_000);
+const FRAME_MS_MAX: Limit = Limit::new(10_000, 10, 600_000);
+const OWED_IN_FLIGHT_MAX: Limit = Limit::new(16, 1, 4096);
+const OWED_REPEAT_MS: Limit = Limit::new(15_000, 50, 3_600_000);
+const OWED_ATTEMPTS_MAX: Limit = Limit::new(1000, 1, 1_000_000);
+/// Three days, as long as most schemes take reversals.
+const OWED_AGE_HOURS_MAX: Limit = Limit::new(72, 1, 24 * 365);

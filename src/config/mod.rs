@@ -1,0 +1,489 @@
+//! The configuration: one TOML file, the sum of what the rooms below want to know; nobody below knows of it.
+//!
+//! [`load`] reads the file and whatever it names (dialects, the key), binds nothing, and tells every fault in one
+//! [`Report`]. What comes out is valid: nothing is checked again further down.
+
+mod dialects;
+mod key;
+mod links;
+mod read;
+mod report;
+mod routes;
+mod sections;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use crate::clearing;
+use crate::dialect::Dialect;
+use crate::framing;
+use crate::iso::ResponseCode;
+use crate::journal;
+use crate::record::LinkId;
+use crate::route::Rule;
+use crate::seal::Keys;
+use read::Section;
+use report::Faults;
+
+pub use dialects::named as dialect;
+pub use report::{Fault, Report};
+
+/// Everything that a daemon is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The process itself.
+    pub daemon: Daemon,
+    /// The keys of the state directory.
+    pub keys: Arc<Keys>,
+    /// The journal's files.
+    pub journal: journal::Settings,
+    /// After how many records everything open is written down again.
+    pub carry_every: u64,
+    /// The day's files.
+    pub clearing: Clearing,
+    /// What is remembered in memory.
+    pub window: Window,
+    /// The choices that DESIGN's money rules leave to whoever runs the switch.
+    pub rules: Rules,
+    /// The links, in the order of their names.
+    pub links: Vec<Link>,
+    /// The routes, in the order of the file.
+    pub routes: Vec<Rule>,
+}
+
+/// `[daemon]`: the process itself.
+#[derive(Clone, Debug)]
+pub struct Daemon {
+    /// Where everything lies that must survive.
+    pub state: PathBuf,
+    /// How many threads read and write sockets.
+    pub workers: usize,
+    /// Where the operator's window is; none when it is off.
+    pub console: Option<SocketAddr>,
+    /// How long a stop waits for what is in flight, milliseconds.
+    pub drain_ms_max: u64,
+    /// Below so many free bytes new requests are declined.
+    pub disk_reserve_bytes: u64,
+    /// How many requests may be in flight in all.
+    pub in_flight_max: u32,
+    /// How many bytes of records and messages may wait for a commit before sockets are no longer read.
+    pub queue_bytes_max: usize,
+}
+
+/// `[clearing]`: the day's files.
+#[derive(Clone, Debug)]
+pub struct Clearing {
+    /// Where the files go.
+    pub directory: PathBuf,
+    /// What is in them.
+    pub settings: clearing::Settings,
+}
+
+/// `[window]`: how much of the past is held in memory; what is older is looked up in the books.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// For how long, milliseconds.
+    pub ms: u64,
+    /// For how many transactions.
+    pub entries_max: usize,
+}
+
+/// `[rules]`: choices.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// What a copy of a message gets when it does not say that it is a repeat.
+    pub duplicate: Duplicate,
+    /// What becomes, at a restart, of approvals that may not have reached their asker.
+    pub undelivered: Undelivered,
+    /// What an asker hears when its issuer does not answer in time.
+    pub timeout_code: ResponseCode,
+}
+
+/// What a copy without a repeat digit gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duplicate {
+    /// The outcome as it stands.
+    Replay,
+    /// 94.
+    Refuse,
+}
+
+/// What becomes, at a restart, of approvals that may not have reached their asker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// They are listed and left alone.
+    Leave,
+    /// They are reversed.
+    Reverse,
+}
+
+/// `[links.NAME]`: one peer.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// The number of its name.
+    pub id: LinkId,
+    /// Whether it sends requests.
+    pub asks: bool,
+    /// Whether requests are sent to it.
+    pub answers: bool,
+    /// How it is reached.
+    pub place: Place,
+    /// How its network writes.
+    pub dialect: Arc<Dialect>,
+    /// Where its messages end.
+    pub framing: framing::Settings,
+    /// Who signs on.
+    pub sign_on: SignOn,
+    /// An echo test is sent after this long without a message, milliseconds; 0 is never.
+    pub echo_after_ms: u64,
+    /// How long an answer is waited for, milliseconds.
+    pub timeout_ms: u64,
+    /// Longer than its network can hold a request, milliseconds.
+    pub settle_ms: u64,
+    /// How many requests may wait for its answer.
+    pub in_flight_max: u32,
+    /// How many bytes may wait for one of its sessions to read them.
+    pub outbox_bytes_max: usize,
+    /// A session that says nothing for so long is closed, milliseconds; 0 is never.
+    pub idle_ms_max: u64,
+    /// A frame that was begun must end within, milliseconds.
+    pub frame_ms_max: u64,
+    /// Which sessions may bring an answer.
+    pub answer_on: AnswerOn,
+    /// How what is owed to it is sent.
+    pub owed: Owed,
+    /// Its name in clearing files.
+    pub clearing: String,
+}
+
+/// How a link is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Its peers come to us.
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// How many sessions at once.
+        sessions_max: usize,
+    },
+    /// We go to it.
+    Dial {
+        /// Hosts and ports, tried in turn.
+        peers: Vec<String>,
+        /// How many sessions are kept up.
+        sessions: usize,
+    },
+}
+
+/// Who signs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignOn {
+    /// Nobody: a session is ready when it is up.
+    None,
+    /// We do.
+    Send,
+    /// The peer does.
+    Await,
+}
+
+/// Which sessions of a link may bring the answer to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerOn {
+    /// Any.
+    Link,
+    /// The one that carried the request.
+    Session,
+}
+
+/// How what is owed to a link is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// How many at once.
+    pub in_flight_max: u32,
+    /// After how long without an answer one is sent again, milliseconds.
+    pub repeat_ms: u64,
+    /// How often, before it is a dead letter.
+    pub attempts_max: u32,
+    /// How old one may become before it is a dead letter, milliseconds.
+    pub age_ms_max: u64,
+}
+
+impl Place {
+    /// The address that is bound, if any.
+    pub const fn listens_on(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Listen { address, .. } => Some(*address),
+            Self::Dial { .. } => None,
+        }
+    }
+}
+
+/// Reads a configuration and what it names. Binds nothing and changes nothing.
+pub fn load(path: &Path) -> Result<Config, Report> {
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => parse(&name, text, path.parent().unwrap_or_else(|| Path::new("."))),
+        Err(fault) => {
+            let faults = Faults::new(name, String::new());
+            let title = format!("the configuration cannot be read: {fault}");
+            faults.tell(faults.at(0..0, title).help("iso8583d run CONFIG, iso8583d check CONFIG"));
+            Err(Report::new(faults.into_list()))
+        }
+    }
+}
+
+/// Reads a configuration from its text. Relative paths begin at `home`.
+fn parse(name: &str, text: String, home: &Path) -> Result<Config, Report> {
+    let faults = Faults::new(name.to_owned(), text);
+    let (table, torn) = DeTable::parse_recoverable(faults.text());
+    for fault in torn {
+        let span = fault.span().unwrap_or(0..0);
+        faults.tear(faults.at(span, "this is not TOML").label(fault.message().to_owned()));
+    }
+    let config = read(&Section::root(&faults, table.get_ref()), home);
+    drop(table);
+    let list = faults.into_list();
+    config.filter(|_| list.is_empty()).ok_or_else(|| Report::new(list))
+}
+
+fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
+    let section = root.section("daemon");
+    let daemon = sections::daemon(&section, home);
+    let keys = sections::keys(&section, home);
+    section.end();
+    // Without a state directory there is a fault already, and the rest is read for its own faults.
+    let state = daemon.as_ref().map_or(home, |daemon| &daemon.state);
+    let section = root.section("journal");
+    let (journal, carry_every) = sections::journal(&section, state);
+    section.end();
+    let section = root.section("clearing");
+    let clearing = sections::clearing(&section, home, state);
+    section.end();
+    let section = root.section("window");
+    let window = sections::window(&section);
+    section.end();
+    let section = root.section("rules");
+    let rules = sections::rules(&section);
+    section.end();
+    let links = links::read(root, home);
+    let routes = routes::read(root, &links);
+    let console = daemon.as_ref().and_then(|daemon| daemon.console);
+    links::apart_from_console(root, &links, console);
+    root.unknown();
+    let links = links.into_iter().filter_map(|known| known.link).collect();
+    Some(Config {
+        daemon: daemon?,
+        keys: keys?,
+        journal,
+        carry_every,
+        clearing,
+        window,
+        rules,
+        links,
+        routes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const GOOD: &str = r#"
+[daemon]
+state = "state"
+key = "file:pan.key"
+
+[links.terminals]
+role = "asker"
+listen = "127.0.0.1:0"
+dialect = "iso87-bcd"
+tpdu = "6000010000"
+
+[links.issuer-a]
+role = "issuer"
+dial = ["127.0.0.1:9001", "issuer.example:9001"]
+sessions = 2
+dialect = "iso87-ascii"
+length = "ascii-4"
+sign_on = "send"
+timeout_ms = 2_000
+
+[[routes]]
+bin = ["541333", "400000-499999"]
+class = "financial"
+to = ["issuer-a"]
+"#;
+
+    /// A directory with a key in it.
+    fn home() -> TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("pan.key");
+        fs::write(&key, "5a".repeat(32)).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        dir
+    }
+
+    fn check(text: &str) -> Result<Config, Report> {
+        parse("iso8583d.toml", text.to_owned(), home().path())
+    }
+
+    /// The faults of a text that has some.
+    fn faults(text: &str) -> Report {
+        let Err(report) = check(text) else { panic!("taken as good:\n{text}") };
+        report
+    }
+
+    #[test]
+    fn a_good_one() {
+        let config = check(GOOD).unwrap_or_else(|report| panic!("{report}"));
+        let names: Vec<_> = config.links.iter().map(|link| link.name.as_str()).collect();
+        assert_eq!(names, ["issuer-a", "terminals"]);
+        let issuer = config.links.first().unwrap();
+        assert_eq!((issuer.asks, issuer.answers, issuer.timeout_ms), (false, true, 2000));
+        assert_eq!(issuer.framing.length, framing::Length::Ascii4);
+        assert!(matches!(&issuer.place, Place::Dial { peers, sessions: 2 } if peers.len() == 2));
+        assert_eq!(config.daemon.console.unwrap().port(), 9583);
+        assert!(config.journal.directory.ends_with("state/journal"));
+        assert!(config.clearing.directory.ends_with("state/clearing"));
+        assert_eq!(config.routes.first().unwrap().to, [issuer.id]);
+    }
+
+    /// Each line put into the good one, and what is said about it.
+    #[test]
+    fn one_fault_at_a_time() {
+        for (from, to, said) in [
+            ("state = \"state\"", "", "`state` is missing in [daemon]"),
+            ("state = \"state\"", "state = \"pan.key\"", "`state` is not a directory"),
+            ("state = \"state\"", "state = 5", "an integer: a text in quotes belongs here"),
+            ("file:pan.key", "file:pan.kez", "cannot be read"),
+            ("file:pan.key", "pan.key", "neither `credential:NAME` nor `file:PATH`"),
+            ("[daemon]", "[daemon]\nworkers = 0", "from 1 to 64"),
+            ("[daemon]", "[daemon]\nworkers = -1", "from 1 to 64"),
+            ("[daemon]", "[daemon]\nworkers = \"2\"", "a string: a whole number belongs here"),
+            ("[daemon]", "[daemon]\nworker = 2", "did you mean `workers`?"),
+            ("[daemon]", "[deamon]\n[daemon]", "unknown key `deamon`"),
+            ("[daemon]", "[daemon]\nconsole = \"0.0.0.0:1\"", "console_anywhere = true"),
+            ("[daemon]", "[daemon]\nconsole = \"localhost\"", "an IP address and a port"),
+            ("[daemon]", "rules = 1\n[daemon]", "an integer: a table belongs here"),
+            ("\"asker\"", "\"askr\"", "did you mean \"asker\"?"),
+            ("role = \"asker\"\n", "", "`role` is missing in [links.terminals]"),
+            ("\"iso87-bcd\"", "\"iso87-bdc\"", "did you mean \"iso87-bcd\"?"),
+            ("\"iso87-bcd\"", "\"visa\"", "shipped are iso87-ascii"),
+            ("\"iso87-bcd\"", "\"./visa.dialect\"", "No such file"),
+            ("6000010000", "60000100", "a TPDU of ten hexadecimal digits"),
+            ("tpdu", "sessions = 2\ntpdu", "`sessions` is for links that dial"),
+            ("sessions = 2", "sessions_max = 2", "`sessions_max` is for links that listen"),
+            ("tpdu", "timeout_ms = 2000\ntpdu", "`timeout_ms` is for links that answer"),
+            ("tpdu", "dial = \"a:1\"\ntpdu", "a link either listens or dials"),
+            ("127.0.0.1:0", "localhost:0", "an IP address and a port"),
+            ("127.0.0.1:0", "127.0.0.1:9583", "this link and the console listen on"),
+            ("issuer.example:9001", "issuer.example", "a host and a port"),
+            ("sessions = 2", "settle_ms = 1999", "`settle_ms` is shorter than `timeout_ms`"),
+            (
+                "\"ascii-4\"",
+                "\"ascii-4\"\nframe_len_max = 10000",
+                "9999 at most with this `length`",
+            ),
+            ("links.terminals", "links.\"a b\"", "a link cannot be called \"a b\""),
+            ("541333", "54133x", "a card range is a prefix"),
+            ("400000-499999", "541332-5413335", "overlap"),
+            ("400000-499999", "541333", "never gets here"),
+            ("to = [\"issuer-a\"]", "to = [\"issuer-b\"]", "did you mean \"issuer-a\"?"),
+            ("to = [\"issuer-a\"]", "to = [\"terminals\"]", "its role is \"asker\""),
+            ("to = [\"issuer-a\"]", "", "`to` is missing in [[routes]]"),
+            (
+                "class = \"financial\"",
+                "class = \"finance\"",
+                "one of \"authorization\", \"financial\"",
+            ),
+            ("class = \"financial\"", "processing_code = \"0000000\"", "up to six digits"),
+            ("[[routes]]", "[clearing]\nprocessor = \"1\"\n[[routes]]", "exactly 11 digits"),
+            (
+                "[[routes]]",
+                "[rules]\ntimeout_code = \"9 1\"\n[[routes]]",
+                "1 to 4 letters or digits",
+            ),
+            ("class = \"financial\"", "class = financial", "this is not TOML"),
+        ] {
+            assert!(GOOD.contains(from), "{from}");
+            let report = faults(&GOOD.replacen(from, to, 1));
+            assert!(report.to_string().contains(said), "{to}: {said}\nis not in\n{report}");
+            assert_eq!(report.count(), 1, "{to}:\n{report}");
+        }
+    }
+
+    #[test]
+    fn ranges_that_are_fine() {
+        for extra in [
+            // Narrower within wider; the same cards for another class, or for more of a processing code first.
+            "[[routes]]\nbin = \"541333000\"\nto = \"issuer-a\"",
+            "[[routes]]\nbin = \"541333\"\nclass = \"authorization\"\nto = \"issuer-a\"",
+            "[[routes]]\nbin = \"541333\"\nto = \"issuer-a\"",
+            "[[routes]]\nto = \"issuer-a\"",
+        ] {
+            let text = format!("{GOOD}\n{extra}\n");
+            assert!(check(&text).is_ok(), "{extra}:\n{}", faults(&text));
+        }
+    }
+
+    #[test]
+    fn five_faults_in_one_report() {
+        let text = GOOD
+            .replace("[daemon]", "[daemon]\nworkers = 0")
+            .replace("role = \"asker\"", "rolle = \"asker\"\nrole = \"asker\"")
+            .replace("iso87-ascii", "iso87-asci")
+            .replace("541333", "54l333")
+            .replace("to = [\"issuer-a\"]", "to = [\"issuer-b\"]");
+        let report = faults(&text);
+        let places: Vec<_> = report.faults().iter().map(Fault::place).collect();
+        assert_eq!(places, [(3, 11), (8, 1), (18, 11), (24, 8), (26, 7)], "{report}");
+        let drawn = report.to_string();
+        let carets =
+            drawn.lines().filter(|line| line.trim_start_matches([' ', '|']).starts_with('^'));
+        assert_eq!(carets.count(), 5, "{drawn}");
+        assert!(drawn.ends_with("5 faults"), "{drawn}");
+    }
+
+    #[test]
+    fn torn_and_still_read() {
+        let report = faults(&GOOD.replace("state = \"state\"", "state = \"state"));
+        assert!(report.to_string().contains("this is not TOML"), "{report}");
+        assert!(!report.to_string().contains("is missing"), "{report}");
+    }
+
+    #[test]
+    fn links_that_get_in_each_others_way() {
+        let issuer = "role = \"issuer\"\nlisten = \"127.0.0.1:7001\"\ndialect = \"iso87-ascii\"\nclearing = \"a\"";
+        let text = format!("[links.x]\n{issuer}\n[links.y]\n{issuer}\n{GOOD}");
+        let report = faults(&text);
+        for part in
+            ["two links listen on 127.0.0.1:7001", "two issuers with one clearing file, `a`"]
+        {
+            assert!(report.to_string().contains(part), "{report}");
+        }
+    }
+
+    #[test]
+    fn nothing_at_all() {
+        let report = faults("");
+        assert_eq!(report.count(), 4, "{report}");
+        assert!(
+            load(Path::new("/nowhere/iso8583d.toml"))
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be read")
+        );
+        assert!(dialect("iso87-bcd").is_ok());
+        assert!(dialect("iso78-bcd").unwrap_err().to_string().contains("did you mean"));
+    }
+}

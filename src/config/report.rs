@@ -1,0 +1,275 @@
+//! Faults of a configuration, each with its place, and all of them drawn as one report; knows no key by name.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// Everything that is wrong with a configuration, in the order of the file. It holds no secrets.
+#[derive(Clone, Debug)]
+pub struct Report {
+    faults: Vec<Fault>,
+}
+
+/// One thing that is wrong, where, and how it is put right.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    source: Arc<Source>,
+    span: Range<usize>,
+    title: String,
+    label: String,
+    help: Option<String>,
+    /// Another place that has to do with it, and what it has.
+    besides: Option<(Range<usize>, String)>,
+}
+
+/// A text that has faults.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// The file, as people know it.
+    pub(super) name: String,
+    /// What it holds.
+    pub(super) text: String,
+}
+
+/// Where the faults of one text are collected.
+pub(super) struct Faults {
+    source: Arc<Source>,
+    list: RefCell<Vec<Fault>>,
+    /// Where the text itself does not parse.
+    torn: RefCell<Vec<Range<usize>>>,
+}
+
+impl Report {
+    pub(super) fn new(mut faults: Vec<Fault>) -> Self {
+        faults.sort_by(|a, b| (&a.source.name, a.span.start).cmp(&(&b.source.name, b.span.start)));
+        Self { faults }
+    }
+
+    /// How many faults there are; never none.
+    pub fn count(&self) -> usize {
+        self.faults.len()
+    }
+
+    /// The faults, in the order of the file.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// The report as people read it, every fault with its line and a caret; `colour` for a terminal.
+    pub fn draw(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let renderer = renderer.term_width(DEFAULT_TERM_WIDTH);
+        let mut text = String::new();
+        for fault in &self.faults {
+            text.push_str(&fault.draw(&renderer));
+            text.push_str("\n\n");
+        }
+        let noun = if self.count() == 1 { "fault" } else { "faults" };
+        text + &format!("{} {noun}", self.count())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.draw(false))
+    }
+}
+
+impl std::error::Error for Report {}
+
+impl Fault {
+    pub(super) fn new(source: &Arc<Source>, span: Range<usize>, title: String) -> Self {
+        let end = source.text.len();
+        let span = span.start.min(end)..span.end.min(end);
+        let source = Arc::clone(source);
+        Self { source, span, title, label: String::new(), help: None, besides: None }
+    }
+
+    /// What stands under the caret.
+    #[must_use]
+    pub(super) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// How it is put right.
+    #[must_use]
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Another place that has to do with it.
+    #[must_use]
+    pub(super) fn besides(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
+        self.besides = Some((span, label.into()));
+        self
+    }
+
+    /// What is wrong, in one sentence.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// How it is put right.
+    pub fn fix(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The file that it is in.
+    pub fn file(&self) -> &str {
+        &self.source.name
+    }
+
+    /// Its line and column, from 1 on, in characters.
+    pub fn place(&self) -> (usize, usize) {
+        let before = self.source.text.get(..self.span.start).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        (before.matches('\n').count() + 1, column)
+    }
+
+    fn draw(&self, renderer: &Renderer) -> String {
+        let caret = AnnotationKind::Primary.span(self.span.clone()).label(self.label.as_str());
+        let mut snippet = Snippet::source(self.source.text.as_str())
+            .path(self.source.name.as_str())
+            .annotation(caret);
+        if let Some((span, label)) = &self.besides {
+            snippet = snippet
+                .annotation(AnnotationKind::Context.span(span.clone()).label(label.as_str()));
+        }
+        let mut group = Level::ERROR.primary_title(self.title.as_str()).element(snippet);
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[group])
+    }
+}
+
+impl Faults {
+    pub(super) fn new(name: String, text: String) -> Self {
+        let source = Arc::new(Source { name, text });
+        Self { source, list: RefCell::default(), torn: RefCell::default() }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.source.text
+    }
+
+    /// A fault of this text, which is yet to be told.
+    pub(super) fn at(&self, span: Range<usize>, title: impl Into<String>) -> Fault {
+        Fault::new(&self.source, span, title.into())
+    }
+
+    pub(super) fn tell(&self, fault: Fault) {
+        // What was made of a torn place is nobody's mistake but that one.
+        let crosses =
+            |torn: &Range<usize>| fault.span.start < torn.end && torn.start < fault.span.end;
+        let here = Arc::ptr_eq(&fault.source, &self.source);
+        if !(here && self.torn.borrow().iter().any(crosses)) {
+            self.list.borrow_mut().push(fault);
+        }
+    }
+
+    /// The text itself does not parse here.
+    pub(super) fn tear(&self, fault: Fault) {
+        self.torn.borrow_mut().push(fault.span.clone());
+        self.list.borrow_mut().push(fault);
+    }
+
+    /// Whether what seems to be missing may stand where nothing can be read.
+    pub(super) fn torn(&self) -> bool {
+        !self.torn.borrow().is_empty()
+    }
+
+    pub(super) fn into_list(self) -> Vec<Fault> {
+        self.list.into_inner()
+    }
+}
+
+/// The word of a list that somebody who wrote `word` probably meant.
+pub(super) fn meant<'w>(word: &str, list: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let near = |known: &'w str| (distance(word, known), known);
+    let limit = word.chars().count().max(3) / 3;
+    list.into_iter().map(near).min().filter(|(far, _)| *far <= limit).map(|(_, known)| known)
+}
+
+/// How many letters have to be changed, added, left out or swapped with a neighbour to get from one to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    let mut previous = None;
+    for (row, letter) in from.chars().enumerate() {
+        let mut this = vec![row + 1];
+        for (column, wanted) in to.iter().enumerate() {
+            let cell = |cells: &[usize], at: usize| cells.get(at).copied().unwrap_or(usize::MAX);
+            let changed = cell(&last, column) + usize::from(letter != *wanted);
+            let mut best = changed.min(cell(&last, column + 1) + 1).min(cell(&this, column) + 1);
+            let swapped =
+                column > 0 && previous == Some(*wanted) && to.get(column - 1) == Some(&letter);
+            if swapped {
+                best = best.min(cell(&before_last, column - 1).saturating_add(1));
+            }
+            this.push(best);
+        }
+        before_last = std::mem::replace(&mut last, this);
+        previous = Some(letter);
+    }
+    last.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (from, to, far) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("timeuot", "timeout", 1),
+            ("sesions", "sessions", 1),
+        ] {
+            assert_eq!(distance(from, to), far, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant() {
+        let keys = ["listen", "length", "dialect", "dial"];
+        assert_eq!(meant("lenght", keys), Some("length"));
+        assert_eq!(meant("dailect", keys), Some("dialect"));
+        assert_eq!(meant("colour", keys), None);
+        assert_eq!(meant("x", keys), None);
+    }
+
+    #[test]
+    fn a_drawing() {
+        let faults =
+            Faults::new(String::from("a.toml"), String::from("# ä\n[daemon]\nwrokers = 2\n"));
+        let span = 14..21;
+        assert_eq!(faults.text().get(span.clone()), Some("wrokers"));
+        let fault = faults.at(span, "unknown key").label("here").help("did you mean `workers`?");
+        faults.tell(fault);
+        let report = Report::new(faults.into_list());
+        assert_eq!(report.faults().first().unwrap().place(), (3, 1));
+        let drawn = report.to_string();
+        for part in [
+            "error: unknown key",
+            "a.toml:3:1",
+            "^^^^^^^ here",
+            "did you mean `workers`?",
+            "1 fault",
+        ] {
+            assert!(drawn.contains(part), "{part}\nis not in\n{drawn}");
+        }
+        assert!(report.draw(true).contains('\u{1b}'));
+    }
+}
