@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use super::dialects::Dialects;
 use super::read::{Limit, Section, Spot};
-use super::{AnswerOn, Link, Owed, Place, SignOn};
+use super::{Link, Place};
 use crate::dialect::Dialect;
 use crate::framing::{self, Length, Tpdu};
 use crate::record::LinkId;
+use crate::switch::{AnswerOn, OwedSettings, SignOn};
 
 /// A link that is named, whether or not the rest of it is right.
 pub(super) struct Known {
@@ -182,8 +183,8 @@ fn settle(section: &Section<'_>, timeout_ms: u64) -> u64 {
     settle_ms
 }
 
-fn owed(section: &Section<'_>) -> Owed {
-    Owed {
+fn owed(section: &Section<'_>) -> OwedSettings {
+    OwedSettings {
         in_flight_max: section.number_u32("owed_in_flight_max", OWED_IN_FLIGHT_MAX),
         repeat_ms: section.number("owed_repeat_ms", OWED_REPEAT_MS),
         attempts_max: section.number_u32("owed_attempts_max", OWED_ATTEMPTS_MAX),

@@ -20,12 +20,13 @@ use toml::de::DeTable;
 
 use crate::clearing;
 use crate::dialect::Dialect;
-use crate::framing;
+use crate::framing::{self, Framing};
 use crate::iso::ResponseCode;
 use crate::journal;
 use crate::record::LinkId;
-use crate::route::Rule;
+use crate::route::{Rule, Table};
 use crate::seal::Keys;
+use crate::switch::{self, AnswerOn, Duplicate, LinkSettings, OwedSettings, SignOn, Undelivered};
 use read::Section;
 use report::Faults;
 
@@ -47,7 +48,7 @@ pub struct Config {
     pub clearing: Clearing,
     /// What is remembered in memory.
     pub window: Window,
-    /// The choices that DESIGN's money rules leave to whoever runs the switch.
+    /// The choices that the money rules leave to whoever runs the switch.
     pub rules: Rules,
     /// The links, in the order of their names.
     pub links: Vec<Link>,
@@ -103,24 +104,6 @@ pub struct Rules {
     pub timeout_code: ResponseCode,
 }
 
-/// What a copy without a repeat digit gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duplicate {
-    /// The outcome as it stands.
-    Replay,
-    /// 94.
-    Refuse,
-}
-
-/// What becomes, at a restart, of approvals that may not have reached their asker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Undelivered {
-    /// They are listed and left alone.
-    Leave,
-    /// They are reversed.
-    Reverse,
-}
-
 /// `[links.NAME]`: one peer.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -157,7 +140,7 @@ pub struct Link {
     /// Which sessions may bring an answer.
     pub answer_on: AnswerOn,
     /// How what is owed to it is sent.
-    pub owed: Owed,
+    pub owed: OwedSettings,
     /// Its name in clearing files.
     pub clearing: String,
 }
@@ -181,37 +164,42 @@ pub enum Place {
     },
 }
 
-/// Who signs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignOn {
-    /// Nobody: a session is ready when it is up.
-    None,
-    /// We do.
-    Send,
-    /// The peer does.
-    Await,
+impl Config {
+    /// What the engine is told.
+    pub fn engine(&self) -> switch::Settings {
+        switch::Settings {
+            links: self.links.iter().map(Link::engine).collect(),
+            routes: Table::new(self.routes.clone()),
+            window_ms: self.window.ms,
+            entries_max: self.window.entries_max,
+            duplicate: self.rules.duplicate,
+            undelivered: self.rules.undelivered,
+            timeout_code: self.rules.timeout_code,
+            carry_every: self.carry_every,
+            in_flight_max: self.daemon.in_flight_max,
+        }
+    }
 }
 
-/// Which sessions of a link may bring the answer to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswerOn {
-    /// Any.
-    Link,
-    /// The one that carried the request.
-    Session,
-}
-
-/// How what is owed to a link is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owed {
-    /// How many at once.
-    pub in_flight_max: u32,
-    /// After how long without an answer one is sent again, milliseconds.
-    pub repeat_ms: u64,
-    /// How often, before it is a dead letter.
-    pub attempts_max: u32,
-    /// How old one may become before it is a dead letter, milliseconds.
-    pub age_ms_max: u64,
+impl Link {
+    /// What the engine is told about it.
+    pub fn engine(&self) -> LinkSettings {
+        LinkSettings {
+            id: self.id,
+            name: self.name.clone(),
+            dialect: Arc::clone(&self.dialect),
+            head: Framing::new(self.framing).head(),
+            asks: self.asks,
+            answers: self.answers,
+            sign_on: self.sign_on,
+            echo_after_ms: self.echo_after_ms,
+            timeout_ms: self.timeout_ms,
+            settle_ms: self.settle_ms,
+            in_flight_max: self.in_flight_max,
+            answer_on: self.answer_on,
+            owed: self.owed,
+        }
+    }
 }
 
 impl Place {
@@ -297,6 +285,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::iso::Class;
 
     const GOOD: &str = r#"
 [daemon]
@@ -356,6 +345,12 @@ to = ["issuer-a"]
         assert!(config.journal.directory.ends_with("state/journal"));
         assert!(config.clearing.directory.ends_with("state/clearing"));
         assert_eq!(config.routes.first().unwrap().to, [issuer.id]);
+        let engine = config.engine();
+        assert_eq!(engine.links.len(), 2);
+        assert_eq!(
+            engine.routes.pick(Some(b"5413330000004111"), Class::Financial, b"00"),
+            [issuer.id]
+        );
     }
 
     /// Each line put into the good one, and what is said about it.
@@ -407,7 +402,7 @@ to = ["issuer-a"]
                 "one of \"authorization\", \"financial\"",
             ),
             ("class = \"financial\"", "processing_code = \"0000000\"", "up to six digits"),
-            ("[[routes]]", "[clearing]\nprocessor = \"1\"\n[[routes]]", "exactly 11 digits"),
+            ("[[routes]]", "[clearing]\nprocessor = \"1\"\n[[routes]]", "exactly 11, in quotes"),
             (
                 "[[routes]]",
                 "[rules]\ntimeout_code = \"9 1\"\n[[routes]]",

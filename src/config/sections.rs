@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::read::{Limit, Section};
-use super::{Clearing, Daemon, Duplicate, Rules, Undelivered, Window, key};
+use super::{Clearing, Daemon, Rules, Window, key};
 use crate::clearing::{self, Charset, Country, Digits};
 use crate::iso::ResponseCode;
 use crate::journal;
 use crate::seal::Keys;
+use crate::switch::{Duplicate, Undelivered};
 
 /// `[daemon]`, without the key. None when it has no state directory.
 pub(super) fn daemon(section: &Section<'_>, home: &Path) -> Option<Daemon> {
@@ -114,7 +115,8 @@ fn digits<const N: usize>(
     key: &'static str,
     standard: Digits<N>,
 ) -> Digits<N> {
-    let read = |text: &str| Digits::new(text).or(Err(format!("exactly {N} digits, in quotes")));
+    let read =
+        |text: &str| Digits::new(text).map_err(|fault| format!("{fault}: exactly {N}, in quotes"));
     section.word(key, read).map_or(standard, |digits| digits.value)
 }
 
