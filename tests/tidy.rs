@@ -42,7 +42,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("std::fs", &["books", "cli", "config", "daemon", "journal", "sim", "tools"]),
     ("std::thread", &["books", "cli", "daemon", "journal", "sim"]),
     ("tokio", &["cli", "console", "daemon", "link", "sim"]),
-    ("tokio_util", &["console", "daemon", "framing", "link", "sim"]),
+    ("tokio_util", &["console", "daemon", "framing", "link", "sim", "tools"]),
     ("toml", &["config"]),
 ];
 
