@@ -23,7 +23,8 @@ pub struct Cut {
 impl Books {
     /// A day's cut; none when the books do not know of one.
     pub fn cut_of(&self, date: BusinessDate) -> Result<Option<Cut>, BooksError> {
-        let mut ask = self.connection.prepare_cached("SELECT previous, lsn, at FROM cuts WHERE date = ?")?;
+        let mut ask =
+            self.connection.prepare_cached("SELECT previous, lsn, at FROM cuts WHERE date = ?")?;
         let cut = ask.query_row([tables::day(date)], |row| {
             Ok(Cut {
                 date,
@@ -63,8 +64,9 @@ impl Books {
     }
 
     fn sequence_of(&self, date: BusinessDate, issuer: LinkId) -> Result<Option<u32>, BooksError> {
-        let mut ask =
-            self.connection.prepare_cached("SELECT sequence FROM sequences WHERE date = ? AND issuer = ?")?;
+        let mut ask = self
+            .connection
+            .prepare_cached("SELECT sequence FROM sequences WHERE date = ? AND issuer = ?")?;
         Ok(ask.query_row(params![tables::day(date), issuer.0], |row| row.get(0)).optional()?)
     }
 
@@ -84,7 +86,9 @@ impl Books {
 
     /// A file's digest is as before, or new.
     fn is_same(&self, date: BusinessDate, name: &str, digest: &Hash) -> Result<bool, BooksError> {
-        let mut ask = self.connection.prepare_cached("SELECT digest FROM files WHERE date = ? AND name = ?")?;
+        let mut ask = self
+            .connection
+            .prepare_cached("SELECT digest FROM files WHERE date = ? AND name = ?")?;
         let found = ask.query_row(params![tables::day(date), name], |row| row.get::<_, Vec<u8>>(0));
         Ok(found.optional()?.is_none_or(|found| found == digest))
     }
@@ -100,7 +104,8 @@ impl Books {
             }
         }
         let whole = self.connection.unchecked_transaction()?;
-        let mut insert = self.connection.prepare_cached("INSERT OR IGNORE INTO files VALUES (?, ?, ?)")?;
+        let mut insert =
+            self.connection.prepare_cached("INSERT OR IGNORE INTO files VALUES (?, ?, ?)")?;
         for (name, digest) in files {
             insert.execute(params![tables::day(date), name, digest])?;
         }

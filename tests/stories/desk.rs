@@ -1,0 +1,398 @@
+//! A desk to play stories on: one engine, two shops, two banks, a journal in memory, books that answer when told to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use iso8583d::codec::{self, Draft, Message};
+use iso8583d::dialect::Dialect;
+use iso8583d::framing::Head;
+use iso8583d::iso::{ElementNo, Elements, Mono, Mti, Now, ResponseCode, Wall};
+use iso8583d::record::{LinkId, Lsn, Record, Standing, TxnId, decode_all, encode};
+use iso8583d::route::{CardRange, Rule, Table};
+use iso8583d::seal::Keys;
+use iso8583d::switch::{
+    Action, AnswerOn, Arrival, Duplicate, Effects, Engine, Input, LinkSettings, Mark, Note, Order,
+    OrderId, OrderResult, OwedSettings, Question, SessionId, Settings, SignOn, Undelivered,
+    Unreadable,
+};
+use iso8583d::tranlog::{self, Ask};
+
+/// A message on the desk: who it was for, and what it says.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub session: u64,
+    pub mti: u16,
+    pub elements: Elements,
+    pub mark: Mark,
+}
+
+impl Seen {
+    /// The text of an element; empty when it is absent.
+    pub fn text(&self, no: u8) -> String {
+        let value = self.elements.get(ElementNo::new(no).unwrap()).unwrap_or_default();
+        String::from_utf8(value.to_vec()).unwrap()
+    }
+
+    /// Element 39.
+    pub fn code(&self) -> String {
+        self.text(39)
+    }
+}
+
+pub const SHOP: u64 = 1;
+pub const SHOP_AGAIN: u64 = 2;
+pub const BANK: u64 = 11;
+pub const BANK_AGAIN: u64 = 12;
+pub const OTHER_BANK: u64 = 21;
+
+pub struct Desk {
+    pub settings: Settings,
+    pub engine: Engine,
+    pub now: Now,
+    pub records: Vec<(Lsn, Record)>,
+    pub seen: Vec<Seen>,
+    pub questions: Vec<Question>,
+    pub done: Vec<OrderResult>,
+    pub notes: Vec<Note>,
+    keys: Arc<Keys>,
+    links: BTreeMap<u64, LinkId>,
+}
+
+pub fn shop() -> LinkId {
+    LinkId::of_name("shop")
+}
+
+pub fn bank() -> LinkId {
+    LinkId::of_name("bank")
+}
+
+pub fn other_bank() -> LinkId {
+    LinkId::of_name("other-bank")
+}
+
+fn dialect(link: LinkId) -> Arc<Dialect> {
+    let name = if link == shop() { "iso87-ascii" } else { "iso87-bcd" };
+    Arc::new(Dialect::shipped(name).unwrap())
+}
+
+fn link(name: &str, asks: bool) -> LinkSettings {
+    LinkSettings {
+        id: LinkId::of_name(name),
+        name: name.to_owned(),
+        dialect: dialect(LinkId::of_name(name)),
+        head: Head::NONE,
+        asks,
+        answers: !asks,
+        sign_on: SignOn::None,
+        echo_after_ms: 0,
+        timeout_ms: 15_000,
+        settle_ms: 60_000,
+        in_flight_max: 100,
+        answer_on: AnswerOn::Link,
+        owed: OwedSettings {
+            in_flight_max: 8,
+            repeat_ms: 10_000,
+            attempts_max: 3,
+            age_ms_max: 86_400_000,
+        },
+    }
+}
+
+pub fn settings() -> Settings {
+    let rule = |cards: &str, to: &[&str]| Rule {
+        cards: vec![CardRange::parse(cards).unwrap()],
+        class: None,
+        processing_code: Vec::new(),
+        to: to.iter().map(|name| LinkId::of_name(name)).collect(),
+    };
+    Settings {
+        links: vec![link("shop", true), link("bank", false), link("other-bank", false)],
+        routes: Table::new(vec![rule("4", &["bank", "other-bank"]), rule("5", &["other-bank"])]),
+        window_ms: 600_000,
+        entries_max: 1000,
+        duplicate: Duplicate::Replay,
+        undelivered: Undelivered::Leave,
+        timeout_code: ResponseCode::UNAVAILABLE,
+        carry_every: 10_000,
+        in_flight_max: 100,
+    }
+}
+
+impl Desk {
+    /// A desk with the usual settings, everybody connected.
+    pub fn new() -> Self {
+        Self::with(settings())
+    }
+
+    pub fn with(settings: Settings) -> Self {
+        let keys = Arc::new(Keys::new(&[3; 32]));
+        let engine = Engine::new(settings.clone(), Arc::clone(&keys));
+        let now = Now { mono: Mono(1000), wall: Wall(1_795_458_840_000) };
+        let mut desk = Self {
+            settings,
+            engine,
+            now,
+            records: Vec::new(),
+            seen: Vec::new(),
+            questions: Vec::new(),
+            done: Vec::new(),
+            notes: Vec::new(),
+            keys,
+            links: BTreeMap::new(),
+        };
+        desk.engine.begin_at(Lsn(1));
+        desk.handle(Input::Start);
+        desk.connect_all();
+        desk
+    }
+
+    fn connect_all(&mut self) {
+        for (session, link) in [
+            (SHOP, shop()),
+            (SHOP_AGAIN, shop()),
+            (BANK, bank()),
+            (BANK_AGAIN, bank()),
+            (OTHER_BANK, other_bank()),
+        ] {
+            self.up(session, link);
+        }
+    }
+
+    pub fn up(&mut self, session: u64, link: LinkId) {
+        self.links.insert(session, link);
+        self.handle(Input::Up { session: SessionId(session), link });
+    }
+
+    /// A session ends; these messages were never begun.
+    pub fn down(&mut self, session: u64, never_begun: Vec<Mark>) {
+        self.handle(Input::Lost { session: SessionId(session) });
+        self.handle(Input::Drained { session: SessionId(session), never_begun });
+    }
+
+    pub fn handle(&mut self, input: Input) {
+        let mut fx = Effects::default();
+        self.engine.handle(self.now, input, &mut fx);
+        let first = self.records.len() as u64 + 1;
+        for (record, lsn) in fx.records.into_iter().zip(first..) {
+            // Everything goes through bytes, as on a disk.
+            let mut bytes = Vec::new();
+            encode(&record, Lsn(lsn), &self.keys, &mut bytes);
+            let read = decode_all(&bytes, Lsn(lsn)).unwrap().remove(0);
+            self.records.push((Lsn(lsn), read));
+        }
+        assert_eq!(self.engine.tail(), Lsn(self.records.len() as u64));
+        self.notes.append(&mut fx.notes);
+        for action in fx.actions {
+            match action {
+                Action::Send { session, body, mark, .. } => {
+                    let message = self.decode(session.0, body);
+                    let elements = message.elements(message.present());
+                    self.seen.push(Seen {
+                        session: session.0,
+                        mti: message.mti().number(),
+                        elements,
+                        mark,
+                    });
+                }
+                Action::Ask(question) => self.questions.push(question),
+                Action::Done { result, .. } => self.done.push(result),
+                Action::Close { .. } => {}
+            }
+        }
+    }
+
+    fn decode(&self, session: u64, body: Vec<u8>) -> Message {
+        codec::decode(&dialect(self.links[&session]), Bytes::from(body)).unwrap()
+    }
+
+    /// A message comes in on a session.
+    pub fn arrives(&mut self, session: u64, mti: u16, elements: &Elements) {
+        let link = self.links[&session];
+        let mut body = Vec::new();
+        let draft = Draft { mti: Mti::new(mti).unwrap(), own: elements, copied: None };
+        draft.encode(&dialect(link), &mut body).unwrap();
+        let message = self.decode(session, body);
+        let arrival = Arrival::new(SessionId(session), link, Head::NONE, message, &self.keys);
+        self.handle(Input::Arrived(Box::new(arrival)));
+    }
+
+    /// The shop sends a message; gives what the engine sends because of it.
+    pub fn shop_sends(&mut self, session: u64, mti: u16, elements: &Elements) -> Vec<Seen> {
+        self.seen.clear();
+        self.arrives(session, mti, elements);
+        self.seen.clone()
+    }
+
+    /// A bank answers a message that it saw, with a code and maybe other elements; gives what follows.
+    pub fn bank_answers(&mut self, seen: &Seen, code: &str, changes: &[(u8, &str)]) -> Vec<Seen> {
+        self.bank_answers_on(seen.session, seen, code, changes)
+    }
+
+    pub fn bank_answers_on(
+        &mut self,
+        session: u64,
+        seen: &Seen,
+        code: &str,
+        changes: &[(u8, &str)],
+    ) -> Vec<Seen> {
+        self.seen.clear();
+        let mut elements = seen.elements.clone();
+        for gone in [35, 90] {
+            elements.remove(ElementNo::new(gone).unwrap());
+        }
+        if !code.is_empty() {
+            elements.set(ElementNo::RESPONSE_CODE, code.as_bytes());
+        }
+        for (no, value) in changes {
+            let no = ElementNo::new(*no).unwrap();
+            if value.is_empty() { elements.remove(no) } else { elements.set(no, value.as_bytes()) }
+        }
+        let mti = Mti::new(seen.mti).unwrap().response().unwrap();
+        self.arrives(session, mti.number(), &elements);
+        self.seen.clone()
+    }
+
+    /// Time passes; gives what is sent because of it.
+    pub fn passes(&mut self, ms: u64) -> Vec<Seen> {
+        self.seen.clear();
+        let until = self.now.mono.plus(ms);
+        while let Some(due) = self.engine.next_deadline().filter(|due| *due <= until) {
+            self.to(due);
+            self.handle(Input::Tick);
+        }
+        self.to(until);
+        self.handle(Input::Tick);
+        self.seen.clone()
+    }
+
+    fn to(&mut self, mono: Mono) {
+        let ms = mono.0.saturating_sub(self.now.mono.0);
+        self.now = Now { mono: self.now.mono.plus(ms), wall: Wall(self.now.wall.0 + ms) };
+    }
+
+    /// Power fails after this many records are durable, and comes back; sessions must be connected anew.
+    pub fn crashes_after(&mut self, records: usize) -> Vec<Seen> {
+        self.records.truncate(records);
+        self.seen.clear();
+        self.questions.clear();
+        self.links.clear();
+        self.now.mono = Mono(5);
+        self.engine = Engine::new(self.settings.clone(), Arc::clone(&self.keys));
+        self.engine.begin_at(Lsn(1));
+        for (_, record) in &self.records {
+            self.engine.replay(record);
+        }
+        self.handle(Input::Start);
+        self.connect_all();
+        self.seen.clone()
+    }
+
+    /// The books answer the oldest question; gives what follows.
+    pub fn books_answer(&mut self) -> Vec<Seen> {
+        self.seen.clear();
+        let question = self.questions.remove(0);
+        let standing = self.look_up(question.ask).map(Box::new);
+        self.handle(Input::LookedUp { question: question.id, standing });
+        self.seen.clone()
+    }
+
+    /// How every transaction stands, by the journal alone.
+    pub fn standings(&self) -> BTreeMap<TxnId, Standing> {
+        let mut all: BTreeMap<TxnId, Standing> = BTreeMap::new();
+        for (lsn, record) in &self.records {
+            if let Some(standing) = tranlog::opened(TxnId(lsn.0), record) {
+                all.insert(standing.id, standing);
+            }
+            let touched: Vec<TxnId> = match record {
+                Record::Answered { txn, .. }
+                | Record::Over { txn, .. }
+                | Record::Late { txn, .. }
+                | Record::Owed { txn, .. }
+                | Record::Closed { txn, .. } => vec![*txn],
+                Record::Told { txns } => txns.clone(),
+                Record::Undone(undo) => undo.original.into_iter().collect(),
+                _ => Vec::new(),
+            };
+            for txn in touched {
+                tranlog::fold(all.get_mut(&txn).unwrap(), *lsn, record);
+            }
+        }
+        all
+    }
+
+    fn look_up(&self, ask: Ask) -> Option<Standing> {
+        self.standings().into_values().find(|standing| match (ask, standing.sent()) {
+            (Ask::Key(key), Some(sent)) => sent.key == key,
+            (Ask::Trace { link, trace, class }, Some(sent)) => {
+                sent.issuer == link && sent.trace == trace && sent.mti.class() == class
+            }
+            (Ask::Key(key), None) => match &standing.opening {
+                iso8583d::record::Opening::Reversal(undo) => {
+                    undo.key == key || (undo.original.is_none() && undo.original_key == key)
+                }
+                _ => false,
+            },
+            (Ask::Trace { .. }, None) => false,
+        })
+    }
+
+    pub fn orders_cut(&mut self) {
+        let date = self.engine.tranlog().date();
+        self.handle(Input::Ordered { id: OrderId(1), order: Order::Cut(date) });
+    }
+
+    pub fn unreadable(&mut self, session: u64, mti: Option<u16>) -> Vec<Seen> {
+        self.seen.clear();
+        let mti = mti.map(|mti| Mti::new(mti).unwrap());
+        let mut salvaged = Elements::default();
+        salvaged.set(ElementNo::STAN, b"000009");
+        let frame = Unreadable { session: SessionId(session), head: Head::NONE, mti, salvaged };
+        self.handle(Input::Unreadable(Box::new(frame)));
+        self.seen.clone()
+    }
+}
+
+/// A purchase at the shop: card of the bank, 10.00 EUR, with a trace number of the shop's own.
+pub fn purchase(stan: u32) -> Elements {
+    elements(&[
+        (2, "4111111111111111"),
+        (3, "000000"),
+        (4, "000000001000"),
+        (7, "1123183400"),
+        (11, &format!("{stan:06}")),
+        (12, "183400"),
+        (13, "1123"),
+        (18, "5411"),
+        (22, "051"),
+        (32, "123456"),
+        (37, &format!("632718{stan:06}")),
+        (41, "TERM0001"),
+        (42, "MERCHANT0000001"),
+        (49, "978"),
+    ])
+}
+
+/// The shop's reversal of a purchase, with its own trace number.
+pub fn reversal(stan: u32, own: u32) -> Elements {
+    let mut reversal = purchase(stan);
+    reversal.set(ElementNo::STAN, format!("{own:06}").as_bytes());
+    reversal.set(ElementNo::TRANSMISSION, b"1123183430");
+    let original = format!("0200{stan:06}1123183400{:0>11}{:0>11}", "123456", "");
+    reversal.set(ElementNo::ORIGINAL, original.as_bytes());
+    reversal
+}
+
+pub fn elements(values: &[(u8, &str)]) -> Elements {
+    let mut elements = Elements::default();
+    for (no, value) in values {
+        elements.set(ElementNo::new(*no).unwrap(), value.as_bytes());
+    }
+    elements
+}
+
+/// The only message among these.
+pub fn only(seen: &[Seen]) -> Seen {
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    seen[0].clone()
+}
