@@ -17,6 +17,7 @@ pub mod codec;
 pub mod journal;
 
 // Floor 3: peers' sockets, directions, what happened to every transaction and what is owed.
+pub mod link;
 pub mod route;
 pub mod tranlog;
 

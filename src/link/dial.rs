@@ -1,0 +1,108 @@
+//! Dialling, and dialling again: addresses in turn, back-off with jitter; knows no frames.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use super::{Link, Upstairs, Way, talk};
+
+/// How long one address may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// A session that stood this long is a reason to begin again with the shortest pause.
+const STOOD: Duration = Duration::from_secs(10);
+
+/// How long to wait before the next try.
+#[derive(Debug)]
+struct Backoff {
+    tries: u32,
+    /// Whether the peer ever answered.
+    known: bool,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+    /// A peer that was there will be there again.
+    const KNOWN_MAX: Duration = Duration::from_secs(1);
+    const UNKNOWN_MAX: Duration = Duration::from_secs(10);
+
+    const fn new() -> Self {
+        Self { tries: 0, known: false }
+    }
+
+    /// Between half of the pause and all of it: `chance` is random, so that many do not come at once.
+    fn pause(&mut self, chance: u8) -> Duration {
+        let max = if self.known { Self::KNOWN_MAX } else { Self::UNKNOWN_MAX };
+        let whole = Self::FIRST.saturating_mul(1 << self.tries.min(10)).min(max);
+        self.tries = self.tries.saturating_add(1);
+        whole / 2 + whole / 512 * u32::from(chance)
+    }
+
+    fn stood(&mut self, how_long: Duration) {
+        self.known = true;
+        if STOOD <= how_long {
+            self.tries = 0;
+        }
+    }
+}
+
+/// Keeps one session up for as long as the doors are open.
+pub(super) async fn dial<U: Upstairs>(link: Arc<Link<U>>) {
+    let Way::Dial { addresses, .. } = &link.settings.way else { return };
+    let closing = link.links.closing.clone();
+    let mut backoff = Backoff::new();
+    while !closing.is_cancelled() {
+        if let Some(Some(stream)) = closing.run_until_cancelled(reach(&link, addresses)).await
+            && let Ok(peer) = stream.peer_addr()
+        {
+            let began = Instant::now();
+            talk::hold(Arc::clone(&link), stream, peer).await;
+            backoff.stood(began.elapsed());
+        }
+        let pause = backoff.pause(chance());
+        closing.run_until_cancelled(tokio::time::sleep(pause)).await;
+    }
+}
+
+/// The first address that answers.
+async fn reach<U: Upstairs>(link: &Link<U>, addresses: &[String]) -> Option<TcpStream> {
+    for address in addresses {
+        let fault = match timeout(ANSWER_MAX, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(fault)) => fault,
+            Err(_elapsed) => std::io::ErrorKind::TimedOut.into(),
+        };
+        link.meter.dial_failed();
+        if let Some(kept) = link.hush.may_say() {
+            tracing::warn!(link = link.settings.name, address, %fault, kept, "the peer does not answer; it is dialled again");
+        }
+    }
+    None
+}
+
+fn chance() -> u8 {
+    let mut byte = [128];
+    // Without randomness all pause alike, which is no harm on one machine.
+    let [chance] = if getrandom::fill(&mut byte).is_ok() { byte } else { [128] };
+    chance
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_are_capped() {
+        let pauses = |backoff: &mut Backoff, chance| -> Vec<u128> {
+            (0..9).map(|_| backoff.pause(chance).as_millis()).collect()
+        };
+        let mut backoff = Backoff::new();
+        assert_eq!(pauses(&mut backoff, 0), [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        backoff.stood(Duration::from_secs(1));
+        assert!(pauses(&mut backoff, 255).iter().all(|pause| (500..=1000).contains(pause)));
+        backoff.stood(STOOD);
+        assert!(backoff.pause(255) <= Backoff::FIRST);
+    }
+}

@@ -1,0 +1,89 @@
+//! A listener: survives every error of accepting; knows no frames.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::{Link, LinkError, Upstairs, Way, talk};
+use crate::meter::Refusal;
+
+/// How many connections may wait to be accepted: a whole estate of terminals calls again at once.
+const BACKLOG: u32 = 4096;
+
+/// How long accepting pauses when the system has no descriptor or no memory left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Binds, and accepts from now on.
+pub(super) fn listen<U: Upstairs>(
+    link: &Arc<Link<U>>,
+    address: SocketAddr,
+) -> Result<SocketAddr, LinkError> {
+    let fault = |source| LinkError::Listen { link: link.settings.name.clone(), address, source };
+    let listener = bind(address).map_err(fault)?;
+    let bound = listener.local_addr().map_err(fault)?;
+    tracing::info!(link = link.settings.name, address = %bound, "listening");
+    link.links.tasks.spawn(accept(Arc::clone(link), listener));
+    Ok(bound)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+async fn accept<U: Upstairs>(link: Arc<Link<U>>, listener: TcpListener) {
+    let closing = link.links.closing.clone();
+    let accepting = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => admit(&link, stream, peer),
+                Err(fault) => {
+                    link.meter.accept_failed();
+                    if let Some(kept) = link.hush.may_say() {
+                        tracing::warn!(link = link.settings.name, %fault, kept, "a connection was not accepted; the listener goes on");
+                    }
+                    if !of_one_connection(&fault) {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+            }
+        }
+    };
+    closing.run_until_cancelled(accepting).await;
+}
+
+/// Whether an error is about the one connection that was to be accepted.
+fn of_one_connection(fault: &io::Error) -> bool {
+    matches!(
+        fault.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+fn admit<U: Upstairs>(link: &Arc<Link<U>>, stream: TcpStream, peer: SocketAddr) {
+    let limit = match link.settings.way {
+        Way::Listen { sessions_max, .. } => sessions_max,
+        Way::Dial { sessions, .. } => sessions,
+    };
+    // Only this task admits, so that nobody else can have taken the last place.
+    if limit <= link.open.load(Ordering::Relaxed) {
+        link.meter.refused(Refusal::Sessions);
+        if let Some(kept) = link.hush.may_say() {
+            tracing::warn!(link = link.settings.name, %peer, limit, kept, "a connection was closed: the link has as many sessions as it may; raise sessions_max");
+        }
+        return;
+    }
+    let task = talk::hold(Arc::clone(link), stream, peer);
+    link.links.tasks.spawn(async move {
+        task.await;
+    });
+}

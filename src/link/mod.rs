@@ -1,0 +1,209 @@
+//! Peers' sockets: listening, dialling, sessions, outboxes, limits; must not know what a message means.
+//!
+//! A session is one task and one socket: it reads what is there, cuts all frames and hands them upstairs in one call;
+//! what is to be sent lies in the session's outbox and leaves with one write a wake. No task, timer or channel a message.
+
+mod dial;
+mod hush;
+mod listen;
+mod outbox;
+mod session;
+mod socket;
+mod talk;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::framing::{self, Frame};
+use crate::meter::LinkMeter;
+use crate::record::LinkId;
+
+pub use hush::Hush;
+pub use session::{Session, Snapshot};
+
+/// How a link meets its peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Its name, for people.
+    pub name: String,
+    /// Its number, for everybody else.
+    pub id: LinkId,
+    /// Who calls whom.
+    pub way: Way,
+    /// Where its messages end.
+    pub framing: framing::Settings,
+    /// How much may wait for one peer to read it.
+    pub outbox_bytes_max: usize,
+    /// A session that says nothing for this long ends; none for never.
+    pub idle_ms_max: Option<u64>,
+    /// A frame that has begun must end within this time.
+    pub frame_ms_max: u64,
+    /// A peer that takes none of what waits for it for this long is gone.
+    pub stall_ms_max: u64,
+}
+
+/// Who calls whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The peers call us.
+    Listen {
+        /// Where; port 0 takes any that is free.
+        address: SocketAddr,
+        /// How many sessions there may be at once.
+        sessions_max: usize,
+    },
+    /// We call the peer.
+    Dial {
+        /// `host:port`, in turn until one answers.
+        addresses: Vec<String>,
+        /// How many sessions are wanted.
+        sessions: usize,
+    },
+}
+
+/// Who lives above the links and knows what messages mean. Calls come from many tasks at once and must not block for long.
+pub trait Upstairs: Send + Sync + Sized + 'static {
+    /// What tells messages on their way out apart.
+    type Mark: Copy + Send + 'static;
+
+    /// A session stands. The first call about it.
+    fn up(&self, session: &Arc<Session<Self::Mark>>);
+
+    /// Frames came in, in order. They are to be taken out of the vector.
+    fn frames(&self, session: &Arc<Session<Self::Mark>>, frames: &mut Vec<Frame>);
+
+    /// The first byte of each of these messages was handed to a socket. They are to be taken out of the vector.
+    fn begun(&self, marks: &mut Vec<Self::Mark>);
+
+    /// A session has ended: nothing comes from it and nothing leaves any more. What is posted to it now is kept as
+    /// never begun.
+    fn down(&self, session: &Arc<Session<Self::Mark>>);
+
+    /// Returns when there is room for more frames; reading waits for it.
+    fn room(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Every link and every living session.
+pub struct Links<U: Upstairs> {
+    upstairs: Arc<U>,
+    sessions: DashMap<u64, Arc<Session<U::Mark>>>,
+    /// The number of the next session: never one that was used.
+    next: AtomicU64,
+    open: AtomicUsize,
+    tasks: TaskTracker,
+    /// No more sessions from now on.
+    closing: CancellationToken,
+}
+
+/// One link as its tasks see it.
+struct Link<U: Upstairs> {
+    links: Arc<Links<U>>,
+    settings: Settings,
+    meter: LinkMeter,
+    hush: Hush,
+    /// Sessions of this link that stand.
+    open: AtomicUsize,
+}
+
+/// Why a link cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// Its address cannot be had.
+    #[error(
+        "link `{link}` cannot listen on {address}: {source}; is another process on that port, or is the address not of this machine?"
+    )]
+    Listen {
+        /// Which link.
+        link: String,
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl<U: Upstairs> Links<U> {
+    /// No links yet. Their tasks run on `tasks`, so that whoever closes it can wait for them.
+    pub fn new(upstairs: Arc<U>, tasks: TaskTracker) -> Arc<Self> {
+        Arc::new(Self {
+            upstairs,
+            sessions: DashMap::new(),
+            next: AtomicU64::new(1),
+            open: AtomicUsize::new(0),
+            tasks,
+            closing: CancellationToken::new(),
+        })
+    }
+
+    /// Opens a link. A listening one is bound when this returns, and its address is given back; a dialling one dials
+    /// for as long as the process lives.
+    pub fn open(self: &Arc<Self>, settings: Settings) -> Result<Option<SocketAddr>, LinkError> {
+        let meter = LinkMeter::new(&settings.name);
+        let link = Link {
+            links: Arc::clone(self),
+            settings,
+            meter,
+            hush: Hush::default(),
+            open: AtomicUsize::new(0),
+        };
+        let link = Arc::new(link);
+        match &link.settings.way {
+            Way::Listen { address, .. } => listen::listen(&link, *address).map(Some),
+            Way::Dial { sessions, .. } => {
+                for _ in 0..*sessions {
+                    self.tasks.spawn(dial::dial(Arc::clone(&link)));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// A session, until it is forgotten.
+    pub fn session(&self, id: u64) -> Option<Arc<Session<U::Mark>>> {
+        self.sessions.get(&id).map(|session| Arc::clone(&session))
+    }
+
+    /// Lets go of a session that is down, when nothing is posted to it any more.
+    pub fn forget(&self, id: u64) {
+        self.sessions.remove(&id);
+    }
+
+    /// The sessions that stand, for people, in the order of their coming.
+    pub fn snapshot(&self) -> Vec<Snapshot> {
+        let mut all: Vec<_> = self.sessions.iter().filter_map(|session| session.snapshot()).collect();
+        all.sort_unstable_by_key(|session| session.id);
+        all
+    }
+
+    /// How many sessions stand.
+    pub fn sessions_open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// No new sessions from now on: nothing is accepted and nothing is dialled.
+    pub fn close_doors(&self) {
+        self.closing.cancel();
+    }
+
+    /// Ends every session, each when what waits for its peer has been written.
+    pub fn end_all(&self, why: &'static str) {
+        self.close_doors();
+        for session in &self.sessions {
+            session.end(why);
+        }
+    }
+}
+
+impl<U: Upstairs> Link<U> {
+    fn upstairs(&self) -> &U {
+        &self.links.upstairs
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! One connection as the rest of the house sees it: a number, a peer, an outbox; knows no tasks.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::BytesMut;
+use tokio::sync::Notify;
+
+use super::Settings;
+use super::outbox::{Outbox, Put};
+use crate::framing::{Framing, Head};
+use crate::meter::LinkMeter;
+use crate::record::LinkId;
+
+/// One connection. Its number is never used again while the process lives.
+pub struct Session<M> {
+    id: u64,
+    link: LinkId,
+    name: String,
+    peer: SocketAddr,
+    framing: Framing,
+    outbox: Mutex<Outbox<M>>,
+    wake: Notify,
+    meter: LinkMeter,
+}
+
+/// A session that stands, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its number.
+    pub id: u64,
+    /// The name of its link.
+    pub link: String,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Bytes that wait for the peer to take them.
+    pub outbox_bytes: u64,
+}
+
+impl<M: Copy> Session<M> {
+    pub(super) fn new(id: u64, settings: &Settings, peer: SocketAddr, meter: LinkMeter) -> Self {
+        Self {
+            id,
+            link: settings.id,
+            name: settings.name.clone(),
+            peer,
+            framing: Framing::new(settings.framing),
+            outbox: Mutex::new(Outbox::new(settings.outbox_bytes_max)),
+            wake: Notify::new(),
+            meter,
+        }
+    }
+
+    /// Its number.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Its link.
+    pub const fn link(&self) -> LinkId {
+        self.link
+    }
+
+    /// Its link's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The other end.
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// What its link counts.
+    pub const fn meter(&self) -> &LinkMeter {
+        &self.meter
+    }
+
+    /// Puts a message into the outbox; [`Session::wake`] lets it leave. What cannot leave is told by
+    /// [`Session::never_begun`].
+    pub fn post(&self, head: Head, body: &[u8], mark: Option<M>) {
+        let put = self.outbox().put(&self.framing, head, body, mark);
+        match put {
+            Put::Waits | Put::Closed => {}
+            Put::Full => {
+                self.meter.outbox_overflowed();
+                self.end("its peer does not read: the outbox is full");
+            }
+            Put::Unframed(fault) => {
+                tracing::error!(link = self.name, peer = %self.peer, %fault, "a message was not sent: raise frame_len_max");
+            }
+        }
+    }
+
+    /// Lets what was posted leave.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Ends the session when what was posted before has left.
+    pub fn end(&self, why: &'static str) {
+        self.outbox().end(why);
+        self.wake();
+    }
+
+    /// Once it is down: the messages of which no byte was handed to the socket. Each is told once.
+    pub fn never_begun(&self) -> Vec<M> {
+        self.outbox().never_begun()
+    }
+
+    /// What people may see of it; nothing when it is down.
+    pub(super) fn snapshot(&self) -> Option<Snapshot> {
+        let outbox = self.outbox();
+        (!outbox.is_closed()).then(|| Snapshot {
+            id: self.id,
+            link: self.name.clone(),
+            peer: self.peer,
+            outbox_bytes: outbox.bytes(),
+        })
+    }
+
+    /// Waits until something was posted, or the session is to end.
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Fetches what is to be written, when there is nothing left of the last time; says why the session is to end.
+    pub(super) fn fetch(&self, into: &mut BytesMut) -> Option<&'static str> {
+        let mut outbox = self.outbox();
+        outbox.fetch(into);
+        outbox.ending()
+    }
+
+    pub(super) fn wrote(&self, bytes: usize, begun: &mut Vec<M>) {
+        self.outbox().wrote(bytes, begun);
+    }
+
+    pub(super) fn close(&self) {
+        self.outbox().close();
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox<M>> {
+        // Nothing in an outbox panics halfway: what a dead thread left is whole.
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M> fmt::Debug for Session<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({} of {}, {})", self.id, self.name, self.peer)
+    }
+}

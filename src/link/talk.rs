@@ -1,0 +1,299 @@
+//! The task of one session: bytes in, frames up; the outbox out; and the clocks that end it. Knows no dialling.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_util::codec::Decoder as _;
+
+use super::{Link, Session, Settings, Upstairs, socket};
+use crate::framing::{Frame, FrameError, Framing, Length};
+use crate::meter::Refusal;
+
+/// The smallest and the largest piece that is read at once.
+const PIECE: usize = 4096;
+const PIECE_MAX: usize = 65_536;
+
+/// Why a session ended.
+#[derive(Debug)]
+enum End {
+    /// Its peer closed it.
+    Closed { within_a_frame: bool },
+    /// The socket's own trouble.
+    Socket(std::io::Error),
+    /// What came in is no stream of frames.
+    Frame(FrameError),
+    /// A frame was begun and not ended.
+    SlowFrame,
+    /// Nothing came for too long.
+    Idle,
+    /// The peer takes nothing.
+    Stalled,
+    /// We wanted it to.
+    Wanted(&'static str),
+}
+
+/// Holds a session from its first byte to its last.
+pub(super) async fn hold<U: Upstairs>(link: Arc<Link<U>>, stream: TcpStream, peer: SocketAddr) {
+    let settings = &link.settings;
+    if let Err(fault) = socket::prepare(&stream, settings.stall_ms_max) {
+        tracing::warn!(link = settings.name, %peer, %fault, "a connection was given up: its socket takes no options");
+        return;
+    }
+    let links = &link.links;
+    let id = links.next.fetch_add(1, Ordering::Relaxed);
+    let session = Arc::new(Session::new(id, settings, peer, link.meter.clone()));
+    links.sessions.insert(id, Arc::clone(&session));
+    links.open.fetch_add(1, Ordering::Relaxed);
+    link.open.fetch_add(1, Ordering::Relaxed);
+    link.meter.session_up();
+    tracing::info!(link = settings.name, session = id, %peer, "session up");
+    link.upstairs().up(&session);
+    if links.closing.is_cancelled() {
+        session.end("the switch stops");
+    }
+    let end = talk(&link, &session, stream).await;
+    // The socket is gone: from here on nothing can begin any more, and what is posted is kept.
+    session.close();
+    link.open.fetch_sub(1, Ordering::Relaxed);
+    links.open.fetch_sub(1, Ordering::Relaxed);
+    link.meter.session_down();
+    report(&link, &session, &end);
+    link.upstairs().down(&session);
+}
+
+/// What a session's task keeps between its wakes.
+struct Talk {
+    framing: Framing,
+    incoming: BytesMut,
+    piece: usize,
+    heard_at: Instant,
+    /// Since when a frame is incomplete.
+    frame_since: Option<Instant>,
+    /// Since when the peer took nothing of what is to be written.
+    stalled_since: Option<Instant>,
+    /// Keep-alives that were counted.
+    keep_alives: u64,
+}
+
+async fn talk<U: Upstairs>(
+    link: &Link<U>,
+    session: &Arc<Session<U::Mark>>,
+    mut stream: TcpStream,
+) -> End {
+    let upstairs = link.upstairs();
+    let settings = &link.settings;
+    let mut talk = Talk::new(settings);
+    let (mut frames, mut begun) = (Vec::new(), Vec::new());
+    let mut outgoing = BytesMut::new();
+    let (mut read, mut write) = stream.split();
+    let mut timer = pin!(tokio::time::sleep_until(talk.due(settings)));
+    loop {
+        let ending = session.fetch(&mut outgoing);
+        match ending {
+            Some(why) if outgoing.is_empty() => return End::Wanted(why),
+            _ => {}
+        }
+        if !outgoing.is_empty() && talk.stalled_since.is_none() {
+            talk.stalled_since = Some(Instant::now());
+        }
+        let due = talk.due(settings);
+        if due < timer.deadline() {
+            timer.as_mut().reset(due);
+        }
+        tokio::select! {
+            biased;
+            wrote = write.write_buf(&mut outgoing), if !outgoing.is_empty() => {
+                let bytes = match wrote {
+                    Ok(bytes) => bytes,
+                    Err(fault) => return End::Socket(fault),
+                };
+                session.wrote(bytes, &mut begun);
+                if !begun.is_empty() {
+                    upstairs.begun(&mut begun);
+                }
+                talk.stalled_since = None;
+            }
+            taken = async {
+                upstairs.room().await;
+                talk.incoming.reserve(talk.piece);
+                read.read_buf(&mut talk.incoming).await
+            }, if ending.is_none() => {
+                let cut = match taken {
+                    Ok(0) => return End::Closed { within_a_frame: !talk.incoming.is_empty() },
+                    Ok(bytes) => talk.cut(bytes, &mut frames),
+                    Err(fault) => return End::Socket(fault),
+                };
+                talk.count_keep_alives(link);
+                if !frames.is_empty() {
+                    upstairs.frames(session, &mut frames);
+                    frames.clear();
+                }
+                if let Err(fault) = cut {
+                    return End::Frame(fault);
+                }
+            }
+            () = session.woken(), if outgoing.is_empty() => {}
+            () = timer.as_mut() => {
+                let now = Instant::now();
+                if let Some(end) = talk.overdue(settings, now) {
+                    return end;
+                }
+                talk.give_back(&mut outgoing);
+                timer.as_mut().reset(talk.due(settings));
+            }
+        }
+    }
+}
+
+impl Talk {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            framing: Framing::new(settings.framing),
+            incoming: BytesMut::new(),
+            piece: PIECE,
+            heard_at: Instant::now(),
+            frame_since: None,
+            stalled_since: None,
+            keep_alives: 0,
+        }
+    }
+
+    /// Cuts what was read, `bytes` of it fresh.
+    fn cut(&mut self, bytes: usize, frames: &mut Vec<Frame>) -> Result<(), FrameError> {
+        self.heard_at = Instant::now();
+        // A full piece: more is waiting, and the next piece may be larger.
+        self.piece = if self.piece <= bytes { (self.piece * 2).min(PIECE_MAX) } else { self.piece };
+        while let Some(frame) = self.framing.decode(&mut self.incoming)? {
+            frames.push(frame);
+        }
+        if self.incoming.is_empty() {
+            self.frame_since = None;
+        } else if self.frame_since.is_none() || !frames.is_empty() {
+            self.frame_since = Some(self.heard_at);
+        }
+        Ok(())
+    }
+
+    /// When the next of the clocks runs out.
+    fn due(&self, settings: &Settings) -> Instant {
+        let after = |since: Instant, ms: u64| since + Duration::from_millis(ms.min(LONG_MS));
+        let mut due = after(self.heard_at, settings.idle_ms_max.unwrap_or(LONG_MS));
+        if let Some(since) = self.frame_since {
+            due = due.min(after(since, settings.frame_ms_max));
+        }
+        if let Some(since) = self.stalled_since {
+            due = due.min(after(since, settings.stall_ms_max));
+        }
+        due
+    }
+
+    /// Which of the clocks has run out.
+    fn overdue(&self, settings: &Settings, now: Instant) -> Option<End> {
+        let over = |since: Instant, ms| Duration::from_millis(ms) <= now.duration_since(since);
+        if self.stalled_since.is_some_and(|since| over(since, settings.stall_ms_max)) {
+            return Some(End::Stalled);
+        }
+        if self.frame_since.is_some_and(|since| over(since, settings.frame_ms_max)) {
+            return Some(End::SlowFrame);
+        }
+        let idle = settings.idle_ms_max.is_some_and(|ms| over(self.heard_at, ms));
+        idle.then_some(End::Idle)
+    }
+
+    fn count_keep_alives<U: Upstairs>(&mut self, link: &Link<U>) {
+        let now = self.framing.keepalives();
+        if self.keep_alives < now {
+            link.meter.keep_alives(now - self.keep_alives);
+            self.keep_alives = now;
+        }
+    }
+
+    /// Nothing happened for a while: large buffers go back.
+    fn give_back(&mut self, outgoing: &mut BytesMut) {
+        if self.incoming.is_empty() {
+            self.incoming = BytesMut::new();
+            self.piece = PIECE;
+        }
+        if outgoing.is_empty() {
+            *outgoing = BytesMut::new();
+        }
+    }
+}
+
+/// "Never" for a clock; it is looked at now and then all the same, and buffers are given back.
+const LONG_MS: u64 = 60_000;
+
+/// One line for people about the end of a session, and the count.
+fn report<U: Upstairs>(link: &Link<U>, session: &Session<U::Mark>, end: &End) {
+    let (refusal, why, fix) = match end {
+        End::Closed { within_a_frame: false } => (None, "its peer closed it".to_owned(), ""),
+        End::Closed { within_a_frame: true } => (
+            None,
+            "its peer closed it within a frame".to_owned(),
+            "if it does so always, its length may count itself or a header that is not there: check `length` and `tpdu`",
+        ),
+        End::Socket(fault) => (None, fault.to_string(), ""),
+        End::Frame(fault) => {
+            let refusal = match fault {
+                FrameError::TooLong { .. } => Some(Refusal::TooLong),
+                FrameError::Io(_) => None,
+                FrameError::NotDigits | FrameError::TooShort { .. } => Some(Refusal::Malformed),
+            };
+            (refusal, fault.to_string(), hint(fault, link.settings.framing.length))
+        }
+        End::SlowFrame => {
+            (Some(Refusal::Slow), "a frame was begun and not ended in time".to_owned(), "its length may say more than is sent: check `length`; or raise frame_ms_max")
+        }
+        End::Idle => (Some(Refusal::Idle), "nothing came for idle_ms_max".to_owned(), ""),
+        End::Stalled => (
+            Some(Refusal::OutboxFull),
+            "its peer takes nothing of what is sent to it".to_owned(),
+            "",
+        ),
+        End::Wanted(why) => (None, (*why).to_owned(), ""),
+    };
+    if let Some(refusal) = refusal {
+        link.meter.refused(refusal);
+    }
+    let Some(kept) = link.hush.may_say() else { return };
+    let (name, id, peer) = (session.name(), session.id(), session.peer());
+    if refusal.is_some() {
+        tracing::warn!(link = name, session = id, %peer, why, fix, kept, "session down");
+    } else {
+        tracing::info!(link = name, session = id, %peer, why, fix, kept, "session down");
+    }
+}
+
+/// What a wrong length says about its sender.
+fn hint(fault: &FrameError, length: Length) -> &'static str {
+    match (fault, length) {
+        (FrameError::TooLong { len, .. }, Length::Binary2) => {
+            let len = u16::try_from(*len).unwrap_or(0);
+            let [high, low] = len.to_be_bytes();
+            if high.is_ascii_digit() && low.is_ascii_digit() {
+                "the length looks like ASCII digits: does its peer write `length = \"ascii-4\"`?"
+            } else if (b' '..=b'~').contains(&high) && (b' '..=b'~').contains(&low) {
+                "the length looks like ASCII text: is its peer one that speaks ISO 8583?"
+            } else if high == 0x16 && low == 0x03 {
+                "the length looks like the beginning of TLS: its peer wants to encrypt, and this link does not"
+            } else if usize::from(len.swap_bytes()) <= 4096 {
+                "the length would be plausible with its bytes swapped: does its peer write the low byte first?"
+            } else {
+                "check `length` on both sides, or raise frame_len_max"
+            }
+        }
+        (FrameError::TooLong { .. }, Length::Ascii4) => "raise frame_len_max, if its peer is right",
+        (FrameError::NotDigits, _) => {
+            "does its peer write `length = \"binary-2\"`, or no length at all?"
+        }
+        (FrameError::TooShort { .. }, _) => "does its peer write a TPDU? This link has one: see `tpdu`",
+        (FrameError::Io(_), _) => "",
+    }
+}

@@ -1,0 +1,234 @@
+//! Links over loopback sockets: batches, limits, ends, and what was never begun.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::*;
+use crate::framing::Head;
+
+/// Remembers what it is told.
+#[derive(Default)]
+struct Floor {
+    told: Mutex<Vec<Told>>,
+    changed: Notify,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Told {
+    Up(u64),
+    Frames(u64, Vec<Bytes>),
+    Begun(Vec<u32>),
+    Down(u64),
+}
+
+impl Floor {
+    fn tell(&self, told: Told) {
+        self.told.lock().unwrap().push(told);
+        self.changed.notify_one();
+    }
+
+    /// Waits until something that fits was told.
+    async fn heard<T>(&self, fits: impl Fn(&Told) -> Option<T>) -> T {
+        let waiting = async {
+            loop {
+                let found = self.told.lock().unwrap().iter().find_map(&fits);
+                if let Some(found) = found {
+                    return found;
+                }
+                self.changed.notified().await;
+            }
+        };
+        timeout(Duration::from_secs(20), waiting).await.unwrap()
+    }
+
+    async fn up(&self) -> u64 {
+        self.heard(|told| if let Told::Up(id) = told { Some(*id) } else { None }).await
+    }
+
+    async fn down(&self, id: u64) {
+        self.heard(|told| (*told == Told::Down(id)).then_some(())).await;
+    }
+}
+
+impl Upstairs for Floor {
+    type Mark = u32;
+
+    fn up(&self, session: &Arc<Session<u32>>) {
+        self.tell(Told::Up(session.id()));
+    }
+
+    fn frames(&self, session: &Arc<Session<u32>>, frames: &mut Vec<Frame>) {
+        let bodies = frames.drain(..).map(|frame| frame.body).collect();
+        self.tell(Told::Frames(session.id(), bodies));
+    }
+
+    fn begun(&self, marks: &mut Vec<u32>) {
+        self.tell(Told::Begun(std::mem::take(marks)));
+    }
+
+    fn down(&self, session: &Arc<Session<u32>>) {
+        self.tell(Told::Down(session.id()));
+    }
+
+    async fn room(&self) {}
+}
+
+fn settings(way: Way) -> Settings {
+    Settings {
+        name: "test".to_owned(),
+        id: LinkId(1),
+        way,
+        framing: framing::Settings { frame_len_max: 1000, ..framing::Settings::default() },
+        outbox_bytes_max: 1 << 20,
+        idle_ms_max: None,
+        frame_ms_max: 10_000,
+        stall_ms_max: 10_000,
+    }
+}
+
+fn listening(change: impl FnOnce(&mut Settings)) -> (Arc<Floor>, Arc<Links<Floor>>, SocketAddr) {
+    let floor = Arc::new(Floor::default());
+    let links = Links::new(Arc::clone(&floor), TaskTracker::new());
+    let address = "127.0.0.1:0".parse().unwrap();
+    let mut settings = settings(Way::Listen { address, sessions_max: 2 });
+    change(&mut settings);
+    let address = links.open(settings).unwrap().unwrap();
+    (floor, links, address)
+}
+
+/// Whether the other end closes without a word.
+async fn closes(mut socket: TcpStream) {
+    let read = timeout(Duration::from_secs(20), socket.read(&mut [0; 16])).await.unwrap();
+    assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+}
+
+#[tokio::test]
+async fn a_batch_up_and_an_answer_down() {
+    let (floor, links, address) = listening(|_| {});
+    let mut peer = TcpStream::connect(address).await.unwrap();
+    let id = floor.up().await;
+    peer.write_all(b"\0\x02ab\0\0\0\x01c\0\x03de").await.unwrap();
+    let bodies = floor
+        .heard(|told| if let Told::Frames(_, bodies) = told { Some(bodies.clone()) } else { None })
+        .await;
+    assert_eq!(bodies, ["ab", "c"]);
+    let session = links.session(id).unwrap();
+    session.post(Head::NONE, b"one", Some(1));
+    session.post(Head::NONE, b"two", None);
+    session.wake();
+    let mut heard = [0; 10];
+    peer.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"\0\x03one\0\x03two");
+    floor.heard(|told| (*told == Told::Begun(vec![1])).then_some(())).await;
+    assert_eq!(links.snapshot().len(), 1);
+    drop(peer);
+    floor.down(id).await;
+    session.post(Head::NONE, b"late", Some(2));
+    assert_eq!(session.never_begun(), [2]);
+    assert_eq!((links.snapshot().len(), links.sessions_open()), (0, 0));
+    links.forget(id);
+    assert!(links.session(id).is_none());
+}
+
+#[tokio::test]
+async fn what_was_posted_before_the_end_still_leaves() {
+    let (floor, links, address) = listening(|_| {});
+    let mut peer = TcpStream::connect(address).await.unwrap();
+    let session = links.session(floor.up().await).unwrap();
+    session.post(Head::NONE, b"bye", Some(1));
+    session.end("enough");
+    session.post(Head::NONE, b"not this", Some(2));
+    let mut heard = Vec::new();
+    peer.read_to_end(&mut heard).await.unwrap();
+    assert_eq!(heard, b"\0\x03bye");
+    floor.down(session.id()).await;
+    assert_eq!(session.never_begun(), [2]);
+}
+
+#[tokio::test]
+async fn garbage_slow_frames_and_silence_cost_the_connection_only() {
+    let cases: [(&[u8], fn(&mut Settings)); 3] = [
+        (b"\xFF\xFFxx", |_| {}),
+        (b"\0\x05abc", |settings| settings.frame_ms_max = 30),
+        (b"\0\x01a", |settings| settings.idle_ms_max = Some(30)),
+    ];
+    for (bytes, change) in cases {
+        let (floor, links, address) = listening(change);
+        let mut peer = TcpStream::connect(address).await.unwrap();
+        let id = floor.up().await;
+        peer.write_all(bytes).await.unwrap();
+        closes(peer).await;
+        floor.down(id).await;
+        let again = TcpStream::connect(address).await.unwrap();
+        floor.heard(|told| (*told == Told::Up(id + 1)).then_some(())).await;
+        assert_eq!(links.sessions_open(), 1);
+        drop(again);
+    }
+}
+
+#[tokio::test]
+async fn one_session_too_many_is_closed_and_the_listener_stays() {
+    let (floor, links, address) = listening(|_| {});
+    let first = TcpStream::connect(address).await.unwrap();
+    let _second = TcpStream::connect(address).await.unwrap();
+    floor.heard(|told| (*told == Told::Up(2)).then_some(())).await;
+    closes(TcpStream::connect(address).await.unwrap()).await;
+    drop(first);
+    floor.heard(|told| matches!(told, Told::Down(_)).then_some(())).await;
+    let _third = TcpStream::connect(address).await.unwrap();
+    floor.heard(|told| (*told == Told::Up(3)).then_some(())).await;
+    assert_eq!(links.sessions_open(), 2);
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read() {
+    let cases: [fn(&mut Settings); 2] = [
+        |settings| settings.stall_ms_max = 50,
+        |settings| settings.outbox_bytes_max = 100_000,
+    ];
+    for change in cases {
+        let (floor, links, address) = listening(change);
+        let _peer = TcpStream::connect(address).await.unwrap();
+        let session = links.session(floor.up().await).unwrap();
+        // More than the kernel's buffers take.
+        let stalled = async {
+            loop {
+                session.post(Head::NONE, &[0; 900], Some(7));
+                session.wake();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = floor.down(session.id()) => {}
+            () = stalled => {}
+        }
+        assert!(session.never_begun().len() > 1);
+    }
+}
+
+#[tokio::test]
+async fn dialled_in_turn_and_again() {
+    let here = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addresses = [&nobody, &here].map(|at| at.local_addr().unwrap().to_string()).to_vec();
+    drop(nobody);
+    let floor = Arc::new(Floor::default());
+    let links = Links::new(Arc::clone(&floor), TaskTracker::new());
+    assert!(links.open(settings(Way::Dial { addresses, sessions: 1 })).unwrap().is_none());
+    let (first, _) = here.accept().await.unwrap();
+    let id = floor.up().await;
+    drop(first);
+    floor.down(id).await;
+    let (second, _) = here.accept().await.unwrap();
+    floor.heard(|told| (*told == Told::Up(id + 1)).then_some(())).await;
+    links.end_all("over");
+    closes(second).await;
+    links.tasks.close();
+    timeout(Duration::from_secs(20), links.tasks.wait()).await.unwrap();
+}
