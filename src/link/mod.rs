@@ -175,7 +175,8 @@ impl<U: Upstairs> Links<U> {
 
     /// The sessions that stand, for people, in the order of their coming.
     pub fn snapshot(&self) -> Vec<Snapshot> {
-        let mut all: Vec<_> = self.sessions.iter().filter_map(|session| session.snapshot()).collect();
+        let mut all: Vec<_> =
+            self.sessions.iter().filter_map(|session| session.snapshot()).collect();
         all.sort_unstable_by_key(|session| session.id);
         all
     }

@@ -28,6 +28,8 @@ enum State {
     Open,
     /// What is in it still leaves, and then the session ends.
     Ending(&'static str),
+    /// The session ends at once: its peer does not read.
+    Lost(&'static str),
     /// Nothing leaves any more.
     Closed,
 }
@@ -117,10 +119,18 @@ impl<M: Copy> Outbox<M> {
         }
     }
 
-    /// Why the session is to end, if it is.
-    pub(super) const fn ending(&self) -> Option<&'static str> {
+    /// The session is to end at once.
+    pub(super) fn lose(&mut self, why: &'static str) {
+        if self.state != State::Closed {
+            self.state = State::Lost(why);
+        }
+    }
+
+    /// Why the session is to end and whether what is in here still leaves, if it is to end.
+    pub(super) const fn ending(&self) -> Option<(&'static str, bool)> {
         match self.state {
-            State::Ending(why) => Some(why),
+            State::Ending(why) => Some((why, true)),
+            State::Lost(why) => Some((why, false)),
             State::Open | State::Closed => None,
         }
     }
@@ -182,7 +192,7 @@ mod tests {
         ending.put(&framing, Head::NONE, b"abc", Some(1));
         ending.end("because");
         assert!(matches!(ending.put(&framing, Head::NONE, b"def", Some(2)), Put::Closed));
-        assert_eq!(ending.ending(), Some("because"));
+        assert_eq!(ending.ending(), Some(("because", true)));
         let mut begun = Vec::new();
         ending.wrote(5, &mut begun);
         ending.close();

@@ -80,12 +80,17 @@ impl<M: Copy> Session<M> {
     /// Puts a message into the outbox; [`Session::wake`] lets it leave. What cannot leave is told by
     /// [`Session::never_begun`].
     pub fn post(&self, head: Head, body: &[u8], mark: Option<M>) {
-        let put = self.outbox().put(&self.framing, head, body, mark);
+        let mut outbox = self.outbox();
+        let put = outbox.put(&self.framing, head, body, mark);
+        if matches!(put, Put::Full) {
+            outbox.lose("its peer does not read: the outbox is full");
+        }
+        drop(outbox);
         match put {
             Put::Waits | Put::Closed => {}
             Put::Full => {
                 self.meter.outbox_overflowed();
-                self.end("its peer does not read: the outbox is full");
+                self.wake();
             }
             Put::Unframed(fault) => {
                 tracing::error!(link = self.name, peer = %self.peer, %fault, "a message was not sent: raise frame_len_max");
@@ -125,8 +130,9 @@ impl<M: Copy> Session<M> {
         self.wake.notified().await;
     }
 
-    /// Fetches what is to be written, when there is nothing left of the last time; says why the session is to end.
-    pub(super) fn fetch(&self, into: &mut BytesMut) -> Option<&'static str> {
+    /// Fetches what is to be written, when there is nothing left of the last time. Says why the
+    /// session is to end, and whether what was posted still leaves.
+    pub(super) fn fetch(&self, into: &mut BytesMut) -> Option<(&'static str, bool)> {
         let mut outbox = self.outbox();
         outbox.fetch(into);
         outbox.ending()

@@ -35,6 +35,8 @@ enum End {
     Idle,
     /// The peer takes nothing.
     Stalled,
+    /// The peer takes less than is sent to it.
+    Overflow(&'static str),
     /// We wanted it to.
     Wanted(&'static str),
 }
@@ -97,8 +99,9 @@ async fn talk<U: Upstairs>(
     loop {
         let ending = session.fetch(&mut outgoing);
         match ending {
-            Some(why) if outgoing.is_empty() => return End::Wanted(why),
-            _ => {}
+            Some((why, false)) => return End::Overflow(why),
+            Some((why, true)) if outgoing.is_empty() => return End::Wanted(why),
+            Some(_) | None => {}
         }
         if !outgoing.is_empty() && talk.stalled_since.is_none() {
             talk.stalled_since = Some(Instant::now());
@@ -139,7 +142,7 @@ async fn talk<U: Upstairs>(
                     return End::Frame(fault);
                 }
             }
-            () = session.woken(), if outgoing.is_empty() => {}
+            () = session.woken() => {}
             () = timer.as_mut() => {
                 let now = Instant::now();
                 if let Some(end) = talk.overdue(settings, now) {
@@ -248,15 +251,18 @@ fn report<U: Upstairs>(link: &Link<U>, session: &Session<U::Mark>, end: &End) {
             };
             (refusal, fault.to_string(), hint(fault, link.settings.framing.length))
         }
-        End::SlowFrame => {
-            (Some(Refusal::Slow), "a frame was begun and not ended in time".to_owned(), "its length may say more than is sent: check `length`; or raise frame_ms_max")
-        }
+        End::SlowFrame => (
+            Some(Refusal::Slow),
+            "a frame was begun and not ended in time".to_owned(),
+            "its length may say more than is sent: check `length`; or raise frame_ms_max",
+        ),
         End::Idle => (Some(Refusal::Idle), "nothing came for idle_ms_max".to_owned(), ""),
         End::Stalled => (
             Some(Refusal::OutboxFull),
             "its peer takes nothing of what is sent to it".to_owned(),
             "",
         ),
+        End::Overflow(why) => (Some(Refusal::OutboxFull), (*why).to_owned(), ""),
         End::Wanted(why) => (None, (*why).to_owned(), ""),
     };
     if let Some(refusal) = refusal {
@@ -293,7 +299,9 @@ fn hint(fault: &FrameError, length: Length) -> &'static str {
         (FrameError::NotDigits, _) => {
             "does its peer write `length = \"binary-2\"`, or no length at all?"
         }
-        (FrameError::TooShort { .. }, _) => "does its peer write a TPDU? This link has one: see `tpdu`",
+        (FrameError::TooShort { .. }, _) => {
+            "does its peer write a TPDU? This link has one: see `tpdu`"
+        }
         (FrameError::Io(_), _) => "",
     }
 }

@@ -47,11 +47,11 @@ impl Floor {
         timeout(Duration::from_secs(20), waiting).await.unwrap()
     }
 
-    async fn up(&self) -> u64 {
+    async fn hears_up(&self) -> u64 {
         self.heard(|told| if let Told::Up(id) = told { Some(*id) } else { None }).await
     }
 
-    async fn down(&self, id: u64) {
+    async fn hears_down(&self, id: u64) {
         self.heard(|told| (*told == Told::Down(id)).then_some(())).await;
     }
 }
@@ -78,6 +78,8 @@ impl Upstairs for Floor {
 
     async fn room(&self) {}
 }
+
+type Change = fn(&mut Settings);
 
 fn settings(way: Way) -> Settings {
     Settings {
@@ -112,7 +114,7 @@ async fn closes(mut socket: TcpStream) {
 async fn a_batch_up_and_an_answer_down() {
     let (floor, links, address) = listening(|_| {});
     let mut peer = TcpStream::connect(address).await.unwrap();
-    let id = floor.up().await;
+    let id = floor.hears_up().await;
     peer.write_all(b"\0\x02ab\0\0\0\x01c\0\x03de").await.unwrap();
     let bodies = floor
         .heard(|told| if let Told::Frames(_, bodies) = told { Some(bodies.clone()) } else { None })
@@ -128,7 +130,7 @@ async fn a_batch_up_and_an_answer_down() {
     floor.heard(|told| (*told == Told::Begun(vec![1])).then_some(())).await;
     assert_eq!(links.snapshot().len(), 1);
     drop(peer);
-    floor.down(id).await;
+    floor.hears_down(id).await;
     session.post(Head::NONE, b"late", Some(2));
     assert_eq!(session.never_begun(), [2]);
     assert_eq!((links.snapshot().len(), links.sessions_open()), (0, 0));
@@ -140,20 +142,20 @@ async fn a_batch_up_and_an_answer_down() {
 async fn what_was_posted_before_the_end_still_leaves() {
     let (floor, links, address) = listening(|_| {});
     let mut peer = TcpStream::connect(address).await.unwrap();
-    let session = links.session(floor.up().await).unwrap();
+    let session = links.session(floor.hears_up().await).unwrap();
     session.post(Head::NONE, b"bye", Some(1));
     session.end("enough");
     session.post(Head::NONE, b"not this", Some(2));
     let mut heard = Vec::new();
     peer.read_to_end(&mut heard).await.unwrap();
     assert_eq!(heard, b"\0\x03bye");
-    floor.down(session.id()).await;
+    floor.hears_down(session.id()).await;
     assert_eq!(session.never_begun(), [2]);
 }
 
 #[tokio::test]
 async fn garbage_slow_frames_and_silence_cost_the_connection_only() {
-    let cases: [(&[u8], fn(&mut Settings)); 3] = [
+    let cases: [(&[u8], Change); 3] = [
         (b"\xFF\xFFxx", |_| {}),
         (b"\0\x05abc", |settings| settings.frame_ms_max = 30),
         (b"\0\x01a", |settings| settings.idle_ms_max = Some(30)),
@@ -161,10 +163,10 @@ async fn garbage_slow_frames_and_silence_cost_the_connection_only() {
     for (bytes, change) in cases {
         let (floor, links, address) = listening(change);
         let mut peer = TcpStream::connect(address).await.unwrap();
-        let id = floor.up().await;
+        let id = floor.hears_up().await;
         peer.write_all(bytes).await.unwrap();
         closes(peer).await;
-        floor.down(id).await;
+        floor.hears_down(id).await;
         let again = TcpStream::connect(address).await.unwrap();
         floor.heard(|told| (*told == Told::Up(id + 1)).then_some(())).await;
         assert_eq!(links.sessions_open(), 1);
@@ -188,14 +190,12 @@ async fn one_session_too_many_is_closed_and_the_listener_stays() {
 
 #[tokio::test]
 async fn a_peer_that_does_not_read() {
-    let cases: [fn(&mut Settings); 2] = [
-        |settings| settings.stall_ms_max = 50,
-        |settings| settings.outbox_bytes_max = 100_000,
-    ];
+    let cases: [Change; 2] =
+        [|settings| settings.stall_ms_max = 50, |settings| settings.outbox_bytes_max = 100_000];
     for change in cases {
         let (floor, links, address) = listening(change);
         let _peer = TcpStream::connect(address).await.unwrap();
-        let session = links.session(floor.up().await).unwrap();
+        let session = links.session(floor.hears_up().await).unwrap();
         // More than the kernel's buffers take.
         let stalled = async {
             loop {
@@ -205,7 +205,7 @@ async fn a_peer_that_does_not_read() {
             }
         };
         tokio::select! {
-            () = floor.down(session.id()) => {}
+            () = floor.hears_down(session.id()) => {}
             () = stalled => {}
         }
         assert!(session.never_begun().len() > 1);
@@ -222,9 +222,9 @@ async fn dialled_in_turn_and_again() {
     let links = Links::new(Arc::clone(&floor), TaskTracker::new());
     assert!(links.open(settings(Way::Dial { addresses, sessions: 1 })).unwrap().is_none());
     let (first, _) = here.accept().await.unwrap();
-    let id = floor.up().await;
+    let id = floor.hears_up().await;
     drop(first);
-    floor.down(id).await;
+    floor.hears_down(id).await;
     let (second, _) = here.accept().await.unwrap();
     floor.heard(|told| (*told == Told::Up(id + 1)).then_some(())).await;
     links.end_all("over");
