@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads a day's clearing files with cardutil and compares everything that can be compared.
 
-    cardutil_check.py DIRECTORY [--charset latin-1|cp500] [--plain] [--least N]
+    cardutil_check.py DIRECTORY... [--charset latin-1|cp500] [--least N] [--prove]
 
 Each record is read and written again by cardutil and must come out byte for byte. Framing, headers,
 trailers, message numbers, reference numbers and sums are checked by our own walk besides. The positions
@@ -58,6 +58,11 @@ def luhn(number):
     return total % 10 == 0
 
 
+def charset_of(raw):
+    """The set in which the first record says that it is a header."""
+    return "cp500" if raw[4:8] == "1644".encode("cp500") else "latin-1"
+
+
 def unframed(raw, blocked, faults):
     """The records of a file, by our own walk: cardutil forgives fills and terminators."""
     if blocked:
@@ -90,6 +95,9 @@ class Day:
     def __init__(self, date):
         self.date = date
         self.short = date.replace("-", "")[2:]
+        # A day that was never cut by itself clears with the next one.
+        days = [datetime.date.fromisoformat(date) - datetime.timedelta(days=ago) for ago in range(10)]
+        self.recent = {day.strftime("%Y%j")[3:] for day in days}
         self.lines = collections.defaultdict(collections.Counter)
         self.references, self.ids, self.files = set(), set(), []
         self.presentments, self.refunds, self.opposites, self.currencies = 0, 0, 0, set()
@@ -108,7 +116,7 @@ class Day:
         faults.unless(record["DE24"] == "200", "function code", record["DE24"])
         reversed_day = record.get("PDS0025")
         if reversed_day is None:
-            faults.unless(reference[7:11] == self.julian(), "DE31 is of another day")
+            faults.unless(reference[7:11] in self.recent, "DE31 is not of the day, nor of a day just before")
         else:
             faults.unless(re.fullmatch(r"R\d{6}", reversed_day), "PDS0025 is no reversal")
         refund = record["DE3"].startswith("2")
@@ -131,11 +139,10 @@ class Day:
         faults.unless(record["PDS0122"] in ("T", "P"), "neither test nor production")
         self.ids.add(file_id)
 
-    def julian(self):
-        return self.date[3] + datetime.date.fromisoformat(self.date).strftime("%j")
-
-    def file(self, path, issuer, encoding, blocked, faults):
+    def file(self, path, issuer, charset, faults):
         raw = path.read_bytes()
+        encoding = charset or charset_of(raw)
+        blocked = len(raw) % BLOCK == 0 and raw[DATA:BLOCK] == b"@@"
         records = unframed(raw, blocked, faults)
         try:
             theirs = list(mciipm.VbsReader(io.BytesIO(raw), blocked=blocked))
@@ -216,19 +223,21 @@ def compare_positions(day, directory, faults):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("directory", type=pathlib.Path)
-    parser.add_argument("--charset", choices=["latin-1", "cp500"], default="latin-1")
-    parser.add_argument("--plain", action="store_true", help="the files are not in blocks of 1014 bytes")
+    parser.add_argument("directories", type=pathlib.Path, nargs="+")
+    parser.add_argument("--charset", choices=["latin-1", "cp500"], help="as the first record says, unless given")
     parser.add_argument("--least", type=int, default=1, help="how many presentments there must be, a refund and a second currency among them")
     parser.add_argument("--prove", action="store_true", help="spoil copies of the files in many ways and find each")
     asked = parser.parse_args()
-    faults, summary = check(asked.directory, asked)
-    if asked.prove and not faults:
-        faults, summary = prove(asked), summary + f"; {len(SPOILERS)} ways to spoil them found"
-    for fault in faults[:50]:
-        print(fault)
-    print(f"{len(faults)} faults: {summary}" if faults else f"ok: {summary}")
-    return 1 if faults else 0
+    failed = False
+    for directory in asked.directories:
+        faults, summary = check(directory, asked)
+        if asked.prove and not faults:
+            faults, summary = prove(directory, asked), summary + f"; {len(SPOILERS)} ways to spoil them found"
+        for fault in faults[:50]:
+            print(fault)
+        print(f"{directory}: {f'{len(faults)} faults' if faults else 'ok'}: {summary}")
+        failed = failed or bool(faults)
+    return 1 if failed else 0
 
 
 def check(directory, asked):
@@ -240,7 +249,7 @@ def check(directory, asked):
         faults.where = path.name
         faults.unless(path.stat().st_mode & 0o777 == 0o600, "others may read it")
         issuer, date = re.fullmatch(r"clearing-(.+)-(\d{4}-\d\d-\d\d)\.ipm", path.name).groups()
-        days.setdefault(date, Day(date)).file(path, issuer, asked.charset, not asked.plain, faults)
+        days.setdefault(date, Day(date)).file(path, issuer, asked.charset, faults)
     held = sum(compare_positions(day, directory, faults) for day in days.values())
     totals = days.values()
     presentments = sum(day.presentments for day in totals)
@@ -258,16 +267,17 @@ def check(directory, asked):
     )
 
 
-def prove(asked):
+def prove(directory, asked):
     """A check that finds nothing proves nothing, unless it finds what is put there."""
     faults = Faults()
     for pattern, what, spoil in SPOILERS:
         with tempfile.TemporaryDirectory() as copy:
             copy = pathlib.Path(copy) / "day"
-            shutil.copytree(asked.directory, copy)
+            shutil.copytree(directory, copy)
             path = sorted(copy.glob(pattern))[0]
-            # One character of a file may be any byte of its set; the spoilers speak its set.
-            path.write_bytes(spoil(path.read_bytes(), lambda text: text.encode(asked.charset)))
+            raw = path.read_bytes()
+            charset = asked.charset or charset_of(raw)
+            path.write_bytes(spoil(raw, lambda text: text.encode(charset)))
             found, _ = check(copy, asked)
             faults.where = path.name
             faults.unless(found, "not found:", what)
