@@ -142,7 +142,8 @@ impl Engine {
                 return;
             }
             let Some(lane) = lanes.ready.pop_front() else { return };
-            let Some(item) = lanes.by_card.get(&lane).and_then(VecDeque::front) else { continue };
+            let first = lanes.by_card.get(&lane).and_then(VecDeque::front);
+            let Some(item) = first.filter(|item| item.state == State::Idle) else { continue };
             let (txn, owing, sends, prefer) = (item.txn, item.owing, item.sends, item.prefer);
             let Some((trace, since)) = self.log.standing(txn).and_then(|standing| {
                 standing.open_debt(owing).map(|debt| (debt.trace, debt.since))
