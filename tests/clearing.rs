@@ -13,13 +13,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use iso8583d::books::{CutError, Each, Frozen, Hash, Order, write_files};
+use iso8583d::books::{Books, CutError, Each, Frozen, Hash, Order, write_files};
 use iso8583d::clearing::{
     Capture, Charset, ClearingError, Digits, Kind, Settings, claims, records, unblock,
 };
-use iso8583d::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, Wall};
+use iso8583d::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, Stan, Wall};
+use iso8583d::journal::{self, Commit, Journal, Reader};
 use iso8583d::record::{
-    Approval, Card, LinkId, Opening, Outcome, Secret, Sent, Standing, Trace, TxnId, Verdict,
+    self, Approval, Card, LinkId, Lsn, Opening, Outcome, Reason, Record, Secret, Sent, Standing,
+    Trace, TxnId, Unanswered, Verdict,
 };
 use iso8583d::seal::{Keys, SealError, Tag};
 
@@ -80,8 +82,8 @@ fn date() -> BusinessDate {
     BusinessDate::from_text("2026-11-23").unwrap()
 }
 
-/// An approved 0200 with the elements of an ordinary terminal, different for each number.
-fn standing(id: u64) -> Standing {
+/// A 0200 with the elements of an ordinary terminal, different for each number.
+fn sent(id: u64) -> Sent {
     let merchants = ["GROCER 1", "HOTEL \"X\", NICE", "=CAF\u{c9} [3]", "FUEL 4"];
     let merchant = merchants[usize::try_from(id % 4).unwrap()];
     let code = if id.is_multiple_of(10) { "200000" } else { "000000" };
@@ -112,12 +114,9 @@ fn standing(id: u64) -> Standing {
     ] {
         elements.set(ElementNo::of(no), &latin(&value));
     }
-    let mut added = Elements::default();
-    added.set(ElementNo::APPROVAL_CODE, format!("A{id:05}").as_bytes());
-    added.set(ElementNo::RESPONSE_CODE, b"00");
     let at = Wall(1_795_458_840_000 + id);
     let card = Card { masked: pan.masked(), token: Tag(id.into()), secret: Secret::Clear(pan) };
-    let sent = Sent {
+    Sent {
         asker: LinkId::of_name("shop"),
         key: Tag(id.into()),
         content: Tag(id.into()),
@@ -129,12 +128,25 @@ fn standing(id: u64) -> Standing {
         card: Some(card),
         elements,
         completes: None,
-    };
-    let verdict = Verdict::Approved;
+    }
+}
+
+/// An issuer's answer of this code.
+fn answer(id: u64, code: &[u8]) -> Arc<Elements> {
+    let mut added = Elements::default();
+    added.set(ElementNo::APPROVAL_CODE, format!("A{id:05}").as_bytes());
+    added.set(ElementNo::RESPONSE_CODE, code);
+    Arc::new(added)
+}
+
+/// An approved 0200.
+fn standing(id: u64) -> Standing {
+    let sent = sent(id);
+    let (at, verdict, added) = (sent.at, Verdict::Approved, answer(id, b"00"));
     Standing {
         id: TxnId(id),
         opening: Opening::Request(Arc::new(sent)),
-        outcome: Outcome::Answered { verdict, added: Arc::new(added), at },
+        outcome: Outcome::Answered { verdict, added, at },
         heard: Approval::Approved,
         told: true,
         advice: None,
@@ -305,4 +317,142 @@ fn issuers_have_names_of_their_own() {
     let unnamed = format!("link-{:08x}", LinkId::of_name(BANK_B).0);
     assert!(report.files.iter().any(|filed| filed.issuer == unnamed));
     assert_eq!(listed(directory.path()).len(), 4);
+}
+
+/// A journal and the books that follow it.
+struct House {
+    journal: Journal,
+    reader: Reader,
+    books: Books,
+    at: Wall,
+}
+
+impl House {
+    fn new(home: &Path) -> Self {
+        let settings = journal::Settings { directory: home.join("journal"), retention_days: 7 };
+        let (journal, _) = Journal::open(&settings).unwrap();
+        let books = Books::open(&home.join("books"), Arc::new(Keys::new(&[7; 32]))).unwrap();
+        Self {
+            journal,
+            reader: Reader::open(&settings.directory),
+            books,
+            at: Wall(1_795_458_840_000),
+        }
+    }
+
+    /// Writes records as one commit and lets the books follow; gives the position of the first.
+    fn happens(&mut self, records: &[Record]) -> TxnId {
+        let first = self.journal.next();
+        let mut blob = Vec::new();
+        for (lsn, record) in (first.0..).map(Lsn).zip(records) {
+            record::encode(record, lsn, &Keys::new(&[7; 32]), &mut blob);
+        }
+        let count = u32::try_from(records.len()).unwrap();
+        let commit = Commit { first, count, carry: false, day: self.at.date().0, blob };
+        self.journal.commit(&commit).unwrap();
+        self.books.follow(&mut self.reader).unwrap();
+        TxnId(first.0)
+    }
+
+    /// A request that is answered.
+    fn pays(&mut self, sent: Sent, verdict: Verdict, code: &[u8]) -> TxnId {
+        let (at, id) = (self.at, self.journal.next().0);
+        let txn = self.happens(&[Record::Sent(Arc::new(sent))]);
+        self.happens(&[Record::Answered { txn, at, verdict, added: answer(id, code) }]);
+        txn
+    }
+
+    fn is_reversed(&mut self, txn: TxnId) {
+        let (at, reason) = (self.at, Reason::Undelivered);
+        let trace =
+            Trace { stan: Stan::new(u32::try_from(txn.0).unwrap()).unwrap(), ..Trace::default() };
+        self.happens(&[Record::Owed { txn, at, trace, reason }]);
+    }
+
+    fn is_cut(&mut self, date: BusinessDate) {
+        self.happens(&[Record::Cut { date, at: self.at }]);
+    }
+}
+
+/// The reference numbers of a plain latin-1 file, and whether each claim is taken back.
+fn claimed(file: &[u8]) -> Vec<(String, bool)> {
+    let presentments =
+        records(file).unwrap().into_iter().filter(|record| record.starts_with(b"1240"));
+    presentments
+        .map(|record| {
+            let text = record.escape_ascii().to_string();
+            let (_, reference) = text.split_once("232271828").unwrap();
+            (format!("2271828{}", &reference[..16]), text.contains("0025007R"))
+        })
+        .collect()
+}
+
+#[test]
+fn from_the_journal_to_the_files_of_two_days() {
+    let home = tempfile::tempdir().unwrap();
+    let mut house = House::new(home.path());
+    let (today, tomorrow) = (date(), date().next());
+    let (bank, mti) = (LinkId::of_name(BANK_A), |digits| Mti::new(digits).unwrap());
+    let of = |id, date, digits| Sent { date, mti: mti(digits), issuer: bank, ..sent(id) };
+    let sale = house.pays(of(1, today, 200), Verdict::Approved, b"00");
+    let regretted = house.pays(of(2, today, 200), Verdict::Approved, b"00");
+    house.pays(of(3, today, 200), Verdict::Declined, b"05");
+    house.pays(of(4, today, 100), Verdict::Approved, b"00");
+    let undone = house.pays(of(5, today, 200), Verdict::Approved, b"00");
+    house.is_reversed(undone);
+    let completion = house.happens(&[Record::Stored(Arc::new(of(6, today, 220)))]);
+    let unheard = house.happens(&[Record::Sent(Arc::new(of(7, today, 200)))]);
+    house.happens(&[Record::Over { txn: unheard, at: house.at, why: Unanswered::Deadline }]);
+    house.is_reversed(unheard);
+    let later = house.pays(of(8, tomorrow, 200), Verdict::Approved, b"00");
+    let settings = Settings {
+        blocked: false,
+        acquirer_bin: Digits::new("271828").unwrap(),
+        ..Settings::default()
+    };
+    let out = home.path().join("clearing");
+    let first = order(&out, settings);
+    let refused = write_files(&mut house.books, &first).unwrap_err();
+    assert!(matches!(refused, CutError::NotCut { .. }), "nothing is written of a day that is open");
+    house.is_cut(today);
+    write_files(&mut house.books, &first).unwrap();
+    let written = contents(&out);
+    let file = |name: &str| fs::read(out.join(name)).unwrap();
+    let numbers = |claims: Vec<(String, bool)>| -> Vec<_> {
+        claims
+            .into_iter()
+            .map(|(text, back)| (text[11..22].parse::<u64>().unwrap(), back))
+            .collect()
+    };
+    let claims = claimed(&file("clearing-bank-a-2026-11-23.ipm"));
+    let expected = [(sale.0, false), (regretted.0, false), (completion.0, false)];
+    assert_eq!(numbers(claims.clone()), expected);
+
+    // What comes after the cut changes nothing of the day, and is taken back on the next.
+    house.is_reversed(regretted);
+    write_files(&mut house.books, &first).unwrap();
+    assert_eq!(contents(&out), written);
+    house.is_cut(tomorrow);
+    let second = Order { date: tomorrow, ..first.clone() };
+    write_files(&mut house.books, &second).unwrap();
+    let next = claimed(&file("clearing-bank-a-2026-11-24.ipm"));
+    assert_eq!(numbers(next.clone()), [(regretted.0, true), (later.0, false)]);
+    assert_eq!(next[0].0, claims[1].0, "a claim is taken back under its own reference");
+
+    // Books that are built again from the journal make the same files.
+    let again = home.path().join("again");
+    let mut rebuilt = Books::open(&again, Arc::new(Keys::new(&[7; 32]))).unwrap();
+    rebuilt.follow(&mut Reader::open(&home.path().join("journal"))).unwrap();
+    for order in [&first, &second] {
+        let directory = again.join("clearing");
+        write_files(&mut rebuilt, &Order { directory, ..order.clone() }).unwrap();
+    }
+    assert_eq!(contents(&again.join("clearing")), contents(&out));
+
+    // Without the right key nothing is written, rather than a file without its presentments.
+    drop(rebuilt);
+    let mut locked = Books::open(&again, Arc::new(Keys::new(&[8; 32]))).unwrap();
+    let refused = write_files(&mut locked, &Order { directory: home.path().join("none"), ..first });
+    assert!(matches!(refused, Err(CutError::Clearing(ClearingError::Card { .. }))));
+    assert!(listed(&home.path().join("none")).is_empty());
 }
