@@ -58,7 +58,7 @@ pub struct DecodeError {
     /// What is wrong there.
     pub fault: Fault,
     /// The elements before the fault; their values are not shown.
-    pub salvaged: Elements,
+    pub salvaged: Box<Elements>,
 }
 
 /// Elements that cannot be said in the dialect.

@@ -6,7 +6,7 @@ mod fault;
 mod value;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 
@@ -31,6 +31,9 @@ type Starts = [u16; 129];
 
 /// The longest body in bytes: offsets have sixteen bits.
 const BODY_LEN_MAX: usize = 65_535;
+
+/// What was read, and what stands behind it.
+type Behind<'a, T> = (T, &'a [u8]);
 
 /// The element whose bit announces a third bitmap, where it is no element.
 const EXTENDED: ElementNo = ElementNo::of(65);
@@ -58,6 +61,7 @@ struct Walk {
 }
 
 /// Where a walk ended before the message did.
+#[derive(Clone, Copy)]
 struct Stop {
     element: Option<u8>,
     offset: usize,
@@ -75,7 +79,7 @@ impl Walk {
         let (mti, rest) = read_mti(dialect.mti(), body).map_err(|fault| stop(body, None, fault))?;
         self.mti = Some(mti);
         let (present, mut rest) = read_bitmaps(dialect.bitmap(), rest)
-            .map_err(|(element, rest, fault)| stop(rest, Some(element), fault))?;
+            .map_err(|(fault, rest)| stop(rest, Some(1), fault))?;
         if present.has(EXTENDED) && dialect.layout(EXTENDED).is_none() {
             // Who sets this bit sends a third bitmap here: nothing behind it lies where we would look.
             return Err(stop(rest, Some(EXTENDED.get()), Fault::Undefined));
@@ -113,7 +117,7 @@ impl Walk {
             Message { body, dialect, mti, present: self.read, starts: self.starts }
                 .elements(self.read)
         });
-        DecodeError { mti: self.mti, element, offset, fault, salvaged }
+        DecodeError { mti: self.mti, element, offset, fault, salvaged: Box::new(salvaged) }
     }
 }
 
@@ -149,18 +153,18 @@ fn read_mti(coding: MtiCoding, body: &[u8]) -> Result<(Mti, &[u8]), Fault> {
     }
 }
 
-/// One or two bitmaps, without the bit that says which; on a fault the element whose bitmap it is: 1 for both.
+/// One or two bitmaps, without the bit that says which; on a fault, what the faulty one begins.
 #[inline]
 fn read_bitmaps(
     coding: BitmapCoding,
     rest: &[u8],
-) -> Result<(ElementSet, &[u8]), (u8, &[u8], Fault)> {
-    let (first, behind) = read_bitmap(coding, rest).map_err(|fault| (1, rest, fault))?;
+) -> Result<Behind<'_, ElementSet>, Behind<'_, Fault>> {
+    let (first, behind) = read_bitmap(coding, rest).map_err(|fault| (fault, rest))?;
     let bits = u128::from(first) << 64;
     if first >> 63 == 0 {
         return Ok((ElementSet::from_bits(bits), behind));
     }
-    let (second, end) = read_bitmap(coding, behind).map_err(|fault| (1, behind, fault))?;
+    let (second, end) = read_bitmap(coding, behind).map_err(|fault| (fault, behind))?;
     Ok((ElementSet::from_bits((bits | u128::from(second)) & (u128::MAX >> 1)), end))
 }
 
@@ -271,14 +275,14 @@ impl fmt::Debug for Message {
 /// The first byte chooses the dialect it is read by, and the one it is re-coded to.
 #[doc(hidden)]
 pub fn fuzz_decode_encode_decode(data: &[u8]) {
+    static DIALECTS: LazyLock<Vec<Arc<Dialect>>> = LazyLock::new(|| {
+        let shipped = Dialect::shipped_names().iter().filter_map(|name| Dialect::shipped(name));
+        shipped.map(Arc::new).collect()
+    });
     let [choice, body @ ..] = data else { return };
-    let names = Dialect::shipped_names();
-    let choose = |choice: u8| {
-        let name = names.get(usize::from(choice) % names.len());
-        name.and_then(|name| Dialect::shipped(name)).map(Arc::new)
-    };
+    let choose = |choice: u8| DIALECTS.get(usize::from(choice) % DIALECTS.len());
     let (Some(dialect), Some(other)) = (choose(*choice), choose(choice / 16)) else { return };
-    let message = match decode(&dialect, Bytes::copy_from_slice(body)) {
+    let message = match decode(dialect, Bytes::copy_from_slice(body)) {
         Ok(message) => message,
         Err(error) => {
             assert!(error.offset <= body.len(), "a fault lies within the message");
@@ -289,18 +293,18 @@ pub fn fuzz_decode_encode_decode(data: &[u8]) {
     assert_eq!(own.present(), message.present());
     let draft = Draft { mti: message.mti(), own: &own, copied: None };
     let mut bytes = Vec::new();
-    assert!(draft.encode(&dialect, &mut bytes).is_ok(), "what was read can be written");
-    let again = decode(&dialect, Bytes::from(bytes.clone()));
+    assert!(draft.encode(dialect, &mut bytes).is_ok(), "what was read can be written");
+    let again = decode(dialect, Bytes::from(bytes.clone()));
     assert!(again.is_ok_and(|again| again.elements(again.present()) == own), "and read again");
     let nothing = Elements::default();
     let copy = Draft { own: &nothing, copied: Some((&message, message.present())), ..draft };
     let mut copied = Vec::new();
-    assert!(copy.encode(&dialect, &mut copied).is_ok(), "a copy can be written");
-    let again = decode(&dialect, Bytes::from(copied));
+    assert!(copy.encode(dialect, &mut copied).is_ok(), "a copy can be written");
+    let again = decode(dialect, Bytes::from(copied));
     assert!(again.is_ok_and(|again| again.elements(again.present()) == own), "and says the same");
     let mut recoded = Vec::new();
-    if copy.encode(&other, &mut recoded).is_ok() {
-        let again = decode(&other, Bytes::from(recoded));
+    if copy.encode(other, &mut recoded).is_ok() {
+        let again = decode(other, Bytes::from(recoded));
         assert!(
             again.is_ok_and(|again| again.present() == own.present()),
             "other dialects read what we write"

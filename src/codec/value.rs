@@ -228,7 +228,7 @@ fn prefix_digits(prefix: Prefix, len: usize, out: &mut Vec<u8>) {
             );
         }
         Prefix::Binary(width) => {
-            out.extend((0..u32::from(width)).rev().map(|place| low(len >> (8 * place))))
+            out.extend((0..u32::from(width)).rev().map(|place| low(len >> (8 * place))));
         }
     }
 }

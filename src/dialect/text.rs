@@ -160,7 +160,7 @@ impl<'a> Words<'a, '_> {
 impl<'a> Reader<'a> {
     fn header(&mut self, first: Word<'a>, rest: &mut Words<'a, '_>) {
         let Some(header) = HEADERS.iter().find(|header| **header == first.text) else {
-            let help = format!("{}, or an element's number", meant(first.text, &HEADERS));
+            let help = meant(first.text, &HEADERS);
             self.faults.push(first.fault(format!("unknown word \"{}\"", first.text), Some(help)));
             return;
         };
@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
             rows: Vec::new(),
             layouts: [None; 129],
         });
-        dialect.name = self.name.unwrap_or_default().to_owned();
+        self.name.unwrap_or_default().clone_into(&mut dialect.name);
         dialect.mti = self.mti.unwrap_or(dialect.mti);
         dialect.bitmap = self.bitmap.unwrap_or(dialect.bitmap);
         dialect.second = self.second.unwrap_or(dialect.second);
@@ -384,12 +384,11 @@ fn read_content<'a>(at: Word<'a>, rest: &mut Words<'a, '_>) -> Result<(Content, 
         let help = "the standard's notation: a n an anp ans ns z b x+n, then a length or .. and the longest";
         return Err(at.fault(format!("\"{}\" is no content", at.text), Some(help.to_owned())));
     };
-    let (max_at, max) = match max {
-        Some(max) => (at, max),
-        None => {
-            let word = rest.next().ok_or_else(|| rest.missing("the length"))?;
-            (word, word.text.parse().unwrap_or(0))
-        }
+    let (max_at, max) = if let Some(max) = max {
+        (at, max)
+    } else {
+        let word = rest.next().ok_or_else(|| rest.missing("the length"))?;
+        (word, word.text.parse().unwrap_or(0))
     };
     if !(1..=9998).contains(&max) {
         return Err(max_at.fault("a length must be a number from 1 to 9998", None));
@@ -480,21 +479,14 @@ fn codes(rest: &mut Words<'_, '_>) -> Result<Vec<ResponseCode>, Fault> {
 fn impossible(row: &Row, at: Columns<'_>, faults: &mut Vec<Fault>) {
     let content = row.content.notation();
     if row.layout().is_none() {
+        let cannot = format!("content {content} cannot be written so");
         let (message, help) = match (row.content, row.coding) {
-            (Content::Bytes, Coding::Raw | Coding::Hex) | (_, Coding::Ascii) => (
-                "this length field cannot count bytes on the wire".to_owned(),
-                "leave \"wire\" out",
-            ),
-            (Content::Bytes, _) => {
-                (format!("content {content} cannot be written so"), "raw or hex")
-            }
+            (Content::Bytes, _) => (cannot, "raw or hex"),
             (Content::Digits | Content::Track | Content::Signed, Coding::Bcd(_)) => {
                 ("packed digits are counted in digits".to_owned(), "leave \"wire\" out")
             }
-            (Content::Digits | Content::Track | Content::Signed, _) => {
-                (format!("content {content} cannot be written so"), "ascii or bcd")
-            }
-            _ => (format!("content {content} cannot be written so"), "ascii"),
+            (Content::Digits | Content::Track | Content::Signed, _) => (cannot, "ascii or bcd"),
+            _ => (cannot, "ascii"),
         };
         faults.push(at.coding.fault(message, Some(help.to_owned())));
     }
@@ -523,5 +515,175 @@ fn example(header: &str) -> &'static str {
         "approve" => "approve 00 08 10 11",
         "accept" => "accept 00",
         _ => "retry 19 91 96",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::{Form, Layout, Prefix};
+
+    const HEAD: &str = "dialect d\nmti bcd\nbitmap hex\necho 3\napprove 00\naccept 00\nretry 91\n3 n 6 - bcd keep code\n";
+
+    fn faults(text: &str) -> Vec<String> {
+        parse(text).err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_comes_with_the_program_is_whole() {
+        for name in Dialect::shipped_names() {
+            let dialect = Dialect::shipped(name).unwrap();
+            assert_eq!(dialect.name(), *name);
+            assert_eq!(dialect.defined(), ElementSet::from_bits(u128::MAX >> 1).without(EXTENDED));
+            assert!(
+                dialect.row(EXTENDED).is_some(),
+                "all rows are there, 65 for those who want it"
+            );
+            assert!(dialect.echoes_transmission());
+            for secret in [2, 35, 36, 45, 52, 55] {
+                assert!(!dialect.keeps().has(ElementNo::of(secret)));
+            }
+            for (code, approves, retries) in [
+                ("00", true, false),
+                ("10", true, false),
+                ("05", false, false),
+                ("91", false, true),
+            ] {
+                let code = ResponseCode::new(code.as_bytes()).unwrap();
+                assert_eq!((dialect.approves(code), dialect.retries(code)), (approves, retries));
+                assert_eq!(dialect.accepts(code), code == ResponseCode::APPROVED);
+            }
+        }
+        let ascii = Dialect::shipped("iso87-ascii").unwrap();
+        let binary = Dialect::shipped("iso87-ascii-binary-bitmap").unwrap();
+        let unlike = ascii.defined().minus(ascii.same_rows(&binary));
+        assert_eq!(unlike, ElementSet::of(&[52, 55, 64, 96, 128]));
+    }
+
+    #[test]
+    fn a_row_in_each_notation() {
+        for (row, prefix, form, max) in [
+            ("n 6 - ascii", Prefix::None, Form::Digits, 6),
+            ("n6 - bcd", Prefix::None, Form::PackedDigits(Filler::LeftZero), 6),
+            ("n3 - bcd r0", Prefix::None, Form::PackedDigits(Filler::RightZero), 3),
+            ("z..37 bcd 1 bcd rF", Prefix::Bcd(1), Form::PackedTrack(Filler::RightF), 37),
+            ("ans..999 ascii 3 ascii", Prefix::Ascii(3), Form::Text, 999),
+            ("anp 12 - ascii", Prefix::None, Form::Alphanumeric, 12),
+            ("b..255 binary 2 raw", Prefix::Binary(2), Form::Raw, 255),
+            ("b..255 ascii 3 wire hex", Prefix::Ascii(3), Form::HexByDigits, 255),
+            ("b..255 ascii 3 hex", Prefix::Ascii(3), Form::Hex, 255),
+            ("x+n 8 - bcd", Prefix::None, Form::PackedSigned(Filler::LeftZero), 9),
+            ("x+n 8 - ascii", Prefix::None, Form::Signed, 9),
+            ("ns..28 bcd 1 ascii", Prefix::Bcd(1), Form::NumericSpecial, 28),
+            ("a 3 - ascii", Prefix::None, Form::Letters, 3),
+        ] {
+            let dialect = parse(&format!("{HEAD}4 {row} - a name # comment\r\n")).unwrap();
+            assert_eq!(
+                dialect.layout(ElementNo::AMOUNT),
+                Some(Layout { prefix, form, max }),
+                "{row}"
+            );
+            assert_eq!(dialect.row(ElementNo::AMOUNT).unwrap().name, "a name");
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_place_and_its_cure() {
+        for (line, fault) in [
+            ("4 n 12 - bdc keep x", "9:10: \"bdc\" is not a coding; did you mean \"bcd\"?"),
+            (
+                "4 n..19 asci 2 ascii keep x",
+                "9:9: \"asci\" is not a length's coding; did you mean \"ascii\"?",
+            ),
+            (
+                "4 n..19 bcd 3 ascii keep x",
+                "9:13: \"3\" is not a width of this length field in bytes; one of: 1 2",
+            ),
+            (
+                "4 n..19 - ascii keep x",
+                "9:9: a length that varies needs a length field; e.g. \"ascii 2\", \"bcd 1\" or \"binary 2\"",
+            ),
+            ("4 n 12 bcd 1 bcd keep x", "9:8: a fixed length has no length field; write - here"),
+            (
+                "4 n..100 ascii 2 ascii keep x",
+                "9:10: a length of up to 100 does not fit a length field that ends at 99; a wider length field, or a shorter content",
+            ),
+            (
+                "4 b..500 ascii 3 wire hex keep x",
+                "9:10: a length of up to 1000 does not fit a length field that ends at 999; a wider length field, or a shorter content",
+            ),
+            ("4 ans 12 - bcd keep x", "9:12: content ans cannot be written so; ascii"),
+            ("4 b 8 - ascii keep x", "9:9: content b cannot be written so; raw or hex"),
+            (
+                "4 n..9 bcd 1 wire bcd r0 keep x",
+                "9:19: packed digits are counted in digits; leave \"wire\" out",
+            ),
+            (
+                "4 n 3 - bcd keep x",
+                "9:12: the filler of an odd number of digits is missing; one of: l0 r0 rF",
+            ),
+            (
+                "4 q 3 - bcd keep x",
+                "9:3: \"q\" is no content; the standard's notation: a n an anp ans ns z b x+n, then a length or .. and the longest",
+            ),
+            ("4 n 0 - ascii keep x", "9:5: a length must be a number from 1 to 9998"),
+            ("4 n 12 - ascii kept x", "9:16: \"kept\" is not a class; did you mean \"keep\"?"),
+            ("4 n 12 - ascii keep", "9:20: the element's name is missing"),
+            ("4 n 12", "9:7: a length's coding is missing; one of: - ascii bcd binary"),
+            ("4 ans 12 - ascii pan x", "9:3: a PAN has up to 19 digits; n..19"),
+            ("129 n 12 - ascii keep x", "9:1: \"129\" is not an element number from 2 to 128"),
+            (
+                "3 n 6 - ascii keep x",
+                "9:1: element 3 a second time; the first is on line 8; one row an element",
+            ),
+            ("aprove 00", "9:1: unknown word \"aprove\"; did you mean \"approve\"?"),
+            ("mti bcd", "9:1: \"mti\" a second time; the first is on line 2"),
+            ("second maybe", "9:8: \"maybe\" is not a rule; one of: as-needed always"),
+            (
+                "extends iso87-bdc",
+                "9:9: no dialect \"iso87-bdc\" comes with the program; did you mean \"iso87-bcd\"?",
+            ),
+            ("extends d", "9:9: a dialect cannot extend itself"),
+            ("third refused now", "9:15: \"now\" is one word too many"),
+        ] {
+            assert_eq!(faults(&format!("{HEAD}{line}\n")), [fault], "{line}");
+        }
+        let echo = HEAD.replace("echo 3", "echo 3 4");
+        assert_eq!(
+            faults(&echo),
+            ["4:8: element 4 has no row; give it a row, or leave it out here"]
+        );
+        let codes = HEAD.replace("approve 00", "approve 00 0-");
+        assert_eq!(
+            faults(&codes),
+            ["5:12: \"0-\" is not a response code of 1 to 4 letters or digits"]
+        );
+    }
+
+    #[test]
+    fn all_faults_in_one_report() {
+        let text =
+            "dialect d\nmti ebcdic\nbitmpa hex\n2 n..19 bcd 1 bcd pan x\n3 n 6 - bcd keep code\n";
+        let lines: Vec<_> =
+            parse(text).unwrap_err().iter().map(|fault| (fault.line, fault.column)).collect();
+        assert_eq!(lines, [(1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (2, 5), (3, 1), (4, 18)]);
+        let fault = &parse(&format!("{HEAD}\u{e9} 4")).unwrap_err()[0];
+        assert_eq!((fault.column, fault.offset, fault.len), (1, HEAD.len(), 2));
+    }
+
+    #[test]
+    fn a_dialect_may_extend_another_and_change_rows() {
+        let text = "dialect mine\nextends iso87-bcd\nthird element\nsecond always\n3 an 6 - ascii - code\n";
+        let mine = parse(text).unwrap();
+        let base = Dialect::shipped("iso87-bcd").unwrap();
+        let changed = ElementSet::of(&[3, 65]);
+        assert_eq!(mine.defined().minus(mine.same_rows(&base)), changed);
+        assert!(
+            mine.keeps().has(ElementNo::AMOUNT) && !mine.keeps().has(ElementNo::PROCESSING_CODE)
+        );
+        assert_eq!(
+            (mine.name(), mine.second(), mine.echo()),
+            ("mine", Second::Always, base.echo())
+        );
     }
 }
