@@ -382,7 +382,7 @@ fn claimed(file: &[u8]) -> Vec<(String, bool)> {
         .map(|record| {
             let text = record.escape_ascii().to_string();
             let (_, reference) = text.split_once("232271828").unwrap();
-            (format!("2271828{}", &reference[..16]), text.contains("0025007R"))
+            (format!("2271828{}", reference.get(..16).unwrap()), text.contains("0025007R"))
         })
         .collect()
 }
@@ -421,7 +421,7 @@ fn from_the_journal_to_the_files_of_two_days() {
     let numbers = |claims: Vec<(String, bool)>| -> Vec<_> {
         claims
             .into_iter()
-            .map(|(text, back)| (text[11..22].parse::<u64>().unwrap(), back))
+            .map(|(text, back)| (text.get(11..22).unwrap().parse::<u64>().unwrap(), back))
             .collect()
     };
     let claims = claimed(&file("clearing-bank-a-2026-11-23.ipm"));
