@@ -35,3 +35,6 @@ pub mod tools;
 
 // Floor 7: one file, the sum of the rooms' settings.
 pub mod config;
+
+// Floor 9: argv in, exit code out.
+pub mod cli;

@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::clearing;
@@ -214,26 +215,48 @@ impl Place {
 
 /// Reads a configuration and what it names. Binds nothing and changes nothing.
 pub fn load(path: &Path) -> Result<Config, Report> {
+    let (name, text) = open(path)?;
+    parse(&name, text, path.parent().unwrap_or_else(|| Path::new(".")))
+}
+
+/// The state directory that a configuration names, whatever else is wrong with it: for commands that need no more.
+pub fn state(path: &Path) -> Result<PathBuf, Report> {
+    let (name, text) = open(path)?;
+    let faults = Faults::new(name, text);
+    let table = table(&faults);
+    let home = path.parent().unwrap_or_else(|| Path::new("."));
+    let state = sections::state(&Section::root(&faults, table.get_ref()).section("daemon"), home);
+    drop(table);
+    state.ok_or_else(|| Report::new(faults.into_list()))
+}
+
+fn open(path: &Path) -> Result<(String, String), Report> {
     let name = path.display().to_string();
     match fs::read_to_string(path) {
-        Ok(text) => parse(&name, text, path.parent().unwrap_or_else(|| Path::new("."))),
+        Ok(text) => Ok((name, text)),
         Err(fault) => {
             let faults = Faults::new(name, String::new());
             let title = format!("the configuration cannot be read: {fault}");
-            faults.tell(faults.at(0..0, title).help("iso8583d run CONFIG, iso8583d check CONFIG"));
+            faults.tell(faults.at(0..0, title).help("which file is it? See `iso8583d help`"));
             Err(Report::new(faults.into_list()))
         }
     }
 }
 
-/// Reads a configuration from its text. Relative paths begin at `home`.
-fn parse(name: &str, text: String, home: &Path) -> Result<Config, Report> {
-    let faults = Faults::new(name.to_owned(), text);
+/// As much of a text as is TOML; the rest is told.
+fn table(faults: &Faults) -> Spanned<DeTable<'_>> {
     let (table, torn) = DeTable::parse_recoverable(faults.text());
     for fault in torn {
         let span = fault.span().unwrap_or(0..0);
         faults.tear(faults.at(span, "this is not TOML").label(fault.message().to_owned()));
     }
+    table
+}
+
+/// Reads a configuration from its text. Relative paths begin at `home`.
+fn parse(name: &str, text: String, home: &Path) -> Result<Config, Report> {
+    let faults = Faults::new(name.to_owned(), text);
+    let table = table(&faults);
     let config = read(&Section::root(&faults, table.get_ref()), home);
     drop(table);
     let list = faults.into_list();

@@ -27,7 +27,7 @@ pub(super) fn daemon(section: &Section<'_>, home: &Path) -> Option<Daemon> {
     })
 }
 
-fn state(section: &Section<'_>, home: &Path) -> Option<PathBuf> {
+pub(super) fn state(section: &Section<'_>, home: &Path) -> Option<PathBuf> {
     let Some(text) = section.text("state") else {
         if section.has("state").is_none() {
             section.missing("state", "state = \"/var/lib/iso8583d\"");

@@ -1,0 +1,28 @@
+//! Options by which a command says which state directory it is about.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Failure;
+use crate::config;
+
+/// A state directory.
+#[derive(Args)]
+pub(super) struct Home {
+    /// The configuration that names the state directory
+    #[arg(long, default_value = "/etc/iso8583d/iso8583d.toml")]
+    config: PathBuf,
+    /// The state directory itself
+    #[arg(long, conflicts_with = "config")]
+    state: Option<PathBuf>,
+}
+
+impl Home {
+    pub(super) fn state(&self) -> Result<PathBuf, Failure> {
+        match &self.state {
+            Some(state) => Ok(state.clone()),
+            None => config::state(&self.config).map_err(Failure::Faults),
+        }
+    }
+}

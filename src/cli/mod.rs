@@ -1,0 +1,170 @@
+//! The command line: argv in, exit code out. It parses, calls the room that owns the command, and prints.
+//!
+//! stdout is data, stderr is talk. Exit codes: 0 done, 1 failed, 2 wrong usage, 65 bad data, 74 journal unusable,
+//! 78 bad configuration.
+
+mod control;
+mod home;
+mod journal;
+mod messages;
+mod peer;
+mod sim;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Report};
+use crate::sim::SimError;
+use crate::tools::journal::ShowError;
+
+/// An ISO 8583 message switch that runs from one configuration file.
+#[derive(Parser)]
+#[command(name = "iso8583d", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 65 bad data, 74 journal unusable, 78 bad configuration.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Look a configuration through, tell everything that is wrong with it, and start nothing
+    Check {
+        /// The configuration
+        config: PathBuf,
+    },
+    /// Show messages: a line of hexadecimal digits in, a JSON object out
+    Decode(messages::Decode),
+    /// Write messages: a JSON object in, a line of hexadecimal digits out
+    Encode(messages::Encode),
+    /// Play peers of a switch, and load one
+    #[command(subcommand)]
+    Sim(sim::Sim),
+    /// Look into the journal of a state directory
+    #[command(subcommand)]
+    Journal(journal::Journal),
+    /// Clear a day, through the running daemon
+    #[command(subcommand)]
+    Clearing(control::Clearing),
+    /// Ask the running daemon
+    #[command(subcommand)]
+    Ctl(control::Ctl),
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The configuration, or a dialect, has faults.
+    #[error("{0}")]
+    Faults(Report),
+    /// Lines of the input that are no messages were told one by one.
+    #[error("{bad} of {all} lines are bad")]
+    Data { bad: u64, all: u64 },
+    /// The journal, or its text.
+    #[error(transparent)]
+    Journal(#[from] ShowError),
+    /// A simulated peer.
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    /// What ran found what should not be; it has told what.
+    #[error("{0}")]
+    Found(String),
+    /// A file or a stream.
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Help and version are answers; anything else is wrong usage. Nobody may be left to read either.
+            drop(usage.print());
+            return ExitCode::from(if usage.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match cli.command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Check { config } => check(&config),
+            Self::Decode(decode) => decode.run(),
+            Self::Encode(encode) => encode.run(),
+            Self::Sim(sim) => sim.run(),
+            Self::Journal(journal) => journal.run(),
+            Self::Clearing(clearing) => clearing.run(),
+            Self::Ctl(ctl) => ctl.run(),
+        }
+    }
+}
+
+fn check(path: &std::path::Path) -> Result<(), Failure> {
+    let config = config::load(path).map_err(Failure::Faults)?;
+    say(&format!(
+        "{} is good: {} links, {} routes, state in {}",
+        path.display(),
+        config.links.len(),
+        config.routes.len(),
+        config.daemon.state.display()
+    ));
+    Ok(())
+}
+
+impl Failure {
+    /// A stream that has a name.
+    fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        |source| Self::Io { what, source }
+    }
+
+    /// Says why on stderr, and gives the exit code.
+    fn tell(&self) -> ExitCode {
+        if self.is_closed_pipe() {
+            // Whoever read the data has seen enough of it.
+            return ExitCode::SUCCESS;
+        }
+        match self {
+            Self::Faults(report) => say(&report.draw(io::stderr().is_terminal())),
+            other => say(&format!("error: {other}")),
+        }
+        ExitCode::from(self.code())
+    }
+
+    const fn code(&self) -> u8 {
+        match self {
+            Self::Faults(_) => 78,
+            Self::Data { .. } => 65,
+            Self::Journal(ShowError::Journal(_) | ShowError::Record(_)) => 74,
+            Self::Journal(ShowError::Output(_))
+            | Self::Sim(_)
+            | Self::Found(_)
+            | Self::Io { .. } => 1,
+        }
+    }
+
+    fn is_closed_pipe(&self) -> bool {
+        match self {
+            Self::Journal(ShowError::Output(source)) | Self::Io { source, .. } => {
+                source.kind() == io::ErrorKind::BrokenPipe
+            }
+            _ => false,
+        }
+    }
+}
+
+/// One paragraph for people.
+fn say(text: &str) {
+    if writeln!(io::stderr().lock(), "{text}").is_err() {
+        // Nobody listens, and there is nowhere else to say it.
+    }
+}

@@ -1,0 +1,267 @@
+//! `sim`: simulated terminals and issuers, and load.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::peer::{Speech, dialect};
+use super::{Failure, say};
+use crate::framing;
+use crate::sim::issuer::{self, Issuer, Rules};
+use crate::sim::load::{self, Pace, Target};
+use crate::sim::log::Log;
+use crate::sim::{Peer, Place, SimError, pos};
+
+/// Play peers of a switch, and load one.
+#[derive(Subcommand)]
+pub(super) enum Sim {
+    /// A terminal: a purchase, its repeat, a refund, a reversal and an echo, told in plain words
+    Pos(Pos),
+    /// An issuer that answers by a few rules until Ctrl-C
+    Issuer(IssuerOptions),
+    /// Terminals as many and as fast as wanted; every answer is checked
+    Load(Load),
+}
+
+/// A terminal.
+#[derive(Args)]
+pub(super) struct Pos {
+    /// Where the switch listens for askers, host:port
+    #[arg(long)]
+    connect: String,
+    #[command(flatten)]
+    speech: Speech,
+    /// How the card number begins, up to nine digits
+    #[arg(long, default_value = "541333")]
+    card: String,
+    /// The purchase in minor units
+    #[arg(long, default_value_t = 1250)]
+    amount: u64,
+    /// Its currency, ISO 4217 as three digits
+    #[arg(long, default_value = "978", value_parser = currency)]
+    currency: [u8; 3],
+    /// How long an answer is awaited, in seconds
+    #[arg(long, default_value_t = 30)]
+    patience: u64,
+}
+
+/// An issuer.
+#[derive(Args)]
+pub(super) struct IssuerOptions {
+    /// Where it waits for the switch
+    #[arg(long, required_unless_present = "dial", conflicts_with = "dial")]
+    listen: Option<SocketAddr>,
+    /// Where it dials the switch, host:port
+    #[arg(long)]
+    dial: Option<String>,
+    #[command(flatten)]
+    speech: Speech,
+    /// What its ledger calls it
+    #[arg(long, default_value = "issuer")]
+    name: String,
+    /// Conduct by the amount's last two digits: 51=decline:51, 68=delay:15000, 91=silent, 05=approve
+    #[arg(long = "rule")]
+    rules: Vec<String>,
+    /// Approve everything, but for rules that are given
+    #[arg(long)]
+    approve_all: bool,
+    /// Where it writes its ledger, as JSON lines
+    #[arg(long)]
+    ledger: Option<PathBuf>,
+    /// It signs on itself
+    #[arg(long)]
+    sign_on: bool,
+}
+
+/// Load.
+#[derive(Args)]
+pub(super) struct Load {
+    /// How many connections ask
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=65_000))]
+    connections: u32,
+    /// Closed loop: so many unanswered on each connection
+    #[arg(long, default_value_t = 64, conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    in_flight: u32,
+    /// Open loop: so many a second in all, whether answers come or not
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Seconds that are measured
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: u32,
+    /// Seconds before
+    #[arg(long, default_value_t = 2)]
+    warm_up: u32,
+    /// How the asking side writes
+    #[arg(long, default_value = "iso87-ascii")]
+    asker: String,
+    /// How the answering side writes
+    #[arg(long, default_value = "iso87-ascii")]
+    issuer: String,
+    /// How the card numbers begin
+    #[arg(long, default_value = "541333")]
+    card: String,
+    /// Straight to the issuer, no switch between: what the generator itself costs
+    #[arg(long, conflicts_with_all = ["connect", "issuer_listen", "pid"])]
+    direct: bool,
+    /// A switch that is running, host:port; without, one is started on temporary state
+    #[arg(long)]
+    connect: Option<String>,
+    /// Where that switch expects its issuer; without, it has one
+    #[arg(long, requires = "connect")]
+    issuer_listen: Option<SocketAddr>,
+    /// Its process, for CPU time
+    #[arg(long, requires = "connect")]
+    pid: Option<u32>,
+    /// Threads of the switch that is started
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: u32,
+    /// Below which directory its state lies
+    #[arg(long)]
+    state_below: Option<PathBuf>,
+    /// Keep its state
+    #[arg(long)]
+    keep: bool,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+impl Sim {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Pos(options) => options.run(),
+            Self::Issuer(options) => options.run(),
+            Self::Load(options) => options.run(),
+        }
+    }
+}
+
+impl Pos {
+    fn run(self) -> Result<(), Failure> {
+        let peer = Peer {
+            dialect: self.speech.dialect()?,
+            framing: self.speech.framing(),
+            place: Place::Dial(self.connect),
+        };
+        let settings = pos::Settings {
+            peer,
+            prefix: self.card,
+            amount: self.amount,
+            currency: self.currency,
+            patience: Duration::from_secs(self.patience),
+        };
+        let verdict = pos::run(&settings, &mut io::stdout().lock())?;
+        if verdict.answered < verdict.asked || verdict.altered > 0 {
+            let pos::Verdict { asked, answered, altered } = verdict;
+            let text = format!(
+                "{answered} of {asked} questions were answered, {altered} with altered elements"
+            );
+            return Err(Failure::Found(text));
+        }
+        Ok(())
+    }
+}
+
+impl IssuerOptions {
+    fn run(self) -> Result<(), Failure> {
+        let mut rules = if self.approve_all { Rules::approve_all() } else { Rules::usual() };
+        self.rules.iter().try_for_each(|rule| rules.add(rule))?;
+        let place = match (self.listen, self.dial) {
+            (Some(address), _) => Place::Listen(address),
+            (None, dial) => Place::Dial(dial.unwrap_or_default()),
+        };
+        let settings = issuer::Settings {
+            name: self.name,
+            peer: Peer { dialect: self.speech.dialect()?, framing: self.speech.framing(), place },
+            rules,
+            ledger: self.ledger.as_deref().map(Log::open).transpose()?,
+            remembers: true,
+            signs_on: self.sign_on,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::io("a runtime"))?;
+        runtime.block_on(answer(settings))
+    }
+}
+
+/// Answers until Ctrl-C, and says what it counted.
+async fn answer(settings: issuer::Settings) -> Result<(), Failure> {
+    let issuer = Issuer::open(settings).await?;
+    match issuer.address() {
+        Some(address) => say(&format!("an issuer listens on {address}; Ctrl-C ends it")),
+        None => say("an issuer dials the switch; Ctrl-C ends it"),
+    }
+    tokio::signal::ctrl_c().await.map_err(Failure::io("Ctrl-C"))?;
+    let totals = issuer.totals();
+    say(&format!(
+        "{} messages, {} unreadable, {} stand approved",
+        totals.received, totals.unreadable, totals.standing
+    ));
+    for (currency, sum) in &totals.sums {
+        say(&format!("currency {currency}: {sum} in minor units"));
+    }
+    issuer.close().await;
+    Ok(())
+}
+
+impl Load {
+    fn run(self) -> Result<(), Failure> {
+        let json = self.json;
+        let report = load::run(&self.settings()?)?;
+        let mut out = io::stdout().lock();
+        let shown = if json {
+            io::Write::write_all(&mut out, format!("{}\n", report.json()).as_bytes())
+        } else {
+            report.table(&mut out)
+        };
+        shown.map_err(Failure::io("stdout"))?;
+        if report.counts.clean() {
+            Ok(())
+        } else {
+            Err(Failure::Found(String::from("not every request got one right answer")))
+        }
+    }
+
+    fn settings(self) -> Result<load::Settings, Failure> {
+        let target = if self.direct {
+            Target::Direct
+        } else if let Some(connect) = self.connect {
+            Target::Running {
+                connect,
+                issuer: self.issuer_listen.map(Place::Listen),
+                pid: self.pid,
+            }
+        } else {
+            let source = |source| SimError::System { what: "this program's own path", source };
+            Target::Own {
+                program: std::env::current_exe().map_err(source)?,
+                workers: self.workers,
+                parent: self.state_below.unwrap_or_else(std::env::temp_dir),
+                keep: self.keep,
+            }
+        };
+        Ok(load::Settings {
+            connections: self.connections,
+            pace: self.rate.map_or(Pace::InFlight(self.in_flight), Pace::PerSecond),
+            warm_up: self.warm_up,
+            seconds: self.seconds,
+            patience: Duration::from_secs(30),
+            asker: dialect(&self.asker)?,
+            asker_framing: framing::Settings::default(),
+            issuer: dialect(&self.issuer)?,
+            issuer_framing: framing::Settings::default(),
+            prefix: self.card,
+            target,
+        })
+    }
+}
+
+fn currency(text: &str) -> Result<[u8; 3], &'static str> {
+    let digits = <[u8; 3]>::try_from(text.as_bytes()).ok();
+    digits.filter(|digits| digits.iter().all(u8::is_ascii_digit)).ok_or("three digits, like 978")
+}
