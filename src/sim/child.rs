@@ -7,6 +7,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
@@ -23,7 +24,7 @@ pub struct Plan {
     pub routes: Vec<(String, Vec<String>)>,
     /// Its worker threads.
     pub workers: u32,
-    /// Further lines of configuration, whole tables.
+    /// Further lines of configuration: of `[daemon]`, then whole tables.
     pub more: String,
 }
 
@@ -62,8 +63,8 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// Makes a fresh directory below `parent` and writes key and configuration; starts nothing.
-    pub fn prepare(program: PathBuf, parent: &Path, plan: &Plan) -> Result<Self, SimError> {
+    /// Makes a fresh directory below `parent`, with a key of its own; starts nothing.
+    pub fn prepare(program: PathBuf, parent: &Path) -> Result<Self, SimError> {
         let directory = fresh_directory(parent)?;
         let switch = Self { program, directory, child: None };
         let mut key = [0; 32];
@@ -77,13 +78,22 @@ impl Switch {
             write!(digits, "{byte:02x}").unwrap_or_default();
         }
         switch.write("pan.key", 0o600, &digits)?;
-        switch.write("iso8583d.toml", 0o644, &plan.text(&switch.directory))?;
         Ok(switch)
+    }
+
+    /// Writes the configuration; once.
+    pub fn configure(&self, plan: &Plan) -> Result<(), SimError> {
+        self.write("iso8583d.toml", 0o644, &plan.text(&self.directory))
     }
 
     /// Where everything lies.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The program that runs.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// The configuration.
@@ -115,6 +125,8 @@ impl Switch {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
+            // Ctrl-C at the terminal is for us; the switch is told by us.
+            .process_group(0)
             .spawn()
             .map_err(|source| SimError::System { what: "starting the switch", source })?;
         self.child = Some(child);
@@ -186,7 +198,7 @@ impl Plan {
         let mut text = format!(
             "# Written by a simulation; the switch it describes lives as long as that.\n\
              [daemon]\nstate = \"{directory}/state\"\nkey = \"file:{directory}/pan.key\"\n\
-             workers = {}\n\n{}",
+             workers = {}\nconsole = \"off\"\n{}\n",
             self.workers, self.more
         );
         for link in &self.links {

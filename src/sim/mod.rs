@@ -3,12 +3,14 @@
 
 pub mod child;
 pub mod clock;
+pub mod demo;
 pub mod issuer;
 mod line;
 pub mod load;
 pub mod log;
 pub mod pos;
 pub mod purchase;
+pub mod street;
 pub mod terminal;
 
 use std::net::SocketAddr;

@@ -75,7 +75,7 @@ struct Entry<'a> {
     approval: Option<String>,
     /// For a reversal, what it undoes.
     original: Option<String>,
-    at_ms: u64,
+    at: String,
 }
 
 impl Terminal {
@@ -231,7 +231,7 @@ impl Terminal {
             code: answer.and_then(|answer| answer.code).map(|code| code.to_string()),
             approval: answer.and_then(|answer| answer.approval.clone()),
             original: found(ElementNo::ORIGINAL),
-            at_ms: clock::wall().0,
+            at: clock::wall().to_string(),
         }])
     }
 }

@@ -76,6 +76,8 @@ pub struct Effect {
     pub approval: Option<String>,
     /// Element 90: what a reversal undoes.
     pub original: Option<String>,
+    /// When, as the journal writes it.
+    pub at: String,
 }
 
 impl Accounts {
@@ -106,6 +108,7 @@ impl Accounts {
             code: String::from_utf8_lossy(&word.code).into_owned(),
             approval: word.approval.clone(),
             original: text(ElementNo::ORIGINAL),
+            at: crate::sim::clock::wall().to_string(),
         };
         (word, line)
     }

@@ -68,6 +68,8 @@ pub struct Totals {
     pub received: u64,
     /// Frames that were no message of its dialect.
     pub unreadable: u64,
+    /// Reversals that had an effect, or were for something never seen.
+    pub reversals: u64,
     /// Financial messages that stand approved.
     pub standing: usize,
     /// Their sums in minor units by currency, refunds taken off.
@@ -80,6 +82,7 @@ struct Shared {
     mood: Mood,
     received: AtomicU64,
     unreadable: AtomicU64,
+    reversals: AtomicU64,
     sessions: AtomicU64,
     met: Notify,
 }
@@ -110,6 +113,7 @@ impl Issuer {
             mood: Mood::default(),
             received: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
+            reversals: AtomicU64::new(0),
             sessions: AtomicU64::new(0),
             met: Notify::new(),
         });
@@ -164,6 +168,7 @@ impl Issuer {
         Totals {
             received: self.shared.received.load(Ordering::Relaxed),
             unreadable: self.shared.unreadable.load(Ordering::Relaxed),
+            reversals: self.shared.reversals.load(Ordering::Relaxed),
             standing: accounts.standing(),
             sums: accounts.sums(),
         }
@@ -355,6 +360,9 @@ impl Shared {
         let decline = decline.as_ref().map(crate::iso::ResponseCode::as_bytes);
         let (word, effect) =
             self.accounts().take(&self.settings.name, message.mti(), &elements, decline);
+        if matches!(effect.effect, "reversed" | "unknown") {
+            self.reversals.fetch_add(1, Ordering::Relaxed);
+        }
         effects.push(effect);
         if let Some(approval) = word.approval {
             own.set(ElementNo::APPROVAL_CODE, approval.as_bytes());

@@ -117,7 +117,8 @@ async fn load(settings: &Settings) -> Result<Report, SimError> {
             let at = free_port()?;
             let plan = settings.plan(at, to, *workers);
             let begun = Instant::now();
-            let mut switch = Switch::prepare(program.clone(), parent, &plan)?;
+            let mut switch = Switch::prepare(program.clone(), parent)?;
+            switch.configure(&plan)?;
             switch.start()?;
             let first = settings.first_approval(&mut switch, at).await?;
             let mut report = settings.drive(&at.to_string(), switch.pid()).await?;
