@@ -36,5 +36,8 @@ pub mod tools;
 // Floor 7: one file, the sum of the rooms' settings.
 pub mod config;
 
+// Floor 8: the shell around the engine.
+pub mod daemon;
+
 // Floor 9: argv in, exit code out.
 pub mod cli;

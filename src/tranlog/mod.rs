@@ -252,6 +252,11 @@ impl Tranlog {
         self.open.iter().filter_map(|txn| self.standing(*txn))
     }
 
+    /// How many are open.
+    pub fn open_total(&self) -> usize {
+        self.open.len()
+    }
+
     /// Every transaction in memory, in order.
     pub fn in_memory(&self) -> Vec<&Standing> {
         let mut all: Vec<_> = self.entries.values().map(|entry| &entry.standing).collect();

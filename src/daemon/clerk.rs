@@ -1,0 +1,165 @@
+//! The books' thread: follows the journal, and answers what is asked of the books once they have followed far enough.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use crate::books::{Books, BooksError};
+use crate::journal::Reader;
+use crate::meter::Meter;
+use crate::record::{Lsn, Standing};
+use crate::switch::Question;
+
+/// The door to the books' thread. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Clerk {
+    errands: Sender<Errand>,
+    seen: Arc<Seen>,
+}
+
+/// What others may know of the thread.
+#[derive(Default)]
+struct Seen {
+    position: AtomicU64,
+    failing: AtomicBool,
+}
+
+/// Something to be done with the books when they have followed far enough.
+struct Errand {
+    from: Lsn,
+    /// Called again until it says that it is done.
+    work: Work,
+}
+
+type Work = Box<dyn FnMut(&mut Books) -> Result<(), BooksError> + Send>;
+
+/// How long the books may be behind when nobody asks.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Clerk {
+    /// Starts the thread. It ends when every door to it is gone.
+    pub(super) fn start(
+        books: Books,
+        journal: &Path,
+        durable: Arc<AtomicU64>,
+        meter: Meter,
+    ) -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel();
+        let seen = Arc::new(Seen::default());
+        seen.position.store(books.position().0, Ordering::Release);
+        let desk = Desk {
+            books,
+            reader: Reader::open(journal),
+            errands: VecDeque::new(),
+            seen: Arc::clone(&seen),
+            durable,
+            meter,
+        };
+        thread::Builder::new().name("books".to_owned()).spawn(move || desk.run(&receiver))?;
+        Ok(Self { errands: sender, seen })
+    }
+
+    /// How far the books have followed.
+    pub(super) fn followed(&self) -> Lsn {
+        Lsn(self.seen.position.load(Ordering::Acquire))
+    }
+
+    /// Whether the books do not get on.
+    pub(super) fn is_failing(&self) -> bool {
+        self.seen.failing.load(Ordering::Relaxed)
+    }
+
+    /// Asks for a transaction. The engine bounds how many questions there are.
+    pub(super) fn look_up(
+        &self,
+        question: Question,
+        answer: impl FnOnce(Option<Standing>) + Send + 'static,
+    ) {
+        let mut answer = Some(answer);
+        self.errand(question.from, move |books| {
+            let standing = books.lookup(&question.ask)?;
+            if let Some(answer) = answer.take() {
+                answer(standing);
+            }
+            Ok(())
+        });
+    }
+
+    /// Does something with the books when they have followed up to `from`; again, if the books could not.
+    pub(super) fn errand(
+        &self,
+        from: Lsn,
+        work: impl FnMut(&mut Books) -> Result<(), BooksError> + Send + 'static,
+    ) {
+        // The thread only ends when the house closes: then nobody waits for an answer either.
+        drop(self.errands.send(Errand { from, work: Box::new(work) }));
+    }
+}
+
+/// The thread's own things.
+struct Desk {
+    books: Books,
+    reader: Reader,
+    errands: VecDeque<Errand>,
+    seen: Arc<Seen>,
+    durable: Arc<AtomicU64>,
+    meter: Meter,
+}
+
+impl Desk {
+    fn run(mut self, doors: &Receiver<Errand>) {
+        let mut open = true;
+        while open {
+            match doors.recv_timeout(PAUSE) {
+                Ok(errand) => self.errands.push_back(errand),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => open = false,
+            }
+            self.errands.extend(doors.try_iter());
+            match self.work() {
+                Ok(()) => self.seen.failing.store(false, Ordering::Relaxed),
+                Err(fault) => {
+                    self.seen.failing.store(true, Ordering::Relaxed);
+                    tracing::error!(%fault, "the books do not get on; the switch goes on without them, and look-ups wait");
+                    thread::sleep(Duration::from_secs(1));
+                }
+            }
+        }
+    }
+
+    /// Follows the journal to its end, and does what was waiting for that.
+    fn work(&mut self) -> Result<(), BooksError> {
+        loop {
+            let progress = self.books.follow(&mut self.reader)?;
+            self.seen.position.store(progress.position.0, Ordering::Release);
+            let durable = self.durable.load(Ordering::Acquire);
+            self.meter.books_lag(durable.saturating_sub(progress.position.0));
+            self.run_errands(progress.position)?;
+            if progress.records == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn run_errands(&mut self, position: Lsn) -> Result<(), BooksError> {
+        for _ in 0..self.errands.len() {
+            let Some(mut errand) = self.errands.pop_front() else { break };
+            let done =
+                if position < errand.from { None } else { Some((errand.work)(&mut self.books)) };
+            match done {
+                Some(Ok(())) => {}
+                None => self.errands.push_back(errand),
+                Some(Err(fault)) => {
+                    self.errands.push_front(errand);
+                    return Err(fault);
+                }
+            }
+        }
+        Ok(())
+    }
+}

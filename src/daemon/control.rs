@@ -1,0 +1,232 @@
+//! Commands to the running daemon: a unix socket in its state directory, one JSON line in, JSON lines out.
+//!
+//! The last line of an answer is `{"ok":true, ...}` or `{"ok":false,"error":"..."}`.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream as Caller;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader as Lines};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot;
+
+use super::clerk::Clerk;
+use super::core::Core;
+use super::listing;
+use super::orders::Orders;
+use super::state::{State, StateError};
+use crate::books::{self, Books, BooksError};
+use crate::clearing;
+use crate::iso::BusinessDate;
+use crate::link::Links;
+use crate::record::{LinkId, Lsn};
+use crate::switch::{Input, Order, OrderResult};
+
+/// What may be asked of a running daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Command {
+    /// The links and their sessions.
+    Links,
+    /// What is owed, given up or unknown.
+    Owed,
+    /// End a day, and write its files.
+    Cut {
+        /// The day, like `2026-11-23`.
+        date: String,
+    },
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nobody listens.
+    #[error(
+        "no daemon answers on {}: {source}. Is it running, with this `state`, and is this the same user?",
+        path.display()
+    )]
+    Away {
+        /// The socket.
+        path: std::path::PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the daemon went away in the middle of its answer")]
+    Broken,
+    /// The daemon refused.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Asks the daemon of a state directory, and gives the lines of its answer, the last with `"ok":true`.
+pub fn ask(state: &Path, command: &Command) -> Result<Vec<Value>, ControlError> {
+    let path = State::socket(state);
+    let away = |source| ControlError::Away { path: path.clone(), source };
+    let mut socket = Caller::connect(&path).map_err(away)?;
+    let line = serde_json::to_string(command).or(Err(ControlError::Broken))?;
+    writeln!(socket, "{line}").or(Err(ControlError::Broken))?;
+    let mut lines = Vec::new();
+    for line in BufReader::new(socket).lines() {
+        let line = line.or(Err(ControlError::Broken))?;
+        let value: Value = serde_json::from_str(&line).or(Err(ControlError::Broken))?;
+        if value.get("ok") == Some(&Value::Bool(false)) {
+            let error = value.get("error").and_then(Value::as_str).unwrap_or_default();
+            return Err(ControlError::Refused(error.to_owned()));
+        }
+        lines.push(value);
+    }
+    let whole = lines.last().is_some_and(|last| last.get("ok") == Some(&Value::Bool(true)));
+    if whole { Ok(lines) } else { Err(ControlError::Broken) }
+}
+
+/// What commands are carried out with.
+pub(super) struct Desk {
+    pub(super) core: Arc<Core>,
+    pub(super) links: Arc<Links<Core>>,
+    pub(super) clerk: Clerk,
+    pub(super) orders: Arc<Orders>,
+    pub(super) durable: Arc<AtomicU64>,
+    /// Each link's name, what it may do, and where it listens.
+    pub(super) roster: Vec<listing::Entry>,
+    pub(super) clearing: ClearingDesk,
+}
+
+/// How a day's files are written.
+pub(super) struct ClearingDesk {
+    pub(super) directory: std::path::PathBuf,
+    pub(super) settings: clearing::Settings,
+    pub(super) names: BTreeMap<LinkId, String>,
+}
+
+/// Opens the socket; what an earlier process left of it goes.
+pub(super) fn bind(state: &State) -> Result<UnixListener, StateError> {
+    let path = State::socket(state.directory());
+    State::clear(&path)?;
+    let fault = |source| StateError::Io { doing: "listen on", path: path.clone(), source };
+    let listener = UnixListener::bind(&path).map_err(fault)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(fault)?;
+    Ok(listener)
+}
+
+/// Serves one caller after the other's connection was accepted; callers do not wait for each other.
+pub(super) async fn serve(
+    desk: Arc<Desk>,
+    listener: UnixListener,
+    tasks: tokio_util::task::TaskTracker,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => {
+                let desk = Arc::clone(&desk);
+                tasks.spawn(async move {
+                    // A caller that hangs up does not hear the answer.
+                    drop(desk.converse(socket).await);
+                });
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "a command was not accepted");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+impl Desk {
+    async fn converse(&self, mut socket: UnixStream) -> io::Result<()> {
+        let (read, mut write) = socket.split();
+        let mut lines = Lines::new(read).lines();
+        while let Some(line) = lines.next_line().await? {
+            let mut answer = String::new();
+            for value in self.carry_out(&line).await {
+                answer.push_str(&value.to_string());
+                answer.push('\n');
+            }
+            write.write_all(answer.as_bytes()).await?;
+            // One command a connection: the caller reads to the end.
+            return write.shutdown().await;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&self, line: &str) -> Vec<Value> {
+        let answered = match serde_json::from_str::<Command>(line) {
+            Ok(Command::Links) => Ok(self.list_links()),
+            Ok(Command::Owed) => self.list_owed().await,
+            Ok(Command::Cut { date }) => self.cut(&date).await,
+            Err(fault) => Err(format!("not a command: {fault}")),
+        };
+        answered.unwrap_or_else(|error| vec![json!({ "ok": false, "error": error })])
+    }
+
+    fn list_links(&self) -> Vec<Value> {
+        let sessions = self.links.snapshot();
+        let mut lines: Vec<Value> =
+            self.roster.iter().map(|entry| listing::link(entry, &sessions)).collect();
+        lines.push(json!({ "ok": true, "in_flight": self.core.pulse().in_flight }));
+        lines
+    }
+
+    async fn list_owed(&self) -> Result<Vec<Value>, String> {
+        let names = listing::Names::new(&self.roster);
+        let now = self.core.clock().now().wall;
+        self.ask_books(self.durable(), move |books| listing::owed(books, &names, now))
+            .await?
+            .map_err(|fault: BooksError| fault.to_string())
+    }
+
+    async fn cut(&self, text: &str) -> Result<Vec<Value>, String> {
+        let date = BusinessDate::from_text(text).map_err(|fault| fault.to_string())?;
+        let (id, result) = self.orders.give();
+        self.core.handle(Input::Ordered { id, order: Order::Cut(date) });
+        let result = result.await.or(Err("the switch stops"))?;
+        let from = match result {
+            OrderResult::Cut { at } => at,
+            OrderResult::AlreadyCut => self.durable(),
+            OrderResult::NotBegun { current } => {
+                return Err(format!("{date} has not begun: the day in force is {current}"));
+            }
+        };
+        let clearing = &self.clearing;
+        let order = books::Order {
+            date,
+            settings: clearing.settings.clone(),
+            directory: clearing.directory.clone(),
+            names: clearing.names.clone(),
+        };
+        let report = self
+            .ask_books(from, move |books| books::write_files(books, &order))
+            .await?
+            .map_err(|fault| fault.to_string())?;
+        tracing::info!(%date, files = report.files.len(), "the day is cut and its files are written");
+        Ok(vec![listing::cut(&report)])
+    }
+
+    fn durable(&self) -> Lsn {
+        Lsn(self.durable.load(Ordering::Acquire))
+    }
+
+    /// Has something done on the books' thread, when the books have followed far enough.
+    async fn ask_books<T: Send + 'static>(
+        &self,
+        from: Lsn,
+        work: impl FnOnce(&mut Books) -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let (sender, receiver) = oneshot::channel();
+        let mut once = Some((work, sender));
+        self.clerk.errand(from, move |books| {
+            if let Some((work, sender)) = once.take() {
+                // Whoever asked may have left.
+                drop(sender.send(work(books)));
+            }
+            Ok(())
+        });
+        receiver.await.or(Err("the switch stops".to_owned()))
+    }
+}

@@ -1,0 +1,298 @@
+//! The engine behind its mutex, and the queue of what it wants done; knows no disk.
+//!
+//! Sessions read, decode and hash outside of the mutex and hand whole batches in. What comes out is appended to one
+//! queue, which the journal's thread swaps out, makes durable and then releases.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, LockResult, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::clock::Clock;
+use super::narrator::Narrator;
+use super::quarantine::Quarantine;
+use crate::codec;
+use crate::dialect::Dialect;
+use crate::framing::Frame;
+use crate::iso::{Mono, Wall};
+use crate::link::{Session, Upstairs};
+use crate::record::{LinkId, Lsn};
+use crate::seal::Keys;
+use crate::switch::{Action, Arrival, Effects, Engine, Input, Mark, SessionId, Unreadable};
+
+/// The engine, shared.
+pub(super) struct Core {
+    inner: Mutex<Inner>,
+    /// The journal's thread waits here.
+    work: Condvar,
+    /// More than `queue_bytes_max` waits for a commit: sockets are not read.
+    full: AtomicBool,
+    room: Notify,
+    queue_bytes_max: usize,
+    /// Answers of which the first byte left, until the engine is told.
+    begun: Mutex<Vec<Mark>>,
+    dialects: HashMap<LinkId, Arc<Dialect>>,
+    keys: Arc<Keys>,
+    quarantine: Quarantine,
+    clock: Clock,
+    narrator: Narrator,
+}
+
+struct Inner {
+    engine: Engine,
+    queue: Queue,
+    /// The journal's thread sleeps and has to be woken.
+    sleeping: bool,
+    /// The journal's thread ends when nothing is left.
+    ending: bool,
+    /// How often the journal's thread came for work.
+    turns: u64,
+}
+
+/// What waits for the journal's thread, in the order in which it was made.
+#[derive(Default)]
+pub(super) struct Queue {
+    pub(super) effects: Effects,
+    /// Sessions that ended: everything made for them before is in this queue or an earlier one.
+    pub(super) fences: Vec<Arc<Session<Mark>>>,
+    /// About how much memory it takes.
+    pub(super) bytes: usize,
+    /// The wall clock as the newest record was made.
+    pub(super) wall: Wall,
+}
+
+/// How the engine is, for those who watch it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pulse {
+    pub(super) next: Option<Mono>,
+    pub(super) in_flight: usize,
+    pub(super) open: usize,
+    pub(super) queue_bytes: usize,
+    pub(super) tail: Lsn,
+    /// The journal's thread has nothing to do.
+    pub(super) idle: bool,
+    pub(super) turns: u64,
+}
+
+/// What a record costs in memory while it waits, about.
+const RECORD_BYTES: usize = 512;
+
+/// An input, and the frame that it came from, if any.
+type Given = (Input, Option<Bytes>);
+
+impl Core {
+    pub(super) fn new(
+        engine: Engine,
+        (keys, quarantine): (Arc<Keys>, Quarantine),
+        narrator: Narrator,
+        clock: Clock,
+        (dialects, queue_bytes_max): (HashMap<LinkId, Arc<Dialect>>, usize),
+    ) -> Self {
+        let inner =
+            Inner { engine, queue: Queue::default(), sleeping: false, ending: false, turns: 0 };
+        Self {
+            inner: Mutex::new(inner),
+            work: Condvar::new(),
+            full: AtomicBool::new(false),
+            room: Notify::new(),
+            queue_bytes_max,
+            begun: Mutex::new(Vec::new()),
+            dialects,
+            keys,
+            quarantine,
+            clock,
+            narrator,
+        }
+    }
+
+    /// Handles one input.
+    pub(super) fn handle(&self, input: Input) {
+        self.handle_all(std::iter::once((input, None)), None);
+    }
+
+    /// Tells the engine which answers have begun to leave.
+    pub(super) fn tell_begun(&self) {
+        let marks = std::mem::take(&mut *unpoisoned(self.begun.lock()));
+        if !marks.is_empty() {
+            self.handle(Input::Begun { marks });
+        }
+    }
+
+    /// Handles a batch under one lock, and then puts up a fence, if any.
+    fn handle_all(&self, inputs: impl Iterator<Item = Given>, fence: Option<&Arc<Session<Mark>>>) {
+        let mut guard = self.lock();
+        // Read under the lock, so that the engine's time never goes back.
+        let now = self.clock.now();
+        let inner = &mut *guard;
+        let effects = &mut inner.queue.effects;
+        let (records, actions) = (effects.records.len(), effects.actions.len());
+        for (input, frame) in inputs {
+            let engine = &mut inner.engine;
+            let effects = &mut inner.queue.effects;
+            let handled = catch_unwind(AssertUnwindSafe(|| engine.handle(now, input, effects)));
+            if handled.is_err() {
+                self.broken(frame.as_ref());
+            }
+        }
+        let queue = &mut inner.queue;
+        let made = queue.effects.records.len().saturating_sub(records);
+        queue.bytes += made.saturating_mul(RECORD_BYTES);
+        for action in queue.effects.actions.iter().skip(actions) {
+            if let Action::Send { body, .. } = action {
+                queue.bytes += body.len() + 64;
+            }
+        }
+        if made > 0 {
+            queue.wall = now.wall;
+        }
+        queue.fences.extend(fence.map(Arc::clone));
+        if self.queue_bytes_max < queue.bytes {
+            self.full.store(true, Ordering::Release);
+        }
+        let notes = std::mem::take(&mut queue.effects.notes);
+        let wake = inner.sleeping && !queue.is_empty();
+        if wake {
+            inner.sleeping = false;
+        }
+        drop(guard);
+        if wake {
+            self.work.notify_one();
+        }
+        self.narrator.tell(&notes);
+    }
+
+    /// For the journal's thread: exchanges an empty queue for the full one, waiting while there is nothing. Says no when
+    /// the house closes and nothing is left.
+    pub(super) fn take(&self, queue: &mut Queue) -> bool {
+        let mut inner = self.lock();
+        inner.turns += 1;
+        while inner.queue.is_empty() {
+            if inner.ending {
+                return false;
+            }
+            inner.sleeping = true;
+            inner = unpoisoned(self.work.wait(inner));
+        }
+        inner.sleeping = false;
+        std::mem::swap(queue, &mut inner.queue);
+        drop(inner);
+        if self.full.swap(false, Ordering::AcqRel) {
+            self.room.notify_waiters();
+        }
+        true
+    }
+
+    /// Lets the journal's thread end when nothing is left.
+    pub(super) fn end(&self) {
+        self.lock().ending = true;
+        self.work.notify_one();
+    }
+
+    pub(super) fn pulse(&self) -> Pulse {
+        let inner = self.lock();
+        let log = inner.engine.tranlog();
+        Pulse {
+            next: inner.engine.next_deadline(),
+            in_flight: usize::try_from(log.in_flight_total()).unwrap_or(usize::MAX),
+            open: log.open_total(),
+            queue_bytes: inner.queue.bytes,
+            tail: inner.engine.tail(),
+            idle: inner.sleeping,
+            turns: inner.turns,
+        }
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        unpoisoned(self.inner.lock())
+    }
+
+    /// A frame becomes an input; none when it is dropped.
+    fn read(&self, session: &Session<Mark>, frame: Frame) -> Option<Given> {
+        let Frame { head, body } = frame;
+        let id = SessionId(session.id());
+        if self.quarantine.holds(&body) {
+            self.narrator.quarantined(session);
+            return None;
+        }
+        let dialect = self.dialects.get(&session.link())?;
+        let input = match codec::decode(dialect, body.clone()) {
+            Ok(message) => {
+                session.meter().received(message.mti().class());
+                let arrival = Arrival::new(id, session.link(), head, message, &self.keys);
+                Input::Arrived(Box::new(arrival))
+            }
+            Err(fault) => {
+                self.narrator.undecodable(session, &fault);
+                let (mti, salvaged) = (fault.mti, *fault.salvaged);
+                Input::Unreadable(Box::new(Unreadable { session: id, head, mti, salvaged }))
+            }
+        };
+        Some((input, Some(body)))
+    }
+
+    /// An invariant does not hold: nothing that this engine says can be trusted any more. The journal is intact, and the
+    /// frame is remembered, so that its resend does not do it again.
+    fn broken(&self, frame: Option<&Bytes>) -> ! {
+        tracing::error!(
+            "a broken invariant stops the switch; the journal is intact, and a restart recovers. Please report the lines above"
+        );
+        if let Some(fault) = frame.and_then(|frame| self.quarantine.add(frame).err()) {
+            tracing::error!(%fault, "the frame that did it could not be put on the list of those that are refused");
+        }
+        std::process::abort()
+    }
+}
+
+/// What a panicking thread left under a mutex cannot be trusted.
+fn unpoisoned<T>(locked: LockResult<T>) -> T {
+    locked.unwrap_or_else(|_poisoned| std::process::abort())
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.effects.records.is_empty() && self.effects.actions.is_empty() && self.fences.is_empty()
+    }
+}
+
+impl Upstairs for Core {
+    type Mark = Mark;
+
+    fn up(&self, session: &Arc<Session<Mark>>) {
+        self.handle(Input::Up { session: SessionId(session.id()), link: session.link() });
+    }
+
+    fn frames(&self, session: &Arc<Session<Mark>>, frames: &mut Vec<Frame>) {
+        let inputs: Vec<Given> =
+            frames.drain(..).filter_map(|frame| self.read(session, frame)).collect();
+        if !inputs.is_empty() {
+            self.handle_all(inputs.into_iter(), None);
+        }
+    }
+
+    fn begun(&self, marks: &mut Vec<Mark>) {
+        marks.retain(|mark| matches!(mark, Mark::Approval(_)));
+        unpoisoned(self.begun.lock()).append(marks);
+    }
+
+    fn down(&self, session: &Arc<Session<Mark>>) {
+        let lost = Input::Lost { session: SessionId(session.id()) };
+        self.handle_all(std::iter::once((lost, None)), Some(session));
+    }
+
+    async fn room(&self) {
+        while self.full.load(Ordering::Acquire) {
+            let notified = self.room.notified();
+            // Between the look and the wait the queue may have been taken.
+            if self.full.load(Ordering::Acquire) {
+                notified.await;
+            }
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The house: opened in order, from the journal up to the listeners; closed in the opposite one.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::DaemonError;
+use super::clerk::Clerk;
+use super::clock::Clock;
+use super::control::{self, ClearingDesk, Desk};
+use super::core::Core;
+use super::listing::Entry;
+use super::narrator::Narrator;
+use super::orders::Orders;
+use super::quarantine::Quarantine;
+use super::release::Release;
+use super::state::State;
+use super::ticker::Ticker;
+use super::view::{Glass, Sight};
+use crate::books::Books;
+use crate::config::{Config, Link, Place};
+use crate::console;
+use crate::journal::{Journal, JournalError, Recovery};
+use crate::link::{self, Links, Way};
+use crate::meter::{self, Meter, Rendering};
+use crate::record;
+use crate::switch::{Engine, Input};
+
+/// A running switch.
+pub struct House {
+    core: Arc<Core>,
+    links: Arc<Links<Core>>,
+    sight: Arc<Sight>,
+    tasks: TaskTracker,
+    /// Ends what runs by the clock, and the doors for people.
+    closing: CancellationToken,
+    failure: oneshot::Receiver<Result<(), JournalError>>,
+    listening: Vec<(String, SocketAddr)>,
+    console: Option<SocketAddr>,
+    drain_ms_max: u64,
+}
+
+/// A peer that takes nothing of what is sent to it for this long is gone.
+const STALL_MS_MAX: u64 = 10_000;
+
+/// How long a closing house waits for its sessions to write what is left.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What recovery built, before anything is started.
+struct Foundation {
+    core: Arc<Core>,
+    journal: Journal,
+    books: Books,
+    durable: Arc<AtomicU64>,
+    meter: Meter,
+    rendering: Option<Rendering>,
+}
+
+impl House {
+    /// Opens everything: when this returns, listeners are bound and requests are served.
+    pub async fn open(config: Config) -> Result<Self, DaemonError> {
+        let state = State::take(&config.daemon.state)?;
+        let foundation = found(&config, &state)?;
+        let Foundation { core, journal, books, durable, meter, rendering } = foundation;
+        let system = |doing| move |source| DaemonError::System { doing, source };
+        let tasks = TaskTracker::new();
+        let closing = CancellationToken::new();
+        let links = Links::new(Arc::clone(&core), tasks.clone());
+        let orders = Arc::new(Orders::default());
+        let sight = Arc::new(Sight::new(state));
+        let clerk =
+            Clerk::start(books, &config.journal.directory, Arc::clone(&durable), meter.clone())
+                .map_err(system("start the books' thread"))?;
+        let release = Release {
+            core: Arc::clone(&core),
+            links: Arc::clone(&links),
+            journal,
+            keys: Arc::clone(&config.keys),
+            meter: meter.clone(),
+            clerk: clerk.clone(),
+            orders: Arc::clone(&orders),
+            durable: Arc::clone(&durable),
+        };
+        let (failed, failure) = oneshot::channel();
+        thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || drop(failed.send(release.run())))
+            .map_err(system("start the journal's thread"))?;
+        core.handle(Input::Start);
+        let mut listening = Vec::new();
+        for link in &config.links {
+            let address = links.open(of_link(link))?;
+            listening.extend(address.map(|address| (link.name.clone(), address)));
+        }
+        let ticker = Ticker {
+            core: Arc::clone(&core),
+            sight: Arc::clone(&sight),
+            meter,
+            disk_reserve_bytes: config.daemon.disk_reserve_bytes,
+        };
+        spawn(&tasks, &closing, ticker.run());
+        let roster = config.links.iter().map(|link| entry(link, &listening)).collect();
+        let desk = Desk {
+            core: Arc::clone(&core),
+            links: Arc::clone(&links),
+            clerk: clerk.clone(),
+            orders,
+            durable,
+            roster,
+            clearing: ClearingDesk {
+                directory: config.clearing.directory.clone(),
+                settings: config.clearing.settings.clone(),
+                names: config.links.iter().map(|link| (link.id, link.clearing.clone())).collect(),
+            },
+        };
+        let socket = control::bind(sight.state())?;
+        spawn(&tasks, &closing, control::serve(Arc::new(desk), socket, tasks.clone()));
+        let mut house = Self {
+            core,
+            links,
+            sight,
+            tasks,
+            closing,
+            failure,
+            listening,
+            console: None,
+            drain_ms_max: config.daemon.drain_ms_max,
+        };
+        house.show(&config, clerk, rendering).await?;
+        Ok(house)
+    }
+
+    /// Opens the window, if there is to be one.
+    async fn show(
+        &mut self,
+        config: &Config,
+        clerk: Clerk,
+        rendering: Option<Rendering>,
+    ) -> Result<(), DaemonError> {
+        let Some(address) = config.daemon.console else { return Ok(()) };
+        let listener = console::bind(address).await?;
+        let local = listener.local_addr();
+        let issuers = config.links.iter().filter(|link| link.answers);
+        let glass = Glass {
+            sight: Arc::clone(&self.sight),
+            links: Arc::clone(&self.links),
+            clerk,
+            issuers: issuers.map(|link| link.name.clone()).collect(),
+            rendering,
+        };
+        let stop = self.closing.clone().cancelled_owned();
+        self.console = local.ok();
+        tracing::info!(address = ?self.console, "the operator's window: /livez /readyz /metrics");
+        self.tasks.spawn(async move {
+            if let Err(fault) = console::serve(listener, Arc::new(glass), stop).await {
+                tracing::error!(%fault, "the operator's window is shut");
+            }
+        });
+        Ok(())
+    }
+
+    /// Where each listening link listens.
+    pub fn listening(&self) -> &[(String, SocketAddr)] {
+        &self.listening
+    }
+
+    /// Where the operator's window is.
+    pub const fn console(&self) -> Option<SocketAddr> {
+        self.console
+    }
+
+    /// Returns when the journal can no longer be written: nothing leaves any more.
+    pub async fn failed(&mut self) -> DaemonError {
+        match (&mut self.failure).await {
+            Ok(Err(fault)) => fault.into(),
+            Ok(Ok(())) | Err(_) => DaemonError::Lost,
+        }
+    }
+
+    /// Closes the house: nothing new is begun, what is in flight is waited for, and what is written is durable.
+    pub async fn drain(mut self) -> Result<(), DaemonError> {
+        let began = Instant::now();
+        self.sight.drains();
+        self.links.close_doors();
+        self.core.handle(Input::Drain);
+        let patience = Duration::from_millis(self.drain_ms_max);
+        while self.core.pulse().in_flight > 0 && began.elapsed() < patience {
+            tokio::select! {
+                fault = self.failed() => return Err(fault),
+                () = sleep(Duration::from_millis(10)) => {}
+            }
+        }
+        let in_flight = self.core.pulse().in_flight;
+        self.settle().await;
+        self.links.end_all("the switch stops");
+        let last_words = Instant::now();
+        while self.links.sessions_open() > 0 && last_words.elapsed() < LAST_WORDS {
+            sleep(Duration::from_millis(5)).await;
+        }
+        self.settle().await;
+        self.closing.cancel();
+        self.tasks.close();
+        // A task that does not end holds nothing that is not durable.
+        let _ended = timeout(LAST_WORDS, self.tasks.wait()).await;
+        self.core.tell_begun();
+        self.core.end();
+        let journal = (&mut self.failure).await.unwrap_or(Ok(()));
+        drop(State::clear(&State::socket(self.sight.state().directory())));
+        let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(ms, in_flight, "stopped; what was in flight is reversed at the next start");
+        Ok(journal?)
+    }
+
+    /// Waits until what is queued has been written, a little.
+    async fn settle(&self) {
+        for _ in 0..200 {
+            if self.core.pulse().idle {
+                return;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Journal and engine, as the last process left them.
+fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
+    let clock = Clock::start();
+    // In a second house of one process the first one counts.
+    let rendering = meter::install().ok();
+    let meter = Meter::new();
+    let (journal, recovery) = Journal::open(&config.journal)?;
+    let mut engine = Engine::new(config.engine(), Arc::clone(&config.keys));
+    let records = replay(&mut engine, &recovery)?;
+    let mut books = Books::open(state.directory(), Arc::clone(&config.keys))?;
+    let names: Vec<&str> = config.links.iter().map(|link| link.name.as_str()).collect();
+    books.name_links(&names)?;
+    let quarantine =
+        Quarantine::open(state.quarantine(), Arc::clone(&config.keys)).map_err(|source| {
+            DaemonError::System { doing: "read the list of refused frames", source }
+        })?;
+    let log = engine.tranlog();
+    tracing::info!(
+        ms = clock.ms(),
+        records,
+        next = recovery.next.0,
+        in_memory = log.len(),
+        open = log.open_total(),
+        in_flight = log.in_flight_total(),
+        day = %log.date(),
+        refused_frames = quarantine.len(),
+        "recovered"
+    );
+    let names = config.links.iter().map(|link| (link.id, link.name.clone()));
+    let narrator = Narrator::new(meter.clone(), names);
+    let dialects: HashMap<_, _> =
+        config.links.iter().map(|link| (link.id, Arc::clone(&link.dialect))).collect();
+    let durable = Arc::new(AtomicU64::new(recovery.next.0.saturating_sub(1)));
+    let core = Arc::new(Core::new(
+        engine,
+        (Arc::clone(&config.keys), quarantine),
+        narrator,
+        clock,
+        (dialects, config.daemon.queue_bytes_max),
+    ));
+    Ok(Foundation { core, journal, books, durable, meter, rendering })
+}
+
+fn replay(engine: &mut Engine, recovery: &Recovery) -> Result<usize, DaemonError> {
+    engine.begin_at(recovery.commits.first().map_or(recovery.next, |first| first.first));
+    let mut records = 0;
+    for commit in &recovery.commits {
+        for record in record::decode_all(&commit.blob, commit.first)? {
+            engine.replay(&record);
+            records += 1;
+        }
+    }
+    Ok(records)
+}
+
+/// Spawns something that ends when the house closes.
+fn spawn(
+    tasks: &TaskTracker,
+    closing: &CancellationToken,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    let closing = closing.clone();
+    tasks.spawn(async move {
+        closing.run_until_cancelled(work).await;
+    });
+}
+
+fn of_link(link: &Link) -> link::Settings {
+    let way = match &link.place {
+        Place::Listen { address, sessions_max } => {
+            Way::Listen { address: *address, sessions_max: *sessions_max }
+        }
+        Place::Dial { peers, sessions } => {
+            Way::Dial { addresses: peers.clone(), sessions: *sessions }
+        }
+    };
+    link::Settings {
+        name: link.name.clone(),
+        id: link.id,
+        way,
+        framing: link.framing,
+        outbox_bytes_max: link.outbox_bytes_max,
+        idle_ms_max: (link.idle_ms_max > 0).then_some(link.idle_ms_max),
+        frame_ms_max: link.frame_ms_max,
+        stall_ms_max: STALL_MS_MAX,
+    }
+}
+
+fn entry(link: &Link, listening: &[(String, SocketAddr)]) -> Entry {
+    let role = match (link.asks, link.answers) {
+        (true, true) => "both",
+        (true, false) => "asker",
+        (false, _) => "issuer",
+    };
+    let own = listening.iter().find(|(name, _)| *name == link.name);
+    Entry {
+        id: link.id,
+        name: link.name.clone(),
+        role,
+        dialect: link.dialect.name().to_owned(),
+        listens: own.map(|(_, address)| *address),
+    }
+}

@@ -1,0 +1,167 @@
+//! What commands answer, as JSON for people and programs: links, debts, a day's cut. Cards masked.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use crate::books::{Books, BooksError, CutReport};
+use crate::iso::{ElementNo, Wall};
+use crate::link::Snapshot;
+use crate::record::{Closing, Debt, DebtState, LinkId, Outcome, Standing};
+
+/// One link.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) id: LinkId,
+    pub(super) name: String,
+    pub(super) role: &'static str,
+    pub(super) dialect: String,
+    /// Where it listens; none when it dials.
+    pub(super) listens: Option<SocketAddr>,
+}
+
+/// The names of links, by number.
+#[derive(Clone, Debug)]
+pub(super) struct Names(BTreeMap<LinkId, String>);
+
+impl Names {
+    pub(super) fn new(roster: &[Entry]) -> Self {
+        Self(roster.iter().map(|entry| (entry.id, entry.name.clone())).collect())
+    }
+
+    fn of(&self, link: LinkId) -> Value {
+        // A link that the configuration no longer has is shown by its number.
+        self.0.get(&link).map_or_else(|| json!(link.0), |name| json!(name))
+    }
+}
+
+pub(super) fn link(entry: &Entry, sessions: &[Snapshot]) -> Value {
+    let own = sessions.iter().filter(|session| session.link == entry.name);
+    let sessions: Vec<Value> = own
+        .map(|session| {
+            json!({
+                "session": session.id,
+                "peer": session.peer.to_string(),
+                "outbox_bytes": session.outbox_bytes,
+            })
+        })
+        .collect();
+    json!({
+        "link": entry.name,
+        "role": entry.role,
+        "dialect": entry.dialect,
+        "listen": entry.listens.map(|address| address.to_string()),
+        "sessions": sessions,
+    })
+}
+
+/// How many lines of each list are shown.
+const LINES_MAX: u32 = 1000;
+
+/// An approval that nobody is known to have heard is shown when it is this old.
+const UNTOLD_MS: u64 = 5000;
+
+/// Everything that an operator may have to see to.
+pub(super) fn owed(books: &Books, names: &Names, now: Wall) -> Result<Vec<Value>, BooksError> {
+    let mut lines = Vec::new();
+    let mut counts = [0_usize; 3];
+    for standing in books.owed(LINES_MAX)? {
+        counts[0] += 1;
+        let debts = [("advice", &standing.advice), ("reversal", &standing.reversal)];
+        for (owing, debt) in debts {
+            if let Some(debt) = debt.as_ref().filter(|debt| is_open(debt)) {
+                let mut line = about(&standing, names);
+                line.insert("list".to_owned(), json!(state(debt)));
+                line.insert("owing".to_owned(), json!(owing));
+                line.insert(
+                    "reason".to_owned(),
+                    json!(format!("{:?}", debt.reason).to_lowercase()),
+                );
+                line.insert("since".to_owned(), json!(debt.since.to_string()));
+                line.insert("stan".to_owned(), json!(debt.trace.stan.to_string()));
+                line.insert("code".to_owned(), json!(debt.code.map(|code| code.to_string())));
+                lines.push(Value::Object(line));
+            }
+        }
+    }
+    for standing in books.delivery_unknown(Wall(now.0.saturating_sub(UNTOLD_MS)), LINES_MAX)? {
+        counts[1] += 1;
+        let mut line = about(&standing, names);
+        line.insert("list".to_owned(), json!("delivery-unknown"));
+        lines.push(Value::Object(line));
+    }
+    for orphan in books.orphans(LINES_MAX)? {
+        counts[2] += 1;
+        lines.push(json!({
+            "list": "orphan",
+            "lsn": orphan.lsn.0,
+            "issuer": names.of(orphan.link),
+            "at": orphan.at.to_string(),
+            "mti": orphan.mti.to_string(),
+            "stan": orphan.trace.map(|trace| trace.stan.to_string()),
+        }));
+    }
+    let [owed, delivery_unknown, orphans] = counts;
+    lines.push(json!({
+        "ok": true, "owed": owed, "delivery_unknown": delivery_unknown, "orphans": orphans,
+    }));
+    Ok(lines)
+}
+
+const fn is_open(debt: &Debt) -> bool {
+    !matches!(debt.state, DebtState::Closed(Closing::Final))
+}
+
+const fn state(debt: &Debt) -> &'static str {
+    match debt.state {
+        DebtState::Open => "owed",
+        DebtState::Closed(Closing::Provisional) => "unconfirmed",
+        DebtState::Closed(Closing::Dead) => "dead-letter",
+        DebtState::Closed(Closing::Final) => "settled",
+    }
+}
+
+fn about(standing: &Standing, names: &Names) -> serde_json::Map<String, Value> {
+    let mut line = serde_json::Map::new();
+    line.insert("txn".to_owned(), json!(standing.id.0));
+    let Some(sent) = standing.sent() else { return line };
+    let text = |no| {
+        sent.elements.get(no).map(|value| String::from_utf8_lossy(value).trim_end().to_owned())
+    };
+    line.insert("asker".to_owned(), names.of(sent.asker));
+    line.insert("issuer".to_owned(), names.of(sent.issuer));
+    line.insert("mti".to_owned(), json!(sent.mti.to_string()));
+    line.insert("at".to_owned(), json!(sent.at.to_string()));
+    line.insert("date".to_owned(), json!(sent.date.to_string()));
+    line.insert("card".to_owned(), json!(sent.card.as_ref().map(|card| card.masked.to_string())));
+    line.insert("amount".to_owned(), json!(text(ElementNo::AMOUNT)));
+    line.insert("currency".to_owned(), json!(text(ElementNo::CURRENCY)));
+    line.insert("terminal".to_owned(), json!(text(ElementNo::TERMINAL)));
+    let outcome = match &standing.outcome {
+        Outcome::InFlight => "in flight",
+        Outcome::Answered { .. } => "answered",
+        Outcome::Over { .. } => "over",
+        Outcome::Stored => "stored",
+    };
+    line.insert("outcome".to_owned(), json!(outcome));
+    line
+}
+
+/// A day that was cut, and its files.
+pub(super) fn cut(report: &CutReport) -> Value {
+    let files: Vec<Value> = report
+        .files
+        .iter()
+        .map(|file| json!({ "issuer": file.issuer, "name": file.name }))
+        .collect();
+    let positions: Value = serde_json::from_str(&report.balanced.json()).unwrap_or(Value::Null);
+    json!({
+        "ok": true,
+        "date": report.date.to_string(),
+        "directory": report.directory.display().to_string(),
+        "files": files,
+        "positions_files": report.positions,
+        "positions": positions,
+    })
+}

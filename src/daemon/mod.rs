@@ -1,0 +1,168 @@
+//! The shell: opens the house, carries out the engine's effects, closes it. Must not decide anything about money.
+
+mod clerk;
+mod clock;
+pub mod control;
+mod core;
+mod house;
+mod listing;
+mod narrator;
+mod orders;
+mod quarantine;
+mod release;
+mod state;
+mod ticker;
+mod view;
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::books::BooksError;
+use crate::config::Config;
+use crate::console::ConsoleError;
+use crate::journal::JournalError;
+use crate::link::LinkError;
+use crate::record::BadRecord;
+use crate::systemd;
+
+pub use house::House;
+pub use state::{State, StateError};
+
+/// Why the daemon does not run, or runs no more.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The state directory is not ours.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal's records cannot be read.
+    #[error("{0}; see `iso8583d journal verify`")]
+    Record(#[from] BadRecord),
+    /// The books cannot be opened.
+    #[error(transparent)]
+    Books(#[from] BooksError),
+    /// A link cannot be opened.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// There is no window.
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
+    /// The system refused.
+    #[error("cannot {doing}: {source}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The journal's thread ended though nothing had told it to.
+    #[error("the journal's thread is gone; nothing more leaves")]
+    Lost,
+}
+
+impl DaemonError {
+    /// What the process says to its parent: 74 when the journal cannot be used, else 1.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Journal(_) | Self::Record(_) | Self::Lost => 74,
+            Self::State(_)
+            | Self::Books(_)
+            | Self::Link(_)
+            | Self::Console(_)
+            | Self::System { .. } => 1,
+        }
+    }
+}
+
+/// Runs the switch until it is told to stop, and says how that went, on stderr and as an exit code.
+pub fn run(config: Config) -> ExitCode {
+    // A second subscriber in one process is the first one's business.
+    drop(
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .with_target(false)
+            .finish()
+            .try_init(),
+    );
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            tracing::error!("{fault}");
+            ExitCode::from(fault.exit_code())
+        }
+    }
+}
+
+fn serve(config: Config) -> Result<(), DaemonError> {
+    let system = |doing| move |source| DaemonError::System { doing, source };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.daemon.workers)
+        .thread_name("session")
+        .enable_all()
+        .build()
+        .map_err(system("start the threads of the sessions"))?;
+    let ran = runtime.block_on(async {
+        let mut signals = Signals::new().map_err(system("listen to signals"))?;
+        let mut house = House::open(config).await?;
+        tell(systemd::ready());
+        let drain = tokio::select! {
+            fault = house.failed() => return Err(fault),
+            () = signals.stop() => {
+                tell(systemd::stopping());
+                tracing::info!("stopping: new requests are declined, what is in flight is waited for; a second signal stops at once");
+                house.drain()
+            }
+        };
+        tokio::select! {
+            drained = drain => drained,
+            () = signals.stop() => {
+                tracing::warn!("stopped at once; what was in flight is reversed at the next start");
+                Ok(())
+            }
+        }
+    });
+    runtime.shutdown_background();
+    ran
+}
+
+/// The signals that the daemon listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns when the process is told to stop.
+    async fn stop(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => {
+                    tracing::info!("a reload was asked for: that is to come; until then, restart to read the configuration again. Nothing has changed");
+                }
+            }
+        }
+    }
+}
+
+/// The service manager's deafness is no reason to stop.
+fn tell(told: std::io::Result<()>) {
+    if let Err(fault) = told {
+        tracing::warn!(%fault, "the service manager was not told");
+    }
+}

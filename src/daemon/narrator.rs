@@ -1,0 +1,187 @@
+//! What happened, for counters and for people: one line each, rate-limited by link, without a byte of any message.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::codec::DecodeError;
+use crate::iso::ResponseCode;
+use crate::link::{Hush, Session};
+use crate::meter::{self, Meter};
+use crate::record::{LinkId, Verdict};
+use crate::switch::{Mark, Note};
+
+/// Tells notes to the counters and to the log.
+pub(super) struct Narrator {
+    meter: Meter,
+    links: HashMap<LinkId, Voice>,
+}
+
+/// One link: its name, and how much it has said.
+struct Voice {
+    name: String,
+    hush: Hush,
+}
+
+/// Says a line about a link, unless it has said enough for a while.
+macro_rules! say {
+    ($level:ident, $voice:expr, $line:literal $(, $($field:tt)*)?) => {
+        if let Some(voice) = $voice && let Some(kept) = voice.hush.may_say() {
+            tracing::$level!(link = voice.name, $($($field)*,)? kept, $line);
+        }
+    };
+}
+
+impl Narrator {
+    pub(super) fn new(meter: Meter, links: impl Iterator<Item = (LinkId, String)>) -> Self {
+        let voice = |(id, name)| (id, Voice { name, hush: Hush::default() });
+        Self { meter, links: links.map(voice).collect() }
+    }
+
+    pub(super) fn tell(&self, notes: &[Note]) {
+        for note in notes {
+            self.count(note);
+            self.say(note);
+        }
+    }
+
+    /// A frame is no message of its link's dialect.
+    pub(super) fn undecodable(&self, session: &Session<Mark>, fault: &DecodeError) {
+        session.meter().undecodable();
+        let voice = self.links.get(&session.link());
+        say!(warn, voice, "a frame is no message of this link's dialect; try `iso8583d decode` with other dialects on a sample of this peer",
+            session = session.id(), peer = %session.peer(), element = fault.element, offset = fault.offset, %fault);
+    }
+
+    /// A frame is on the list of those that broke the switch.
+    pub(super) fn quarantined(&self, session: &Session<Mark>) {
+        session.meter().undecodable();
+        let voice = self.links.get(&session.link());
+        say!(error, voice, "a frame was dropped: it is on the list of those that broke the switch, in the state directory's `quarantine`",
+            session = session.id(), peer = %session.peer());
+    }
+
+    fn count(&self, note: &Note) {
+        let meter = &self.meter;
+        match note {
+            Note::Forwarded { .. } => meter.forwarded(),
+            Note::Answered { verdict, ms, .. } => {
+                let verdict = match verdict {
+                    Verdict::Approved => meter::Verdict::Approved,
+                    Verdict::Declined => meter::Verdict::Declined,
+                    Verdict::Mismatched => meter::Verdict::Mismatched,
+                };
+                meter.answered(verdict, Duration::from_millis(*ms));
+            }
+            Note::Declined { code, .. } => meter.declined(*code),
+            Note::Refused { .. } => meter.declined(ResponseCode::FORMAT),
+            Note::OtherContent { .. } => meter.declined(ResponseCode::DUPLICATE),
+            Note::Overload { .. } => meter.overloaded(),
+            Note::TimedOut { .. } => meter.timed_out(),
+            Note::Late { .. } => meter.late(),
+            Note::Unmatched { .. } => meter.unmatched(),
+            Note::Replayed { .. } => meter.replayed(),
+            Note::Owed { .. } => meter.reversal_owed(),
+            Note::OwedClosed { .. } => meter.owed_closed(),
+            Note::Dead { .. } => meter.owed_dead(),
+            Note::ClockBehind { ms } => meter.wall_behind(Duration::from_millis(*ms)),
+            _ => {}
+        }
+    }
+
+    fn say(&self, note: &Note) {
+        let voice = |link: &LinkId| self.links.get(link);
+        match note {
+            Note::Declined { asker, code, why } => {
+                say!(info, voice(asker), "a request was declined here", %code, why);
+            }
+            Note::Refused { asker, why } => {
+                say!(warn, voice(asker), "a message was refused as it is", why);
+            }
+            Note::OtherContent { asker, mti } => {
+                say!(warn, voice(asker), "audit: a message has the key of an earlier one and other content; it was answered 94", %mti);
+            }
+            Note::Overload { asker } => {
+                say!(
+                    warn,
+                    voice(asker),
+                    "a limit is reached: raise in_flight_max, or find out what is slow"
+                );
+            }
+            Note::SignedOn { session, link } => {
+                say!(info, voice(link), "signed on: ready for requests", session = session.0);
+            }
+            Note::SignedOff { session, link } => {
+                say!(info, voice(link), "signed off", session = session.0);
+            }
+            Note::Silent { session, link } => {
+                say!(
+                    warn,
+                    voice(link),
+                    "the peer does not answer network management",
+                    session = session.0
+                );
+            }
+            Note::ClockBehind { ms } => {
+                tracing::error!(ms, "the wall clock is behind the last record: set it right");
+            }
+            Note::Carried { open } => {
+                tracing::debug!(open, "everything open was written down again")
+            }
+            _ => self.say_of_issuer(note),
+        }
+    }
+
+    fn say_of_issuer(&self, note: &Note) {
+        let voice = |link: &LinkId| self.links.get(link);
+        match note {
+            Note::TimedOut { issuer } => {
+                say!(warn, voice(issuer), "no answer in time: declined, and a reversal is owed");
+            }
+            Note::Withdrawn { issuer } => {
+                say!(
+                    warn,
+                    voice(issuer),
+                    "a request never left for its issuer: declined, and nothing is owed"
+                );
+            }
+            Note::Undelivered { issuer } => {
+                say!(warn, voice(issuer), "an approval reached nobody: a reversal is owed");
+            }
+            Note::Late { issuer, approved, .. } => {
+                say!(warn, voice(issuer), "an answer came after its request was over", approved);
+            }
+            Note::Mismatched { issuer, element } => {
+                say!(
+                    warn,
+                    voice(issuer),
+                    "audit: an answer does not echo its request: declined, and a reversal is owed. If this network does not echo that element, take it out of the dialect's `echo`",
+                    element
+                );
+            }
+            Note::Unmatched { link, mti, why, .. } => {
+                say!(warn, voice(link), "a response that nothing waits for", %mti, why);
+            }
+            Note::Orphan { link } => {
+                say!(
+                    error,
+                    voice(link),
+                    "an approval of which nothing is known, not even by the books: see `iso8583d ctl owed`"
+                );
+            }
+            Note::Dead { issuer, owing, code } => {
+                let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+                say!(
+                    error,
+                    voice(issuer),
+                    "an owed message was given up: see `iso8583d ctl owed`",
+                    ?owing,
+                    code
+                );
+            }
+            Note::OwedClosed { issuer, owing, provisional } => {
+                say!(info, voice(issuer), "an owed message was settled", ?owing, provisional);
+            }
+            _ => {}
+        }
+    }
+}
