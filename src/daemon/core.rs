@@ -19,7 +19,7 @@ use crate::dialect::Dialect;
 use crate::framing::Frame;
 use crate::iso::{Mono, Wall};
 use crate::link::{Session, Upstairs};
-use crate::record::{LinkId, Lsn};
+use crate::record::LinkId;
 use crate::seal::Keys;
 use crate::switch::{Action, Arrival, Effects, Engine, Input, Mark, SessionId, Unreadable};
 
@@ -71,7 +71,6 @@ pub(super) struct Pulse {
     pub(super) in_flight: usize,
     pub(super) open: usize,
     pub(super) queue_bytes: usize,
-    pub(super) tail: Lsn,
     /// The journal's thread has nothing to do.
     pub(super) idle: bool,
     pub(super) turns: u64,
@@ -199,7 +198,6 @@ impl Core {
             in_flight: usize::try_from(log.in_flight_total()).unwrap_or(usize::MAX),
             open: log.open_total(),
             queue_bytes: inner.queue.bytes,
-            tail: inner.engine.tail(),
             idle: inner.sleeping,
             turns: inner.turns,
         }

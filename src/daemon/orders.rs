@@ -28,7 +28,8 @@ impl Orders {
     pub(super) fn done(&self, id: OrderId, result: OrderResult) {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         if let Some(sender) = waiting {
-            drop(sender.send(result));
+            // An answer that nobody waits for any more is dropped.
+            sender.send(result).ok();
         }
     }
 }
