@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Report};
+use crate::daemon::{self, DaemonError};
 use crate::sim::SimError;
 use crate::tools::journal::ShowError;
 
@@ -32,6 +33,11 @@ const AFTER_HELP: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 65 bad da
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the switch until it is told to stop
+    Run {
+        /// The configuration
+        config: PathBuf,
+    },
     /// Look a configuration through, tell everything that is wrong with it, and start nothing
     Check {
         /// The configuration
@@ -64,6 +70,9 @@ enum Failure {
     /// Lines of the input that are no messages were told one by one.
     #[error("{bad} of {all} lines are bad")]
     Data { bad: u64, all: u64 },
+    /// The daemon, which has told its story.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
     /// The journal, or its text.
     #[error(transparent)]
     Journal(#[from] ShowError),
@@ -97,6 +106,10 @@ pub fn main() -> ExitCode {
 impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Run { config } => {
+                let config = config::load(&config).map_err(Failure::Faults)?;
+                Ok(daemon::run(config)?)
+            }
             Self::Check { config } => check(&config),
             Self::Decode(decode) => decode.run(),
             Self::Encode(encode) => encode.run(),
@@ -144,6 +157,7 @@ impl Failure {
         match self {
             Self::Faults(_) => 78,
             Self::Data { .. } => 65,
+            Self::Daemon(fault) => fault.exit_code(),
             Self::Journal(ShowError::Journal(_) | ShowError::Record(_)) => 74,
             Self::Journal(ShowError::Output(_))
             | Self::Sim(_)

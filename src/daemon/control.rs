@@ -30,7 +30,7 @@ use crate::switch::{Input, Order, OrderResult};
 
 /// What may be asked of a running daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(tag = "ask", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Command {
     /// The links and their sessions.
     Links,

@@ -14,8 +14,6 @@ mod state;
 mod ticker;
 mod view;
 
-use std::process::ExitCode;
-
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -78,24 +76,13 @@ impl DaemonError {
     }
 }
 
-/// Runs the switch until it is told to stop, and says how that went, on stderr and as an exit code.
-pub fn run(config: Config) -> ExitCode {
+/// Runs the switch until it is told to stop. What it has to say goes to stderr.
+pub fn run(config: Config) -> Result<(), DaemonError> {
+    let log =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
     // A second subscriber in one process is the first one's business.
-    drop(
-        tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .with_ansi(false)
-            .with_target(false)
-            .finish()
-            .try_init(),
-    );
-    match serve(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            tracing::error!("{fault}");
-            ExitCode::from(fault.exit_code())
-        }
-    }
+    log.finish().try_init().ok();
+    serve(config)
 }
 
 fn serve(config: Config) -> Result<(), DaemonError> {
