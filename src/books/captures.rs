@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{Books, BooksError, CutError, Each, Frozen, Hash, follow, tables};
+use super::{Books, BooksError, CutError, Each, Frozen, Hash, rows, tables};
 use crate::clearing::{Capture, Kind};
 use crate::iso::{BusinessDate, Wall};
 use crate::record::{LinkId, Lsn, TxnId};
@@ -144,7 +144,7 @@ impl Frozen for Books {
                 let txn = TxnId(row.get::<_, i64>(0)?.cast_unsigned());
                 let kind = if row.get(1)? { Kind::Opposite } else { Kind::Presentment };
                 let blob = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
-                Ok((txn, kind, follow::standing(txn, blob)?))
+                Ok((txn, kind, rows::standing(txn, blob)?))
             };
             let (txn, kind, standing) = read()?;
             each(txn, Capture::of(&standing, kind, &self.keys))?;

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::params;
 
-use super::columns::{Changing, ms, text};
+use super::columns::ms;
+use super::rows::Row;
 use super::{Books, BooksError, State, tables};
 use crate::clearing;
-use crate::iso::{BusinessDate, Class, ElementNo, Wall};
+use crate::iso::{BusinessDate, Class, Wall};
 use crate::journal::Reader;
 use crate::record::{self, LinkId, Lsn, Opening, Record, Sent, Standing, Trace, TxnId, Undo};
 use crate::seal::Tag;
@@ -34,18 +35,6 @@ pub struct Progress {
 
 /// Transactions that the next records are likely to change, as the tables have them.
 pub(super) type Recent = HashMap<TxnId, Row>;
-
-/// A transaction on its way into the tables.
-#[derive(Clone, Debug)]
-pub(super) struct Row {
-    standing: Standing,
-    captured: Option<BusinessDate>,
-    opposed: Option<BusinessDate>,
-    /// Whether the tables know it.
-    stored: bool,
-    /// Whether this batch changed it.
-    changed: bool,
-}
 
 /// One batch.
 struct Batch<'a> {
@@ -95,32 +84,6 @@ impl Books {
             position: state.position,
             records: state.position.0.saturating_sub(before.0),
         })
-    }
-
-    /// A transaction as the tables have it.
-    fn row(&self, txn: TxnId) -> Result<Option<Row>, BooksError> {
-        let mut ask = self
-            .connection
-            .prepare_cached("SELECT standing, captured, opposed FROM transactions WHERE txn = ?")?;
-        let found = ask
-            .query_row([txn.0.cast_signed()], |row| {
-                Ok((row.get_ref(0)?.as_blob()?.to_vec(), row.get(1)?, row.get(2)?))
-            })
-            .optional()?;
-        let Some((blob, captured, opposed)) = found else { return Ok(None) };
-        let standing = standing(txn, &blob)?;
-        let date = |day: Option<i64>| day.and_then(tables::date);
-        let (captured, opposed) = (date(captured), date(opposed));
-        Ok(Some(Row { standing, captured, opposed, stored: true, changed: false }))
-    }
-}
-
-/// A standing from the books.
-pub(super) fn standing(txn: TxnId, blob: &[u8]) -> Result<Standing, BooksError> {
-    let lsn = Lsn(txn.0);
-    match record::decode(blob, lsn)? {
-        (Record::Carried(standing), _) => Ok(*standing),
-        _ => Err(record::BadRecord { lsn, what: "it is no standing" }.into()),
     }
 }
 
@@ -276,8 +239,7 @@ impl Batch<'_> {
         let mut blob = Vec::with_capacity(1024);
         for row in changed {
             row.capture(cut);
-            self.books.write(row, &mut blob)?;
-            (row.stored, row.changed) = (true, false);
+            row.write(self.books, &mut blob)?;
         }
         let connection = &self.books.connection;
         self.keys.sort_unstable();
@@ -305,156 +267,3 @@ impl Batch<'_> {
         Ok(())
     }
 }
-
-impl Row {
-    const fn new(standing: Standing) -> Self {
-        Self { standing, captured: None, opposed: None, stored: false, changed: true }
-    }
-
-    /// Whether, and on which day, it clears. What was cut stays as it was cut: a claim that falls later is
-    /// taken back on the next day that is cut.
-    fn capture(&mut self, cut: BusinessDate) {
-        let claims = clearing::claims(&self.standing);
-        match self.captured {
-            None if claims => self.captured = self.standing.date().map(|date| date.max(cut.next())),
-            Some(day) if !claims && cut < day => self.captured = None,
-            Some(_) if !claims && self.opposed.is_none() => self.opposed = Some(cut.next()),
-            _ => {}
-        }
-    }
-}
-
-impl Books {
-    fn write(&self, row: &Row, blob: &mut Vec<u8>) -> Result<(), BooksError> {
-        let standing = &row.standing;
-        let id = standing.id.0.cast_signed();
-        let now = Changing::of(standing);
-        let (captured, opposed) = (row.captured.map(tables::day), row.opposed.map(tables::day));
-        let undone_by = standing.undone_by.map(|txn| txn.0.cast_signed());
-        let heard = standing.heard.word();
-        blob.clear();
-        // The bytes of a carry: the card is sealed already, so the position does not matter.
-        record::encode(
-            &Record::Carried(Box::new(standing.clone())),
-            Lsn(standing.id.0),
-            &self.keys,
-            blob,
-        );
-        let blob = blob.as_slice();
-        if row.stored {
-            self.connection.prepare_cached(UPDATE)?.execute(params![
-                now.amount,
-                now.outcome,
-                now.outcome_at,
-                now.code,
-                now.approval,
-                heard,
-                standing.told,
-                now.advice,
-                now.reversal,
-                now.untold,
-                now.owes,
-                captured,
-                opposed,
-                undone_by,
-                blob,
-                id
-            ])?;
-            return Ok(());
-        }
-        let mut insert = self.connection.prepare_cached(INSERT)?;
-        match &standing.opening {
-            Opening::Request(sent) | Opening::Advice(sent) => {
-                let of = |no| text(&sent.elements, no);
-                let card = sent.card.as_ref();
-                let masked = card.and_then(|card| std::str::from_utf8(card.masked.as_bytes()).ok());
-                insert.execute(params![
-                    id,
-                    standing.opening.word(),
-                    sent.asker.0,
-                    sent.issuer.0,
-                    digits(&sent.mti.ascii()),
-                    of(ElementNo::PROCESSING_CODE),
-                    of(ElementNo::STAN),
-                    of(ElementNo::RRN),
-                    of(ElementNo::TERMINAL),
-                    of(ElementNo::MERCHANT),
-                    masked,
-                    card.map(|card| card.token.0.to_be_bytes()),
-                    of(ElementNo::CURRENCY),
-                    tables::day(sent.date),
-                    ms(sent.at),
-                    now.amount,
-                    now.outcome,
-                    now.outcome_at,
-                    now.code,
-                    now.approval,
-                    heard,
-                    standing.told,
-                    now.advice,
-                    now.reversal,
-                    now.untold,
-                    now.owes,
-                    captured,
-                    opposed,
-                    undone_by,
-                    blob,
-                    None::<i64>
-                ])?
-            }
-            Opening::Reversal(undo) => {
-                let none = None::<&str>;
-                let original = undo.original.map(|txn| txn.0.cast_signed());
-                insert.execute(params![
-                    id,
-                    standing.opening.word(),
-                    undo.asker.0,
-                    None::<u32>,
-                    digits(&undo.mti.ascii()),
-                    none,
-                    none,
-                    none,
-                    none,
-                    none,
-                    none,
-                    None::<[u8; 16]>,
-                    none,
-                    None::<i64>,
-                    ms(undo.at),
-                    now.amount,
-                    now.outcome,
-                    now.outcome_at,
-                    now.code,
-                    now.approval,
-                    heard,
-                    standing.told,
-                    now.advice,
-                    now.reversal,
-                    now.untold,
-                    now.owes,
-                    captured,
-                    opposed,
-                    undone_by,
-                    blob,
-                    original
-                ])?
-            }
-        };
-        Ok(())
-    }
-}
-
-fn digits(ascii: &[u8]) -> &str {
-    std::str::from_utf8(ascii).unwrap_or_default()
-}
-
-const INSERT: &str = "INSERT INTO transactions (
-    txn, opening, asker, issuer, mti, processing_code, stan, rrn, terminal, merchant, card, token, currency, date, at,
-    amount, outcome, outcome_at, code, approval, heard, told, advice, reversal, untold, owes, captured, opposed,
-    undone_by, standing, original
-) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
-
-const UPDATE: &str = "UPDATE transactions SET
-    amount = ?, outcome = ?, outcome_at = ?, code = ?, approval = ?, heard = ?, told = ?, advice = ?, reversal = ?,
-    untold = ?, owes = ?, captured = ?, opposed = ?, undone_by = ?, standing = ?
-WHERE txn = ?";

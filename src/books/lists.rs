@@ -3,8 +3,8 @@
 use rusqlite::{OptionalExtension as _, Params, params};
 
 use super::columns::ms;
-use super::follow::{self, BUCKET_BITS};
-use super::{Books, BooksError};
+use super::follow::BUCKET_BITS;
+use super::{Books, BooksError, rows};
 use crate::iso::{Mti, Stan, Transmission, Wall};
 use crate::record::{LinkId, Lsn, Standing, Trace, TxnId};
 use crate::seal::Tag;
@@ -121,7 +121,7 @@ impl Books {
         while let Some(row) = rows.next()? {
             let txn = TxnId(row.get::<_, i64>(0)?.cast_unsigned());
             let blob = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-            standings.push(follow::standing(txn, blob)?);
+            standings.push(rows::standing(txn, blob)?);
         }
         Ok(standings)
     }

@@ -8,6 +8,7 @@ mod columns;
 mod cut;
 mod follow;
 mod lists;
+mod rows;
 mod tables;
 
 use std::fs::{DirBuilder, OpenOptions};
