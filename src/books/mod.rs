@@ -130,3 +130,6 @@ impl Books {
         self.state.cut
     }
 }
+
+#[cfg(test)]
+mod tests;
