@@ -12,6 +12,7 @@ pub mod pos;
 pub mod purchase;
 pub mod street;
 pub mod terminal;
+pub mod world;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

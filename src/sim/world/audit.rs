@@ -1,0 +1,561 @@
+//! What must hold: at each message, at each effect, after each recovery, and strictly at the end. Changes nothing.
+
+use crate::codec::{self, Message};
+use crate::iso::{BusinessDate, Class, ElementNo};
+use crate::planted::{self, Bug};
+use crate::record::{
+    Approval, Closing, Debt, DebtState, Opening, Outcome, Owing, Reason, Record, Standing, TxnId,
+    Unanswered, Verdict,
+};
+use crate::switch::{Action, Duplicate, Mark, Note, Undelivered};
+
+use super::World;
+use super::asker::{Copy, Purchase, Unsent, Words};
+use super::follow::{self, Past, approved_amount};
+use super::issuer::{Entry, Key, code_of, original_key};
+use super::mix::ASKERS;
+use super::reached::Rare;
+use super::story::{self, PurchaseId, outcome_line, text};
+
+/// How long a healed world may take to come to rest, milliseconds.
+const REST_MS: u64 = 60 * 60_000;
+/// For how many seconds nothing may be open before a world is at rest: longer than an issuer dawdles.
+const CALM: u32 = 20;
+
+impl World {
+    /// Counts the rare states that the engine says it met.
+    pub(super) fn count_note(&mut self, note: &Note) {
+        let restarted = self.host.life > 0;
+        let rare = match note {
+            Note::Replayed { .. } => {
+                if restarted {
+                    self.reached.count(Rare::ReplayedAfterRestart);
+                }
+                Rare::Replayed
+            }
+            Note::Late { approved, after_close, .. } => {
+                if *approved {
+                    self.reached.count(Rare::LateApproval);
+                }
+                if *approved && *after_close {
+                    self.reached.count(Rare::LateAfterClose);
+                }
+                Rare::Late
+            }
+            Note::Undone { known: false, .. } => Rare::ReversalFirst,
+            Note::Undone { in_flight: true, .. } => Rare::ReversedInFlight,
+            Note::Owed { reason: Reason::Settle, .. } => Rare::Settled,
+            Note::OwedSent { repeat: true, .. } => Rare::Retried,
+            Note::Joined { .. } => Rare::Joined,
+            Note::OtherContent { .. } => Rare::OtherContent,
+            Note::TimedOut { .. } => Rare::TimedOut,
+            Note::Withdrawn { .. } => Rare::Withdrawn,
+            Note::Undelivered { .. } => Rare::Undelivered,
+            Note::Mismatched { .. } => Rare::Mismatched,
+            Note::Unmatched { .. } => Rare::Unmatched,
+            Note::Orphan { .. } => Rare::Orphan,
+            Note::Stored { .. } => Rare::Stored,
+            Note::Dead { .. } => Rare::Dead,
+            Note::Unreadable { .. } => Rare::Unreadable,
+            Note::Refused { .. } => Rare::Refused,
+            Note::Overload { .. } => Rare::Overload,
+            Note::Declined { .. } => Rare::Declined,
+            Note::Restored => Rare::Restored,
+            _ => return,
+        };
+        self.reached.count(rare);
+    }
+
+    /// The purchase that a record is about; remembers what it opens.
+    pub(super) fn about_record(&mut self, lsn: u64, record: &Record) -> Option<PurchaseId> {
+        let subject = match record {
+            Record::Sent(sent) | Record::Stored(sent) => {
+                let purchase = story::number(sent.elements.get(ElementNo::RRN)?)?;
+                self.subjects.insert(TxnId(lsn), purchase);
+                return Some(purchase);
+            }
+            Record::Undone(undo) => undo.original?,
+            Record::Answered { txn, .. }
+            | Record::Over { txn, .. }
+            | Record::Late { txn, .. }
+            | Record::Owed { txn, .. }
+            | Record::Closed { txn, .. } => *txn,
+            Record::Told { txns } => *txns.first()?,
+            Record::Restored(standing) | Record::Carried(standing) => standing.id,
+            Record::Unmatched { .. } => return Some(0),
+            _ => return None,
+        };
+        self.subjects.get(&subject).copied().or(Some(0))
+    }
+
+    /// Remembers in which process a purchase was opened, and whether its trace numbers wrapped.
+    pub(super) fn note_record(&mut self, record: &Record) {
+        if let Record::Undone(undo) = record {
+            self.known_keys.extend([undo.key, undo.original_key]);
+        }
+        let (Record::Sent(sent) | Record::Stored(sent)) = record else { return };
+        self.known_keys.insert(sent.key);
+        if sent.trace.stan.get() == 1 && !self.mix.stans.is_empty() {
+            self.reached.count(Rare::Wrapped);
+        }
+        let life = self.host.life;
+        let purchase = sent.elements.get(ElementNo::RRN).and_then(story::number);
+        if let Some(purchase) = purchase.and_then(|id| self.purchase_mut(id)) {
+            purchase.opened = Some(life);
+        }
+    }
+
+    /// An effect as it is made: an approval that stands, a debt that is open.
+    pub(super) fn check_made(&mut self, action: &Action, records: &[Record]) {
+        let Action::Send { session, body, mark, .. } = action else { return };
+        let Some(engine) = self.host.engine.as_ref() else { return };
+        let standing = |txn: TxnId| engine.tranlog().standing(txn);
+        match *mark {
+            Mark::Approval(txn) => {
+                // What has left memory, or was reversed, within the same input stood when it was told.
+                let owed =
+                    |record: &Record| matches!(record, Record::Owed { txn: of, .. } if *of == txn);
+                let stands = standing(txn).is_none_or(Standing::stands_approved);
+                if !stands && !records.iter().any(owed) {
+                    let purchase = standing(txn).and_then(follow::purchase_of);
+                    self.blame(purchase, || "an approval is told that does not stand".to_owned());
+                }
+            }
+            Mark::Owed(txn, owing) => {
+                if standing(txn).is_some_and(|standing| standing.open_debt(owing).is_none()) {
+                    let purchase = standing(txn).and_then(follow::purchase_of);
+                    self.blame(purchase, || format!("{owing:?} sent, and none is owed"));
+                }
+            }
+            Mark::Request(_) => {}
+            Mark::Plain => {
+                let Some(conn) = self.host.sessions.get(session).and_then(|id| self.conns.get(*id))
+                else {
+                    return;
+                };
+                let link = conn.link;
+                if link < ASKERS {
+                    let body = body.clone();
+                    self.note_unsent(link, body);
+                }
+            }
+        }
+    }
+
+    /// A decline of what was never forwarded is remembered in memory only; the audit must know which.
+    fn note_unsent(&mut self, link: usize, body: Vec<u8>) {
+        let Some(plan) = self.mix.plans.get(link) else { return };
+        let Ok(message) = codec::decode(&plan.settings.dialect, body.into()) else { return };
+        let Some(id) = story::purchase_of(&message) else { return };
+        let declines = code_of(&message).is_some_and(|code| !plan.settings.dialect.approves(code));
+        if !declines || message.mti().class() == Class::Reversal {
+            return;
+        }
+        let (life, at, wall_ahead) = (self.host.life, self.time, self.host.wall_ahead);
+        let journaled = self.truth.of_purchase(id).next().is_some();
+        let count = self.host.unsent + 1;
+        let Some(purchase) = self.purchase_mut(id) else { return };
+        if !journaled && purchase.opened != Some(life) {
+            purchase.unsent = Some(Unsent { life, at, wall_ahead, count });
+            self.host.unsent = count;
+        }
+    }
+
+    /// Whether a decline may have been forgotten meanwhile.
+    fn may_be_forgotten(&self, unsent: Unsent) -> bool {
+        let settings = &self.mix.settings;
+        let others = usize::try_from(self.host.unsent - unsent.count).unwrap_or(usize::MAX);
+        unsent.life != self.host.life
+            || unsent.wall_ahead != self.host.wall_ahead
+            || self.time - unsent.at >= settings.window_ms
+            || others + 2 >= settings.entries_max
+    }
+
+    /// What an asker is told: the same words, and approvals that are durable and true.
+    pub(super) fn check_words(&mut self, id: PurchaseId, asked: &Copy, words: &Words) {
+        let Some(purchase) = self.purchase_ref(id) else { return };
+        let code = words.code.as_slice();
+        let approves = matches!(code, b"00" | b"08" | b"10" | b"11");
+        let forestalled = matches!(purchase.mti, 120 | 220) && purchase.undo.is_some();
+        let wrong = if asked.altered {
+            (approves && !forestalled).then(|| "a copy with another amount was approved".to_owned())
+        } else if code == b"94" {
+            let plain =
+                purchase.copies.len() > 1 && self.mix.settings.duplicate == Duplicate::Refuse;
+            (!plain).then(|| "a true copy was called a duplicate".to_owned())
+        } else if approves {
+            self.wrong_approval(purchase, id, asked, words)
+        } else {
+            self.wrong_decline(purchase, id, words)
+        };
+        if let Some(wrong) = wrong {
+            self.blame(Some(id), || wrong);
+        }
+    }
+
+    fn wrong_approval(
+        &self,
+        purchase: &Purchase,
+        id: PurchaseId,
+        asked: &Copy,
+        words: &Words,
+    ) -> Option<String> {
+        let approved = |past: &&Past| match &past.standing.outcome {
+            Outcome::Answered { verdict, .. } => *verdict == Verdict::Approved,
+            Outcome::Stored => true,
+            Outcome::InFlight | Outcome::Over { .. } => false,
+        };
+        let Some(past) = self.truth.of_purchase(id).find(approved) else {
+            // An advice whose reversal came before it cancels out, and is answered 00 though nothing was stored.
+            let forestalled = matches!(purchase.mti, 120 | 220) && purchase.undo.is_some();
+            return (!forestalled)
+                .then(|| "told approved, and no durable record says so".to_owned());
+        };
+        if !self.vouched(&past.standing) {
+            return Some("told approved, and no issuer said so on its own link".to_owned());
+        }
+        if let Some(before) = &purchase.declined
+            && !purchase.unsent.is_some_and(|unsent| self.may_be_forgotten(unsent))
+        {
+            return Some(format!("told {} and then approved", before.code.escape_ascii()));
+        }
+        if let Some(before) = &purchase.approved
+            && before != words
+        {
+            return Some("approved twice, with different words".to_owned());
+        }
+        let request = matches!(purchase.mti, 100 | 200);
+        let undone = purchase.undo.as_ref().and_then(|undo| undo.acked.as_ref());
+        if let Some((_, at)) = undone
+            && request
+            && *at < asked.at
+        {
+            return Some("approved after its reversal was acknowledged".to_owned());
+        }
+        None
+    }
+
+    /// Whether the issuer of an approved request ever said so, rightly and on its own link.
+    fn vouched(&self, standing: &Standing) -> bool {
+        let Opening::Request(sent) = &standing.opening else { return true };
+        let key = follow::wire_key(sent.mti.class(), sent.trace);
+        let own = |entry: Option<&Entry>| entry.is_some_and(|entry| entry.said);
+        self.issuers.iter().any(|issuer| {
+            let link = self.mix.plans.get(issuer.link).map(|plan| plan.settings.id);
+            link == Some(sent.issuer) && own(issuer.ledger.get(&key))
+        })
+    }
+
+    fn wrong_decline(&self, purchase: &Purchase, id: PurchaseId, words: &Words) -> Option<String> {
+        let undone =
+            |past: &Past| past.standing.reversal.is_some() || past.standing.undone_by.is_some();
+        if let Some(before) = &purchase.approved
+            && !self.truth.of_purchase(id).any(undone)
+            && purchase.undo.is_none()
+        {
+            let (before, now) = (before.code.escape_ascii(), words.code.escape_ascii());
+            return Some(format!("told {before} and then {now}, and nothing was reversed"));
+        }
+        let said = self.truth.of_purchase(id).find_map(|past| match &past.standing.outcome {
+            Outcome::Answered { verdict: Verdict::Declined, added, .. } => {
+                added.get(ElementNo::RESPONSE_CODE).map(<[u8]>::to_vec)
+            }
+            _ => None,
+        });
+        let other = said.filter(|said| *said != words.code)?;
+        Some(format!(
+            "the issuer declined with {}, and the asker heard {}",
+            other.escape_ascii(),
+            words.code.escape_ascii()
+        ))
+    }
+
+    /// A request or an advice as it reaches its issuer: durable, and what its asker asked.
+    pub(super) fn check_forwarded(
+        &mut self,
+        issuer: usize,
+        key: &Key,
+        message: &Message,
+        id: PurchaseId,
+    ) {
+        let Some(link) = self.link_of(issuer) else { return };
+        if self.truth.of_pair(link, *key).is_none() {
+            return self
+                .blame(Some(id), || "a message left before its record was durable".to_owned());
+        }
+        let Some(purchase) = self.purchase_ref(id) else { return };
+        let same = [3, 4, 12, 13, 18, 22, 25, 32, 41, 42, 49].into_iter().find(|no| {
+            let no = ElementNo::of(*no);
+            purchase.elements.get(no).unwrap_or_default() != text(message, no)
+        });
+        if let Some(no) = same {
+            self.blame(Some(id), || format!("element {no} is not what its asker wrote"));
+        }
+    }
+
+    /// An owed message as it reaches its issuer for the first time: durable, about a real original, in its card's order.
+    pub(super) fn check_owed_order(&mut self, issuer: usize, key: &Key, message: &Message) {
+        let purchase = story::purchase_of(message);
+        let Some(link) = self.link_of(issuer) else { return };
+        let Some(past) = self.truth.of_pair(link, *key) else {
+            return self.blame(purchase, || {
+                "an owed message left before its record was durable".to_owned()
+            });
+        };
+        let Some(sent) = past.standing.sent() else { return };
+        let mut wrong = None;
+        if message.mti().class() == Class::Reversal {
+            let named = original_key(&text(message, ElementNo::ORIGINAL));
+            let real = follow::wire_key(sent.mti.class(), sent.trace);
+            let declined = matches!(
+                &past.standing.outcome,
+                Outcome::Answered { verdict: Verdict::Declined, .. }
+            );
+            if named != Some(real) {
+                wrong = Some("element 90 names another message than the one it reverses");
+            } else if declined && past.standing.heard == Approval::Declined {
+                wrong = Some("a request that was declined in time is reversed");
+            }
+        }
+        let debt_at = |past: &Past| {
+            past.owed_at.first().filter(|_| past.owed_at.len() == 1).map(|(_, at)| *at)
+        };
+        let mine = debt_at(past);
+        let token = sent.card.as_ref().map(|card| card.token);
+        let overtaken = token.is_some()
+            && mine.is_some()
+            && self.truth.pasts.values().any(|other| {
+                let same_card = other.standing.sent().is_some_and(|other| {
+                    other.issuer == sent.issuer
+                        && other.card.as_ref().map(|card| card.token) == token
+                });
+                let open = [Owing::Advice, Owing::Reversal]
+                    .iter()
+                    .any(|owing| other.standing.open_debt(*owing).is_some());
+                same_card
+                    && open
+                    && other.standing.id != past.standing.id
+                    && debt_at(other).is_some_and(|at| Some(at) < mine)
+            });
+        if overtaken {
+            wrong = Some("what is owed for one card went out of order");
+        }
+        if let Some(wrong) = wrong {
+            self.blame(purchase, || wrong.to_owned());
+        }
+    }
+
+    /// What is bounded stays within its bounds.
+    pub(super) fn check_bounds(&mut self) {
+        let Some(engine) = self.host.engine.as_ref() else { return };
+        let (log, settings) = (engine.tranlog(), &self.mix.settings);
+        let open = log.open().count();
+        if log.len() > settings.entries_max + open + 64 {
+            let len = log.len();
+            return self
+                .blame(None, || format!("{len} transactions in memory, {open} of them open"));
+        }
+        let in_flight = |standing: &&Standing| standing.outcome == Outcome::InFlight;
+        let total = log.open().filter(in_flight).count();
+        let over = settings.links.iter().any(|link| {
+            let on_it =
+                |standing: &&Standing| standing.sent().is_some_and(|sent| sent.issuer == link.id);
+            let count = log.open().filter(in_flight).filter(on_it).count();
+            count > usize::try_from(link.in_flight_max).unwrap_or(usize::MAX)
+        });
+        if over || total > usize::try_from(settings.in_flight_max).unwrap_or(usize::MAX) {
+            self.blame(None, || format!("{total} requests in flight, beyond a limit"));
+        }
+    }
+
+    /// Every approval in a ledger clears, or is reversed, or is pending, or is on the operator's list.
+    pub(super) fn audit_ledgers(&mut self, strictly: bool) {
+        let mut wrong = None;
+        for (place, issuer) in self.issuers.iter().enumerate() {
+            let Some(link) = self.link_of(place) else { continue };
+            for (key, entry) in issuer.ledger.iter().filter(|(_, entry)| entry.approved) {
+                let stale =
+                    self.purchase_ref(entry.purchase).is_some_and(|purchase| purchase.stale);
+                let fault = match self.truth.of_pair(link, *key) {
+                    None => Some("approved by its issuer, and no record knows it".to_owned()),
+                    Some(past) => wrong_standing(&past.standing, entry, strictly),
+                };
+                if let Some(fault) = fault.filter(|_| !stale && wrong.is_none()) {
+                    wrong = Some((entry.purchase, fault));
+                }
+            }
+        }
+        if let Some((purchase, fault)) = wrong {
+            self.blame(Some(purchase), || fault);
+        }
+    }
+
+    /// Whether faults have been on for long enough after the last purchase.
+    pub(super) fn faults_had_time(&self) -> bool {
+        self.time >= self.last_purchase_at + 12_000
+    }
+
+    /// Looks whether everything has come to rest; then cuts what is left, and ends.
+    pub(super) fn rest(&mut self) {
+        let waits = self.purchases.iter().position(Purchase::waits);
+        let open = self.host.engine.as_ref().and_then(|engine| engine.tranlog().open().next());
+        let stuck = open.map(|standing| (standing.id, outcome_line(&standing.outcome)));
+        let busy =
+            self.host.engine.is_none() || !self.disk.quiet() || !self.host.questions.is_empty();
+        let late = self.time > self.healed_at + REST_MS;
+        if waits.is_none() && stuck.is_none() && !busy {
+            self.calm += 1;
+        } else {
+            self.calm = 0;
+        }
+        if late && self.calm == 0 {
+            let about = stuck.as_ref().and_then(|(txn, _)| self.truth.purchase(*txn));
+            let about = about.or_else(|| waits.and_then(|place| u32::try_from(place + 1).ok()));
+            return self.blame(about, || {
+                format!("an hour after the last fault, still open: {stuck:?}, or an asker waits")
+            });
+        }
+        if self.calm < CALM || self.host.ordering {
+            return;
+        }
+        if self.last_cuts < 2 {
+            self.last_cuts += 1;
+            self.order_cut();
+        } else if self.books.position == self.disk.durable() {
+            self.quiet = true;
+        } else {
+            self.follow_later();
+        }
+    }
+
+    /// A cut's files are written; the books froze its membership at its record, unless a mistake is planted.
+    pub(super) fn write_files(&mut self, date: BusinessDate) {
+        if planted::is(Bug::CutFromLaggingBooks) {
+            self.books.freeze_late(date);
+        }
+    }
+
+    /// Everything has come to rest: every purchase, every ledger and every line is held against the others.
+    pub(super) fn audit_end(&mut self) {
+        self.audit_ledgers(true);
+        for (place, id) in (0..self.purchases.len()).zip(1..) {
+            let Some(purchase) = self.purchases.get(place).filter(|purchase| !purchase.stale)
+            else {
+                continue;
+            };
+            if let Some(wrong) = self.wrong_end(purchase, id) {
+                return self.blame(Some(id), || wrong);
+            }
+        }
+        let mut wrong = None;
+        for (txn, past) in &self.truth.pasts {
+            let fault = self.wrong_lines(*txn, past);
+            wrong = wrong.or_else(|| Some((follow::purchase_of(&past.standing), fault?)));
+        }
+        let opposites = self.books.lines.iter().filter(|line| line.opposite).count();
+        self.reached.add(Rare::Opposite, u64::try_from(opposites).unwrap_or(0));
+        if let Some((purchase, fault)) = wrong {
+            self.blame(purchase, || fault);
+        }
+    }
+
+    fn wrong_end(&self, purchase: &Purchase, id: PurchaseId) -> Option<String> {
+        let standing =
+            self.truth.of_purchase(id).filter(|past| past.standing.stands_approved()).count();
+        if standing > 1 {
+            return Some("one purchase is approved twice".to_owned());
+        }
+        let undone = purchase.undo.as_ref().is_some_and(|undo| undo.acked.is_some());
+        if undone && standing > 0 {
+            return Some("reversed by its asker, and it clears".to_owned());
+        }
+        if purchase.approved.is_none() || purchase.undo.is_some() || standing == 1 {
+            return None;
+        }
+        let reason = self.truth.of_purchase(id).find_map(|past| past.first_reason);
+        let as_configured = reason == Some(Reason::Undelivered)
+            && self.mix.settings.undelivered == Undelivered::Reverse
+            && self.host.life > 0;
+        (!as_configured).then(|| format!("told approved, and then undone: {reason:?}"))
+    }
+
+    /// Each approved financial transaction is in one cut, and its opposite in another; the sums are the issuer's.
+    fn wrong_lines(&self, txn: TxnId, past: &Past) -> Option<String> {
+        let standing = &past.standing;
+        let stale = follow::purchase_of(standing)
+            .and_then(|id| self.purchase_ref(id))
+            .is_some_and(|purchase| purchase.stale);
+        if !follow::is_financial(standing) || stale {
+            return None;
+        }
+        let count = |opposite| {
+            let mine = |line: &&follow::Line| line.txn == txn && line.opposite == opposite;
+            self.books.lines.iter().filter(mine).count()
+        };
+        let (there, back) = (count(false), count(true));
+        if there > 1 || back > there {
+            return Some(format!(
+                "#{} is cleared {there} times and taken back {back} times",
+                txn.0
+            ));
+        }
+        let clears = there > back;
+        if clears != standing.stands_approved() {
+            return Some(format!(
+                "#{}: clears {clears}, stands {}",
+                txn.0,
+                standing.stands_approved()
+            ));
+        }
+        let sent = standing.sent()?;
+        let key = follow::wire_key(sent.mti.class(), sent.trace);
+        let bank = self
+            .issuers
+            .iter()
+            .enumerate()
+            .find(|(place, _)| self.link_of(*place) == Some(sent.issuer))?;
+        let booked = bank.1.ledger.get(&key).filter(|entry| entry.approved && !entry.reversed);
+        if is_listed(standing) {
+            return None;
+        }
+        let cleared = if clears { approved_amount(standing) } else { None };
+        let booked = booked.filter(|entry| entry.financial).map(|entry| entry.amount);
+        (cleared != booked)
+            .then(|| format!("#{}: the file has {cleared:?}, the issuer {booked:?}", txn.0))
+    }
+
+    /// The link of an issuer.
+    fn link_of(&self, issuer: usize) -> Option<crate::record::LinkId> {
+        self.mix.plans.get(issuer + ASKERS).map(|plan| plan.settings.id)
+    }
+}
+
+/// What is wrong with the standing of something that its issuer approved.
+fn wrong_standing(standing: &Standing, entry: &Entry, strictly: bool) -> Option<String> {
+    let clears = standing.stands_approved();
+    let told = || {
+        let reversal = standing.reversal.as_ref().map(|debt| (debt.reason, debt.state, debt.code));
+        format!("{}, reversal {reversal:?}", outcome_line(&standing.outcome))
+    };
+    if entry.reversed {
+        return clears.then(|| format!("reversed at its issuer, and it clears: {}", told()));
+    }
+    let state = |debt: &Option<Debt>| debt.as_ref().map(|debt| debt.state);
+    let reversal = state(&standing.reversal);
+    let pending =
+        matches!(reversal, Some(DebtState::Open | DebtState::Closed(Closing::Provisional)))
+            || standing.outcome == Outcome::InFlight;
+    let begun = !matches!(&standing.outcome, Outcome::Over { why: Unanswered::NeverBegun, .. });
+    if clears || is_listed(standing) || (pending && begun && !strictly) {
+        return None;
+    }
+    Some(format!("approved by its issuer, and neither cleared nor reversed: {}", told()))
+}
+
+/// Whether it is on the operator's list.
+fn is_listed(standing: &Standing) -> bool {
+    let dead = |debt: &Option<Debt>| {
+        debt.as_ref().is_some_and(|debt| debt.state == DebtState::Closed(Closing::Dead))
+    };
+    dead(&standing.advice) || dead(&standing.reversal)
+}

@@ -1,0 +1,295 @@
+//! What follows from the durable records: every transaction's standing, what was cut, what an operator sees.
+//!
+//! One of these is the truth of the audit, at the last durable record; one is the books, some way behind.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::iso::{BusinessDate, Class, ElementNo};
+use crate::planted::{self, Bug};
+use crate::record::{LinkId, Lsn, Opening, Outcome, Reason, Record, Standing, Trace, TxnId};
+use crate::seal::Tag;
+use crate::tranlog::{self, Ask};
+
+use super::issuer::{self, Key};
+use super::story::{self, PurchaseId};
+
+/// A line of a day's clearing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// The day whose file it is in.
+    pub(super) date: BusinessDate,
+    /// What it clears.
+    pub(super) txn: TxnId,
+    /// Whether it takes an earlier line back.
+    pub(super) opposite: bool,
+}
+
+/// A transaction, and what the audit asks about its past.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    /// How it stands.
+    pub(super) standing: Standing,
+    /// Why its first reversal was owed.
+    pub(super) first_reason: Option<Reason>,
+    /// The position of the record under which each pair of its debts is owed.
+    pub(super) owed_at: Vec<(Trace, Lsn)>,
+}
+
+/// The sum of the durable records up to a position.
+#[derive(Debug, Default)]
+pub(super) struct Follower {
+    /// The next commit to follow.
+    pub(super) next: usize,
+    /// The last record that was followed.
+    pub(super) position: Lsn,
+    /// Every transaction that ever was.
+    pub(super) pasts: BTreeMap<TxnId, Past>,
+    keys: HashMap<Tag, TxnId>,
+    /// Every pair that was ever given, with what it was given for.
+    pairs: HashMap<(LinkId, u8, Trace), TxnId>,
+    /// The same, as the pairs look on a wire: element 7 has no year there.
+    wire: HashMap<(LinkId, Key), TxnId>,
+    /// The latest transaction of each pair, element 11 alone.
+    stans: HashMap<(LinkId, u8, u32), TxnId>,
+    /// The transactions of a purchase.
+    purchases: HashMap<PurchaseId, Vec<TxnId>>,
+    /// Unmatched approvals that nobody knows.
+    pub(super) orphans: BTreeSet<(LinkId, Option<Trace>)>,
+    /// The lines of all days.
+    pub(super) lines: Vec<Line>,
+    /// Reversals of cleared transactions that wait for the next cut.
+    opposites: Vec<TxnId>,
+    /// The last date that was cut.
+    pub(super) cut: BusinessDate,
+    /// The first thing that cannot be.
+    pub(super) broken: Option<(Option<PurchaseId>, String)>,
+}
+
+impl Follower {
+    /// Takes the next record.
+    pub(super) fn follow(&mut self, lsn: Lsn, record: &Record) {
+        self.position = lsn;
+        match record {
+            Record::Sent(_) | Record::Stored(_) | Record::Undone(_) => {
+                if let Some(standing) = tranlog::opened(TxnId(lsn.0), record) {
+                    self.open(standing);
+                }
+                if let Record::Undone(undo) = record
+                    && let Some(original) = undo.original
+                {
+                    self.change(original, lsn, record);
+                }
+            }
+            Record::Answered { txn, .. }
+            | Record::Over { txn, .. }
+            | Record::Late { txn, .. }
+            | Record::Closed { txn, .. } => self.change(*txn, lsn, record),
+            Record::Owed { txn, trace, reason, .. } => {
+                self.owe(*txn, lsn, *trace, *reason);
+                self.change(*txn, lsn, record);
+            }
+            Record::Told { txns } => txns.iter().for_each(|txn| self.change(*txn, lsn, record)),
+            Record::Unmatched { link, trace, orphan: true, .. } => {
+                self.orphans.insert((*link, *trace));
+            }
+            Record::Cut { date, .. } => self.freeze(*date),
+            Record::Restored(standing) | Record::Carried(standing) => self.compare(standing),
+            Record::Unmatched { .. }
+            | Record::Opened { .. }
+            | Record::CarryBegins { .. }
+            | Record::CarryEnds { .. } => {}
+        }
+    }
+
+    /// What an engine may ask.
+    pub(super) fn look_up(&self, ask: &Ask, untimed: &BTreeSet<LinkId>) -> Option<&Standing> {
+        let txn = match ask {
+            Ask::Key(key) => self.keys.get(key),
+            Ask::Trace { link, class, trace } if untimed.contains(link) => {
+                self.stans.get(&(*link, class.digit(), trace.stan.get()))
+            }
+            Ask::Trace { link, class, trace } => self.pairs.get(&(*link, class.digit(), *trace)),
+        };
+        self.pasts.get(txn?).map(|past| &past.standing)
+    }
+
+    /// How a transaction stands.
+    pub(super) fn standing(&self, txn: TxnId) -> Option<&Standing> {
+        self.pasts.get(&txn).map(|past| &past.standing)
+    }
+
+    /// The transaction to which a pair was given.
+    pub(super) fn of_pair(&self, link: LinkId, key: Key) -> Option<&Past> {
+        self.pasts.get(self.wire.get(&(link, key))?)
+    }
+
+    /// The transactions that were opened for a purchase, its asker's reversals apart.
+    pub(super) fn of_purchase(&self, purchase: PurchaseId) -> impl Iterator<Item = &Past> {
+        let txns = self.purchases.get(&purchase).map(Vec::as_slice).unwrap_or_default();
+        txns.iter().filter_map(|txn| self.pasts.get(txn))
+    }
+
+    /// Whether an element 11 is far from all that a link was given, so that nothing of it can be meant by mistake.
+    pub(super) fn is_far(&self, link: LinkId, stan: u32) -> bool {
+        let near = |(of, _, given): &(LinkId, u8, u32)| *of == link && given.abs_diff(stan) < 200;
+        !self.stans.keys().any(near)
+    }
+
+    /// The purchase of a transaction.
+    pub(super) fn purchase(&self, txn: TxnId) -> Option<PurchaseId> {
+        purchase_of(self.standing(txn)?)
+    }
+
+    /// The membership of a day, by the books as they stand: what a planted mistake does in place of `freeze`.
+    pub(super) fn freeze_late(&mut self, date: BusinessDate) {
+        let members = self.members(|of| of == date);
+        self.lines.extend(members.into_iter().map(|txn| Line { date, txn, opposite: false }));
+        let opposites = std::mem::take(&mut self.opposites);
+        self.lines.extend(opposites.into_iter().map(|txn| Line { date, txn, opposite: true }));
+    }
+
+    /// A day is cut by this very record: what stands is what clears.
+    fn freeze(&mut self, date: BusinessDate) {
+        let from = self.cut;
+        self.cut = date;
+        if planted::is(Bug::CutFromLaggingBooks) {
+            return;
+        }
+        let members = self.members(|of| from < of && of <= date);
+        self.lines.extend(members.into_iter().map(|txn| Line { date, txn, opposite: false }));
+        let opposites = std::mem::take(&mut self.opposites);
+        self.lines.extend(opposites.into_iter().map(|txn| Line { date, txn, opposite: true }));
+    }
+
+    fn members(&self, of: impl Fn(BusinessDate) -> bool) -> Vec<TxnId> {
+        let clears = |standing: &Standing| {
+            is_financial(standing) && standing.stands_approved() && standing.date().is_some_and(&of)
+        };
+        self.pasts.iter().filter(|(_, past)| clears(&past.standing)).map(|(txn, _)| *txn).collect()
+    }
+
+    fn open(&mut self, standing: Standing) {
+        let txn = standing.id;
+        let purchase = purchase_of(&standing);
+        match &standing.opening {
+            Opening::Request(sent) | Opening::Advice(sent) => {
+                self.name(sent.key, txn, purchase);
+                let class = sent.mti.class();
+                self.pair((sent.issuer, class, sent.trace), txn, purchase);
+                if let Some(purchase) = purchase {
+                    self.purchases.entry(purchase).or_default().push(txn);
+                }
+                if sent.date <= self.cut {
+                    self.break_rule(
+                        purchase,
+                        format!("{} is stamped with a date that was cut", sent.mti),
+                    );
+                }
+            }
+            Opening::Reversal(undo) => {
+                // A reversal may come again when its own key has left memory; it hears the same, which its asker checks.
+                self.keys.insert(undo.key, txn);
+                if undo.original.is_none() {
+                    self.keys.insert(undo.original_key, txn);
+                }
+            }
+        }
+        let owed_at = standing.advice.iter().map(|debt| (debt.trace, Lsn(txn.0))).collect();
+        self.pasts.insert(txn, Past { standing, first_reason: None, owed_at });
+    }
+
+    fn owe(&mut self, txn: TxnId, lsn: Lsn, trace: Trace, reason: Reason) {
+        let purchase = self.purchase(txn);
+        let Some(past) = self.pasts.get_mut(&txn) else { return };
+        let Some(sent) = past.standing.sent().cloned() else { return };
+        let again = past.standing.reversal.is_some();
+        let cleared = is_financial(&past.standing)
+            && past.standing.stands_approved()
+            && sent.date <= self.cut;
+        past.first_reason = past.first_reason.or(Some(reason));
+        past.owed_at.push((trace, lsn));
+        if cleared {
+            self.opposites.push(txn);
+        }
+        if again && !matches!(reason, Reason::Late | Reason::Settle) {
+            self.break_rule(purchase, format!("a second reversal is owed, because {reason:?}"));
+        }
+        self.pair((sent.issuer, Class::Reversal, trace), txn, purchase);
+    }
+
+    fn change(&mut self, txn: TxnId, lsn: Lsn, record: &Record) {
+        match self.pasts.get_mut(&txn) {
+            Some(past) => tranlog::fold(&mut past.standing, lsn, record),
+            None => {
+                self.break_rule(None, format!("a record about #{}, which no record opened", txn.0));
+            }
+        }
+    }
+
+    /// What is carried or restored is what its records sum up to.
+    fn compare(&mut self, standing: &Standing) {
+        let purchase = purchase_of(standing);
+        match self.pasts.get(&standing.id) {
+            Some(past) if past.standing == *standing => {}
+            Some(_) => self.break_rule(
+                purchase,
+                format!("#{} is written down again in another state", standing.id.0),
+            ),
+            None => self.break_rule(
+                purchase,
+                format!("#{} is carried, and no record opened it", standing.id.0),
+            ),
+        }
+    }
+
+    fn name(&mut self, key: Tag, txn: TxnId, purchase: Option<PurchaseId>) {
+        if self.keys.insert(key, txn).is_some() {
+            self.break_rule(purchase, "one asker's key opened two transactions".to_owned());
+        }
+    }
+
+    fn pair(
+        &mut self,
+        (link, class, trace): (LinkId, Class, Trace),
+        txn: TxnId,
+        purchase: Option<PurchaseId>,
+    ) {
+        self.stans.insert((link, class.digit(), trace.stan.get()), txn);
+        self.wire.insert((link, wire_key(class, trace)), txn);
+        if self.pairs.insert((link, class.digit(), trace), txn).is_some() {
+            self.break_rule(purchase, format!("elements 7 and 11 recur: {trace:?}"));
+        }
+    }
+
+    fn break_rule(&mut self, purchase: Option<PurchaseId>, what: String) {
+        if self.broken.is_none() {
+            self.broken = Some((purchase, what));
+        }
+    }
+}
+
+/// A pair as an issuer sees it.
+pub(super) fn wire_key(class: Class, trace: Trace) -> Key {
+    let transmission = issuer::digits(&trace.transmission.ascii()).unwrap_or(0);
+    (class.digit(), transmission, trace.stan.get())
+}
+
+/// Whether it moves money by itself: class 2.
+pub(super) fn is_financial(standing: &Standing) -> bool {
+    standing.sent().is_some_and(|sent| sent.mti.class() == Class::Financial)
+}
+
+/// The purchase that a standing is about.
+pub(super) fn purchase_of(standing: &Standing) -> Option<PurchaseId> {
+    story::number(standing.sent()?.elements.get(ElementNo::RRN)?)
+}
+
+/// What is approved, in minor units: the answer's amount where it has one.
+pub(super) fn approved_amount(standing: &Standing) -> Option<i64> {
+    let asked = standing.sent()?.elements.get(ElementNo::AMOUNT);
+    let answered = match &standing.outcome {
+        Outcome::Answered { added, .. } => added.get(ElementNo::AMOUNT),
+        Outcome::InFlight | Outcome::Over { .. } | Outcome::Stored => None,
+    };
+    std::str::from_utf8(answered.or(asked)?).ok()?.parse().ok()
+}

@@ -1,0 +1,497 @@
+//! Issuers: each has a ledger, and the ledgers are the truth about money. Written from the standard, not from the engine.
+//!
+//! An issuer may be slow, silent, late, forgetful or wrong about elements; it never denies what it approved.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::codec::{Draft, Message};
+use crate::iso::{Class, ElementNo, Elements, Function, Mti, ResponseCode};
+
+use super::net::ConnId;
+use super::reached::Rare;
+use super::story::{self, PurchaseId, text};
+use super::{Event, World, mti_of};
+
+/// What an issuer tells one message from another by: class, element 7 and element 11, as numbers.
+pub(super) type Key = (u8, u64, u32);
+
+/// A line of a ledger: what an issuer decided about a request, or booked for an advice.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a small fact of its own about a decision"
+)]
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// For which purchase.
+    pub(super) purchase: PurchaseId,
+    /// What was approved, in minor units.
+    pub(super) amount: i64,
+    /// Whether it moves money by itself.
+    pub(super) financial: bool,
+    /// Whether it was approved.
+    pub(super) approved: bool,
+    /// Whether that was undone.
+    pub(super) reversed: bool,
+    /// Whether a whole and right approval was ever said on the issuer's own link.
+    pub(super) said: bool,
+    code: &'static str,
+    /// What the message said: card, amount, terminal.
+    content: Vec<u8>,
+}
+
+/// A message of ours that is owed, as the issuer saw it.
+#[derive(Clone, Debug)]
+struct OwedSeen {
+    original: Vec<u8>,
+    firsts: u32,
+    /// Its answer, once it was processed.
+    settled: Option<&'static str>,
+}
+
+/// One issuer.
+#[derive(Debug)]
+pub(super) struct Issuer {
+    /// Its link, by its place among the plans.
+    pub(super) link: usize,
+    /// What it decided.
+    pub(super) ledger: BTreeMap<Key, Entry>,
+    owed: BTreeMap<Key, OwedSeen>,
+    /// Originals that were reversed before they came, where it remembers that.
+    forestalled: BTreeSet<Key>,
+    network_stan: u32,
+}
+
+impl Issuer {
+    /// An issuer with an empty ledger.
+    pub(super) const fn new(link: usize) -> Self {
+        Self {
+            link,
+            ledger: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            forestalled: BTreeSet::new(),
+            network_stan: 0,
+        }
+    }
+}
+
+/// How one request is answered.
+#[derive(Debug)]
+struct Manner {
+    code: Option<&'static str>,
+    amount: Option<i64>,
+    stan: Option<Vec<u8>>,
+    /// Over which link, if not its own.
+    over: Option<usize>,
+    delay: u64,
+    again: bool,
+}
+
+impl World {
+    /// A message reaches an issuer.
+    pub(super) fn issuer_reads(&mut self, conn: ConnId, issuer: usize, message: Message) {
+        let mti = message.mti();
+        match (mti.class(), mti.function()) {
+            (Class::Network, _) => self.network_reads(conn, &message),
+            (Class::Authorization | Class::Financial, Function::Request) => {
+                let slow = if self.rng.chance(self.mix.issuing.slow) {
+                    // Never longer than `settle`: beyond that no rule helps.
+                    self.rng.below(self.mix.settle_ms() / 3)
+                } else {
+                    0
+                };
+                self.later(1 + slow, Event::Decide { conn, issuer, message: Box::new(message) });
+            }
+            (Class::Authorization | Class::Financial, Function::Advice) => {
+                let slow =
+                    if self.rng.chance(self.mix.issuing.slow) { self.rng.below(8_000) } else { 0 };
+                self.later(1 + slow, Event::Decide { conn, issuer, message: Box::new(message) });
+            }
+            (Class::Reversal, Function::Request | Function::Advice) => {
+                self.issuer_reverses(conn, issuer, &message);
+            }
+            _ => self.blame(story::purchase_of(&message), || format!("an issuer got an {mti}")),
+        }
+    }
+
+    /// A network management message at a peer: answered, or taken as the answer to its own.
+    pub(super) fn network_reads(&mut self, conn: ConnId, message: &Message) {
+        if message.mti().is_response() {
+            return;
+        }
+        let repeated = [ElementNo::TRANSMISSION, ElementNo::STAN, ElementNo::NETWORK_CODE];
+        let mut own = message.elements(repeated.into_iter().collect());
+        own.set(ElementNo::RESPONSE_CODE, b"00");
+        self.say(conn, message.mti().response(), &own);
+    }
+
+    /// A peer signs on by itself.
+    pub(super) fn sign_on(&mut self, conn: ConnId, issuer: usize) {
+        let Some(issuer) = self.issuers.get_mut(issuer) else { return };
+        issuer.network_stan += 1;
+        let stan = format!("{:06}", issuer.network_stan);
+        let mut own = Elements::default();
+        own.set(ElementNo::TRANSMISSION, &self.now().wall.transmission().ascii());
+        own.set(ElementNo::STAN, stan.as_bytes());
+        own.set(ElementNo::NETWORK_CODE, b"001");
+        self.say(conn, mti_of(800), &own);
+    }
+
+    /// The issuer decides about a request or books an advice.
+    pub(super) fn decide(&mut self, conn: ConnId, issuer: usize, message: &Message) {
+        let key = key_of(message);
+        let Some(purchase) = story::purchase_of(message) else {
+            return self.blame(None, || "a request without its reference".to_owned());
+        };
+        let advice = message.mti().function() == Function::Advice;
+        self.check_forwarded(issuer, &key, message, purchase);
+        let content = content_of(message);
+        let Some(bank) = self.issuers.get_mut(issuer) else { return };
+        let known = bank.ledger.get(&key);
+        if let Some(entry) = known {
+            let same = entry.content == content && advice;
+            if !same {
+                let what = format!("one pair carried two messages: {}", story::Shown(message));
+                return self.blame(Some(purchase), || what);
+            }
+        }
+        if advice {
+            return self.book(conn, issuer, message);
+        }
+        let forestalled = bank.forestalled.contains(&key);
+        let issuing = &self.mix.issuing;
+        let asked = number(message, ElementNo::AMOUNT);
+        let (code, amount) = if forestalled || self.rng.chance(issuing.decline) {
+            (if self.rng.chance(500) { "51" } else { "05" }, 0)
+        } else if self.rng.chance(issuing.partial) && asked > 1 {
+            ("10", asked / 2)
+        } else {
+            ("00", asked)
+        };
+        let entry = Entry {
+            purchase,
+            amount,
+            financial: message.mti().class() == Class::Financial,
+            approved: matches!(code, "00" | "10"),
+            reversed: false,
+            said: false,
+            code,
+            content,
+        };
+        let shown = format!("issuer {issuer} decides {code} for {}", story::Shown(message));
+        self.story.tell(self.time, Some(purchase), || shown);
+        let manner = self.manner(issuer, &entry, message);
+        if let Some(bank) = self.issuers.get_mut(issuer) {
+            bank.ledger.insert(key, entry);
+        }
+        if let Some(manner) = manner {
+            self.answer(conn, issuer, message, &manner);
+        }
+    }
+
+    /// Whether, when and how a decision is told.
+    fn manner(&mut self, issuer: usize, entry: &Entry, message: &Message) -> Option<Manner> {
+        let issuing = self.mix.issuing.clone();
+        if self.rng.chance(issuing.silent) {
+            return None;
+        }
+        let mut manner = Manner {
+            code: Some(entry.code),
+            amount: (entry.code == "10").then_some(entry.amount),
+            stan: None,
+            over: None,
+            delay: self.rng.below(30),
+            again: self.rng.chance(issuing.twice),
+        };
+        if self.rng.chance(issuing.late) {
+            manner.delay = self.rng.between((500, 9_000));
+        }
+        if self.rng.chance(issuing.wrong_stan) {
+            let stan = (number(message, ElementNo::STAN) + 500_000) % 1_000_000;
+            manner.stan = Some(format!("{stan:06}").into_bytes());
+        } else if self.rng.chance(issuing.other_content) {
+            manner.amount = Some(number(message, ElementNo::AMOUNT) + 100);
+        } else if self.rng.chance(issuing.no_code) {
+            manner.code = None;
+        } else if self.rng.chance(issuing.other_link) {
+            let own = self.issuers.get(issuer).map(|issuer| issuer.link);
+            let stan = key_of(message).2;
+            // Not where the same numbers are in use: there it would be that link's own answer.
+            let others: Vec<usize> = self
+                .mix
+                .issuers()
+                .filter(|(link, plan)| {
+                    Some(*link) != own && self.truth.is_far(plan.settings.id, stan)
+                })
+                .map(|(link, _)| link)
+                .collect();
+            manner.over = self.rng.pick(&others);
+        }
+        Some(manner)
+    }
+
+    fn answer(&mut self, conn: ConnId, issuer: usize, message: &Message, manner: &Manner) {
+        let Some(own_link) = self.issuers.get(issuer).map(|issuer| issuer.link) else { return };
+        let Some(plan) = self.mix.plans.get(manner.over.unwrap_or(own_link)) else { return };
+        let dialect = &plan.settings.dialect;
+        let mut own = message.elements(dialect.echo());
+        if let Some(code) = manner.code {
+            own.set(ElementNo::RESPONSE_CODE, code.as_bytes());
+            if matches!(code, "00" | "10") {
+                let approval = format!("{:06}", self.rng.below(1_000_000));
+                own.set(ElementNo::APPROVAL_CODE, approval.as_bytes());
+            }
+        }
+        if let Some(amount) = manner.amount {
+            own.set(ElementNo::AMOUNT, format!("{amount:012}").as_bytes());
+        }
+        if let Some(stan) = &manner.stan {
+            own.set(ElementNo::STAN, stan);
+        }
+        let Some(mti) = message.mti().response() else { return };
+        let mut body = Vec::new();
+        if (Draft { mti, own: &own, copied: None }).encode(dialect, &mut body).is_err() {
+            return self.blame(story::purchase_of(message), || {
+                "an issuer cannot write its answer".to_owned()
+            });
+        }
+        let right = manner.stan.is_none()
+            && manner.over.is_none()
+            && manner.amount.is_none_or(|amount| amount <= number(message, ElementNo::AMOUNT))
+            && manner.code.is_some();
+        let says = Says {
+            link: manner.over.unwrap_or(own_link),
+            conn: manner.over.is_none().then_some(conn),
+            body,
+            vouches: right.then(|| (issuer, key_of(message))),
+        };
+        if manner.again {
+            let after = manner.delay + 1 + self.rng.below(3_000);
+            self.later(after, Event::Say(Box::new(says.clone())));
+        }
+        self.later(manner.delay, Event::Say(Box::new(says)));
+    }
+
+    /// The issuer books an advice, or refuses it.
+    fn book(&mut self, conn: ConnId, issuer: usize, message: &Message) {
+        let key = key_of(message);
+        let Some(purchase) = story::purchase_of(message) else { return };
+        let original = content_of(message);
+        if !self.check_owed(issuer, &key, message, &original) {
+            return;
+        }
+        let refused = self.refusal();
+        let Some(bank) = self.issuers.get_mut(issuer) else { return };
+        let Some(seen) = bank.owed.get_mut(&key) else { return };
+        let code = seen.settled.or(refused).unwrap_or("00");
+        if !matches!(code, "91" | "96") {
+            seen.settled = Some(code);
+        }
+        if code == "00" {
+            bank.ledger.entry(key).or_insert_with(|| Entry {
+                purchase,
+                amount: number(message, ElementNo::AMOUNT),
+                financial: message.mti().class() == Class::Financial,
+                approved: true,
+                reversed: false,
+                said: true,
+                code: "00",
+                content: original,
+            });
+        }
+        self.acknowledge(conn, issuer, message, code);
+    }
+
+    /// A reversal: of what is in the ledger, or of something that the issuer does not know.
+    fn issuer_reverses(&mut self, conn: ConnId, issuer: usize, message: &Message) {
+        let key = key_of(message);
+        let original = text(message, ElementNo::ORIGINAL);
+        if !self.check_owed(issuer, &key, message, &original) {
+            return;
+        }
+        let refused = self.refusal();
+        let forgets = self.rng.chance(600);
+        let says_not_found = self.rng.chance(self.mix.issuing.not_found);
+        let Some(named) = original_key(&original) else {
+            return self.blame(story::purchase_of(message), || {
+                "a reversal without its original".to_owned()
+            });
+        };
+        let Some(bank) = self.issuers.get_mut(issuer) else { return };
+        let Some(seen) = bank.owed.get_mut(&key) else { return };
+        let mut undid_late = false;
+        let code = if let Some(code) = seen.settled {
+            code
+        } else if let Some(code) = refused {
+            code
+        } else if let Some(entry) = bank.ledger.get_mut(&named) {
+            undid_late = entry.approved
+                && !entry.reversed
+                && bank
+                    .owed
+                    .values()
+                    .any(|other| other.original == original && other.settled.is_some());
+            entry.reversed = entry.approved;
+            "00"
+        } else {
+            if !forgets {
+                bank.forestalled.insert(named);
+            }
+            self.reached.count(Rare::ReversalFirstAtIssuer);
+            if says_not_found { "25" } else { "00" }
+        };
+        if undid_late {
+            self.reached.count(Rare::SettleFound);
+        }
+        if let Some(seen) = bank.owed.get_mut(&key)
+            && !matches!(code, "91" | "96")
+        {
+            seen.settled = Some(code);
+        }
+        self.acknowledge(conn, issuer, message, code);
+    }
+
+    /// Why an owed message is refused this time, if it is.
+    fn refusal(&mut self) -> Option<&'static str> {
+        if self.rng.chance(self.mix.issuing.retry) {
+            return self.rng.pick(&["91", "96"]);
+        }
+        if self.rng.chance(self.mix.issuing.refuse) {
+            return self.rng.pick(&["12", "30"]);
+        }
+        None
+    }
+
+    /// Whether an owed message may come like this: one original under one pair, and x0 at most once.
+    fn check_owed(&mut self, issuer: usize, key: &Key, message: &Message, original: &[u8]) -> bool {
+        let purchase = story::purchase_of(message);
+        let first = !message.mti().is_repeat();
+        let Some(bank) = self.issuers.get_mut(issuer) else { return false };
+        let fresh = !bank.owed.contains_key(key);
+        let seen = bank.owed.entry(*key).or_insert_with(|| OwedSeen {
+            original: original.to_vec(),
+            firsts: 0,
+            settled: None,
+        });
+        seen.firsts += u32::from(first);
+        if seen.original != original {
+            self.blame(purchase, || "one pair carried two owed messages".to_owned());
+            return false;
+        }
+        if seen.firsts > 1 {
+            self.blame(purchase, || {
+                "an owed message went out twice without a repeat digit".to_owned()
+            });
+            return false;
+        }
+        if fresh {
+            self.check_owed_order(issuer, key, message);
+        }
+        true
+    }
+
+    fn acknowledge(&mut self, conn: ConnId, issuer: usize, message: &Message, code: &'static str) {
+        let purchase = story::purchase_of(message);
+        let shown = format!("issuer {issuer} says {code} to {}", story::Shown(message));
+        self.story.tell(self.time, purchase, || shown);
+        if self.rng.chance(self.mix.issuing.silent) {
+            return;
+        }
+        let delay = if self.rng.chance(self.mix.issuing.late) {
+            self.rng.below(6_000)
+        } else {
+            self.rng.below(20)
+        };
+        let manner = Manner {
+            code: Some(code),
+            amount: None,
+            stan: None,
+            over: None,
+            delay,
+            again: self.rng.chance(self.mix.issuing.twice / 2),
+        };
+        self.answer(conn, issuer, message, &manner);
+    }
+
+    /// An issuer speaks: on the connection that asked while that stands, else on another one of the link.
+    pub(super) fn issuer_says(&mut self, says: &Says) {
+        let asked = says.conn.filter(|conn| self.conns.get(*conn).is_some_and(|conn| conn.peer_up));
+        let standing = self.standing(says.link);
+        let elsewhere = self.rng.chance(100);
+        let conn = asked.filter(|_| !elsewhere).or_else(|| self.rng.pick(&standing)).or(asked);
+        let Some(conn) = conn else { return };
+        if let Some((issuer, key)) = &says.vouches
+            && let Some(entry) =
+                self.issuers.get_mut(*issuer).and_then(|bank| bank.ledger.get_mut(key))
+        {
+            entry.said = true;
+        }
+        self.peer_writes(conn, &says.body);
+    }
+
+    /// A peer writes a message of these elements.
+    pub(super) fn say(&mut self, conn: ConnId, mti: Option<Mti>, own: &Elements) {
+        let Some(plan) = self.conns.get(conn).and_then(|conn| self.mix.plans.get(conn.link)) else {
+            return;
+        };
+        let mut body = Vec::new();
+        let written = mti.map(|mti| {
+            (Draft { mti, own, copied: None }).encode(&plan.settings.dialect, &mut body)
+        });
+        match written {
+            Some(Ok(())) => self.peer_writes(conn, &body),
+            _ => self.blame(None, || format!("a peer cannot write an {mti:?}: {written:?}")),
+        }
+    }
+}
+
+/// Something that an issuer is about to say.
+#[derive(Clone, Debug)]
+pub(super) struct Says {
+    link: usize,
+    conn: Option<ConnId>,
+    body: Vec<u8>,
+    /// The ledger line that it tells rightly, if it does.
+    vouches: Option<(usize, Key)>,
+}
+
+/// What an issuer tells a message by.
+pub(super) fn key_of(message: &Message) -> Key {
+    let class = message.mti().class().digit();
+    let transmission = digits(&text(message, ElementNo::TRANSMISSION)).unwrap_or(0);
+    (class, transmission, stan_of(&text(message, ElementNo::STAN)).unwrap_or(0))
+}
+
+/// Digits as a number.
+pub(super) fn digits(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn stan_of(text: &[u8]) -> Option<u32> {
+    u32::try_from(digits(text)?).ok()
+}
+
+/// The message that element 90 names: MTI, element 11, element 7.
+pub(super) fn original_key(original: &[u8]) -> Option<Key> {
+    let class = Mti::from_ascii(original.get(..4)?).ok()?.class().digit();
+    Some((class, digits(original.get(10..20)?)?, stan_of(original.get(4..10)?)?))
+}
+
+/// What a message asks for: card, processing code, amount, currency, terminal and reference.
+fn content_of(message: &Message) -> Vec<u8> {
+    let mut content = Vec::new();
+    for no in [2, 3, 4, 37, 41, 42, 49] {
+        content.extend(text(message, ElementNo::of(no)));
+        content.push(0);
+    }
+    content
+}
+
+/// An element as a number; 0 when it is none.
+pub(super) fn number(message: &Message, no: ElementNo) -> i64 {
+    digits(&text(message, no)).and_then(|number| i64::try_from(number).ok()).unwrap_or(0)
+}
+
+/// A response code, if a message has a readable one.
+pub(super) fn code_of(message: &Message) -> Option<ResponseCode> {
+    ResponseCode::new(&text(message, ElementNo::RESPONSE_CODE)).ok()
+}

@@ -1,0 +1,190 @@
+//! Rare states, counted: a checker that never saw one has shown nothing about it. Knows no reasons, only names.
+
+use std::fmt;
+
+/// Names each state once, for the count, the list and the line that people read.
+macro_rules! rare {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+        /// A state that a run should have met.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Rare {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Rare {
+            /// All of them, in order.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// What people read.
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+rare! {
+    /// An answer came after the end.
+    Late = "late answer",
+    /// An approval came after the end.
+    LateApproval = "late approval",
+    /// An approval came when its reversal had been acknowledged.
+    LateAfterClose = "late approval after its reversal's acknowledgement",
+    /// The commit in flight at a crash lay half written on the disk.
+    TornTail = "torn tail refused at recovery",
+    /// The commit in flight at a crash survived unacknowledged.
+    UnacknowledgedSurvived = "commit survived a crash unacknowledged",
+    /// The commit in flight at a crash was lost.
+    CommitLost = "commit lost in a crash",
+    /// A request found every place taken.
+    Overload = "overload decline",
+    /// The books knew what they were asked for.
+    LookUpFound = "look-up found",
+    /// The books did not know what they were asked for.
+    LookUpMissed = "look-up missed",
+    /// The original arrived while its key was being looked up.
+    LookUpRaced = "a copy arrived during its look-up",
+    /// The asker's reversal was read before its original.
+    ReversalFirst = "reversal overtook its original at the switch",
+    /// A reversal of ours was read before its original.
+    ReversalFirstAtIssuer = "reversal overtook its original at the issuer",
+    /// A reversal closed a request in flight.
+    ReversedInFlight = "asker reversed a request in flight",
+    /// An approval reached nobody.
+    Undelivered = "undelivered approval",
+    /// A stored outcome was told again.
+    Replayed = "stored outcome told again",
+    /// A stored outcome was told again by a process that had not heard it.
+    ReplayedAfterRestart = "stored outcome told again after a restart",
+    /// A copy joined the wait for the one answer.
+    Joined = "repeat in flight joined",
+    /// A copy had other content.
+    OtherContent = "copy with other content",
+    /// Trace numbers ran out and began again.
+    Wrapped = "trace numbers wrapped",
+    /// A cut had to wait for what was in flight.
+    CutWaited = "cut waited for requests in flight",
+    /// A date was cut.
+    Cut = "date cut",
+    /// A reversal after the cut became the opposite presentment.
+    Opposite = "opposite presentment",
+    /// An owed message was given up.
+    Dead = "dead letter",
+    /// A reversal was asked once more after `settle`.
+    Settled = "reversal sent once more after settle",
+    /// The second reversal found what the first one had missed.
+    SettleFound = "the reversal after settle undid an approval",
+    /// An issuer refused a reversal, and it went again.
+    Retried = "owed message repeated",
+    /// An answer's key fitted and its content did not.
+    Mismatched = "mismatched answer",
+    /// An answer fitted nothing.
+    Unmatched = "unmatched response",
+    /// An unmatched approval is on the operator's list.
+    Orphan = "unmatched approval orphaned",
+    /// A transaction came back from the books.
+    Restored = "transaction restored from the books",
+    /// The process died between reading its journal and making its first records durable.
+    CrashInRecovery = "crash during recovery",
+    /// The process died.
+    Crash = "crash",
+    /// The wall clock went back.
+    WallBack = "wall clock stepped back",
+    /// A session ended with messages that were never begun.
+    NeverBegun = "session lost with messages never begun",
+    /// A request was withdrawn before it left.
+    Withdrawn = "request withdrawn",
+    /// A frame lay half delivered when its session ended.
+    HalfFrame = "half a frame delivered",
+    /// An advice was stored for its issuer.
+    Stored = "advice stored",
+    /// No route leads to a card's issuer.
+    Declined = "declined by the switch itself",
+    /// A request was answered 30.
+    Refused = "request refused",
+    /// A frame was no message.
+    Unreadable = "unreadable frame",
+    /// A request timed out.
+    TimedOut = "time-out",
+    /// A clean end and a new beginning.
+    CleanStop = "clean stop and start",
+    /// New requests were declined because the disk is nearly full.
+    DiskLow = "disk below its reserve",
+    /// Recovery had something to read before the last carry.
+    RecoveredFromCarry = "recovery began at a carry",
+}
+
+/// How often each state was met.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    counts: Vec<u64>,
+}
+
+impl Default for Reached {
+    fn default() -> Self {
+        Self { counts: vec![0; Rare::ALL.len()] }
+    }
+}
+
+impl Reached {
+    /// Counts one.
+    pub(super) fn count(&mut self, rare: Rare) {
+        self.add(rare, 1);
+    }
+
+    /// Counts several.
+    pub(super) fn add(&mut self, rare: Rare, times: u64) {
+        if let Some(count) = self.place(rare).and_then(|place| self.counts.get_mut(place)) {
+            *count += times;
+        }
+    }
+
+    /// How often it was met.
+    pub fn times(&self, rare: Rare) -> u64 {
+        self.place(rare).and_then(|place| self.counts.get(place)).copied().unwrap_or(0)
+    }
+
+    /// What was never met.
+    pub fn missing(&self) -> Vec<Rare> {
+        Rare::ALL.iter().copied().filter(|rare| self.times(*rare) == 0).collect()
+    }
+
+    /// Adds what another run met.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        for rare in Rare::ALL {
+            self.add(*rare, other.times(*rare));
+        }
+    }
+
+    fn place(&self, rare: Rare) -> Option<usize> {
+        Rare::ALL.binary_search(&rare).ok().filter(|place| *place < self.counts.len())
+    }
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for rare in Rare::ALL {
+            writeln!(f, "{:>10}  {}", self.times(*rare), rare.text())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_met_is_missing() {
+        let mut reached = Reached::default();
+        reached.count(Rare::TornTail);
+        let mut sum = Reached::default();
+        sum.absorb(&reached);
+        sum.absorb(&reached);
+        assert_eq!(sum.times(Rare::TornTail), 2);
+        assert_eq!(sum.missing().len(), Rare::ALL.len() - 1);
+        assert!(!sum.missing().contains(&Rare::TornTail));
+    }
+}
