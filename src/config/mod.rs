@@ -491,6 +491,49 @@ to = ["issuer-a"]
         }
     }
 
+    /// The reference has every key, and its values are the defaults.
+    #[test]
+    fn the_reference() {
+        let text =
+            include_str!("../../docs/iso8583d.toml").replace("credential:pan-key", "file:pan.key");
+        let text = text.replace("# class", "class").replace("# processing_code", "processing_code");
+        let config = check(&text).unwrap_or_else(|report| panic!("{report}"));
+        let keys = |key: &str| text.lines().any(|line| line.starts_with(&format!("{key} =")));
+        let mut asked = Vec::new();
+        for file in
+            [include_str!("sections.rs"), include_str!("links.rs"), include_str!("routes.rs")]
+        {
+            let calls = [
+                "text",
+                "texts",
+                "number",
+                "number_u32",
+                "number_usize",
+                "choice",
+                "word",
+                "flag",
+                "has",
+            ];
+            for call in calls {
+                let begin = format!("section.{call}(\"");
+                asked.extend(file.split(&begin).skip(1).filter_map(|rest| rest.split('"').next()));
+            }
+            asked.extend(
+                file.split("digits(section, \"").skip(1).filter_map(|rest| rest.split('"').next()),
+            );
+        }
+        assert!(50 < asked.len());
+        let left_out: Vec<_> = asked.into_iter().filter(|key| !keys(key)).collect();
+        assert!(left_out.is_empty(), "{left_out:?}");
+        let without = check(GOOD).unwrap_or_else(|report| panic!("{report}"));
+        let of = |config: &Config| {
+            (config.daemon.clone(), config.window, config.rules, config.carry_every)
+        };
+        let (with, without) = (format!("{:?}", of(&config)), format!("{:?}", of(&without)));
+        let state = |text: &str| text.split_once("workers").map(|(_, rest)| rest.to_owned());
+        assert_eq!(state(&with), state(&without));
+    }
+
     #[test]
     fn nothing_at_all() {
         let report = faults("");

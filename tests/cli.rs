@@ -1,0 +1,197 @@
+//! The command line from outside: exit codes, what is data and what is talk, and how faults are told.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// Runs the program; gives what it printed.
+fn run(arguments: &[&str], stdin: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_iso8583d"));
+    command.env_remove("CREDENTIALS_DIRECTORY").args(arguments).write_stdin(stdin).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The reference configuration with a key of its own, changed line by line.
+fn configuration(changes: &[(&str, &str)]) -> (TempDir, PathBuf) {
+    let home = tempfile::tempdir().unwrap();
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/iso8583d.toml");
+    let mut text = fs::read_to_string(reference).unwrap();
+    let own = [("\"credential:pan-key\"", "\"file:pan.key\""), ("/var/lib/iso8583d", "state")];
+    for (from, to) in own.iter().chain(changes) {
+        assert!(text.contains(from), "the reference has no {from}");
+        text = text.replace(from, to);
+    }
+    let (config, key) = (home.path().join("iso8583d.toml"), home.path().join("pan.key"));
+    fs::write(&config, text).unwrap();
+    fs::write(&key, "c0".repeat(32)).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    (home, config)
+}
+
+#[test]
+fn exit_codes() {
+    let cases: [(&[&str], _); _] = [
+        (&["--help"], 0),
+        (&["--version"], 0),
+        (&["help", "sim"], 0),
+        (&[], 2),
+        (&["chekc"], 2),
+        (&["check"], 2),
+        (&["decode", "--length", "ascii-5"], 2),
+        (&["decode", "--dialect", "iso87-asci"], 78),
+        (&["decode", "/nowhere/messages.hex"], 1),
+        (&["check", "/nowhere/iso8583d.toml"], 78),
+        (&["journal", "verify", "--state", "/nowhere"], 74),
+        (&["ctl", "links", "--state", "/nowhere"], 1),
+    ];
+    for (arguments, code) in cases {
+        let output = run(arguments, "");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{}", stderr(&output));
+        assert_eq!(output.stdout.is_empty(), code != 0, "{arguments:?}: stdout is for data");
+    }
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let mut waiting = vec![Vec::<String>::new()];
+    let mut seen = 0;
+    while let Some(command) = waiting.pop() {
+        let mut arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+        arguments.push("--help");
+        let output = run(&arguments, "");
+        let help = stdout(&output);
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}");
+        assert!(help.contains("Usage: iso8583d"), "{arguments:?}\n{help}");
+        let listed = help.split("Commands:\n").nth(1).unwrap_or_default();
+        for line in listed.lines().take_while(|line| line.starts_with("  ")) {
+            let (name, about) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+            assert!(!about.trim().is_empty(), "{arguments:?}: {name} says nothing of itself");
+            if name != "help" {
+                waiting.push(command.iter().cloned().chain([name.to_owned()]).collect());
+            }
+        }
+        seen += 1;
+    }
+    assert!(14 < seen, "only {seen} commands");
+}
+
+#[test]
+fn a_good_configuration() {
+    let (_home, config) = configuration(&[]);
+    let output = run(&["check", config.to_str().unwrap()], "");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("is good: 2 links, 1 routes"), "{}", stderr(&output));
+    assert!(!config.with_file_name("state").exists(), "check changes nothing");
+}
+
+#[test]
+fn five_faults_in_one_report() {
+    let (_home, config) = configuration(&[
+        ("workers = 2 ", "workers = 200"),
+        ("role = \"asker\"", "role = \"askr\""),
+        ("dialect = \"iso87-bcd\"", "dialetc = \"iso87-bcd\"\ndialect = \"iso87-bdc\""),
+        ("to = [\"issuer-a\"]", "to = [\"isuer-a\"]"),
+    ]);
+    let output = run(&["check", config.to_str().unwrap()], "");
+    assert_eq!(output.status.code(), Some(78));
+    assert!(output.stdout.is_empty());
+    let told = stderr(&output);
+    assert!(told.trim_end().ends_with("5 faults"), "{told}");
+    let text = fs::read_to_string(&config).unwrap();
+    for (wrong, why, fix) in [
+        ("200 ", "from 1 to 64", "without this line it is 2"),
+        ("\"askr\"", "one of \"asker\", \"issuer\", \"both\"", "did you mean \"asker\"?"),
+        ("dialetc", "nothing reads this", "did you mean `dialect`?"),
+        ("\"iso87-bdc\"", "none of this name is shipped", "did you mean \"iso87-bcd\"?"),
+        ("\"isuer-a\"", "nowhere to go", "did you mean \"issuer-a\"?"),
+    ] {
+        let (line, column) = place(&text, wrong);
+        let place = format!("{}:{line}:{column}", config.display());
+        let fault = told.split("\n\n").find(|fault| fault.contains(&place));
+        let fault = fault.unwrap_or_else(|| panic!("{place} is not in\n{told}"));
+        let carets = format!("{} {why}", "^".repeat(wrong.trim_end().len()));
+        assert!(fault.contains(&carets), "{carets}\nis not in\n{fault}");
+        assert!(fault.contains(&format!("help: {fix}")), "{fix}\nis not in\n{fault}");
+    }
+}
+
+/// Line and column, from 1 on, of the first place that has this text.
+fn place(text: &str, wanted: &str) -> (usize, usize) {
+    let found =
+        text.lines().zip(1..).find_map(|(line, number)| Some((number, line.find(wanted)? + 1)));
+    found.unwrap()
+}
+
+#[test]
+fn a_dialect_with_faults() {
+    let (home, config) =
+        configuration(&[("dialect = \"iso87-bcd\"", "dialect = \"./own.dialect\"")]);
+    fs::write(home.path().join("own.dialect"), "dialect own\nmti bdc\n").unwrap();
+    let output = run(&["check", config.to_str().unwrap()], "");
+    assert_eq!(output.status.code(), Some(78));
+    assert!(stderr(&output).contains("own.dialect:2:"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_key_is_looked_at_and_never_shown() {
+    let (home, config) = configuration(&[]);
+    let key = home.path().join("pan.key");
+    for (text, mode, said) in [
+        ("c0".repeat(32), 0o644, "may be read by everyone"),
+        ("c0".repeat(31), 0o600, "holds no key"),
+        ("zz".repeat(32), 0o600, "holds no key"),
+    ] {
+        fs::write(&key, &text).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        let output = run(&["check", config.to_str().unwrap()], "");
+        assert_eq!(output.status.code(), Some(78));
+        let told = stderr(&output);
+        assert!(told.contains(said) && !told.contains("c0c0") && !told.contains("zzzz"), "{told}");
+    }
+}
+
+#[test]
+fn messages_there_and_back() {
+    let wanted = r#"{"mti":"0800","fields":{"7":"1123190000","11":"000001","70":"301"}}"#;
+    let encoded = run(&["encode"], &format!("{wanted}\n\n{wanted}\n"));
+    assert_eq!(encoded.status.code(), Some(0), "{}", stderr(&encoded));
+    assert_eq!(stdout(&encoded).lines().count(), 2);
+    let decoded = run(&["decode", "--unmask"], &stdout(&encoded));
+    assert_eq!(decoded.status.code(), Some(0));
+    assert_eq!(stdout(&run(&["encode"], &stdout(&decoded))), stdout(&encoded));
+}
+
+#[test]
+fn bad_lines_are_counted_and_the_rest_is_shown() {
+    let good = stdout(&run(&["encode"], r#"{"mti":"0800","fields":{"70":"301"}}"#));
+    let output = run(&["decode"], &format!("30\n{good}zz\n"));
+    assert_eq!(output.status.code(), Some(65));
+    let lines: Vec<_> = stdout(&output).lines().map(|line| line.contains("\"ok\":true")).collect();
+    assert_eq!(lines, [false, true, false]);
+    assert!(stderr(&output).contains("2 of 3 lines are bad"), "{}", stderr(&output));
+    let output = run(&["encode"], "{\"mti\":\"02\"}\n");
+    assert_eq!(output.status.code(), Some(65));
+    assert!(output.stdout.is_empty() && stderr(&output).contains("message 1: "));
+}
+
+#[test]
+fn cards_are_masked_unless_asked() {
+    let clear = r#"{"mti":"0200","fields":{"2":"5413330000004111","3":"000000","4":"000000001250","11":"000001"}}"#;
+    let encoded = stdout(&run(&["encode"], clear));
+    let masked = stdout(&run(&["decode"], &encoded));
+    assert!(!masked.contains("5413330000004111") && masked.contains("541333"), "{masked}");
+    let shown = stdout(&run(&["decode", "--unmask"], &encoded));
+    assert!(shown.contains("5413330000004111"), "{shown}");
+}
