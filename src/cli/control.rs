@@ -1,14 +1,12 @@
-//! `ctl` and `clearing`: one JSON line to the running daemon's socket, JSON lines back.
+//! `ctl` and `clearing`: questions to the running daemon, and its answers as JSON lines.
 
-use std::io::{self, BufRead, BufReader, Write as _};
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
+use std::io::{self, Write as _};
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 
 use super::Failure;
 use super::home::Home;
+use crate::daemon::control;
 
 /// Ask the running daemon.
 #[derive(Subcommand)]
@@ -42,8 +40,8 @@ pub(super) struct Ask {
 impl Ctl {
     pub(super) fn run(&self) -> Result<(), Failure> {
         match self {
-            Self::Links(ask) => ask_daemon(&ask.home, &json!({ "ask": "links" })),
-            Self::Owed(ask) => ask_daemon(&ask.home, &json!({ "ask": "owed" })),
+            Self::Links(ask) => ask_daemon(&ask.home, &control::Command::Links),
+            Self::Owed(ask) => ask_daemon(&ask.home, &control::Command::Owed),
         }
     }
 }
@@ -51,35 +49,18 @@ impl Ctl {
 impl Clearing {
     pub(super) fn run(&self) -> Result<(), Failure> {
         match self {
-            Self::Cut { date, home } => ask_daemon(home, &json!({ "ask": "cut", "date": date })),
+            Self::Cut { date, home } => {
+                ask_daemon(home, &control::Command::Cut { date: date.clone() })
+            }
         }
     }
 }
 
-/// Sends a question and prints the answer's lines; one with an `error` is the last.
-fn ask_daemon(home: &Home, question: &Value) -> Result<(), Failure> {
-    let path = home.state()?.join("control.sock");
-    let name = path.display().to_string();
-    let mut socket = UnixStream::connect(&path)
-        .map_err(Failure::io(format!("no daemon answers at {name}: is it running?")))?;
-    writeln!(socket, "{question}").map_err(Failure::io(name.clone()))?;
-    socket.shutdown(Shutdown::Write).map_err(Failure::io(name.clone()))?;
+/// Prints the lines of the daemon's answer, one JSON object each.
+fn ask_daemon(home: &Home, question: &control::Command) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let mut lines = 0_u64;
-    for line in BufReader::new(socket).lines() {
-        let line = line.map_err(Failure::io(name.clone()))?;
-        lines += 1;
-        let answer: Value = serde_json::from_str(&line).map_err(|fault| {
-            Failure::Found(format!("{name} does not speak our language: {fault}"))
-        })?;
-        if let Some(fault) = answer.get("error") {
-            let text = fault.as_str().map_or_else(|| fault.to_string(), str::to_owned);
-            return Err(Failure::Found(text));
-        }
+    for line in control::ask(&home.state()?, question)? {
         writeln!(out, "{line}").map_err(Failure::io("stdout"))?;
-    }
-    if lines == 0 {
-        return Err(Failure::Found(format!("{name} hung up without an answer")));
     }
     Ok(())
 }

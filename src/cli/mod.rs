@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Report};
+use crate::daemon::control::ControlError;
 use crate::daemon::{self, DaemonError};
 use crate::sim::SimError;
 use crate::tools::journal::ShowError;
@@ -43,6 +44,8 @@ enum Command {
         /// The configuration
         config: PathBuf,
     },
+    /// Watch a switch at work: two banks, a few shops, and every accident once; needs no configuration
+    Demo(sim::Demo),
     /// Show messages: a line of hexadecimal digits in, a JSON object out
     Decode(messages::Decode),
     /// Write messages: a JSON object in, a line of hexadecimal digits out
@@ -79,6 +82,9 @@ enum Failure {
     /// A simulated peer.
     #[error(transparent)]
     Sim(#[from] SimError),
+    /// The daemon did not answer, or would not.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// What ran found what should not be; it has told what.
     #[error("{0}")]
     Found(String),
@@ -111,6 +117,7 @@ impl Command {
                 Ok(daemon::run(config)?)
             }
             Self::Check { config } => check(&config),
+            Self::Demo(demo) => demo.run(),
             Self::Decode(decode) => decode.run(),
             Self::Encode(encode) => encode.run(),
             Self::Sim(sim) => sim.run(),
@@ -161,6 +168,7 @@ impl Failure {
             Self::Journal(ShowError::Journal(_) | ShowError::Record(_)) => 74,
             Self::Journal(ShowError::Output(_))
             | Self::Sim(_)
+            | Self::Control(_)
             | Self::Found(_)
             | Self::Io { .. } => 1,
         }

@@ -1,6 +1,6 @@
 //! `sim`: simulated terminals and issuers, and load.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::framing;
 use crate::sim::issuer::{self, Issuer, Rules};
 use crate::sim::load::{self, Pace, Target};
 use crate::sim::log::Log;
-use crate::sim::{Peer, Place, SimError, pos};
+use crate::sim::{Peer, Place, SimError, demo, pos, world};
 
 /// Play peers of a switch, and load one.
 #[derive(Subcommand)]
@@ -24,6 +24,36 @@ pub(super) enum Sim {
     Issuer(IssuerOptions),
     /// Terminals as many and as fast as wanted; every answer is checked
     Load(Load),
+    /// Whole worlds from seeds: peers, faults, crashes and an audit; says what broke, and how to see it again
+    World(World),
+}
+
+/// Worlds.
+#[derive(Args)]
+pub(super) struct World {
+    /// The first seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds, one after the other
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// How many purchases in each
+    #[arg(long, default_value_t = world::Options::default().txns)]
+    txns: u32,
+    /// Tell the story of a purchase though nothing is wrong; 0 is all of them
+    #[arg(long)]
+    explain: Option<u32>,
+}
+
+/// A demonstration.
+#[derive(Args)]
+pub(super) struct Demo {
+    /// End after so many seconds; without, at Ctrl-C
+    #[arg(long)]
+    seconds: Option<u32>,
+    /// Below which directory everything lies; the system's own for temporary files without this
+    #[arg(long)]
+    state_below: Option<PathBuf>,
 }
 
 /// A terminal.
@@ -135,8 +165,44 @@ impl Sim {
             Self::Pos(options) => options.run(),
             Self::Issuer(options) => options.run(),
             Self::Load(options) => options.run(),
+            Self::World(options) => options.run(),
         }
     }
+}
+
+impl World {
+    fn run(self) -> Result<(), Failure> {
+        let Self { seed, count, txns, explain } = self;
+        let options = world::Options { seed, count, txns, explain };
+        let verdict =
+            world::run(&options, &mut io::stdout().lock()).map_err(Failure::io("stdout"))?;
+        let broken =
+            verdict.failure.map(|failure| format!("seed {}: {}", failure.seed, failure.fault));
+        broken.map_or(Ok(()), |broken| Err(Failure::Found(broken)))
+    }
+}
+
+impl Demo {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let settings = demo::Settings {
+            program: own_path()?,
+            parent: self.state_below.unwrap_or_else(std::env::temp_dir),
+            seconds: self.seconds,
+            overdraws: io::stdout().is_terminal(),
+        };
+        let verdict = demo::run(&settings, &mut io::stdout().lock())?;
+        if verdict.balanced {
+            Ok(())
+        } else {
+            Err(Failure::Found(String::from("the books do not balance")))
+        }
+    }
+}
+
+/// This very program, to be started again beside itself.
+fn own_path() -> Result<PathBuf, SimError> {
+    let fault = |source| SimError::System { what: "this program's own path", source };
+    std::env::current_exe().map_err(fault)
 }
 
 impl Pos {
@@ -237,9 +303,8 @@ impl Load {
                 pid: self.pid,
             }
         } else {
-            let source = |source| SimError::System { what: "this program's own path", source };
             Target::Own {
-                program: std::env::current_exe().map_err(source)?,
+                program: own_path()?,
                 workers: self.workers,
                 parent: self.state_below.unwrap_or_else(std::env::temp_dir),
                 keep: self.keep,
