@@ -142,17 +142,15 @@ impl Desk {
     async fn converse(&self, mut socket: UnixStream) -> io::Result<()> {
         let (read, mut write) = socket.split();
         let mut lines = Lines::new(read).lines();
-        while let Some(line) = lines.next_line().await? {
-            let mut answer = String::new();
-            for value in self.carry_out(&line).await {
-                answer.push_str(&value.to_string());
-                answer.push('\n');
-            }
-            write.write_all(answer.as_bytes()).await?;
-            // One command a connection: the caller reads to the end.
-            return write.shutdown().await;
+        // One command a connection: the caller reads to the end.
+        let Some(line) = lines.next_line().await? else { return Ok(()) };
+        let mut answer = String::new();
+        for value in self.carry_out(&line).await {
+            answer.push_str(&value.to_string());
+            answer.push('\n');
         }
-        Ok(())
+        write.write_all(answer.as_bytes()).await?;
+        write.shutdown().await
     }
 
     async fn carry_out(&self, line: &str) -> Vec<Value> {

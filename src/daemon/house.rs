@@ -95,11 +95,7 @@ impl House {
             .spawn(move || drop(failed.send(release.run())))
             .map_err(system("start the journal's thread"))?;
         core.handle(Input::Start);
-        let mut listening = Vec::new();
-        for link in &config.links {
-            let address = links.open(of_link(link))?;
-            listening.extend(address.map(|address| (link.name.clone(), address)));
-        }
+        let listening = open_links(&links, &config.links)?;
         let ticker = Ticker {
             core: Arc::clone(&core),
             sight: Arc::clone(&sight),
@@ -215,7 +211,15 @@ impl House {
         let journal = (&mut self.failure).await.unwrap_or(Ok(()));
         drop(State::clear(&State::socket(self.sight.state().directory())));
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(ms, in_flight, "stopped; what was in flight is reversed at the next start");
+        if in_flight == 0 {
+            tracing::info!(ms, "stopped, and nothing is in flight");
+        } else {
+            tracing::warn!(
+                ms,
+                in_flight,
+                "stopped; what is in flight is reversed at the next start"
+            );
+        }
         Ok(journal?)
     }
 
@@ -295,6 +299,18 @@ fn spawn(
     tasks.spawn(async move {
         closing.run_until_cancelled(work).await;
     });
+}
+
+fn open_links(
+    links: &Arc<Links<Core>>,
+    all: &[Link],
+) -> Result<Vec<(String, SocketAddr)>, DaemonError> {
+    let mut listening = Vec::new();
+    for link in all {
+        let address = links.open(of_link(link))?;
+        listening.extend(address.map(|address| (link.name.clone(), address)));
+    }
+    Ok(listening)
 }
 
 fn of_link(link: &Link) -> link::Settings {

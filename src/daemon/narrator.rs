@@ -125,7 +125,7 @@ impl Narrator {
                 tracing::error!(ms, "the wall clock is behind the last record: set it right");
             }
             Note::Carried { open } => {
-                tracing::debug!(open, "everything open was written down again")
+                tracing::debug!(open, "everything open was written down again");
             }
             _ => self.say_of_issuer(note),
         }

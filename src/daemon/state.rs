@@ -1,7 +1,7 @@
 //! The state directory: one process at a time, and where its parts lie.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -61,10 +61,8 @@ impl State {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
                 // Who it is only makes the message better.
-                let pid =
-                    lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+                let pid = fs::read_to_string(&path).ok().and_then(|pid| pid.trim().parse().ok());
                 return Err(StateError::Taken { directory: directory.to_owned(), pid });
             }
             Err(TryLockError::Error(fault)) => return Err(io("lock", &path)(fault)),

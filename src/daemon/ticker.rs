@@ -73,7 +73,7 @@ impl Ticker {
                 self.disk(free);
             }
             Err(fault) => {
-                tracing::warn!(%fault, "the free space of the state directory is unknown")
+                tracing::warn!(%fault, "the free space of the state directory is unknown");
             }
         }
     }
