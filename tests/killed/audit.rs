@@ -278,9 +278,6 @@ fn kills_met(evidence: &Evidence, findings: &mut Findings) {
             let before = |at: &String| at < kill;
             let after = |at: Option<&String>| at.is_none_or(|at| kill < at);
             let answered = entry.answered.as_ref().map(|(_, at, ..)| at);
-            if before(&entry.sent_at) && entry.over.as_deref() == Some("restart") {
-                // It was sent before the last kill that it did not outlive; counted once, below.
-            }
             if answered.is_some_and(before) && before(&entry.sent_at) && after(told.as_ref()) {
                 findings.untold += 1;
             }
