@@ -157,6 +157,11 @@ impl ElementSet {
         Self(self.0 & !(Self::bit(no) | (Self::bit(no) - 1)))
     }
 
+    /// Whether every member is a lower number.
+    pub const fn is_below(self, no: ElementNo) -> bool {
+        self.0 & (Self::bit(no) | (Self::bit(no) - 1)) == 0
+    }
+
     /// Members of both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
@@ -225,17 +230,15 @@ impl Elements {
 
     /// Sets the value of an element, replacing what was there. Values beyond 65,535 bytes are cut.
     pub fn set(&mut self, no: ElementNo, value: &[u8]) {
+        if self.present.is_below(no) {
+            // Ascending insertion is the usual case, and needs no shifting.
+            return self.push(no, value);
+        }
         self.remove(no);
         let at = self.place(no);
         let len = u16::try_from(value.len()).unwrap_or(u16::MAX);
         let value = value.get(..usize::from(len)).unwrap_or_default();
-        if at == self.bytes.len() {
-            // Ascending insertion is the usual case, and needs no shifting.
-            self.bytes.extend_from_slice(&len.to_le_bytes());
-            self.bytes.extend_from_slice(value);
-        } else {
-            self.bytes.splice(at..at, len.to_le_bytes().into_iter().chain(value.iter().copied()));
-        }
+        self.bytes.splice(at..at, len.to_le_bytes().into_iter().chain(value.iter().copied()));
         self.present = self.present.with(no);
     }
 
@@ -243,7 +246,7 @@ impl Elements {
     ///
     /// An element that is not beyond them is set as `set` does. Values beyond 65,535 bytes are cut.
     pub fn append(&mut self, no: ElementNo, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.present.minus(self.present.below(no)).iter().next().is_some() {
+        if !self.present.is_below(no) {
             let mut value = Vec::new();
             write(&mut value);
             self.set(no, &value);
@@ -285,18 +288,35 @@ impl Elements {
     pub fn only(&self, set: ElementSet) -> Self {
         let mut kept = Self::with_capacity(self.bytes.len());
         for (no, value) in self.iter().filter(|(no, _)| set.has(*no)) {
-            kept.set(no, value);
+            kept.push(no, value);
         }
         kept
+    }
+
+    /// The elements that the other lacks, or has with another value.
+    #[must_use]
+    pub fn differing(&self, other: &Self) -> Self {
+        let mut differing = Self::with_capacity(64);
+        let mut others = other.iter().peekable();
+        for (no, value) in self.iter() {
+            while others.next_if(|(other, _)| *other < no).is_some() {}
+            if others.peek() != Some(&(no, value)) {
+                differing.push(no, value);
+            }
+        }
+        differing
     }
 
     /// These elements, and over them the other's.
     #[must_use]
     pub fn overlaid(&self, other: &Self) -> Self {
         let mut both = Self::with_capacity(self.bytes.len() + other.bytes.len());
+        let (mut under, mut over) = (self.iter(), other.iter());
         for no in self.present.or(other.present).iter() {
-            if let Some(value) = other.get(no).or_else(|| self.get(no)) {
-                both.set(no, value);
+            let below = if self.present.has(no) { under.next() } else { None };
+            let above = if other.present.has(no) { over.next() } else { None };
+            if let Some((_, value)) = above.or(below) {
+                both.push(no, value);
             }
         }
         both
@@ -326,6 +346,14 @@ impl Elements {
             rest = tail.get(usize::from(u16::from_le_bytes(*len))..)?;
         }
         rest.is_empty().then(|| Self { present, bytes: values.to_vec() })
+    }
+
+    /// Adds an element beyond all that are here.
+    fn push(&mut self, no: ElementNo, value: &[u8]) {
+        let len = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        self.bytes.extend_from_slice(&len.to_le_bytes());
+        self.bytes.extend_from_slice(value.get(..usize::from(len)).unwrap_or_default());
+        self.present = self.present.with(no);
     }
 
     fn values(&self) -> impl Iterator<Item = &[u8]> {

@@ -6,7 +6,7 @@ use crate::codec::Draft;
 use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, Mono, Pan, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{
-    LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
+    Card, LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
     Verdict,
 };
 use crate::seal::Tag;
@@ -233,8 +233,8 @@ impl Engine {
             Some(code) if link.dialect.approves(code) => Verdict::Approved,
             Some(_) => Verdict::Declined,
         };
-        let kept = added(standing, &arrival).only(link.dialect.keeps());
         let live = added(standing, &arrival);
+        let kept = live.only(link.dialect.keeps());
         if verdict == Verdict::Mismatched {
             let element = differs.map_or(0, ElementNo::get);
             fx.notes.push(Note::Mismatched { issuer: arrival.link, element });
@@ -391,8 +391,8 @@ fn first_difference(sent: &Sent, arrival: &Arrival, link: &LinkSettings) -> Opti
     const COMPARED: ElementSet = ElementSet::of(&[3, 4, 49]);
     let echo = link.dialect.echo();
     if echo.has(ElementNo::PAN) && sent.card.is_some() && arrival.present().has(ElementNo::PAN) {
-        let token = arrival.card.one().map(|card| card.token);
-        if token != sent.card.as_ref().map(|card| card.token) {
+        let secret = |card: &Card| card.secret.clone();
+        if arrival.card.one().map(secret) != sent.card.as_ref().map(secret) {
             return Some(ElementNo::PAN);
         }
     }
@@ -408,12 +408,14 @@ fn first_difference(sent: &Sent, arrival: &Arrival, link: &LinkSettings) -> Opti
 /// What an answer adds to its request, or changes of it; never the pair, nor the card.
 fn added(standing: &Standing, arrival: &Arrival) -> Elements {
     const NEVER: ElementSet = ElementSet::of(&[2, 7, 11, 35, 36, 45, 52, 64, 128]);
-    let asked = standing.sent().map(|sent| &sent.elements);
-    let mut added = Elements::with_capacity(64);
-    for (no, value) in arrival.elements.iter().filter(|(no, _)| !NEVER.has(*no)) {
-        if no == ElementNo::RESPONSE_CODE || asked.and_then(|asked| asked.get(no)) != Some(value) {
-            added.set(no, value);
-        }
+    let Some(sent) = standing.sent() else { return Elements::default() };
+    let mut added = arrival.elements.differing(&sent.elements);
+    // What is never said is mostly absent, so that this costs nothing.
+    for no in added.present().and(NEVER).iter() {
+        added.remove(no);
+    }
+    if let Some(code) = arrival.elements.get(ElementNo::RESPONSE_CODE) {
+        added.set_if_absent(ElementNo::RESPONSE_CODE, code);
     }
     added
 }

@@ -149,6 +149,8 @@ pub enum CardOf {
 
 impl Arrival {
     /// Works out what can be worked out without the engine: plain elements, keys, hashes.
+    ///
+    /// An answer is found by its pair, so nothing of it is hashed.
     pub fn new(
         session: SessionId,
         link: LinkId,
@@ -157,33 +159,30 @@ impl Arrival {
         keys: &Keys,
     ) -> Self {
         let elements = message.elements(message.present());
-        let mti = message.mti();
-        let card = CardOf::read(&elements, keys);
-        let at = |no| elements.get(no).unwrap_or_default();
-        let token = match &card {
-            CardOf::One(card) => card.token,
-            CardOf::None | CardOf::Contradiction => Tag::default(),
-        };
-        let content = keys.tag(
-            "content",
-            &[
-                &token.0.to_be_bytes()[..],
-                at(ElementNo::PROCESSING_CODE),
-                at(ElementNo::AMOUNT),
-                at(ElementNo::CURRENCY),
-                at(ElementNo::TERMINAL),
-                at(ElementNo::MERCHANT),
-            ],
-        );
-        let date = Self::date(&elements, elements.get(ElementNo::TRANSMISSION));
-        let key = date.map(|date| {
-            Self::key(
-                keys,
+        let class = message.mti().class();
+        if message.mti().is_response() {
+            let card = CardOf::read(&elements, |_| Tag::default());
+            let (key, content, original_key) = (None, Tag::default(), None);
+            return Self {
+                session,
                 link,
-                mti.class(),
-                &elements,
-                [at(ElementNo::STAN), at(ElementNo::ACQUIRER), &date],
-            )
+                head,
+                message,
+                elements,
+                card,
+                key,
+                content,
+                original_key,
+            };
+        }
+        let card = CardOf::read(&elements, |pan| keys.tag("card", &[pan.expose()]));
+        let content =
+            content_of(keys, &elements, card.one().map_or_else(Tag::default, |card| card.token));
+        let date = Self::date(&elements, elements.get(ElementNo::TRANSMISSION));
+        let at = |no| elements.get(no).unwrap_or_default();
+        let key = date.map(|date| {
+            let named = [at(ElementNo::STAN), at(ElementNo::ACQUIRER), &date];
+            Self::key(keys, link, class, &elements, named)
         });
         let original_key = elements
             .get(ElementNo::ORIGINAL)
@@ -255,8 +254,24 @@ impl Arrival {
     }
 }
 
+/// Keyed hash of PAN, 3, 4, 49, 41 and 42.
+fn content_of(keys: &Keys, elements: &Elements, card: Tag) -> Tag {
+    let at = |no| elements.get(no).unwrap_or_default();
+    keys.tag(
+        "content",
+        &[
+            &card.0.to_be_bytes()[..],
+            at(ElementNo::PROCESSING_CODE),
+            at(ElementNo::AMOUNT),
+            at(ElementNo::CURRENCY),
+            at(ElementNo::TERMINAL),
+            at(ElementNo::MERCHANT),
+        ],
+    )
+}
+
 impl CardOf {
-    fn read(elements: &Elements, keys: &Keys) -> Self {
+    fn read(elements: &Elements, token: impl Fn(&Pan) -> Tag) -> Self {
         let of_track = elements
             .get(ElementNo::TRACK2)
             .map(|track| Track2::new(track).and_then(|track| track.pan()));
@@ -266,7 +281,7 @@ impl CardOf {
             (Some(Ok(pan)), Some(Ok(of_track))) if pan == of_track => pan,
             (Some(_), _) | (_, Some(_)) => return Self::Contradiction,
         };
-        let token = keys.tag("card", &[pan.expose()]);
+        let token = token(&pan);
         let masked: MaskedPan = pan.masked();
         Self::One(Card { masked, token, secret: Secret::Clear(pan) })
     }

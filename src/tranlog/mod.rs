@@ -357,7 +357,7 @@ impl Tranlog {
     fn index(&mut self, txn: TxnId, before: Option<Marks>) {
         let Some(entry) = self.entries.get(&txn) else { return };
         let now = entry.standing.marks();
-        let sent = entry.standing.sent().cloned();
+        let about = entry.standing.sent().map(|sent| (sent.issuer, sent.mti.class(), sent.date));
         let was = before.unwrap_or_default();
         if was.open != now.open {
             if now.open {
@@ -366,30 +366,30 @@ impl Tranlog {
                 self.open.remove(&txn);
             }
         }
-        let Some(sent) = sent else { return };
+        let Some((issuer, class, date)) = about else { return };
         if was.in_flight != now.in_flight {
-            let count = self.in_flight.entry(sent.date).or_default();
+            let count = self.in_flight.entry(date).or_default();
             *count = if now.in_flight { *count + 1 } else { count.saturating_sub(1) };
             if *count == 0 {
-                self.in_flight.remove(&sent.date);
+                self.in_flight.remove(&date);
             }
         }
         for (owing, class, old, new) in [
-            (None, sent.mti.class(), was.request, now.request),
-            (Some(Owing::Advice), sent.mti.class(), was.advice, now.advice),
+            (None, class, was.request, now.request),
+            (Some(Owing::Advice), class, was.advice, now.advice),
             (Some(Owing::Reversal), Class::Reversal, was.reversal, now.reversal),
         ] {
             if old == new {
                 continue;
             }
             if let Some(old) = old {
-                let key = self.trace_key(sent.issuer, class, old);
+                let key = self.trace_key(issuer, class, old);
                 self.traces.remove(&key);
             }
             if let Some(new) = new {
-                let key = self.trace_key(sent.issuer, class, new);
+                let key = self.trace_key(issuer, class, new);
                 self.traces.insert(key, (txn, owing.map_or(Asked::Request, Asked::Owed)));
-                self.issued(sent.issuer, new);
+                self.issued(issuer, new);
             }
         }
     }
