@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream as Caller;
 use std::path::Path;
@@ -95,6 +96,8 @@ pub(super) struct Desk {
     pub(super) durable: Arc<AtomicU64>,
     /// Each link's name, what it may do, and where it listens.
     pub(super) roster: Vec<listing::Entry>,
+    /// Where the operator's window is.
+    pub(super) console: Option<SocketAddr>,
     pub(super) clearing: ClearingDesk,
 }
 
@@ -167,7 +170,11 @@ impl Desk {
         let sessions = self.links.snapshot();
         let mut lines: Vec<Value> =
             self.roster.iter().map(|entry| listing::link(entry, &sessions)).collect();
-        lines.push(json!({ "ok": true, "in_flight": self.core.pulse().in_flight }));
+        lines.push(json!({
+            "ok": true,
+            "in_flight": self.core.pulse().in_flight,
+            "console": self.console.map(|address| address.to_string()),
+        }));
         lines
     }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -44,7 +45,6 @@ pub struct House {
     closing: CancellationToken,
     failure: oneshot::Receiver<Result<(), JournalError>>,
     listening: Vec<(String, SocketAddr)>,
-    console: Option<SocketAddr>,
     drain_ms_max: u64,
 }
 
@@ -68,6 +68,7 @@ impl House {
     /// Opens everything: when this returns, listeners are bound and requests are served.
     pub async fn open(config: Config) -> Result<Self, DaemonError> {
         let state = State::take(&config.daemon.state)?;
+        let window = Window::bind(&config).await?;
         let foundation = found(&config, &state)?;
         let Foundation { core, journal, books, durable, meter, rendering } = foundation;
         let system = |doing| move |source| DaemonError::System { doing, source };
@@ -111,6 +112,7 @@ impl House {
             orders,
             durable,
             roster,
+            console: window.as_ref().map(|window| window.address),
             clearing: ClearingDesk {
                 directory: config.clearing.directory.clone(),
                 settings: config.clearing.settings.clone(),
@@ -119,7 +121,17 @@ impl House {
         };
         let socket = control::bind(sight.state())?;
         spawn(&tasks, &closing, control::serve(Arc::new(desk), socket, tasks.clone()));
-        let mut house = Self {
+        if let Some(window) = window {
+            let glass = Glass {
+                sight: Arc::clone(&sight),
+                links: Arc::clone(&links),
+                clerk,
+                issuers: issuers(&config.links),
+                rendering,
+            };
+            window.open(glass, &tasks, &closing);
+        }
+        Ok(Self {
             core,
             links,
             sight,
@@ -127,50 +139,13 @@ impl House {
             closing,
             failure,
             listening,
-            console: None,
             drain_ms_max: config.daemon.drain_ms_max,
-        };
-        house.show(&config, clerk, rendering).await?;
-        Ok(house)
-    }
-
-    /// Opens the window, if there is to be one.
-    async fn show(
-        &mut self,
-        config: &Config,
-        clerk: Clerk,
-        rendering: Option<Rendering>,
-    ) -> Result<(), DaemonError> {
-        let Some(address) = config.daemon.console else { return Ok(()) };
-        let listener = console::bind(address).await?;
-        let local = listener.local_addr();
-        let issuers = config.links.iter().filter(|link| link.answers);
-        let glass = Glass {
-            sight: Arc::clone(&self.sight),
-            links: Arc::clone(&self.links),
-            clerk,
-            issuers: issuers.map(|link| link.name.clone()).collect(),
-            rendering,
-        };
-        let stop = self.closing.clone().cancelled_owned();
-        self.console = local.ok();
-        tracing::info!(address = ?self.console, "the operator's window: /livez /readyz /metrics");
-        self.tasks.spawn(async move {
-            if let Err(fault) = console::serve(listener, Arc::new(glass), stop).await {
-                tracing::error!(%fault, "the operator's window is shut");
-            }
-        });
-        Ok(())
+        })
     }
 
     /// Where each listening link listens.
     pub fn listening(&self) -> &[(String, SocketAddr)] {
         &self.listening
-    }
-
-    /// Where the operator's window is.
-    pub const fn console(&self) -> Option<SocketAddr> {
-        self.console
     }
 
     /// Returns when the journal can no longer be written: nothing leaves any more.
@@ -232,6 +207,35 @@ impl House {
             sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// The operator's window, before anybody looks through it.
+struct Window {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Window {
+    async fn bind(config: &Config) -> Result<Option<Self>, DaemonError> {
+        let Some(address) = config.daemon.console else { return Ok(None) };
+        let listener = console::bind(address).await?;
+        let address = listener.local_addr().unwrap_or(address);
+        Ok(Some(Self { listener, address }))
+    }
+
+    fn open(self, glass: Glass, tasks: &TaskTracker, closing: &CancellationToken) {
+        let stop = closing.clone().cancelled_owned();
+        tracing::info!(address = %self.address, "the operator's window: /livez /readyz /metrics");
+        tasks.spawn(async move {
+            if let Err(fault) = console::serve(self.listener, Arc::new(glass), stop).await {
+                tracing::error!(%fault, "the operator's window is shut");
+            }
+        });
+    }
+}
+
+fn issuers(links: &[Link]) -> Vec<String> {
+    links.iter().filter(|link| link.answers).map(|link| link.name.clone()).collect()
 }
 
 /// Journal and engine, as the last process left them.

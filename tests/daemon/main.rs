@@ -1,0 +1,259 @@
+//! The real binary on loopback: what its peers and its operator see of it, through deaths and restarts.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should stop"
+)]
+
+mod street;
+
+use std::time::{Duration, Instant};
+
+use iso8583d::daemon::control::Command;
+use iso8583d::framing::{Head, Tpdu};
+use iso8583d::iso::{BusinessDate, Elements};
+
+use street::{Street, no_of, purchase, text};
+
+/// A reversal names what it reverses: MTI and trace number.
+fn original(reversal: &Elements) -> (String, String) {
+    let named = text(reversal, 90);
+    (named[..4].to_owned(), named[4..10].to_owned())
+}
+
+#[test]
+fn a_purchase_through_two_dialects_and_its_repeat() {
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = Street::issuer(&bank);
+    let (mut pos, mut host) = (street.asker("pos"), street.asker("host"));
+    pos.send(200, &purchase(1));
+    let (mti, asked) = issuer.heard();
+    assert_eq!(mti, 200);
+    for no in [2, 3, 4, 12, 13, 14, 41, 42, 43, 49] {
+        assert_eq!(text(&asked, no), text(&purchase(1), no), "element {no}");
+    }
+    // Elements 7 and 11 are ours on this side, and the terminal's own on the other.
+    assert_ne!(text(&asked, 7), text(&purchase(1), 7));
+    issuer.answer(210, &asked, "00");
+    let (answer, head) = pos.hear().unwrap();
+    let answered = answer.elements(answer.present());
+    assert_eq!(answer.mti().number(), 210);
+    assert_eq!(head, Head::tpdu(Tpdu::from_text("6000000001").unwrap()));
+    for (no, value) in [(11, "000001"), (7, "1123184000"), (38, "A1B2C3"), (39, "00")] {
+        assert_eq!(text(&answered, no), value, "element {no}");
+    }
+    pos.send(201, &purchase(1));
+    let (mti, again) = pos.heard();
+    assert_eq!((mti, text(&again, 38), text(&again, 39)), (210, "A1B2C3".into(), "00".into()));
+    host.send(200, &purchase(1));
+    let (_, asked) = issuer.heard();
+    issuer.answer(210, &asked, "51");
+    let (_, declined) = host.heard();
+    assert_eq!((text(&declined, 11), text(&declined, 39)), ("000001".into(), "51".into()));
+    host.send(800, &{
+        let mut echo = Elements::default();
+        for (no, value) in [(7, "1123184000"), (11, "000009"), (70, "301")] {
+            echo.set(no_of(no), value.as_bytes());
+        }
+        echo
+    });
+    let (mti, echo) = host.heard();
+    assert_eq!((mti, text(&echo, 39), text(&echo, 70)), (810, "00".into(), "301".into()));
+    let page = Street::console(&street.console_address(), "/metrics");
+    assert!(page.contains("iso8583d_switch_answers_total{verdict=\"approved\"} 1"), "{page}");
+    assert!(Street::console(&street.console_address(), "/readyz").contains("\"ready\":true"));
+}
+
+#[test]
+fn garbage_on_one_link_disturbs_no_other() {
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = Street::issuer(&bank);
+    let mut host = street.asker("host");
+    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\xFF\xFF\x60", b"\0\x03abc", b"\0\x20\x60\0"] {
+        let mut pos = street.asker("pos");
+        pos.send_bytes(bytes);
+        assert!(pos.hear().is_none(), "the connection is closed");
+        host.send(200, &purchase(u32::from(bytes[1])));
+        let (_, asked) = issuer.heard();
+        issuer.answer(210, &asked, "00");
+        assert_eq!(text(&host.heard().1, 39), "00");
+    }
+    // A request whose MTI can be read is told that it is wrong; a frame without one is passed over.
+    let mut pos = street.asker("pos");
+    pos.send_body(b"zz");
+    pos.send_body(b"\x02\x00\xFF");
+    let (mti, refused) = pos.heard();
+    assert_eq!((mti, text(&refused, 39)), (210, "30".into()));
+    // A response that nobody asked for, and one that is none of this link's business.
+    pos.send(210, &purchase(5));
+    issuer.answer(210, &purchase(77), "00");
+    pos.send(200, &purchase(6));
+    let (_, asked) = issuer.heard();
+    issuer.answer(210, &asked, "00");
+    assert_eq!(text(&pos.heard().1, 39), "00");
+    // The second approves, and nothing is known of it: an operator has to see it.
+    street.wait(|street| street.lists().contains(&"orphan".to_owned()).then_some(()));
+    street.signal("-TERM");
+    let (code, said) = street.ended();
+    assert_eq!(code, Some(0), "{said}");
+    for line in [
+        "looks like ASCII text",
+        "session down",
+        "no message of this link's dialect",
+        "a response that nothing waits for",
+    ] {
+        assert!(said.contains(line), "{line} is not in\n{said}");
+    }
+    assert!(!said.contains("541333000000"), "no card in the log");
+}
+
+#[test]
+fn an_issuer_dies_and_is_told_when_it_is_back() {
+    let mut street = Street::new("timeout_ms = 300\nsettle_ms = 400\nowed_repeat_ms = 300");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = Street::issuer(&bank);
+    let mut pos = street.asker("pos");
+    pos.send(200, &purchase(1));
+    let (_, asked) = issuer.heard();
+    drop(bank);
+    issuer.hang_up();
+    assert_eq!(text(&pos.heard().1, 39), "91");
+    // It is down now: the next one is declined at once, and nothing is owed for that.
+    pos.send(200, &purchase(2));
+    assert_eq!(text(&pos.heard().1, 39), "91");
+    assert_eq!(street.lists(), ["owed"]);
+    let bank = street.bank();
+    let mut issuer = Street::issuer(&bank);
+    let (mti, reversal) = issuer.heard();
+    assert!([420, 421].contains(&mti));
+    assert_eq!(original(&reversal), ("0200".into(), text(&asked, 11)));
+    issuer.answer(430, &reversal, "00");
+    // Nobody heard an answer to the request: after the settling time the reversal goes once more, under a fresh number.
+    let (_, again) = issuer.heard();
+    assert_eq!(original(&again), original(&reversal));
+    assert_ne!(text(&again, 11), text(&reversal, 11));
+    issuer.answer(430, &again, "00");
+    street.wait(|street| street.lists().is_empty().then_some(()));
+}
+
+#[test]
+fn what_is_owed_survives_the_plug() {
+    let mut street = Street::new("timeout_ms = 2000\nsettle_ms = 2000");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = Street::issuer(&bank);
+    let mut pos = street.asker("pos");
+    pos.send(200, &purchase(1));
+    let (_, answered) = issuer.heard();
+    issuer.answer(210, &answered, "00");
+    assert_eq!(text(&pos.heard().1, 39), "00");
+    pos.send(200, &purchase(2));
+    let (_, unanswered) = issuer.heard();
+    street.signal("-KILL");
+    let (code, _) = street.ended();
+    assert_eq!(code, None);
+    drop((pos, issuer));
+    let began = Instant::now();
+    street.start();
+    assert!(began.elapsed() < Duration::from_secs(20));
+    let mut issuer = Street::issuer(&bank);
+    let (mti, reversal) = issuer.heard();
+    assert!([420, 421].contains(&mti));
+    assert_eq!(original(&reversal), ("0200".into(), text(&unanswered, 11)));
+    // The one that was answered is told again in the same words; the other one is declined.
+    let mut pos = street.asker("pos");
+    pos.send(201, &purchase(1));
+    let (_, again) = pos.heard();
+    assert_eq!((text(&again, 38), text(&again, 39)), ("A1B2C3".into(), "00".into()));
+    pos.send(201, &purchase(2));
+    assert_eq!(text(&pos.heard().1, 39), "91");
+    // Killed again before the issuer could answer: the reversal comes again, as a repeat, under its number.
+    street.signal("-KILL");
+    street.ended();
+    drop((pos, issuer));
+    street.start();
+    let mut issuer = Street::issuer(&bank);
+    let (mti, again) = issuer.heard();
+    assert_eq!((mti, text(&again, 11)), (421, text(&reversal, 11)));
+}
+
+#[test]
+fn two_daemons_on_one_directory() {
+    let mut street = Street::new("");
+    street.start();
+    let second = street.spawn().wait_with_output().unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("is in use by another iso8583d (process "), "{said}");
+    assert!(street.ask(&Command::Links).is_ok(), "the first one goes on");
+}
+
+#[test]
+fn a_stop_waits_for_what_is_in_flight() {
+    let mut street = Street::new("timeout_ms = 20000\nsettle_ms = 20000");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = Street::issuer(&bank);
+    let mut pos = street.asker("pos");
+    pos.send(200, &purchase(1));
+    let (_, asked) = issuer.heard();
+    street.signal("-HUP");
+    street.signal("-TERM");
+    let console = street.console_address();
+    street.wait(|_| Street::console(&console, "/readyz").contains("\"drain\"").then_some(()));
+    pos.send(200, &purchase(2));
+    assert_eq!(text(&pos.heard().1, 39), "91");
+    issuer.answer(210, &asked, "00");
+    assert_eq!(text(&pos.heard().1, 39), "00");
+    let (code, said) = street.ended();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("a reload was asked for"), "{said}");
+    assert!(pos.hear().is_none() && issuer.hear().is_none());
+    assert!(!street.state().join("control.sock").exists());
+}
+
+#[test]
+fn a_day_is_cut_twice_and_has_the_same_files() {
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = Street::issuer(&bank);
+    let mut pos = street.asker("pos");
+    for stan in 1..=5 {
+        pos.send(200, &purchase(stan));
+        let (_, asked) = issuer.heard();
+        issuer.answer(210, &asked, if stan == 3 { "05" } else { "00" });
+        pos.heard();
+    }
+    let tomorrow = Command::Cut { date: "2999-01-01".to_owned() };
+    assert!(street.ask(&tomorrow).unwrap_err().to_string().contains("has not begun"));
+    let bad = Command::Cut { date: "yesterday".to_owned() };
+    assert!(street.ask(&bad).is_err());
+    let date = street.today();
+    assert!(BusinessDate::from_text(&date).is_ok());
+    let cut = Command::Cut { date: date.clone() };
+    let first = street.ask(&cut).unwrap();
+    let directory = street.state().join("clearing");
+    let read = || {
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().path();
+        let mut paths: Vec<_> = std::fs::read_dir(&directory).unwrap().map(name).collect();
+        paths.sort();
+        paths.into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>()
+    };
+    let files = read();
+    assert_eq!(files.len(), 3, "a clearing file and two positions");
+    assert_eq!(first[0]["positions"]["positions"][0]["purchases"], 4);
+    pos.send(200, &purchase(9));
+    let (_, asked) = issuer.heard();
+    issuer.answer(210, &asked, "00");
+    pos.heard();
+    assert_eq!(street.ask(&cut).unwrap(), first);
+    assert_eq!(read(), files);
+}

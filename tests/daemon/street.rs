@@ -1,0 +1,312 @@
+//! A street to test the real binary on: a switch on a directory of its own, peers on plain sockets.
+
+use std::fs;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use iso8583d::codec::{self, Draft, Message};
+use iso8583d::daemon::control::{self, ControlError};
+use iso8583d::dialect::Dialect;
+use iso8583d::framing::{Framing, Head, Length, Settings, Tpdu};
+use iso8583d::iso::{ElementNo, Elements, Mti};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_util::codec::Decoder as _;
+
+/// Longer than anything here takes; what takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A switch that runs, and everything around it.
+pub(crate) struct Street {
+    home: TempDir,
+    daemon: Option<Child>,
+    /// Where the issuer listens, whether or not it is there.
+    issuer_port: u16,
+}
+
+/// One end of a connection, speaking a dialect.
+pub(crate) struct Peer {
+    socket: TcpStream,
+    framing: Framing,
+    dialect: Arc<Dialect>,
+    incoming: BytesMut,
+}
+
+impl Street {
+    /// A configuration with two askers, `pos` (BCD, with a TPDU) and `host` (ASCII), and an issuer that is dialled.
+    /// `more` is added to the issuer's link.
+    pub(crate) fn new(more: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        // Bound and let go: nobody else is given this port while the test runs.
+        let issuer_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let key = home.path().join("pan.key");
+        fs::write(&key, "5a".repeat(32)).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        let text = format!(
+            r#"
+[daemon]
+state = "state"
+key = "file:pan.key"
+console = "127.0.0.1:0"
+drain_ms_max = 10000
+
+[links.pos]
+role = "asker"
+listen = "127.0.0.1:0"
+dialect = "iso87-bcd"
+tpdu = "6000010000"
+frame_ms_max = 500
+
+[links.host]
+role = "asker"
+listen = "127.0.0.1:0"
+dialect = "iso87-ascii"
+length = "ascii-4"
+
+[links.bank]
+role = "issuer"
+dial = ["127.0.0.1:{issuer_port}"]
+dialect = "iso87-ascii-binary-bitmap"
+{more}
+
+[[routes]]
+bin = "541333"
+to = ["bank"]
+"#
+        );
+        fs::write(home.path().join("c.toml"), text).unwrap();
+        Self { home, daemon: None, issuer_port }
+    }
+
+    /// Starts the switch, and waits until it answers commands.
+    pub(crate) fn start(&mut self) {
+        self.daemon = Some(self.spawn());
+        self.wait(|street| control::ask(&street.state(), &control::Command::Links).ok());
+    }
+
+    /// Starts a switch on this street's directory, and does not wait.
+    pub(crate) fn spawn(&self) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_iso8583d"))
+            .arg("run")
+            .arg(self.home.path().join("c.toml"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Asks again and again until there is something.
+    pub(crate) fn wait<T>(&self, mut look: impl FnMut(&Self) -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            assert!(began.elapsed() < PATIENCE, "waited for too long");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.home.path().join("state")
+    }
+
+    pub(crate) fn ask(&self, command: &control::Command) -> Result<Vec<Value>, ControlError> {
+        control::ask(&self.state(), command)
+    }
+
+    /// The operator's list of what is owed: each line's list.
+    pub(crate) fn lists(&self) -> Vec<String> {
+        let lines = self.ask(&control::Command::Owed).unwrap();
+        lines.iter().filter_map(|line| Some(line.get("list")?.as_str()?.to_owned())).collect()
+    }
+
+    /// Sends a signal to the switch.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.daemon.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the switch's end: its exit code, if it was not killed, and what it said.
+    pub(crate) fn ended(&mut self) -> (Option<i32>, String) {
+        let output = self.daemon.take().unwrap().wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// A terminal, or a host, at a link's door.
+    pub(crate) fn asker(&self, link: &str) -> Peer {
+        let lines = self.ask(&control::Command::Links).unwrap();
+        let line = lines.iter().find(|line| line["link"] == link).unwrap();
+        let socket = TcpStream::connect(line["listen"].as_str().unwrap()).unwrap();
+        let (name, length) = match link {
+            "pos" => ("iso87-bcd", Length::Binary2),
+            _ => ("iso87-ascii", Length::Ascii4),
+        };
+        let tpdu = (link == "pos").then(|| Tpdu::from_text("6000010000").unwrap());
+        Peer::new(socket, name, Settings { length, tpdu, ..Settings::default() })
+    }
+
+    /// Where the switch dials its issuer; it has to be accepted before the switch gives up.
+    pub(crate) fn bank(&self) -> TcpListener {
+        self.wait(|street| TcpListener::bind(("127.0.0.1", street.issuer_port)).ok())
+    }
+
+    /// The issuer, once the switch has called it.
+    pub(crate) fn issuer(bank: &TcpListener) -> Peer {
+        let (socket, _) = bank.accept().unwrap();
+        Peer::new(socket, "iso87-ascii-binary-bitmap", Settings::default())
+    }
+
+    pub(crate) fn console_address(&self) -> String {
+        let lines = self.ask(&control::Command::Links).unwrap();
+        lines.last().unwrap()["console"].as_str().unwrap().to_owned()
+    }
+
+    /// The business date in force, as the journal says.
+    pub(crate) fn today(&self) -> String {
+        let journal = Command::new(env!("CARGO_BIN_EXE_iso8583d"))
+            .args(["journal", "export", "--state"])
+            .arg(self.state())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(journal.stdout).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let dates = lines.filter_map(|line| Some(line.get("date")?.as_str()?.to_owned()));
+        dates.last().unwrap()
+    }
+
+    /// What the operator's window says.
+    pub(crate) fn console(address: &str, path: &str) -> String {
+        let mut socket = TcpStream::connect(address).unwrap();
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Street {
+    fn drop(&mut self) {
+        if let Some(daemon) = &mut self.daemon {
+            // It may have ended by itself.
+            daemon.kill().ok();
+            daemon.wait().ok();
+        }
+    }
+}
+
+impl Peer {
+    fn new(socket: TcpStream, dialect: &str, settings: Settings) -> Self {
+        socket.set_nodelay(true).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let dialect = Arc::new(Dialect::shipped(dialect).unwrap());
+        Self { socket, framing: Framing::new(settings), dialect, incoming: BytesMut::new() }
+    }
+
+    pub(crate) fn send(&mut self, mti: u16, elements: &Elements) {
+        let mti = Mti::from_ascii(format!("{mti:04}").as_bytes()).unwrap();
+        let mut body = Vec::new();
+        Draft { mti, own: elements, copied: None }.encode(&self.dialect, &mut body).unwrap();
+        let mut out = BytesMut::new();
+        self.framing.put(self.framing.head(), &body, &mut out).unwrap();
+        self.socket.write_all(&out).unwrap();
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).unwrap();
+    }
+
+    /// A frame around a body that need not be a message.
+    pub(crate) fn send_body(&mut self, body: &[u8]) {
+        let mut out = BytesMut::new();
+        self.framing.put(self.framing.head(), body, &mut out).unwrap();
+        self.socket.write_all(&out).unwrap();
+    }
+
+    /// The next message; none when the switch has closed the connection.
+    pub(crate) fn hear(&mut self) -> Option<(Message, Head)> {
+        loop {
+            if let Some(frame) = self.framing.decode(&mut self.incoming).unwrap() {
+                return Some((self.decode(frame.body), frame.head));
+            }
+            let mut piece = [0; 4096];
+            match self.socket.read(&mut piece) {
+                Ok(0) => return None,
+                Ok(len) => self.incoming.extend_from_slice(&piece[..len]),
+                Err(fault) if fault.kind() == ErrorKind::ConnectionReset => return None,
+                Err(fault) => panic!("nothing came: {fault}"),
+            }
+        }
+    }
+
+    fn decode(&self, body: Bytes) -> Message {
+        codec::decode(&self.dialect, body).unwrap()
+    }
+
+    /// The next message's MTI and elements.
+    pub(crate) fn heard(&mut self) -> (u16, Elements) {
+        let (message, _) = self.hear().expect("the switch hung up");
+        (message.mti().number(), message.elements(message.present()))
+    }
+
+    /// Answers a message with a code, and what an answer echoes.
+    pub(crate) fn answer(&mut self, mti: u16, request: &Elements, code: &str) {
+        let mut elements = request.clone();
+        for no in [35, 45, 52, 55] {
+            elements.remove(no_of(no));
+        }
+        elements.set(no_of(39), code.as_bytes());
+        if code == "00" {
+            elements.set(no_of(38), b"A1B2C3");
+        }
+        self.send(mti, &elements);
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn hang_up(self) {
+        self.socket.shutdown(Shutdown::Both).unwrap();
+    }
+}
+
+pub(crate) fn no_of(no: u8) -> ElementNo {
+    ElementNo::new(no).unwrap()
+}
+
+pub(crate) fn text(elements: &Elements, no: u8) -> String {
+    String::from_utf8(elements.get(no_of(no)).unwrap_or_default().to_vec()).unwrap()
+}
+
+/// A purchase, by its trace number.
+pub(crate) fn purchase(stan: u32) -> Elements {
+    let mut elements = Elements::default();
+    for (no, value) in [
+        (2, "5413330000004111"),
+        (3, "000000"),
+        (4, "000000001250"),
+        (7, "1123184000"),
+        (11, &*format!("{stan:06}")),
+        (12, "184000"),
+        (13, "1123"),
+        (14, "2812"),
+        (18, "5411"),
+        (22, "051"),
+        (25, "00"),
+        (32, "12345678901"),
+        (37, "000000000001"),
+        (41, "TERM0001"),
+        (42, "MERCHANT0000001"),
+        (43, "CORNER SHOP             GENT          BE"),
+        (49, "978"),
+    ] {
+        elements.set(no_of(no), value.as_bytes());
+    }
+    elements
+}
