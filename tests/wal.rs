@@ -68,10 +68,13 @@ impl Specimen {
         fs::create_dir(&self.trial).unwrap();
         fs::write(self.trial.join(&self.name), database).unwrap();
         fs::write(self.trial.join(format!("{}-wal", self.name)), wal).unwrap();
+        // Somebody who only reads sees the same, before anybody has recovered anything.
+        let alone = read(&self.trial).ok();
         let settings = Settings { directory: self.trial.clone(), retention_days: 7 };
         let (mut journal, recovery) = Journal::open(&settings).ok()?;
         let kept = recovery.commits.len();
         assert_eq!(recovery.commits, self.commits[..kept], "{what}");
+        assert_eq!(alone, Some(recovery.commits.clone()), "{what}");
         let next = Lsn(recovery.commits.last().map_or(1, |commit| commit.last().0 + 1));
         assert_eq!(recovery.next, next, "{what}");
         // It goes on from there, and what goes on is read back.

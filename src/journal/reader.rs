@@ -23,6 +23,13 @@ impl Reader {
         Ok(file::list(&self.directory)?.first().map(|name| name.first))
     }
 
+    /// The last position that is there; none in an empty journal.
+    pub fn newest(&self) -> Result<Option<Lsn>, JournalError> {
+        let Some(name) = file::list(&self.directory)?.pop() else { return Ok(None) };
+        let end = File::open(&self.directory, name, Access::Read)?.end()?;
+        Ok(Some(Lsn(end.0.saturating_sub(1))))
+    }
+
     /// The durable commits after a position, in order, until they are more than `limit_bytes`; nothing when
     /// there are none yet. The first one begins at or before the position after `lsn`, so that nothing is skipped.
     pub fn after(&mut self, lsn: Lsn, limit_bytes: usize) -> Result<Vec<Commit>, JournalError> {

@@ -66,10 +66,11 @@ fn each(
     mut show: impl FnMut(Lsn, &Record) -> std::io::Result<()>,
 ) -> Result<(), ShowError> {
     let mut reader = Reader::open(directory);
-    let Some(oldest) = reader.oldest()? else { return Ok(()) };
+    let Some((oldest, newest)) = reader.oldest()?.zip(reader.newest()?) else { return Ok(()) };
     let from = from.max(oldest);
     let mut last = Lsn(from.0.saturating_sub(1));
-    loop {
+    // What a running daemon adds meanwhile is not waited for.
+    while last < newest {
         let commits = reader.after(last, STEP_BYTES)?;
         let Some(end) = commits.last().map(journal::Commit::last) else { return Ok(()) };
         for commit in commits {
@@ -82,6 +83,7 @@ fn each(
         }
         last = end;
     }
+    Ok(())
 }
 
 /// A record as a JSON object.

@@ -1,0 +1,136 @@
+//! What being durable and keeping books costs: a journal of transactions, each sent, answered and told, in commits of
+//! five hundred, and the follower that turns it into rows.
+//!
+//! `cargo bench --bench store`; a figure divided by the number of transactions is the cost of one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use iso8583d::books::Books;
+use iso8583d::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, Stan, Transmission, Wall};
+use iso8583d::journal::{Commit, Journal, Reader, Settings};
+use iso8583d::record::{self, Card, LinkId, Lsn, Record, Secret, Sent, Trace, TxnId, Verdict};
+use iso8583d::seal::{Keys, Tag};
+
+const TRANSACTIONS: u64 = 100_000;
+const AT: Wall = Wall(1_795_459_600_000);
+
+fn elements(values: &[(u8, &[u8])]) -> Elements {
+    let mut elements = Elements::with_capacity(192);
+    for (no, value) in values {
+        elements.set(ElementNo::new(*no).unwrap(), value);
+    }
+    elements
+}
+
+/// The 0200 of the project's figures, without what is not kept.
+fn sent(number: u64) -> Record {
+    let pan = Pan::new(format!("54133300{:08}", number % 100_000_000).as_bytes()).unwrap();
+    let scattered = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    let stan = format!("{:06}", number % 1_000_000);
+    Record::Sent(Arc::new(Sent {
+        asker: LinkId(1),
+        key: Tag(scattered),
+        content: Tag(scattered ^ 1),
+        mti: Mti::new(200).unwrap(),
+        issuer: LinkId(2),
+        trace: Trace {
+            transmission: Transmission(1_795_459_600 + u32::try_from(number / 100_000).unwrap()),
+            stan: Stan::new(u32::try_from(number % 1_000_000).unwrap()).unwrap(),
+        },
+        date: BusinessDate(20_780),
+        at: Wall(AT.0 + number / 100),
+        card: Some(Card {
+            masked: pan.masked(),
+            token: Tag(scattered ^ 2),
+            secret: Secret::Clear(pan),
+        }),
+        elements: elements(&[
+            (3, b"000000"),
+            (4, b"000000001000"),
+            (7, b"1123183400"),
+            (11, stan.as_bytes()),
+            (12, b"183400"),
+            (13, b"1123"),
+            (18, b"5411"),
+            (22, b"051"),
+            (25, b"00"),
+            (32, b"12345678901"),
+            (37, b"632718000123"),
+            (41, b"TERM0001"),
+            (42, b"MERCHANT0000001"),
+            (43, b"A SHOP WITH A NAME       A TOWN       DE"),
+            (49, b"978"),
+        ]),
+        completes: None,
+    }))
+}
+
+/// Commits as a switch with some hundred requests in flight makes them.
+fn commits(keys: &Keys) -> Vec<Commit> {
+    let mut commits = Vec::new();
+    let mut next = Lsn(1);
+    let mut in_flight: Vec<TxnId> = Vec::new();
+    let mut answered: Vec<TxnId> = Vec::new();
+    for block in 0..=TRANSACTIONS / 250 {
+        let mut commit =
+            Commit { first: next, carry: block == 0, day: 20_780, ..Commit::default() };
+        let mut push = |record: &Record| {
+            record::encode(record, next, keys, &mut commit.blob);
+            commit.count += 1;
+            next = Lsn(next.0 + 1);
+            TxnId(next.0 - 1)
+        };
+        push(&Record::Told { txns: std::mem::take(&mut answered) });
+        for txn in std::mem::take(&mut in_flight) {
+            let added = Arc::new(elements(&[(38, b"A1B2C3"), (39, b"00")]));
+            push(&Record::Answered { txn, at: AT, verdict: Verdict::Approved, added });
+            answered.push(txn);
+        }
+        if block < TRANSACTIONS / 250 {
+            in_flight.extend((0..250).map(|number| push(&sent(block * 250 + number))));
+        }
+        commits.push(commit);
+    }
+    commits
+}
+
+fn write(directory: &Path, commits: &[Commit]) {
+    let settings = Settings { directory: directory.to_owned(), retention_days: 7 };
+    let (mut journal, _) = Journal::open(&settings).unwrap();
+    for commit in commits {
+        journal.commit(commit).unwrap();
+    }
+}
+
+fn store(criterion: &mut Criterion) {
+    let keys = Arc::new(Keys::new(&[7; 32]));
+    let commits = commits(&keys);
+    let mut group = criterion.benchmark_group("store");
+    group.sample_size(10).throughput(Throughput::Elements(TRANSACTIONS));
+    group.bench_function("journal", |bencher| {
+        bencher.iter_batched_ref(
+            || tempfile::tempdir().unwrap(),
+            |scratch| write(scratch.path(), &commits),
+            BatchSize::PerIteration,
+        );
+    });
+    let journal = tempfile::tempdir().unwrap();
+    write(journal.path(), &commits);
+    group.bench_function("follow", |bencher| {
+        bencher.iter_batched_ref(
+            || tempfile::tempdir().unwrap(),
+            |scratch| {
+                let mut books = Books::open(scratch.path(), Arc::clone(&keys)).unwrap();
+                let mut reader = Reader::open(journal.path());
+                while books.follow(&mut reader).unwrap().records > 0 {}
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, store);
+criterion_main!(benches);
