@@ -1,7 +1,7 @@
 //! Records in order, durable in groups: `SQLite` files of one row a commit. Must not know what a record means.
 //!
 //! A file is named after the UTC day and the position it begins at, and begins with a carry; a commit lies in one file.
-//! [`Journal`] is the one writer; a [`Reader`] follows it over its own connection; [`verify`] reads everything.
+//! [`Journal`] is the one writer; a [`Reader`] follows it over its own connection; [`verify()`] reads everything.
 
 mod file;
 mod reader;
