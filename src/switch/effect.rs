@@ -61,8 +61,8 @@ pub enum Mark {
     Request(TxnId),
     /// An approval to its asker.
     Approval(TxnId),
-    /// An owed message to its issuer.
-    Owed(TxnId, Owing),
+    /// An owed message to its issuer, under this pair.
+    Owed(TxnId, Owing, Trace),
 }
 
 /// The number of a question, repeated by its answer.

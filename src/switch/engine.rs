@@ -40,6 +40,8 @@ pub struct Engine {
     pub(super) disk_low: bool,
     pub(super) draining: bool,
     carried_on: BusinessDate,
+    /// How many records the last carry took.
+    carry_took: u64,
 }
 
 impl Engine {
@@ -66,6 +68,7 @@ impl Engine {
             disk_low: false,
             draining: false,
             carried_on: BusinessDate(0),
+            carry_took: 0,
             settings,
         }
     }
@@ -101,7 +104,8 @@ impl Engine {
         }
         self.fire(fx);
         self.cut_if_quiet(fx);
-        self.log.forget(self.now.wall);
+        let (tail, inquiries) = (self.log.tail(), &mut self.inquiries);
+        self.log.forget(self.now.wall, |txn| inquiries.moved(txn, tail));
         self.carry_if_due(fx);
     }
 
@@ -150,9 +154,11 @@ impl Engine {
     fn carry_if_due(&mut self, fx: &mut Effects) {
         let began = self.log.carry_began();
         let written = self.log.tail().0.saturating_sub(began.0);
-        // The first file begins with a carry; so does the file of each new day.
+        // The first file begins with a carry; so does the file of each new day. What is carried never outweighs
+        // what happens: with more open than `carry_every`, each record would bring about the next carry.
         if began != Lsn(0)
-            && written < self.settings.carry_every
+            && written
+                < self.carry_took.saturating_add(self.settings.carry_every.max(self.carry_took))
             && self.now.wall.date() <= self.carried_on
         {
             return;
@@ -165,6 +171,7 @@ impl Engine {
         self.carried_on = self.carried_on.max(self.now.wall.date());
         let records = self.log.carry(self.now.wall);
         let open = u32::try_from(records.len().saturating_sub(2)).unwrap_or(u32::MAX);
+        self.carry_took = u64::from(open) + 2;
         for record in records {
             self.log.apply(&record);
             fx.records.push(record);

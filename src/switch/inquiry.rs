@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::iso::{Class, Function, ResponseCode};
 use crate::planted::{self, Bug};
-use crate::record::{Record, Standing};
+use crate::record::{Lsn, Record, Standing, TxnId};
 use crate::seal::Tag;
 use crate::tranlog::{Ask, Asked};
 
@@ -25,6 +25,8 @@ impl Known {
 #[derive(Debug)]
 struct Inquiry {
     ask: Ask,
+    /// The books stood here, or later, when they answered.
+    from: Lsn,
     /// The message that it is about, and the keys asked for before.
     first: Box<Arrival>,
     known: Known,
@@ -41,12 +43,21 @@ pub(super) struct Inquiries {
     by_key: HashMap<Tag, QuestionId>,
     asked: u64,
     waiting: usize,
+    /// What left memory, or changed outside it, while a question was open: an older answer is not believed.
+    moved: BTreeMap<TxnId, Lsn>,
 }
 
 /// How many messages may wait for the books.
 const WAITING_MAX: usize = 10_000;
 
 impl Inquiries {
+    /// A transaction left memory, or changed outside it, when the journal ended here.
+    pub(super) fn moved(&mut self, txn: TxnId, tail: Lsn) {
+        if !self.open.is_empty() {
+            self.moved.insert(txn, tail);
+        }
+    }
+
     /// Lets a message wait for the answer about its key, if there is a question about it; else gives it back.
     pub(super) fn join(&mut self, key: Tag, arrival: Box<Arrival>) -> Result<(), Box<Arrival>> {
         let Some(inquiry) = self.by_key.get(&key).and_then(|id| self.open.get_mut(id)) else {
@@ -92,11 +103,26 @@ impl Engine {
             }
         }
         self.inquiries.waiting += 1;
-        let inquiry =
-            Inquiry { ask, first: arrival, known: known.clone(), joined: VecDeque::new(), keys };
+        let from = self.log.tail();
+        let (known, joined) = (known.clone(), VecDeque::new());
+        let inquiry = Inquiry { ask, from, first: arrival, known, joined, keys };
         self.inquiries.open.insert(id, inquiry);
-        fx.actions.push(Action::Ask(Question { id, ask, from: self.log.tail() }));
+        fx.actions.push(Action::Ask(Question { id, ask, from }));
         fx.notes.push(Note::Asked);
+    }
+
+    /// The answer is older than the last change of what it tells: the same is asked once more.
+    fn inquire_again(&mut self, old: QuestionId, mut inquiry: Inquiry, fx: &mut Effects) {
+        self.inquiries.asked += 1;
+        let id = QuestionId(self.inquiries.asked);
+        inquiry.from = self.log.tail();
+        for key in &inquiry.keys {
+            if let Some(asked) = self.inquiries.by_key.get_mut(key).filter(|asked| **asked == old) {
+                *asked = id;
+            }
+        }
+        fx.actions.push(Action::Ask(Question { id, ask: inquiry.ask, from: inquiry.from }));
+        self.inquiries.open.insert(id, inquiry);
     }
 
     /// The books have answered. The window is asked first: what it knows is newer.
@@ -107,7 +133,17 @@ impl Engine {
         fx: &mut Effects,
     ) {
         let Some(inquiry) = self.inquiries.open.remove(&question) else { return };
-        let Inquiry { ask, first, mut known, joined, keys } = inquiry;
+        let changed = |standing: &Standing| {
+            self.log.standing(standing.id).is_none()
+                && self.inquiries.moved.get(&standing.id).is_some_and(|at| *at > inquiry.from)
+        };
+        if standing.as_deref().is_some_and(changed) {
+            return self.inquire_again(question, inquiry, fx);
+        }
+        if self.inquiries.open.is_empty() {
+            self.inquiries.moved.clear();
+        }
+        let Inquiry { ask, from: _, first, mut known, joined, keys } = inquiry;
         for key in &keys {
             if self.inquiries.by_key.get(key) == Some(&question) {
                 self.inquiries.by_key.remove(key);

@@ -182,6 +182,7 @@ impl Engine {
         item.state = State::Waiting(timer);
         lanes.in_flight += 1;
         let Some(standing) = self.log.standing(txn) else { return };
+        let Some(trace) = standing.open_debt(owing).map(|debt| debt.trace) else { return };
         let Some((mti, elements)) = owed_message(standing, owing, repeat, &self.keys) else {
             return;
         };
@@ -190,7 +191,7 @@ impl Engine {
             session,
             head: link.head,
             body,
-            mark: Mark::Owed(txn, owing),
+            mark: Mark::Owed(txn, owing, trace),
         });
         fx.notes.push(Note::OwedSent { issuer, owing, repeat });
     }
@@ -206,7 +207,16 @@ impl Engine {
     }
 
     /// No byte of an owed message left: it does not count as sent.
-    pub(super) fn owed_not_begun(&mut self, txn: TxnId, owing: Owing, fx: &mut Effects) {
+    pub(super) fn owed_not_begun(
+        &mut self,
+        (txn, owing, trace): (TxnId, Owing, Trace),
+        fx: &mut Effects,
+    ) {
+        let now_under = |standing: &Standing| standing.open_debt(owing).map(|debt| debt.trace);
+        if self.log.standing(txn).and_then(now_under) != Some(trace) {
+            // It was replaced by one under a fresh pair, which may have left already.
+            return;
+        }
         let Some((issuer, lane)) = self.lane_of(txn) else { return };
         let Some(lanes) = self.post.links.get_mut(&issuer) else { return };
         if let Some(item) = lanes.item(lane, txn, owing) {

@@ -47,7 +47,7 @@ impl Held {
     }
 }
 
-/// How many copies of one request may wait for its answer.
+/// How many copies of one request may wait for its answer; beyond it the oldest gets none.
 const ASKERS_MAX: usize = 8;
 
 impl Engine {
@@ -86,16 +86,14 @@ impl Engine {
     /// Waits for the one answer, with whoever waits already.
     fn join(&mut self, arrival: &Arrival, txn: TxnId, fx: &mut Effects) {
         let asker = Asker::of(arrival, self);
-        match self.waiting.get_mut(&txn) {
-            Some(waiting) if waiting.askers.len() < ASKERS_MAX => {
-                fx.notes.push(Note::Joined { asker: asker.link });
-                waiting.askers.push(asker);
-            }
-            Some(_) | None => {
-                fx.notes.push(Note::Overload { asker: asker.link });
-                self.decline(&asker, ResponseCode::MALFUNCTION, fx);
-            }
+        let Some(waiting) = self.waiting.get_mut(&txn) else { return };
+        if waiting.askers.len() >= ASKERS_MAX {
+            // A decline now and an approval later would be two different words for one request.
+            fx.notes.push(Note::Overload { asker: asker.link });
+            waiting.askers.remove(0);
         }
+        fx.notes.push(Note::Joined { asker: asker.link });
+        waiting.askers.push(asker);
     }
 
     fn answer_again(&mut self, asker: &Asker, mti: Mti, txn: TxnId, fx: &mut Effects) {

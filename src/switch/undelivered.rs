@@ -43,7 +43,7 @@ impl Engine {
                 Mark::Plain => {}
                 Mark::Request(txn) => self.withdrawn(txn, fx),
                 Mark::Approval(txn) => self.copy_not_begun(txn, fx),
-                Mark::Owed(txn, owing) => self.owed_not_begun(txn, owing, fx),
+                Mark::Owed(txn, owing, trace) => self.owed_not_begun((txn, owing, trace), fx),
             }
         }
         self.peers.drained(session);
@@ -92,8 +92,14 @@ impl Engine {
                 txns.push(*txn);
             }
         }
-        if !txns.is_empty() {
-            self.append(Record::Told { txns }, fx);
+        if txns.is_empty() {
+            return;
+        }
+        let outside: Vec<TxnId> =
+            txns.iter().copied().filter(|txn| self.log.standing(*txn).is_none()).collect();
+        let at = self.append(Record::Told { txns }, fx);
+        for txn in outside {
+            self.inquiries.moved(txn, at);
         }
     }
 

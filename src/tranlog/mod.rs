@@ -225,8 +225,8 @@ impl Tranlog {
         (class == Class::Reversal).then_some(trace)
     }
 
-    /// Lets go of what is closed and old, or too much.
-    pub fn forget(&mut self, wall: Wall) {
+    /// Lets go of what is closed and old, or too much; says of which.
+    pub fn forget(&mut self, wall: Wall, mut gone: impl FnMut(TxnId)) {
         let excess = self.order.len().saturating_sub(self.settings.entries_max);
         let oldest = Wall(wall.0.saturating_sub(self.settings.window_ms));
         for looked_at in 0.. {
@@ -240,6 +240,7 @@ impl Tranlog {
                 self.order.push_back((wall, txn));
             } else {
                 self.evict(txn);
+                gone(txn);
             }
             if looked_at >= excess.max(Self::FORGET_MAX) {
                 return;
