@@ -59,7 +59,10 @@ impl World {
             Note::Unreadable { .. } => Rare::Unreadable,
             Note::Refused { .. } => Rare::Refused,
             Note::Overload { .. } => Rare::Overload,
-            Note::Declined { .. } => Rare::Declined,
+            Note::Declined { .. } => {
+                self.host.declines += 1;
+                Rare::Declined
+            }
             Note::Restored => Rare::Restored,
             _ => return,
         };
@@ -121,7 +124,7 @@ impl World {
                     self.blame(purchase, || "an approval is told that does not stand".to_owned());
                 }
             }
-            Mark::Owed(txn, owing) => {
+            Mark::Owed(txn, owing, _) => {
                 if standing(txn).is_some_and(|standing| standing.open_debt(owing).is_none()) {
                     let purchase = standing(txn).and_then(follow::purchase_of);
                     self.blame(purchase, || format!("{owing:?} sent, and none is owed"));
@@ -153,18 +156,19 @@ impl World {
         }
         let (life, at, wall_ahead) = (self.host.life, self.time, self.host.wall_ahead);
         let journaled = self.truth.of_purchase(id).next().is_some();
-        let count = self.host.unsent + 1;
+        let count = self.host.declines;
         let Some(purchase) = self.purchase_mut(id) else { return };
-        if !journaled && purchase.opened != Some(life) {
+        // What is told again does not stay in memory for longer.
+        let again = purchase.unsent.is_some_and(|unsent| unsent.life == life);
+        if !journaled && !again && purchase.opened != Some(life) {
             purchase.unsent = Some(Unsent { life, at, wall_ahead, count });
-            self.host.unsent = count;
         }
     }
 
     /// Whether a decline may have been forgotten meanwhile.
     fn may_be_forgotten(&self, unsent: Unsent) -> bool {
         let settings = &self.mix.settings;
-        let others = usize::try_from(self.host.unsent - unsent.count).unwrap_or(usize::MAX);
+        let others = usize::try_from(self.host.declines - unsent.count).unwrap_or(usize::MAX);
         unsent.life != self.host.life
             || unsent.wall_ahead != self.host.wall_ahead
             || self.time - unsent.at >= settings.window_ms
@@ -214,7 +218,9 @@ impl World {
         if !self.vouched(&past.standing) {
             return Some("told approved, and no issuer said so on its own link".to_owned());
         }
+        // With a reversal on its way, connections may bring the words out of order.
         if let Some(before) = &purchase.declined
+            && purchase.undo.is_none()
             && !purchase.unsent.is_some_and(|unsent| self.may_be_forgotten(unsent))
         {
             return Some(format!("told {} and then approved", before.code.escape_ascii()));
@@ -252,6 +258,7 @@ impl World {
         if let Some(before) = &purchase.approved
             && !self.truth.of_purchase(id).any(undone)
             && purchase.undo.is_none()
+            && purchase.unsent.is_none()
         {
             let (before, now) = (before.code.escape_ascii(), words.code.escape_ascii());
             return Some(format!("told {before} and then {now}, and nothing was reversed"));

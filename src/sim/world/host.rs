@@ -71,8 +71,8 @@ pub(super) struct Host {
     pub(super) ordering: bool,
     /// The process is to end when nothing is in flight.
     pub(super) stopping: bool,
-    /// Declines of what was never forwarded, counted over all lives.
-    pub(super) unsent: u64,
+    /// Declines by the switch itself, counted over all lives.
+    pub(super) declines: u64,
     handled: u64,
 }
 
@@ -104,7 +104,7 @@ impl Host {
             cuts_done: 0,
             ordering: false,
             stopping: false,
-            unsent: 0,
+            declines: 0,
             handled: 0,
         }
     }
