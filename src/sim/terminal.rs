@@ -85,6 +85,11 @@ impl Terminal {
         Self { peer, shop, number, line: None, stan: 0, log, frames: Vec::new() }
     }
 
+    /// Continues its trace numbers after this one.
+    pub const fn continue_after(&mut self, stan: u32) {
+        self.stan = stan;
+    }
+
     /// What it tells about itself.
     pub const fn shop(&self) -> &Shop {
         &self.shop

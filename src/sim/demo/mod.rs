@@ -44,7 +44,7 @@ const SECONDS_MIN: u32 = 8;
 /// How long the acts take when nobody says how long it all may.
 const SECONDS_USUAL: u32 = 24;
 /// Kept back for closing the day.
-const SECONDS_CLOSING: u32 = 4;
+const SECONDS_CLOSING: u32 = 3;
 
 /// Runs it; says what happens on `out`.
 pub fn run(settings: &Settings, out: &mut dyn Write) -> Result<Verdict, SimError> {

@@ -1,0 +1,135 @@
+//! The simulated peers from the command line, as a newcomer meets them: the demonstration, a terminal,
+//! load. Every run goes through the real binary as a process of its own.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use assert_cmd::Command;
+use iso8583d::dialect::Dialect;
+use iso8583d::framing;
+use iso8583d::sim::child::{Link, LinkPlace, Plan, Switch, free_port};
+use iso8583d::sim::issuer::{self, Issuer, Rules};
+use iso8583d::sim::{Peer, Place};
+use serde_json::Value;
+
+/// Runs the binary and gives what it printed; fails with what it said.
+fn run(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_iso8583d")).args(arguments).output().unwrap();
+    let (out, said) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+    let out = String::from_utf8(out).unwrap();
+    assert!(output.status.success(), "{arguments:?}\n{out}\n{said}");
+    out
+}
+
+#[test]
+fn the_demonstration_ends_by_itself_with_books_that_balance() {
+    let place = tempfile::tempdir().unwrap();
+    let told = run(&["demo", "--seconds", "8", "--state-below", place.path().to_str().unwrap()]);
+    for part in [
+        "The first payment was approved",
+        "the south bank becomes slow",
+        "the north bank dies",
+        "It was started again and approved a payment",
+        " 0 others",
+        "is cut",
+        "nothing is owed to anybody",
+        "The books balance",
+        "Clearing files and positions:",
+        "Three things to try next",
+    ] {
+        assert!(told.contains(part), "{part:?} is missing in\n{told}");
+    }
+}
+
+#[test]
+fn load_checks_every_answer_in_closed_and_open_loop() {
+    let place = tempfile::tempdir().unwrap();
+    let below = place.path().to_str().unwrap();
+    let usual =
+        ["sim", "load", "--json", "--seconds", "1", "--warm-up", "0", "--state-below", below];
+    for more in [
+        &["--connections", "2", "--in-flight", "8", "--asker", "iso87-bcd"][..],
+        &["--connections", "3", "--rate", "300", "--issuer", "iso87-bcd"],
+        &["--connections", "2", "--in-flight", "8", "--direct"],
+    ] {
+        let report: Value = serde_json::from_str(&run(&[&usual[..], more].concat())).unwrap();
+        let count = |key: &str| report[key].as_u64().unwrap();
+        assert!(0 < count("sent"), "{report}");
+        assert_eq!(report["answers"]["00"].as_u64(), Some(count("sent")), "{report}");
+        for fault in ["altered", "unknown", "double", "unreadable", "lost", "hung_up"] {
+            assert_eq!(count(fault), 0, "{report}");
+        }
+        assert_eq!(report["first_approval_ms"].is_null(), more.contains(&"--direct"), "{report}");
+    }
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "its state is taken away");
+}
+
+#[test]
+fn a_terminal_tells_in_plain_words_what_it_hears() {
+    let place = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let issuer = runtime.block_on(Issuer::open(bank())).unwrap();
+    let at = free_port().unwrap();
+    let mut switch = begin(place.path(), at, issuer.address().unwrap());
+    runtime.block_on(issuer.met(Duration::from_secs(10))).unwrap();
+    let to = at.to_string();
+    let told = run(&["sim", "pos", "--connect", &to, "--dialect", "iso87-bcd"]);
+    for part in [
+        "0800  the terminal signs on: accepted",
+        "0200  the terminal pays 12.50 in currency 978: approved, number 000001",
+        "0201  the terminal asks the same again, as a repeat: approved, number 000001",
+        "gives back 12.50",
+        "takes that one back: accepted",
+        "asks whether anybody is there: accepted",
+    ] {
+        assert!(told.contains(part), "{part:?} is missing in\n{told}");
+    }
+    // Another amount, and trace numbers of its own although it is the same terminal in the same second.
+    let declined =
+        run(&["sim", "pos", "--connect", &to, "--dialect", "iso87-bcd", "--amount", "1251"]);
+    assert!(declined.contains("51, not enough money"), "{declined}");
+    switch.stop().unwrap();
+    assert_eq!(issuer.totals().unreadable, 0);
+}
+
+fn bank() -> issuer::Settings {
+    issuer::Settings {
+        name: "bank".to_owned(),
+        peer: Peer {
+            dialect: Arc::new(Dialect::shipped("iso87-ascii").unwrap()),
+            framing: framing::Settings::default(),
+            place: Place::Listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+        },
+        rules: Rules::usual(),
+        ledger: None,
+        remembers: true,
+        signs_on: false,
+    }
+}
+
+fn begin(place: &Path, at: SocketAddr, bank: SocketAddr) -> Switch {
+    let link = |name: &str, role, place, dialect: &str| Link {
+        name: name.to_owned(),
+        role,
+        place,
+        dialect: dialect.to_owned(),
+        length: "binary-2",
+        more: String::new(),
+    };
+    let plan = Plan {
+        links: vec![
+            link("shops", "asker", LinkPlace::Listens(at), "iso87-bcd"),
+            link("bank", "issuer", LinkPlace::Dials(bank, 1), "iso87-ascii"),
+        ],
+        routes: vec![("541333".to_owned(), vec!["bank".to_owned()])],
+        workers: 2,
+        more: String::new(),
+    };
+    let mut switch = Switch::prepare(env!("CARGO_BIN_EXE_iso8583d").into(), place).unwrap();
+    switch.configure(&plan).unwrap();
+    switch.start().unwrap();
+    switch
+}
