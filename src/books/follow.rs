@@ -21,8 +21,9 @@ const BATCH_BYTES: usize = 8 << 20;
 /// How many transactions are remembered between batches.
 const RECENT_MAX: usize = 1 << 16;
 
-/// Keys are random; within a bucket of this many records, as a power of two, they stay in the page cache.
-pub(super) const BUCKET_BITS: u32 = 20;
+/// Keys are random: within a bucket of this many records, as a power of two, a batch changes few pages, each often.
+/// A look-up of a key that is nowhere asks each bucket, a few microseconds each.
+pub(super) const BUCKET_BITS: u32 = 18;
 
 /// How far a call came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,10 +237,10 @@ impl Batch<'_> {
         let cut = self.state.cut;
         let mut changed: Vec<&mut Row> = self.rows.values_mut().filter(|row| row.changed).collect();
         changed.sort_unstable_by_key(|row| row.standing.id);
-        let mut blob = Vec::with_capacity(1024);
+        let mut pens = self.books.pens()?;
         for row in changed {
             row.capture(cut);
-            row.write(self.books, &mut blob)?;
+            row.write(&mut pens)?;
         }
         let connection = &self.books.connection;
         self.keys.sort_unstable();

@@ -1,12 +1,21 @@
 //! Rows of `transactions`: written from standings, and read back. The standing itself is kept beside what people see.
 
-use rusqlite::{OptionalExtension as _, Statement, ToSql};
+use rusqlite::{CachedStatement, OptionalExtension as _, Statement, ToSql};
 
 use super::columns::{Changing, ms, text};
 use super::{Books, BooksError, tables};
 use crate::clearing;
 use crate::iso::{BusinessDate, ElementNo};
 use crate::record::{self, Lsn, Opening, Record, Standing, TxnId};
+use crate::seal::Keys;
+
+/// What rows are written with.
+pub(super) struct Pens<'a> {
+    keys: &'a Keys,
+    insert: CachedStatement<'a>,
+    update: CachedStatement<'a>,
+    blob: Vec<u8>,
+}
 
 /// A transaction on its way into the tables.
 #[derive(Clone, Debug)]
@@ -41,24 +50,20 @@ impl Row {
         }
     }
 
-    /// Puts it into the table. `blob` is room to write in.
-    pub(super) fn write(&mut self, books: &Books, blob: &mut Vec<u8>) -> Result<(), BooksError> {
-        let id = self.standing.id;
-        let whole = Record::Carried(Box::new(self.standing.clone()));
-        blob.clear();
-        record::encode(&whole, Lsn(id.0), &books.keys, blob);
+    /// Puts it into the table.
+    pub(super) fn write(&mut self, pens: &mut Pens<'_>) -> Result<(), BooksError> {
+        pens.blob.clear();
+        record::encode_standing(&self.standing, pens.keys, &mut pens.blob);
         if self.stored {
-            let mut update = books.connection.prepare_cached(UPDATE)?;
-            let mut values = Values { statement: &mut update, count: 0 };
-            self.changing(&mut values, blob)?;
-            values.put(id.0.cast_signed())?;
-            update.raw_execute()?;
+            let mut values = Values { statement: &mut pens.update, count: 0 };
+            self.changing(&mut values, &pens.blob)?;
+            values.put(self.standing.id.0.cast_signed())?;
+            pens.update.raw_execute()?;
         } else {
-            let mut insert = books.connection.prepare_cached(INSERT)?;
-            let mut values = Values { statement: &mut insert, count: 0 };
-            self.changing(&mut values, blob)?;
+            let mut values = Values { statement: &mut pens.insert, count: 0 };
+            self.changing(&mut values, &pens.blob)?;
             self.lasting(&mut values)?;
-            insert.raw_execute()?;
+            pens.insert.raw_execute()?;
         }
         (self.stored, self.changed) = (true, false);
         Ok(())
@@ -105,6 +110,13 @@ impl Row {
 }
 
 impl Books {
+    /// What rows are written with: statements are looked up once for many rows.
+    pub(super) fn pens(&self) -> Result<Pens<'_>, BooksError> {
+        let insert = self.connection.prepare_cached(INSERT)?;
+        let update = self.connection.prepare_cached(UPDATE)?;
+        Ok(Pens { keys: &self.keys, insert, update, blob: Vec::with_capacity(1024) })
+    }
+
     /// A transaction as the tables have it.
     pub(super) fn row(&self, txn: TxnId) -> Result<Option<Row>, BooksError> {
         let sql = "SELECT standing, captured, opposed FROM transactions WHERE txn = ?";

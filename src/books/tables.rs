@@ -13,8 +13,8 @@ const FORMAT: i64 = 1;
 
 /// Days are numbers like 20261123, times milliseconds since 1970, amounts minor units, links the numbers of their names.
 ///
-/// `keys` and `traces` are the only look-ups on the path of the follower. Keys are random: in buckets of about a million
-/// records they stay within what the page cache holds. The partial indexes hold only what is out of the ordinary.
+/// `keys` and `traces` are the only look-ups on the path of the follower. Keys are random: in buckets of some hundred
+/// thousand records a batch changes few pages of them. The partial indexes hold only what is out of the ordinary.
 const TABLES: &str = "
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL, since INTEGER NOT NULL, cut INTEGER NOT NULL

@@ -26,9 +26,20 @@ pub struct BadRecord {
 
 /// Appends a record's length (four bytes) and bytes. PANs leave memory sealed, under the position of their transaction.
 pub fn encode(record: &Record, lsn: Lsn, keys: &Keys, out: &mut Vec<u8>) {
+    counted(out, |out| Writer { out, keys }.record(record, lsn));
+}
+
+/// Appends the bytes of `Record::Carried`, without making one.
+pub fn encode_standing(standing: &Standing, keys: &Keys, out: &mut Vec<u8>) {
+    counted(out, |out| {
+        Writer { out, keys }.u8(kind::CARRIED).standing(standing);
+    });
+}
+
+fn counted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
-    Writer { out, keys }.record(record, lsn);
+    write(out);
     let len = out.len().saturating_sub(start).saturating_sub(4);
     let len = u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes();
     if let Some(prefix) = out.get_mut(start..).and_then(|tail| tail.first_chunk_mut::<4>()) {
@@ -746,6 +757,12 @@ mod tests {
             let bytes = bytes_of(record, &keys);
             assert_eq!(decode(&bytes, Lsn(17)), Ok((record.clone(), &[][..])));
             all.extend_from_slice(&bytes);
+        }
+        for record in &records {
+            let Record::Carried(standing) = record else { continue };
+            let mut bytes = Vec::new();
+            encode_standing(standing, &keys, &mut bytes);
+            assert_eq!(bytes, bytes_of(record, &keys));
         }
         assert_eq!(decode_all(&all, Lsn(17)), Ok(records));
         fuzz_records(&all);

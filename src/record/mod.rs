@@ -13,7 +13,7 @@ use crate::iso::{
 };
 use crate::seal::{Keys, SealError, Sealed, Tag};
 
-pub use bytes::{BadRecord, decode, decode_all, encode, fuzz_records};
+pub use bytes::{BadRecord, decode, decode_all, encode, encode_standing, fuzz_records};
 pub use standing::{Approval, Debt, DebtState, Opening, Outcome, Standing};
 
 /// The position of a record in the journal: a counter from 1 on, never wall time. 0 is before the first.
