@@ -60,13 +60,14 @@ pub struct Switch {
     program: PathBuf,
     directory: PathBuf,
     child: Option<Child>,
+    kept: bool,
 }
 
 impl Switch {
     /// Makes a fresh directory below `parent`, with a key of its own; starts nothing.
     pub fn prepare(program: PathBuf, parent: &Path) -> Result<Self, SimError> {
         let directory = fresh_directory(parent)?;
-        let switch = Self { program, directory, child: None };
+        let switch = Self { program, directory, child: None, kept: true };
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| SimError::System {
             what: "random bytes for a key",
@@ -84,6 +85,11 @@ impl Switch {
     /// Writes the configuration; once.
     pub fn configure(&self, plan: &Plan) -> Result<(), SimError> {
         self.write("iso8583d.toml", 0o644, &plan.text(&self.directory))
+    }
+
+    /// Whether the directory stays when this is dropped; it does without this.
+    pub const fn keep(&mut self, kept: bool) {
+        self.kept = kept;
     }
 
     /// Where everything lies.
@@ -165,13 +171,6 @@ impl Switch {
             .map_err(|source| SimError::System { what: "running a command of ours", source })
     }
 
-    /// Removes the directory; the process must have ended.
-    pub fn remove(mut self) -> Result<(), SimError> {
-        self.kill()?;
-        let path = self.directory.clone();
-        fs::remove_dir_all(&path).map_err(|source| SimError::File { path, source })
-    }
-
     fn write(&self, name: &str, mode: u32, text: &str) -> Result<(), SimError> {
         let path = self.directory.join(name);
         let file = File::options().create_new(true).write(true).mode(mode).open(&path);
@@ -187,6 +186,10 @@ impl Drop for Switch {
             // It may have ended already; then there is nothing to kill.
             drop(child.kill());
             drop(child.wait());
+        }
+        if !self.kept {
+            // What cannot be removed is left to whoever empties the directory for temporary files.
+            drop(fs::remove_dir_all(&self.directory));
         }
     }
 }

@@ -100,6 +100,9 @@ pub enum SimError {
         /// Which element.
         element: u8,
     },
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
     /// Nobody came.
     #[error("nobody connected to {place} within {seconds} s")]
     Nobody {

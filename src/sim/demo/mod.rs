@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use super::SimError;
@@ -58,6 +59,8 @@ pub fn run(settings: &Settings, out: &mut dyn Write) -> Result<Verdict, SimError
 
 async fn play(settings: &Settings, voice: &mut Voice<'_>) -> Result<Verdict, SimError> {
     let begun = Instant::now();
+    let stop = signal(SignalKind::interrupt())
+        .map_err(|source| SimError::System { what: "listening for Ctrl-C", source })?;
     voice.say(
         "A switch, two banks and six shops, on this machine only. Nothing was configured by hand.",
     )?;
@@ -74,7 +77,7 @@ async fn play(settings: &Settings, voice: &mut Voice<'_>) -> Result<Verdict, Sim
         .map_or(SECONDS_USUAL, |seconds| seconds.max(SECONDS_MIN).saturating_sub(SECONDS_CLOSING));
     // Ten acts of the same length; shops trade through all of them.
     let act = Duration::from_millis(u64::from(acts) * 100);
-    let mut stage = Stage { town, voice, act, last: (Instant::now(), 0), interrupted: false };
+    let mut stage = Stage { town, voice, act, last: (Instant::now(), 0), stop, interrupted: false };
     stage.perform(settings.seconds.is_none()).await?;
     let Stage { town, voice, .. } = stage;
     let balanced = town.close_the_day(voice).await?;
@@ -87,6 +90,8 @@ struct Stage<'a, 'b> {
     act: Duration,
     /// When the live line was last drawn, and how many sales there were.
     last: (Instant, u64),
+    /// Ctrl-C; one that comes while nobody listens is kept.
+    stop: Signal,
     interrupted: bool,
 }
 
@@ -129,8 +134,8 @@ impl Stage<'_, '_> {
             "It was started again and approved a payment {} after it was killed.",
             Ms(ms)
         ))?;
-        for line in self.town.last_words()? {
-            self.voice.say(format_args!("  it says: {line}"))?;
+        if let Some(words) = self.town.last_words()? {
+            self.voice.say(words)?;
         }
         // The shops notice the lost connection, dial again and ask for their last answer once more.
         self.trade(1).await?;
@@ -150,8 +155,8 @@ impl Stage<'_, '_> {
             let next = (self.last.0 + Duration::from_secs(1)).min(until);
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
-                pressed = tokio::signal::ctrl_c() => {
-                    self.interrupted = pressed.is_ok();
+                _ = self.stop.recv() => {
+                    self.interrupted = true;
                     self.voice.say("Ctrl-C: the shops close.")?;
                 }
             }

@@ -12,6 +12,7 @@ use crate::dialect::Dialect;
 use crate::framing::{self, Length};
 use crate::sim::child::{Link, LinkPlace, Plan, Switch, free_port};
 use crate::sim::issuer::{self, Issuer, Rules};
+use crate::sim::load::grouped;
 use crate::sim::log::Log;
 use crate::sim::purchase::card;
 use crate::sim::street::{Habits, Street};
@@ -88,13 +89,26 @@ impl Town {
         self.north.totals().reversals + self.south.totals().reversals
     }
 
-    /// What the switch said about its last recovery.
-    pub(super) fn last_words(&self) -> Result<Vec<String>, SimError> {
+    /// What the switch said about its last recovery, in plain words.
+    pub(super) fn last_words(&self) -> Result<Option<String>, SimError> {
         let path = self.switch.log();
         let log = fs::read_to_string(&path).map_err(|source| SimError::File { path, source })?;
-        let said = log.lines().rev().find(|line| line.contains("recovered"));
-        Ok(said.map(str::to_owned).into_iter().collect())
+        Ok(log.lines().rev().find(|line| line.contains("recovered ")).and_then(recovery))
     }
+}
+
+/// The line that a switch logs when it has recovered, as a sentence; none when that line has changed.
+fn recovery(line: &str) -> Option<String> {
+    let number = |name: &str| {
+        let number = line.split_whitespace().find_map(|part| part.strip_prefix(name))?;
+        number.strip_prefix('=')?.parse::<u64>().ok()
+    };
+    Some(format!(
+        "It read {} records of its journal in {} ms and found {} payments in flight: they are declined and taken back.",
+        grouped(number("records")?),
+        number("ms")?,
+        number("in_flight")?,
+    ))
 }
 
 fn address(issuer: &Issuer) -> SocketAddr {
@@ -169,5 +183,19 @@ fn habits() -> Habits {
         pause: Duration::from_millis(5),
         patience: Duration::from_secs(2),
         seed: crate::sim::clock::wall().0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recovery_in_plain_words() {
+        let line = "2026-11-23T19:55:27.3Z  INFO recovered ms=38 records=4870 next=4871 open=6 in_flight=2 day=2026-11-23";
+        let words = recovery(line).unwrap();
+        assert!(words.contains("4,870 records") && words.contains("in 38 ms"), "{words}");
+        assert!(words.contains("found 2 payments"), "{words}");
+        assert_eq!(recovery("INFO recovered"), None);
     }
 }

@@ -91,7 +91,13 @@ pub fn run(settings: &Settings) -> Result<Report, SimError> {
         .enable_all()
         .build()
         .map_err(|source| SimError::System { what: "a runtime", source })?;
-    runtime.block_on(load(settings))
+    runtime.block_on(async {
+        tokio::select! {
+            report = load(settings) => report,
+            // What was started ends with it.
+            _ = tokio::signal::ctrl_c() => Err(SimError::Interrupted),
+        }
+    })
 }
 
 async fn load(settings: &Settings) -> Result<Report, SimError> {
@@ -118,6 +124,7 @@ async fn load(settings: &Settings) -> Result<Report, SimError> {
             let plan = settings.plan(at, to, *workers);
             let begun = Instant::now();
             let mut switch = Switch::prepare(program.clone(), parent)?;
+            switch.keep(*keep);
             switch.configure(&plan)?;
             switch.start()?;
             let first = settings.first_approval(&mut switch, at).await?;
@@ -125,9 +132,6 @@ async fn load(settings: &Settings) -> Result<Report, SimError> {
             report.first_ms =
                 u64::try_from(first.saturating_duration_since(begun).as_millis()).ok();
             switch.stop()?;
-            if !*keep {
-                switch.remove()?;
-            }
             Ok(report)
         }
     }
