@@ -41,6 +41,9 @@ type Work = Box<dyn FnMut(&mut Books) -> Result<(), BooksError> + Send>;
 /// How long the books may be behind when nobody asks.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// How many records are worth following at once while a load lasts.
+const BATCH_RECORDS_MIN: u64 = 10_000;
+
 impl Clerk {
     /// Starts the thread. It ends when every door to it is gone.
     pub(super) fn start(
@@ -140,7 +143,11 @@ impl Desk {
             let durable = self.durable.load(Ordering::Acquire);
             self.meter.books_lag(durable.saturating_sub(progress.position.0));
             self.run_errands(progress.position)?;
-            if progress.records == 0 {
+            // A few records wait for company, unless somebody waits for them: what is sent, answered and told within a
+            // batch becomes one row.
+            if progress.records == 0
+                || (self.errands.is_empty() && progress.records < BATCH_RECORDS_MIN)
+            {
                 return Ok(());
             }
         }
