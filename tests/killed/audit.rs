@@ -18,6 +18,8 @@ pub(crate) struct Evidence {
     orphans: BTreeSet<String>,
     killed_at: Vec<String>,
     complaints: u64,
+    /// What issuers pay by the positions of all days, by issuer and currency.
+    cleared: BTreeMap<(String, String), i64>,
 }
 
 /// What the auditor found.
@@ -30,6 +32,7 @@ pub(crate) struct Findings {
     reversed: usize,
     owed: usize,
     told: usize,
+    cleared: i64,
     /// Kills that met each state.
     unanswered: usize,
     untold: usize,
@@ -86,11 +89,27 @@ impl Evidence {
             orphans: BTreeSet::new(),
             killed_at: killed_at.iter().map(Wall::to_string).collect(),
             complaints,
+            cleared: BTreeMap::new(),
         };
         for record in lines(export) {
             evidence.fold(&record);
         }
         evidence
+    }
+
+    /// With the positions of the days that were cut.
+    pub(crate) fn with_days(mut self, days: &[String]) -> Self {
+        for day in days {
+            let day: Value = serde_json::from_str(day).unwrap();
+            assert_eq!(day["held"].as_array().map(Vec::len), Some(0), "every approval clears");
+            for line in day["positions"].as_array().unwrap() {
+                if text(line, "party") == "issuer" {
+                    let key = (text(line, "name"), text(line, "currency"));
+                    *self.cleared.entry(key).or_default() -= line["net"].as_i64().unwrap();
+                }
+            }
+        }
+        self
     }
 
     fn fold(&mut self, record: &Value) {
@@ -166,6 +185,7 @@ pub(crate) fn judge(evidence: &Evidence) -> Findings {
     let mut findings = Findings { different_words: evidence.complaints, ..Findings::default() };
     let words = askers_words(evidence, &mut findings);
     issuers_approvals(evidence, &words, &mut findings);
+    money(evidence, &mut findings);
     kills_met(evidence, &mut findings);
     findings
 }
@@ -269,6 +289,32 @@ fn issuers_approvals(evidence: &Evidence, words: &HashMap<String, Words>, findin
     }
 }
 
+/// What the days' positions say is what the issuers' ledgers say, to the last unit.
+fn money(evidence: &Evidence, findings: &mut Findings) {
+    let mut ledgers: BTreeMap<(String, String), i64> = BTreeMap::new();
+    let mut booked = HashMap::new();
+    for line in &evidence.ledger {
+        let (effect, issuer) = (text(line, "effect"), text(line, "issuer"));
+        let key = (issuer.clone(), text(line, "currency"));
+        if effect == "approved" {
+            let amount: i64 = text(line, "amount").parse().unwrap_or(0);
+            let refund = text(line, "processing_code").starts_with('2');
+            let amount = if refund { -amount } else { amount };
+            let name = text(line, "mti") + &text(line, "stan") + &text(line, "transmission");
+            booked.insert((issuer, name), amount);
+            *ledgers.entry(key).or_default() += amount;
+        } else if effect == "reversed" {
+            let name = text(line, "original").get(..20).unwrap_or_default().to_owned();
+            *ledgers.entry(key).or_default() -= booked.remove(&(issuer, name)).unwrap_or(0);
+        }
+    }
+    findings.cleared = evidence.cleared.values().sum();
+    if !evidence.cleared.is_empty() && ledgers != evidence.cleared {
+        let cleared = &evidence.cleared;
+        findings.fault(format_args!("the ledgers say {ledgers:?}, the positions {cleared:?}"));
+    }
+}
+
 /// What the kills met: these are the moments that the whole test is for.
 fn kills_met(evidence: &Evidence, findings: &mut Findings) {
     let heard = evidence.heard();
@@ -313,6 +359,11 @@ impl fmt::Display for Findings {
             f,
             "kills met {} requests unanswered, {} answers untold, {} reversals in flight",
             self.unanswered, self.untold, self.reversal_in_flight
+        )?;
+        writeln!(
+            f,
+            "two days were cut, one under a kill: issuers pay {} minor units",
+            self.cleared
         )?;
         for fault in self.faults.iter().take(20) {
             writeln!(f, "  {fault}")?;

@@ -13,12 +13,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use iso8583d::dialect::Dialect;
 use iso8583d::framing;
-use iso8583d::iso::Wall;
+use iso8583d::iso::{BusinessDate, Wall};
 use iso8583d::sim::child::{Link, LinkPlace, Plan, Switch, free_port};
 use iso8583d::sim::clock;
 use iso8583d::sim::issuer::{self, Issuer, Rules};
@@ -74,6 +75,7 @@ async fn rounds(place: &Path, kills: u32) -> (Evidence, Duration) {
     let mut dice = Dice::new(seed);
     let mut killed_at: Vec<Wall> = Vec::new();
     let mut slowest = Duration::ZERO;
+    let today = clock::wall().date();
     ready(&mut switch, at[0]).await;
     for round in 0..kills {
         // Mostly in the middle of the work, now and then while it has hardly begun again.
@@ -84,8 +86,16 @@ async fn rounds(place: &Path, kills: u32) -> (Evidence, Duration) {
             "the switch ended by itself before kill {round}: {}",
             said(&switch)
         );
+        // Once, the day is being cut when the plug is pulled.
+        let cutting = (round == kills / 2).then(|| begin_cut(&switch, today));
+        if cutting.is_some() {
+            tokio::time::sleep(Duration::from_millis(dice.below(40))).await;
+        }
         killed_at.push(clock::wall());
         switch.kill().unwrap();
+        if let Some(mut cutting) = cutting {
+            cutting.wait().unwrap();
+        }
         let begun = Instant::now();
         switch.start().unwrap();
         if !dice.chance(100) {
@@ -97,6 +107,7 @@ async fn rounds(place: &Path, kills: u32) -> (Evidence, Duration) {
     let heard = street.close().await;
     println!("{heard:?}");
     settle(&switch).await;
+    let days = [today, today.next()].map(|day| cut(&switch, day));
     switch.stop().unwrap();
     let export = output(&switch, &["journal", "export"]);
     let read = |name: &str| fs::read_to_string(switch.directory().join(name)).unwrap();
@@ -106,8 +117,28 @@ async fn rounds(place: &Path, kills: u32) -> (Evidence, Duration) {
         &export,
         &killed_at,
         heard.other_words + heard.altered + heard.given_up,
-    );
+    )
+    .with_days(&days);
     (evidence, slowest)
+}
+
+/// Has a day cut by a process that nobody waits for.
+fn begin_cut(switch: &Switch, day: BusinessDate) -> Child {
+    Command::new(switch.program())
+        .args(["clearing", "cut", "--date", &day.to_string(), "--state"])
+        .arg(switch.directory().join("state"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Has a day cut, and gives its positions.
+fn cut(switch: &Switch, day: BusinessDate) -> String {
+    let day = day.to_string();
+    output(switch, &["clearing", "cut", "--date", &day]);
+    let name = format!("state/clearing/positions-{day}.json");
+    fs::read_to_string(switch.directory().join(name)).unwrap()
 }
 
 /// Waits until somebody listens.

@@ -66,6 +66,8 @@ pub struct Effect {
     pub rrn: String,
     /// Element 41.
     pub terminal: String,
+    /// Element 3.
+    pub processing_code: String,
     /// Element 4.
     pub amount: String,
     /// Element 49.
@@ -103,6 +105,7 @@ impl Accounts {
             stan: text(ElementNo::STAN).unwrap_or_default(),
             rrn: text(ElementNo::RRN).unwrap_or_default(),
             terminal: text(ElementNo::TERMINAL).unwrap_or_default(),
+            processing_code: text(ElementNo::PROCESSING_CODE).unwrap_or_default(),
             amount: text(ElementNo::AMOUNT).unwrap_or_default(),
             currency: text(ElementNo::CURRENCY).unwrap_or_default(),
             code: String::from_utf8_lossy(&word.code).into_owned(),
