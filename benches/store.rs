@@ -2,6 +2,7 @@
 //! five hundred, and the follower that turns it into rows.
 //!
 //! `cargo bench --bench store`; a figure divided by the number of transactions is the cost of one.
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on should stop")]
 
 use std::path::Path;
 use std::sync::Arc;
