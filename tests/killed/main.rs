@@ -4,6 +4,7 @@
 //! `cargo test --test killed` kills it 20 times. Longer:
 //! `KILLS=100 cargo test --release --test killed -- --nocapture`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![expect(clippy::indexing_slicing, reason = "the same")]
 #![expect(clippy::print_stdout, reason = "the numbers are what a longer run is for")]
 #![expect(clippy::disallowed_methods, reason = "a longer run is asked for in the environment")]
 
