@@ -1,36 +1,33 @@
-//! Whether bytes are what an element may consist of: eight at a time where that pays.
+//! Whether bytes are what an element may consist of, eight bytes at a time.
+
+/// The highest bit of each of eight bytes.
+const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Every byte is an ASCII digit.
 #[inline]
 pub(super) fn digits(bytes: &[u8]) -> bool {
-    eights(
-        bytes,
-        |eight| {
-            eight & 0xF0F0_F0F0_F0F0_F0F0 == 0x3030_3030_3030_3030
-                && eight.wrapping_add(0x0606_0606_0606_0606) & 0xF0F0_F0F0_F0F0_F0F0
-                    == 0x3030_3030_3030_3030
-        },
-        |byte| byte.is_ascii_digit(),
-    )
+    eights(bytes, |eight, taken| beyond_digits(eight, taken) == 0)
 }
 
 /// Every nibble is 0 to 9.
 #[inline]
 pub(super) fn packed(bytes: &[u8]) -> bool {
-    eights(bytes, |eight| beyond_nine(eight) == 0, |byte| beyond_nine(u64::from(byte)) == 0)
+    eights(bytes, |eight, taken| beyond_nine(eight & taken) == 0)
 }
 
 /// Every nibble is 0 to 9, or D, the separator of tracks.
 #[inline]
 pub(super) fn packed_track(bytes: &[u8]) -> bool {
-    let wrong = |eight| beyond_nine(eight) & !separators(eight) == 0;
-    eights(bytes, wrong, |byte| wrong(u64::from(byte)))
+    eights(bytes, |eight, taken| beyond_nine(eight & taken) & !separators(eight) == 0)
 }
 
 /// Every byte is a digit or a separator of tracks.
 #[inline]
 pub(super) fn track(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'=' | b'D'))
+    eights(bytes, |eight, taken| {
+        let separators = equal(eight, b'=') | equal(eight, b'D');
+        beyond_digits(eight, taken) & !separators == 0
+    })
 }
 
 /// Every byte is a letter or a blank.
@@ -64,12 +61,53 @@ pub(super) fn signed(bytes: &[u8]) -> bool {
     matches!(bytes, [b'C' | b'D', rest @ ..] if digits(rest))
 }
 
-/// Applies a check to eight bytes at a time; the last eight may overlap those before them.
+/// What is wrong with the first eight bytes of an element, by its masks: some bits, or none.
 #[inline]
-fn eights(bytes: &[u8], eight: impl Fn(u64) -> bool, one: impl Fn(u8) -> bool) -> bool {
-    let Some(last) = bytes.last_chunk() else { return bytes.iter().all(|byte| one(*byte)) };
-    let (chunks, _) = bytes.as_chunks();
-    chunks.iter().all(|chunk| eight(u64::from_ne_bytes(*chunk))) && eight(u64::from_ne_bytes(*last))
+pub(super) const fn masked(eight: u64, nibbles: u64, digits: u64) -> u64 {
+    beyond_nine(eight & nibbles) | beyond_digits(eight, digits)
+}
+
+/// Applies a check to eight bytes at a time; of the last ones, `taken` masks those that count.
+#[inline]
+fn eights(bytes: &[u8], check: impl Fn(u64, u64) -> bool) -> bool {
+    let (chunks, rest) = bytes.as_chunks();
+    if !chunks.iter().all(|chunk| check(u64::from_be_bytes(*chunk), u64::MAX)) {
+        return false;
+    }
+    let (eight, taken) = front(rest);
+    check(eight, taken)
+}
+
+/// Up to seven bytes as the low bytes of a number, and the mask of those that count.
+///
+/// Two overlapping loads of four, two or one bytes, in place of a loop over them.
+#[inline]
+fn front(rest: &[u8]) -> (u64, u64) {
+    if let (Some(first), Some(last)) = (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        let eight =
+            u64::from(u32::from_be_bytes(*first)) << 32 | u64::from(u32::from_be_bytes(*last));
+        return (eight, u64::MAX);
+    }
+    match *rest {
+        [a, b, c] => (u64::from_be_bytes([0, 0, 0, 0, 0, a, b, c]), 0xFF_FFFF),
+        [a, b] => (u64::from_be_bytes([0, 0, 0, 0, 0, 0, a, b]), 0xFFFF),
+        [a] => (u64::from(a), 0xFF),
+        _ => (0, 0),
+    }
+}
+
+/// The highest bit of each taken byte that is no ASCII digit, and perhaps of others beside it.
+///
+/// A carry can only come out of a byte that is itself no digit and no separator.
+const fn beyond_digits(eight: u64, taken: u64) -> u64 {
+    let values = (eight ^ 0x3030_3030_3030_3030) & taken;
+    (values | values.wrapping_add(0x7676_7676_7676_7676)) & HIGH
+}
+
+/// The highest bit of each byte that is this one.
+const fn equal(eight: u64, byte: u8) -> u64 {
+    let zeros = eight ^ u64::from_ne_bytes([byte; 8]);
+    !(((zeros & !HIGH).wrapping_add(!HIGH)) | zeros) & HIGH
 }
 
 /// The lowest bit of each nibble that is 10 or more.

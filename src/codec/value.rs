@@ -4,101 +4,53 @@ use super::check;
 use super::fault::Fault;
 use crate::dialect::{Content, Filler, Form, Layout, Prefix};
 
-/// What a prefix says, and what stands behind it.
-#[inline]
-pub(super) fn measure(layout: Layout, rest: &[u8]) -> Result<(usize, &[u8]), Fault> {
+/// How many units the value of an element has, how many bytes it takes, and what stands behind the length field.
+pub(super) fn measure<'a>(
+    layout: &Layout,
+    rest: &'a [u8],
+) -> Result<(usize, usize, &'a [u8]), Fault> {
     let max = usize::from(layout.max);
-    let (len, rest) = match layout.prefix {
-        Prefix::None => return Ok((max, rest)),
-        Prefix::Ascii(width) => {
-            let (field, rest) =
-                rest.split_at_checked(usize::from(width)).ok_or(Fault::Truncated)?;
-            if !check::digits(field) {
-                return Err(Fault::LengthDigits);
-            }
-            (field.iter().fold(0, |len, digit| len * 10 + usize::from(digit & 15)), rest)
-        }
-        Prefix::Bcd(width) => {
-            let (field, rest) =
-                rest.split_at_checked(usize::from(width)).ok_or(Fault::Truncated)?;
-            if !check::packed(field) {
-                return Err(Fault::LengthDigits);
-            }
-            let pair = |byte: &u8| usize::from(byte >> 4) * 10 + usize::from(byte & 15);
-            (field.iter().fold(0, |len, byte| len * 100 + pair(byte)), rest)
-        }
-        Prefix::Binary(width) => {
-            let (field, rest) =
-                rest.split_at_checked(usize::from(width)).ok_or(Fault::Truncated)?;
-            (field.iter().fold(0, |len, byte| len << 8 | usize::from(*byte)), rest)
-        }
+    let split = |width: u8| rest.split_at_checked(usize::from(width)).ok_or(Fault::Truncated);
+    let (field, behind) = match layout.prefix {
+        Prefix::None => return Ok((max, usize::from(layout.wire), rest)),
+        Prefix::Ascii(width) => split(width).and_then(|(field, behind)| {
+            check::digits(field).then_some((field, behind)).ok_or(Fault::LengthDigits)
+        })?,
+        Prefix::Bcd(width) => split(width).and_then(|(field, behind)| {
+            check::packed(field).then_some((field, behind)).ok_or(Fault::LengthDigits)
+        })?,
+        Prefix::Binary(width) => split(width)?,
     };
-    let len = match layout.form {
-        Form::HexByDigits if len % 2 == 1 => return Err(Fault::HalfByte { len }),
-        Form::HexByDigits if 2 * max < len => return Err(Fault::TooLong { len, max: 2 * max }),
-        Form::HexByDigits => len / 2,
-        _ => len,
+    let len = number(layout.prefix, field);
+    // What is counted in the digits of hexadecimal bytes may be twice as many, and comes in pairs.
+    let pairs = if layout.form == Form::HexByDigits { 2 } else { 1 };
+    if len % pairs != 0 {
+        return Err(Fault::HalfByte { len });
+    }
+    if max * pairs < len {
+        return Err(Fault::TooLong { len, max: max * pairs });
+    }
+    Ok((len / pairs, layout.form.wire_len(len / pairs), behind))
+}
+
+/// The number in a length field that holds one.
+fn number(prefix: Prefix, field: &[u8]) -> usize {
+    field.iter().fold(0, |number, byte| match prefix {
+        Prefix::Ascii(_) => number * 10 + usize::from(byte & 15),
+        Prefix::Bcd(_) => number * 100 + usize::from(byte >> 4) * 10 + usize::from(byte & 15),
+        Prefix::None | Prefix::Binary(_) => number << 8 | usize::from(*byte),
+    })
+}
+
+/// How many units an element has that was measured before, and its value, from the element with its length field.
+pub(super) fn measured(layout: Layout, whole: &[u8]) -> Option<(usize, &[u8])> {
+    let width = match layout.prefix {
+        Prefix::None => return Some((usize::from(layout.max), whole)),
+        Prefix::Ascii(width) | Prefix::Bcd(width) | Prefix::Binary(width) => width,
     };
-    if max < len { Err(Fault::TooLong { len, max }) } else { Ok((len, rest)) }
-}
-
-/// How many bytes a value of `units` takes on the wire.
-#[inline]
-pub(super) const fn wire_len(form: Form, units: usize) -> usize {
-    match form {
-        Form::PackedDigits(_) | Form::PackedTrack(_) => units.div_ceil(2),
-        // A byte of sign; half a byte for each further unit.
-        Form::PackedSigned(_) => {
-            if units == 0 {
-                0
-            } else {
-                1 + units / 2
-            }
-        }
-        Form::Hex | Form::HexByDigits => 2 * units,
-        _ => units,
-    }
-}
-
-/// Whether a value on the wire consists of what it may.
-#[inline]
-pub(super) fn is_well_formed(form: Form, units: usize, wire: &[u8]) -> bool {
-    match form {
-        Form::Text | Form::Raw => true,
-        Form::Digits => check::digits(wire),
-        Form::PackedDigits(filler) => packed(filler, units, wire, check::packed),
-        Form::PackedTrack(filler) => packed(filler, units, wire, check::packed_track),
-        Form::Alphanumeric => check::alphanumeric(wire),
-        Form::Track => check::track(wire),
-        Form::Letters => check::letters(wire),
-        Form::NumericSpecial => check::no_letters(wire),
-        Form::Hex | Form::HexByDigits => check::hex(wire),
-        Form::Signed => wire.is_empty() || check::signed(wire),
-        Form::PackedSigned(filler) => match wire {
-            [] => true,
-            [b'C' | b'D', digits @ ..] => packed(filler, units - 1, digits, check::packed),
-            _ => false,
-        },
-    }
-}
-
-/// Packed digits with their filler. Any digit may fill on the way in; what is sent is the filler of the dialect.
-#[inline]
-fn packed(filler: Filler, units: usize, wire: &[u8], check: impl Fn(&[u8]) -> bool) -> bool {
-    match (filler, wire) {
-        (Filler::RightF, [digits @ .., last]) if units % 2 == 1 => {
-            check(digits)
-                && check(&[last & 0xF0])
-                && (check::packed(&[last & 0x0F]) || last & 0x0F == 0x0F)
-        }
-        (Filler::RightZero, [digits @ .., last]) if units % 2 == 1 => {
-            check(digits) && check(&[last & 0xF0]) && check::packed(&[last & 0x0F])
-        }
-        (Filler::LeftZero, [first, digits @ ..]) if units % 2 == 1 => {
-            check(digits) && check(&[first & 0x0F]) && check::packed(&[first >> 4])
-        }
-        _ => check(wire),
-    }
+    let (field, wire) = whole.split_at_checked(usize::from(width))?;
+    let counted = number(layout.prefix, field);
+    Some((if layout.form == Form::HexByDigits { counted / 2 } else { counted }, wire))
 }
 
 /// Appends the plain form of a well-formed value.

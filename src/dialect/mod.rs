@@ -8,7 +8,7 @@ use crate::iso::{ElementNo, ElementSet, ResponseCode};
 
 pub use fault::Fault;
 pub use row::{
-    Class, Coding, Content, Counts, Filler, Form, Layout, Length, LengthCoding, Prefix, Row,
+    Class, Coding, Content, Counts, Filler, Form, Layout, Length, LengthCoding, Prefix, Quick, Row,
 };
 
 /// A network's way of writing: parsed, checked and flattened once.
@@ -27,6 +27,7 @@ pub struct Dialect {
     rows: Vec<(ElementNo, Row)>,
     /// By element number; 0 and 1 are never there.
     layouts: [Option<Layout>; 129],
+    quick: [Quick; 129],
 }
 
 /// How the four digits of the MTI are written.
@@ -146,6 +147,18 @@ impl Dialect {
     pub fn row(&self, no: ElementNo) -> Option<&Row> {
         let at = self.rows.binary_search_by_key(&no, |(no, _)| *no).ok()?;
         self.rows.get(at).map(|(_, row)| row)
+    }
+
+    /// Each element as a mask, by its number, for the codec.
+    #[inline]
+    pub const fn quick(&self) -> &[Quick; 129] {
+        &self.quick
+    }
+
+    /// How each element is written, by its number, for the codec; 0 and 1 are never there.
+    #[inline]
+    pub const fn layouts(&self) -> &[Option<Layout>; 129] {
+        &self.layouts
     }
 
     /// How an element is written, for the codec; `None` for an element that a message may not have.

@@ -111,7 +111,7 @@ pub enum Class {
     Unkept,
 }
 
-/// A row, flattened for the codec: everything that it must know of an element, in six bytes.
+/// A row, flattened for the codec: everything that it must know of an element, in eight bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The length field.
@@ -120,6 +120,21 @@ pub struct Layout {
     pub form: Form,
     /// The longest value, in units of the plain value.
     pub max: u16,
+    /// How many bytes `max` units take on the wire, length field apart.
+    pub wire: u16,
+}
+
+/// What a walk needs of an element whose length is fixed and whose check is a mask over its first eight bytes.
+///
+/// Most elements of most messages are such: no branch depends on what they hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quick {
+    /// Which bits of the first eight bytes, the first the highest, are packed digits.
+    pub nibbles: u64,
+    /// Which of them are ASCII digits.
+    pub digits: u64,
+    /// How many bytes the element takes; 0 for an element that is not such.
+    pub wire: u16,
 }
 
 /// A length field: its coding, and its width where that varies.
@@ -181,7 +196,47 @@ impl Row {
             }
         };
         let form = form(self.content, self.coding, counts)?;
-        Some(Layout { prefix, form, max: self.max })
+        let wire = u16::try_from(form.wire_len(usize::from(self.max))).ok()?;
+        Some(Layout { prefix, form, max: self.max, wire })
+    }
+}
+
+impl Layout {
+    /// The element as a mask, if it is one.
+    pub fn quick(self) -> Quick {
+        let taken = u64::MAX.checked_shl(64 - 8 * u32::from(self.wire.min(8))).unwrap_or(0);
+        let (nibbles, digits) = match self.form {
+            Form::Text | Form::Raw => (0, 0),
+            Form::PackedDigits(Filler::LeftZero | Filler::RightZero) if self.wire <= 8 => {
+                (taken, 0)
+            }
+            Form::Digits if self.wire <= 8 => (0, taken),
+            _ => return Quick::default(),
+        };
+        match self.prefix {
+            Prefix::None => Quick { nibbles, digits, wire: self.wire },
+            _ => Quick::default(),
+        }
+    }
+}
+
+impl Form {
+    /// How many bytes a value of so many units takes on the wire.
+    #[inline]
+    pub const fn wire_len(self, units: usize) -> usize {
+        match self {
+            Self::PackedDigits(_) | Self::PackedTrack(_) => units.div_ceil(2),
+            // A byte of sign; half a byte for each further unit.
+            Self::PackedSigned(_) => {
+                if units == 0 {
+                    0
+                } else {
+                    1 + units / 2
+                }
+            }
+            Self::Hex | Self::HexByDigits => 2 * units,
+            _ => units,
+        }
     }
 }
 

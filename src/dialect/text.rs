@@ -9,8 +9,8 @@ use nom::{IResult, Parser};
 
 use super::fault::meant;
 use super::{
-    BitmapCoding, Class, Coding, Content, Counts, Dialect, Fault, Filler, Length, LengthCoding,
-    MtiCoding, Row, Second,
+    BitmapCoding, Class, Coding, Content, Counts, Dialect, Fault, Filler, Layout, Length,
+    LengthCoding, MtiCoding, Quick, Row, Second,
 };
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
 
@@ -268,6 +268,7 @@ impl<'a> Reader<'a> {
             retry: Vec::new(),
             rows: Vec::new(),
             layouts: [None; 129],
+            quick: [Quick::default(); 129],
         });
         self.name.unwrap_or_default().clone_into(&mut dialect.name);
         dialect.mti = self.mti.unwrap_or(dialect.mti);
@@ -311,6 +312,7 @@ const EXTENDED: ElementNo = ElementNo::of(65);
 /// Fills what the codec and the switch ask for from the rows.
 fn flatten(dialect: &mut Dialect, third: bool) {
     dialect.layouts = [None; 129];
+    dialect.quick = [Quick::default(); 129];
     dialect.defined = ElementSet::EMPTY;
     dialect.keeps = ElementSet::EMPTY;
     for (no, row) in &dialect.rows {
@@ -319,6 +321,10 @@ fn flatten(dialect: &mut Dialect, third: bool) {
         }
         if let Some(layout) = dialect.layouts.get_mut(usize::from(no.get())) {
             *layout = row.layout();
+        }
+        let quick = row.layout().map_or_else(Quick::default, Layout::quick);
+        if let Some(entry) = dialect.quick.get_mut(usize::from(no.get())) {
+            *entry = quick;
         }
         dialect.defined = dialect.defined.with(*no);
         if row.class == Class::Keep {
@@ -578,9 +584,11 @@ mod tests {
             ("a 3 - ascii", Prefix::None, Form::Letters, 3),
         ] {
             let dialect = parse(&format!("{HEAD}4 {row} - a name # comment\r\n")).unwrap();
+            let wire = u16::try_from(form.wire_len(max)).unwrap();
+            let max = u16::try_from(max).unwrap();
             assert_eq!(
                 dialect.layout(ElementNo::AMOUNT),
-                Some(Layout { prefix, form, max }),
+                Some(Layout { prefix, form, max, wire }),
                 "{row}"
             );
             assert_eq!(dialect.row(ElementNo::AMOUNT).unwrap().name, "a name");

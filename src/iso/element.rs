@@ -180,6 +180,12 @@ impl ElementSet {
         Self(self.0 & !other.0)
     }
 
+    /// The bits of both bitmaps apart, with the number of the element before their first.
+    pub const fn halves(self) -> [(u64, usize); 2] {
+        let [high, low] = [self.0 >> 64, self.0 & u64::MAX as u128];
+        [(high as u64, 1), (low as u64, 65)]
+    }
+
     /// The members from 2 to 128, ascending.
     pub fn iter(self) -> impl Iterator<Item = ElementNo> {
         let mut bits = self.0 & (u128::MAX >> 1);
