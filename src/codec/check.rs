@@ -1,5 +1,7 @@
 //! Whether bytes are what an element may consist of, eight bytes at a time.
 
+use crate::dialect::Quick;
+
 /// The highest bit of each of eight bytes.
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
@@ -61,10 +63,28 @@ pub(super) fn signed(bytes: &[u8]) -> bool {
     matches!(bytes, [b'C' | b'D', rest @ ..] if digits(rest))
 }
 
-/// What is wrong with the first eight bytes of an element, by its masks: some bits, or none.
-#[inline]
-pub(super) const fn masked(eight: u64, nibbles: u64, digits: u64) -> u64 {
-    beyond_nine(eight & nibbles) | beyond_digits(eight, digits)
+/// Gathers what is wrong with elements that are masks.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Gathered {
+    nines: u64,
+    zeros: u64,
+}
+
+impl Gathered {
+    /// Adds the first eight bytes of an element.
+    #[inline]
+    pub(super) const fn add(&mut self, eight: u64, quick: &Quick) {
+        let values = (eight ^ quick.flip) & quick.taken;
+        self.nines |= (values >> 3) & ((values >> 2) | (values >> 1));
+        self.zeros |= values & quick.zero;
+    }
+
+    /// Whether nothing is wrong.
+    #[inline]
+    pub(super) const fn is_right(self) -> bool {
+        // The shifts brought bits of other nibbles beside the lowest of each.
+        self.nines & 0x1111_1111_1111_1111 | self.zeros == 0
+    }
 }
 
 /// Applies a check to eight bytes at a time; of the last ones, `taken` masks those that count.

@@ -1,5 +1,7 @@
 //! A message to be: elements of our own over elements copied from another message.
 
+use std::ops::Range;
+
 use super::{EncodeError, Fault, Message, value};
 use crate::dialect::{BitmapCoding, Dialect, MtiCoding, Second};
 use crate::iso::{ElementNo, ElementSet, Elements, Mti};
@@ -39,35 +41,64 @@ impl Draft<'_> {
         write_mti(dialect.mti(), self.mti, out);
         write_bitmaps(dialect, present, out);
         let mut own = self.own.iter();
-        let mut plain = Vec::new();
+        let mut copied = Copied { pending: 0..0, plain: Vec::new() };
         for no in present.iter() {
             let written = if self.own.present().has(no) {
+                copied.flush(self.copied, out);
                 own.next().map_or(Ok(()), |(_, value)| write_plain(dialect, no, value, out))
             } else {
-                self.copy(dialect, no, &mut plain, out)
+                copied.add(self.copied, dialect, no, out)
             };
             written.map_err(|fault| EncodeError { element: no, fault })?;
         }
+        copied.flush(self.copied, out);
         Ok(())
     }
+}
 
-    /// Appends a copied element. `plain` is room to re-code in.
-    fn copy(
-        &self,
+/// The message that is copied from, and which of its elements are.
+type Source<'a> = Option<(&'a Message, ElementSet)>;
+
+/// Copied elements that lie side by side and are written alike, until they are copied in one piece.
+struct Copied {
+    pending: Range<usize>,
+    /// Room to re-code in.
+    plain: Vec<u8>,
+}
+
+impl Copied {
+    /// Adds an element to what is pending, or appends it re-coded.
+    fn add(
+        &mut self,
+        source: Source<'_>,
         dialect: &Dialect,
         no: ElementNo,
-        plain: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
-        let Some((message, _)) = self.copied else { return Ok(()) };
-        let (layout, whole) = message.whole(no).ok_or(Fault::Undefined)?;
-        if dialect.layout(no) == Some(layout) {
-            out.extend_from_slice(whole);
+        let (message, _) = source.ok_or(Fault::Undefined)?;
+        let alike = std::ptr::eq(&raw const **message.dialect(), dialect)
+            || message.dialect().layout(no) == dialect.layout(no);
+        if alike {
+            let (start, end) = message.span(no).ok_or(Fault::Undefined)?;
+            if self.pending.end != start {
+                self.flush(source, out);
+                self.pending.start = start;
+            }
+            self.pending.end = end;
             return Ok(());
         }
-        plain.clear();
-        message.value(no, plain);
-        write_plain(dialect, no, plain, out)
+        self.flush(source, out);
+        self.plain.clear();
+        message.value(no, &mut self.plain);
+        write_plain(dialect, no, &self.plain, out)
+    }
+
+    /// Appends what is pending.
+    fn flush(&mut self, source: Source<'_>, out: &mut Vec<u8>) {
+        let pending = std::mem::replace(&mut self.pending, 0..0);
+        if let Some(bytes) = source.and_then(|(message, _)| message.body().get(pending)) {
+            out.extend_from_slice(bytes);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use crate::dialect::{Dialect, Layout, Prefix};
 use crate::iso::{ElementNo, ElementSet, Elements, Mti};
 
-use self::walk::{Found, Starts, Stop, walk};
+use self::walk::{Head, Starts, Stop};
 
 pub use draft::Draft;
 pub use fault::{DecodeError, EncodeError, Fault};
@@ -31,27 +31,33 @@ pub struct Message {
 
 /// Reads a whole message and checks every part of it. Copies nothing; allocates only for an error.
 pub fn decode(dialect: &Arc<Dialect>, body: Bytes) -> Result<Message, DecodeError> {
-    let mut found = Found { mti: None, read: ElementSet::EMPTY };
-    let mut starts = [0; 129];
-    let walked = walk(dialect, &body, &mut found, &mut starts);
-    let message = |mti| {
-        let dialect = Arc::clone(dialect);
-        Message { body, dialect, mti, present: found.read, starts }
-    };
-    match (walked, found.mti) {
-        (Ok(()), Some(mti)) => Ok(message(mti)),
-        (Ok(()), None) => Err(failed(None, Stop { element: None, offset: 0, fault: Fault::Mti })),
-        (Err(stop), mti) => Err(failed(mti.map(message), stop)),
+    match walk::head(dialect, &body) {
+        Ok(head) => filled(dialect, body, head),
+        Err((mti, stop)) => Err(failed(mti, Elements::default(), stop)),
     }
+}
+
+/// A message by what precedes its elements; made where it is returned and filled there, since it is dear to copy.
+fn filled(dialect: &Arc<Dialect>, body: Bytes, head: Head) -> Result<Message, DecodeError> {
+    let (mti, present, begin) = head;
+    let dialect = Arc::clone(dialect);
+    let mut result = Ok(Message { body, dialect, mti, present, starts: [0; 129] });
+    if let Ok(message) = &mut result {
+        let walked =
+            walk::walk(&message.dialect, &message.body, (present, begin), &mut message.starts);
+        if let Err((read, stop)) = walked {
+            let salvaged = message.elements(read);
+            result = Err(failed(Some(mti), salvaged, stop));
+        }
+    }
+    result
 }
 
 /// What is wrong with a message, and what could be read of it.
 #[cold]
-fn failed(read: Option<Message>, stop: Stop) -> DecodeError {
+fn failed(mti: Option<Mti>, salvaged: Elements, stop: Stop) -> DecodeError {
     let Stop { element, offset, fault } = stop;
-    let salvaged = read.as_ref().map(|message| message.elements(message.present));
-    let mti = read.as_ref().map(Message::mti);
-    DecodeError { mti, element, offset, fault, salvaged: Box::new(salvaged.unwrap_or_default()) }
+    DecodeError { mti, element, offset, fault, salvaged: Box::new(salvaged) }
 }
 
 impl Message {
@@ -83,41 +89,50 @@ impl Message {
 
     /// Appends an element's plain value; says whether the element is there.
     pub fn value(&self, no: ElementNo, out: &mut Vec<u8>) -> bool {
-        let read = self.whole(no).and_then(|(layout, whole)| {
-            let (units, wire) = value::measured(layout, whole)?;
-            value::unpack(layout.form, units, wire, out);
-            Some(())
-        });
-        read.is_some()
+        self.whole(no).is_some_and(|(layout, whole)| unpack(layout, whole, out))
     }
 
     /// The plain values of those of the set that are present.
     pub fn elements(&self, set: ElementSet) -> Elements {
         // Packed digits take twice their bytes, and each value its length.
         let mut elements = Elements::with_capacity(2 * self.body.len() + 32);
-        for no in self.present.and(set).iter() {
-            elements.append(no, |out| {
-                self.value(no, out);
-            });
+        let mut starts = self.starts.iter().copied();
+        let mut end = starts.next().unwrap_or(0);
+        for no in self.present.iter() {
+            let start = end;
+            end = starts.next().unwrap_or(start);
+            let whole = self.body.get(usize::from(start)..usize::from(end));
+            if let (true, Some(layout), Some(whole)) = (set.has(no), self.dialect.layout(no), whole)
+            {
+                elements.append(no, |out| {
+                    unpack(layout, whole, out);
+                });
+            }
         }
         elements
     }
 
     /// An element with its length field, as it lies on the wire, and its layout.
     fn whole(&self, no: ElementNo) -> Option<(Layout, &[u8])> {
-        if !self.present.has(no) {
-            return None;
-        }
         let (start, end) = self.span(no)?;
         Some((self.dialect.layout(no)?, self.body.get(start..end)?))
     }
 
-    /// Where a present element begins and ends.
+    /// Where an element begins and ends.
     fn span(&self, no: ElementNo) -> Option<(usize, usize)> {
+        if !self.present.has(no) {
+            return None;
+        }
         let rank = self.present.rank(no);
         let [start, end] = self.starts.get(rank..)?.first_chunk::<2>()?;
         Some((usize::from(*start), usize::from(*end)))
     }
+}
+
+/// Appends the plain value of an element that was read before; says whether it could.
+fn unpack(layout: Layout, whole: &[u8], out: &mut Vec<u8>) -> bool {
+    let measured = value::measured(layout, whole);
+    measured.map(|(units, wire)| value::unpack(layout.form, units, wire, out)).is_some()
 }
 
 /// How many bytes a length field has.
@@ -174,5 +189,164 @@ pub fn fuzz_decode_encode_decode(data: &[u8]) {
             again.is_ok_and(|again| again.present() == own.present()),
             "other dialects read what we write"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Content;
+
+    const SALE: [(u8, &str); 13] = [
+        (2, "5413330000004111"),
+        (3, "000000"),
+        (4, "000000001000"),
+        (7, "1123183400"),
+        (11, "000123"),
+        (22, "051"),
+        (32, "12345678901"),
+        (35, "5413330000004111=2912201000001234567"),
+        (37, "632718000123"),
+        (41, "TERM0001"),
+        (49, "978"),
+        (54, ""),
+        (90, "020000012311231834000000012345600000000000"),
+    ];
+
+    fn sale(dialect: &Arc<Dialect>) -> Message {
+        let mut own = Elements::default();
+        for (no, value) in SALE {
+            own.set(ElementNo::of(no), value.as_bytes());
+        }
+        let mut out = Vec::new();
+        let mti = Mti::new(200).unwrap();
+        Draft { mti, own: &own, copied: None }.encode(dialect, &mut out).unwrap();
+        let message = decode(dialect, Bytes::from(out)).unwrap();
+        assert_eq!(message.elements(message.present()), own);
+        message
+    }
+
+    fn shipped() -> impl Iterator<Item = Arc<Dialect>> {
+        Dialect::shipped_names().iter().map(|name| Arc::new(Dialect::shipped(name).unwrap()))
+    }
+
+    #[test]
+    fn one_wrong_byte_is_found_in_its_element() {
+        for dialect in shipped() {
+            let message = sale(&dialect);
+            for (no, _) in SALE {
+                let no = ElementNo::of(no);
+                let (start, end) = message.span(no).unwrap();
+                let text = matches!(dialect.row(no).unwrap().content, Content::Text);
+                let prefix = prefix_len(dialect.layout(no).unwrap().prefix);
+                for at in start..end {
+                    let mut body = message.body().to_vec();
+                    body[at] = 0xFF;
+                    let result = decode(&dialect, Bytes::from(body));
+                    if text && prefix <= at - start {
+                        assert!(result.is_ok(), "any text is text");
+                        continue;
+                    }
+                    let error = result.unwrap_err();
+                    assert_eq!((error.element, error.offset), (Some(no.get()), start), "{error}");
+                    assert_eq!(*error.salvaged, message.elements(message.present().below(no)));
+                    assert_eq!(error.mti, Some(message.mti()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_message_shows_holds_no_value() {
+        let dialect = shipped().next().unwrap();
+        let message = sale(&dialect);
+        assert!(format!("{message:?}").starts_with("0200 {DE 2, DE 3, DE 4,"));
+        let cut = decode(&dialect, message.body().slice(..100)).unwrap_err();
+        assert!(!format!("{cut} {cut:?}").contains("5413"));
+    }
+
+    #[test]
+    fn faults_have_their_words() {
+        let bcd = Arc::new(Dialect::shipped("iso87-bcd").unwrap());
+        let ascii = Arc::new(Dialect::shipped("iso87-ascii").unwrap());
+        for (dialect, body, words) in [
+            (&bcd, &b""[..], "offset 0: the message ends early"),
+            (&bcd, b"\x02\xA0", "offset 0: the MTI is not four digits"),
+            (&ascii, b"02000000000000000000x", "offset 20: 1 bytes behind the last element"),
+            (
+                &ascii,
+                b"0200000000000000000G",
+                "element 1 at offset 4: the bitmap is not hexadecimal digits",
+            ),
+            (&ascii, b"02008000000000000000", "element 1 at offset 20: the message ends early"),
+            (
+                &bcd,
+                b"\x02\0\x80\0\0\0\0\0\0\0\x80\0\0\0\0\0\0\0",
+                "element 65 at offset 18: the dialect has no such element",
+            ),
+            (
+                &bcd,
+                b"\x02\0\0\0\0\0\x20\0\0\0\x41",
+                "element 35 at offset 10: length 41 exceeds 37",
+            ),
+            (
+                &bcd,
+                b"\x02\0\0\0\0\0\x20\0\0\0\x4A",
+                "element 35 at offset 10: the length is not digits",
+            ),
+            (
+                &bcd,
+                b"\x02\0\x20\0\0\0\0\0\0\0\x12\x34",
+                "element 3 at offset 10: the message ends early",
+            ),
+            (
+                &bcd,
+                b"\x02\0\x20\0\0\0\0\0\0\0\x12\x34\x5A",
+                "element 3 at offset 10: the value is not of content n",
+            ),
+            (
+                &ascii,
+                b"02000000000000000200009",
+                "element 55 at offset 20: 9 hexadecimal digits are no whole bytes",
+            ),
+        ] {
+            let error = decode(dialect, Bytes::copy_from_slice(body)).unwrap_err();
+            assert_eq!(error.to_string(), words);
+        }
+        let long = decode(&bcd, Bytes::from(vec![0; 70_000])).unwrap_err();
+        assert_eq!(long.to_string(), "offset 0: length 70000 exceeds 65534");
+    }
+
+    #[test]
+    fn own_elements_win_and_unlike_rows_are_recoded() {
+        let [ascii, _, bcd] = &shipped().collect::<Vec<_>>()[..] else { panic!("three dialects") };
+        let message = sale(bcd);
+        let mut own = Elements::default();
+        own.set(ElementNo::STAN, b"777");
+        own.set(ElementNo::RESPONSE_CODE, b"00");
+        own.set(ElementNo::MERCHANT, b"SHORT");
+        let copied = Some((&message, ElementSet::of(&[2, 3, 4, 11, 35, 90, 100])));
+        let draft = Draft { mti: Mti::new(210).unwrap(), own: &own, copied };
+        for dialect in [ascii, bcd] {
+            let mut out = vec![7];
+            draft.encode(dialect, &mut out).unwrap();
+            assert_eq!(out.remove(0), 7);
+            let there = decode(dialect, Bytes::from(out)).unwrap();
+            assert_eq!(there.present(), ElementSet::of(&[2, 3, 4, 11, 35, 39, 42, 90]));
+            let seen = there.elements(there.present());
+            for (no, value) in
+                [(11, &b"000777"[..]), (42, b"SHORT          "), (2, b"5413330000004111")]
+            {
+                assert_eq!(seen.get(ElementNo::of(no)), Some(value));
+            }
+            let kept = message.elements(ElementSet::of(&[35, 90]));
+            assert_eq!(seen.only(kept.present()), kept);
+        }
+        let mut long = own.clone();
+        long.set(ElementNo::STAN, b"1234567");
+        let draft = Draft { own: &long, ..draft };
+        let mut out = vec![7];
+        let error = draft.encode(bcd, &mut out).unwrap_err();
+        assert_eq!((error.to_string().as_str(), out.len()), ("element 11: length 7 exceeds 6", 1));
     }
 }

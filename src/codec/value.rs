@@ -5,10 +5,7 @@ use super::fault::Fault;
 use crate::dialect::{Content, Filler, Form, Layout, Prefix};
 
 /// How many units the value of an element has, how many bytes it takes, and what stands behind the length field.
-pub(super) fn measure<'a>(
-    layout: &Layout,
-    rest: &'a [u8],
-) -> Result<(usize, usize, &'a [u8]), Fault> {
+pub(super) fn measure(layout: Layout, rest: &[u8]) -> Result<(usize, usize, &[u8]), Fault> {
     let max = usize::from(layout.max);
     let split = |width: u8| rest.split_at_checked(usize::from(width)).ok_or(Fault::Truncated);
     let (field, behind) = match layout.prefix {
@@ -24,7 +21,7 @@ pub(super) fn measure<'a>(
     let len = number(layout.prefix, field);
     // What is counted in the digits of hexadecimal bytes may be twice as many, and comes in pairs.
     let pairs = if layout.form == Form::HexByDigits { 2 } else { 1 };
-    if len % pairs != 0 {
+    if !len.is_multiple_of(pairs) {
         return Err(Fault::HalfByte { len });
     }
     if max * pairs < len {
@@ -70,19 +67,30 @@ pub(super) fn unpack(form: Form, units: usize, wire: &[u8], out: &mut Vec<u8>) {
 
 /// Appends the characters of packed digits, without the filler.
 fn nibbles(filler: Filler, units: usize, wire: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    // Nibble D is the separator, and 0x30 + 13 is its character.
-    out.extend(wire.iter().flat_map(|byte| [b'0' + (byte >> 4), b'0' + (byte & 15)]));
-    if units % 2 == 1 {
-        match filler {
-            Filler::LeftZero => {
-                out.remove(start);
-            }
-            Filler::RightZero | Filler::RightF => {
-                out.pop();
-            }
-        }
+    let end = out.len() + units;
+    let mut packed = wire;
+    if let (true, Filler::LeftZero, [first, rest @ ..]) = (units % 2 == 1, filler, wire) {
+        out.push(b'0' + (first & 15));
+        packed = rest;
     }
+    let (fours, rest) = packed.as_chunks();
+    for four in fours {
+        out.extend_from_slice(&eight_digits(*four));
+    }
+    for byte in rest {
+        out.extend_from_slice(&[b'0' + (byte >> 4), b'0' + (byte & 15)]);
+    }
+    // A filler on the right is one too many.
+    out.truncate(end);
+}
+
+/// The characters of eight packed digits. Nibble D is the separator of tracks, and 30 hexadecimal + D its character.
+const fn eight_digits(packed: [u8; 4]) -> [u8; 8] {
+    let packed = u32::from_be_bytes(packed) as u64;
+    let pairs = (packed | packed << 16) & 0x0000_FFFF_0000_FFFF;
+    let bytes = (pairs | pairs << 8) & 0x00FF_00FF_00FF_00FF;
+    let digits = (bytes | bytes << 4) & 0x0F0F_0F0F_0F0F_0F0F;
+    (digits | 0x3030_3030_3030_3030).to_be_bytes()
 }
 
 /// The byte of two hexadecimal digits.
@@ -148,18 +156,18 @@ pub(super) fn pack(layout: Layout, value: &[u8], out: &mut Vec<u8>) -> Result<()
 /// Appends zeros and digits, two a byte.
 fn pack_nibbles(filler: Filler, zeros: usize, value: &[u8], out: &mut Vec<u8>) {
     let odd = (zeros + value.len()) % 2;
-    let (left, right) = if filler == Filler::LeftZero { (odd, 0) } else { (0, odd) };
+    let left = zeros + if filler == Filler::LeftZero { odd } else { 0 };
     let fill = if filler == Filler::RightF { 0x0F } else { 0 };
-    let mut high = None;
-    let digits = value.iter().map(|digit| if *digit == b'D' { 0x0D } else { digit & 15 });
-    let all =
-        std::iter::repeat_n(0, left + zeros).chain(digits).chain(std::iter::repeat_n(fill, right));
-    for nibble in all {
-        match high.take() {
-            None => high = Some(nibble << 4),
-            Some(byte) => out.push(byte | nibble),
-        }
+    let nibble = |digit: u8| if digit == b'D' { 0x0D } else { digit & 15 };
+    out.extend(std::iter::repeat_n(0, left / 2));
+    let mut digits = value;
+    if let (1, [first, rest @ ..]) = (left % 2, value) {
+        out.push(nibble(*first));
+        digits = rest;
     }
+    let (pairs, last) = digits.as_chunks();
+    out.extend(pairs.iter().map(|[high, low]| nibble(*high) << 4 | nibble(*low)));
+    out.extend(last.iter().map(|digit| nibble(*digit) << 4 | fill));
 }
 
 /// Appends a length field; the dialect's check has seen that the longest value fits it.

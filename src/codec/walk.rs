@@ -2,30 +2,27 @@
 //!
 //! The pass itself only says yes or no; what exactly is wrong is found out by a second look at the one place.
 
-use super::value;
-use super::{Fault, check};
-use crate::dialect::{BitmapCoding, Dialect, Filler, Form, Layout, MtiCoding, Prefix};
+use std::slice::IterMut;
+
+use super::check::Gathered;
+use super::{Fault, check, value};
+use crate::dialect::{BitmapCoding, Dialect, Filler, Form, Layout, MtiCoding, Prefix, Quick};
 use crate::iso::{ElementNo, ElementSet, Mti};
 
 /// Where the elements that are present begin, length fields included, by their rank; behind the last, where it ends.
 pub(super) type Starts = [u16; 129];
 
-/// The longest body in bytes: offsets have sixteen bits.
-const BODY_LEN_MAX: usize = 65_535;
+/// The longest body in bytes: offsets have sixteen bits, and the last of them lies beyond every body.
+const BODY_LEN_MAX: usize = BEYOND as usize - 1;
+
+/// An offset beyond every body; where sums end that are too large.
+const BEYOND: u16 = u16::MAX;
 
 /// The element whose bit announces a third bitmap, where it is no element.
 const EXTENDED: ElementNo = ElementNo::of(65);
 
 /// What was read, and what stands behind it.
 type Behind<'a, T> = (T, &'a [u8]);
-
-/// What a walk has found out so far.
-pub(super) struct Found {
-    /// The MTI, once it was read.
-    pub(super) mti: Option<Mti>,
-    /// The elements that were read and are right.
-    pub(super) read: ElementSet,
-}
 
 /// Where a walk ended before the message did.
 #[derive(Clone, Copy)]
@@ -35,138 +32,171 @@ pub(super) struct Stop {
     pub(super) fault: Fault,
 }
 
-/// Walks a whole body.
+/// The MTI, which elements there are, and where they begin.
+pub(super) type Head = (Mti, ElementSet, u16);
+
+/// What precedes the elements: the MTI, which elements there are, and where they begin. On a fault, the MTI if it was read.
+#[inline]
+pub(super) fn head(dialect: &Dialect, body: &[u8]) -> Result<Head, (Option<Mti>, Stop)> {
+    let len = body.len();
+    let stop = |rest: &[u8], element, fault| Stop { element, offset: len - rest.len(), fault };
+    if BODY_LEN_MAX < len {
+        return Err((None, stop(body, None, Fault::TooLong { len, max: BODY_LEN_MAX })));
+    }
+    let (mti, rest) =
+        read_mti(dialect.mti(), body).map_err(|fault| (None, stop(body, None, fault)))?;
+    let (present, rest) = read_bitmaps(dialect.bitmap(), rest)
+        .map_err(|(fault, rest)| (Some(mti), stop(rest, Some(1), fault)))?;
+    if present.has(EXTENDED) && dialect.layout(EXTENDED).is_none() {
+        // Who sets this bit sends a third bitmap here: nothing behind it lies where we would look.
+        return Err((Some(mti), stop(rest, Some(EXTENDED.get()), Fault::Undefined)));
+    }
+    Ok((mti, present, u16::try_from(len - rest.len()).unwrap_or(BEYOND)))
+}
+
+/// Walks the elements and notes where they begin. On a fault, also the elements before it.
 #[inline]
 pub(super) fn walk(
     dialect: &Dialect,
     body: &[u8],
-    found: &mut Found,
+    (present, begin): (ElementSet, u16),
     starts: &mut Starts,
-) -> Result<(), Stop> {
-    let len = body.len();
-    let stop = |rest: &[u8], element, fault| Stop { element, offset: len - rest.len(), fault };
-    if BODY_LEN_MAX < len {
-        return Err(stop(body, None, Fault::TooLong { len, max: BODY_LEN_MAX }));
-    }
-    let (mti, rest) = read_mti(dialect.mti(), body).map_err(|fault| stop(body, None, fault))?;
-    found.mti = Some(mti);
-    let (present, rest) =
-        read_bitmaps(dialect.bitmap(), rest).map_err(|(fault, rest)| stop(rest, Some(1), fault))?;
-    if present.has(EXTENDED) && dialect.layout(EXTENDED).is_none() {
-        // Who sets this bit sends a third bitmap here: nothing behind it lies where we would look.
-        return Err(stop(rest, Some(EXTENDED.get()), Fault::Undefined));
-    }
-    let (mut rest, mut rank) = (rest, 0);
-    for (bits, before) in present.halves() {
+) -> Result<(), (ElementSet, Stop)> {
+    let (mut at, mut rank) = (begin, 0);
+    for ((bits, first), quick) in present.halves().into_iter().zip(dialect.quick()) {
         if bits == 0 {
             continue;
         }
-        let half = Half { dialect, before, len };
-        rest = half.walk(bits, rest, starts.get_mut(rank..).unwrap_or_default()).map_err(
-            |(number, rest)| {
-                let no = u8::try_from(number).ok().and_then(|number| ElementNo::new(number).ok());
-                found.read = no.map_or(ElementSet::EMPTY, |no| present.below(no));
-                stop(
-                    rest,
-                    no.map(ElementNo::get),
-                    diagnosis(no.and_then(|no| dialect.layout(no)), rest),
-                )
-            },
-        )?;
+        let half = Half { dialect, quick, first, body };
+        let starts = starts.get_mut(rank..).unwrap_or_default();
+        at = half.walk(bits, at, starts).map_err(|wrong| found(dialect, body, present, wrong))?;
         rank += bits.count_ones() as usize;
     }
-    if let (Some(end), Ok(offset)) = (starts.get_mut(rank), u16::try_from(len - rest.len())) {
-        *end = offset;
+    if let Some(end) = starts.get_mut(rank) {
+        *end = at;
     }
-    found.read = present;
-    if rest.is_empty() {
-        Ok(())
-    } else {
-        Err(stop(rest, None, Fault::Trailing { bytes: rest.len() }))
+    match body.get(usize::from(at)..).unwrap_or_default() {
+        [] => Ok(()),
+        rest => {
+            let fault = Fault::Trailing { bytes: rest.len() };
+            Err((present, Stop { element: None, offset: usize::from(at), fault }))
+        }
     }
+}
+
+/// What is wrong with an element, and what was read before it.
+#[cold]
+fn found(
+    dialect: &Dialect,
+    body: &[u8],
+    present: ElementSet,
+    (number, at): Wrong,
+) -> (ElementSet, Stop) {
+    let no = u8::try_from(number).ok().and_then(|number| ElementNo::new(number).ok());
+    let offset = usize::from(at);
+    let layout = no.and_then(|no| dialect.layout(no));
+    let fault = diagnosis(layout, body.get(offset..).unwrap_or_default());
+    let read = no.map_or(ElementSet::EMPTY, |no| present.below(no));
+    (read, Stop { element: no.map(ElementNo::get), offset, fault })
 }
 
 /// The elements of one bitmap.
 struct Half<'d> {
     dialect: &'d Dialect,
-    /// The number of the element before the first.
-    before: usize,
-    /// The length of the whole body.
-    len: usize,
+    quick: &'d [Quick; 64],
+    /// The number of the first.
+    first: usize,
+    body: &'d [u8],
 }
 
+/// The number of an element that is wrong, and where it begins.
+type Wrong = (usize, u16);
+
 impl Half<'_> {
-    /// Walks the elements of these bits; gives what stands behind them, or the first wrong element and where it begins.
+    /// Walks the elements of these bits from an offset on; gives where they end, or the first that is wrong.
     ///
     /// What is wrong with elements that are masks is gathered and looked at once: where the next element begins
     /// does not depend on it, and the processor need not wait for it.
-    fn walk<'a>(
-        &self,
-        bits: u64,
-        body: &'a [u8],
-        starts: &mut [u16],
-    ) -> Result<&'a [u8], Wrong<'a>> {
-        let (mut ahead, mut rest, mut wrong) = (bits, body, 0);
-        for start in starts {
+    fn walk(&self, bits: u64, begin: u16, starts: &mut [u16]) -> Result<u16, Wrong> {
+        let (mut ahead, mut at, mut starts) = (bits, begin, starts.iter_mut());
+        let mut gathered = Gathered::default();
+        while ahead != 0 {
+            (ahead, at) = self.quick(ahead, at, &mut starts, &mut gathered);
             if ahead == 0 {
                 break;
             }
-            let zeros = ahead.leading_zeros();
+            if let Some(start) = starts.next() {
+                *start = at;
+            }
+            let zeros = ahead.leading_zeros() as usize;
             ahead &= !(FIRST >> zeros);
-            // A body has no more than 65,535 bytes.
-            *start = u16::try_from(self.len - rest.len()).unwrap_or(u16::MAX);
-            let number = self.before + zeros as usize;
-            let quick = self.dialect.quick().get(number).filter(|quick| quick.wire != 0);
-            rest = match (quick, rest.first_chunk::<8>()) {
-                (Some(quick), Some(eight)) if usize::from(quick.wire) <= rest.len() => {
-                    wrong |= check::masked(u64::from_be_bytes(*eight), quick.nibbles, quick.digits);
-                    rest.get(usize::from(quick.wire)..).unwrap_or_default()
-                }
-                _ => match slow(self.dialect, number, rest) {
-                    Some(behind) => behind,
-                    None => return self.first_wrong(bits, body),
-                },
-            };
+            let Some(end) = self.slow(zeros, at) else { return self.first_wrong(bits, begin) };
+            at = end;
         }
-        if wrong == 0 { Ok(rest) } else { self.first_wrong(bits, body) }
+        // An element that is a mask may have ended beyond the body.
+        if gathered.is_right() && usize::from(at) <= self.body.len() {
+            Ok(at)
+        } else {
+            self.first_wrong(bits, begin)
+        }
+    }
+
+    /// Walks elements that are masks, up to the first that is none; gives what is still ahead, and where it begins.
+    #[inline]
+    fn quick(
+        &self,
+        bits: u64,
+        begin: u16,
+        starts: &mut IterMut<'_, u16>,
+        gathered: &mut Gathered,
+    ) -> (u64, u16) {
+        let (mut ahead, mut at, mut here) = (bits, begin, *gathered);
+        while ahead != 0 {
+            let zeros = ahead.leading_zeros() as usize;
+            let from = usize::from(at);
+            let eight = self.body.get(from..from + 8).and_then(|eight| eight.first_chunk());
+            let quick = self.quick.get(zeros).filter(|quick| quick.wire != 0);
+            let (Some(quick), Some(eight)) = (quick, eight) else { break };
+            let Some(start) = starts.next() else { break };
+            *start = at;
+            here.add(u64::from_be_bytes(*eight), quick);
+            at = at.saturating_add(quick.wire);
+            ahead &= !(FIRST >> zeros);
+        }
+        *gathered = here;
+        (ahead, at)
+    }
+
+    /// Where an element ends that begins here and is right. Apart from the loop, whose few values then stay in registers.
+    #[inline(never)]
+    fn slow(&self, zeros: usize, at: u16) -> Option<u16> {
+        let layout = self.dialect.layouts().get(self.first + zeros).copied()??;
+        let len = right_len(layout, self.body.get(usize::from(at)..)?)?;
+        at.checked_add(u16::try_from(len).ok()?)
     }
 
     /// Walks again, to find the first element that is wrong.
     #[cold]
-    fn first_wrong<'a>(&self, bits: u64, body: &'a [u8]) -> Result<&'a [u8], Wrong<'a>> {
-        let mut rest = body;
+    fn first_wrong(&self, bits: u64, begin: u16) -> Result<u16, Wrong> {
+        let mut at = begin;
         for zeros in (0..64).filter(|zeros| bits & (FIRST >> zeros) != 0) {
-            let number = self.before + zeros;
-            rest = slow(self.dialect, number, rest).ok_or((number, rest))?;
+            at = self.slow(zeros, at).ok_or((self.first + zeros, at))?;
         }
-        Ok(rest)
+        Ok(at)
     }
 }
-
-/// The number of an element that is wrong, and what of the body begins with it.
-type Wrong<'a> = (usize, &'a [u8]);
 
 /// The highest bit of 64: the first element of a bitmap.
 const FIRST: u64 = 1 << 63;
 
-/// What stands behind any element that is right. Apart from the loop, whose few values then stay in registers.
-#[inline(never)]
-fn slow<'a>(dialect: &Dialect, number: usize, rest: &'a [u8]) -> Option<&'a [u8]> {
-    let layout = dialect.layouts().get(number)?.as_ref()?;
-    rest.get(right_len(layout, rest)?..)
-}
-
 /// How many bytes the element at the front of `rest` takes, length field included; none when anything about it is wrong.
 #[inline]
-fn right_len(layout: &Layout, rest: &[u8]) -> Option<usize> {
+fn right_len(layout: Layout, rest: &[u8]) -> Option<usize> {
+    let by_digits = layout.form == Form::HexByDigits;
     let (prefix, units) = match (layout.prefix, rest) {
-        (Prefix::None, _) => {
-            let wire = usize::from(layout.wire);
-            let units = usize::from(layout.max);
-            return is_right(layout.form, units, rest.get(..wire)?).then_some(wire);
-        }
-        (Prefix::Bcd(1), [pair, ..]) => (1, packed_pair(*pair)?),
-        (Prefix::Ascii(2), [tens, ones, ..]) if layout.form != Form::HexByDigits => {
+        (Prefix::None, _) => (0, usize::from(layout.max)),
+        (Prefix::Bcd(1), [pair, ..]) if !by_digits => (1, packed_pair(*pair)?),
+        (Prefix::Ascii(2), [tens, ones, ..]) if !by_digits => {
             (2, digit(*tens)? * 10 + digit(*ones)?)
         }
         _ => {
@@ -185,7 +215,7 @@ fn right_len(layout: &Layout, rest: &[u8]) -> Option<usize> {
 #[cold]
 fn diagnosis(layout: Option<Layout>, rest: &[u8]) -> Fault {
     let Some(layout) = layout else { return Fault::Undefined };
-    match value::measure(&layout, rest) {
+    match value::measure(layout, rest) {
         Err(fault) => fault,
         Ok((_, len, rest)) if rest.len() < len => Fault::Truncated,
         Ok(_) => Fault::Content(value::content(layout.form)),
@@ -243,7 +273,7 @@ fn packed(filler: Filler, units: usize, wire: &[u8]) -> bool {
 /// As `packed`, with separators among the digits, but none for a filler.
 fn packed_track(filler: Filler, units: usize, wire: &[u8]) -> bool {
     let filled = match (filler, wire) {
-        _ if units % 2 == 0 => return check::packed_track(wire),
+        _ if units.is_multiple_of(2) => return check::packed_track(wire),
         (Filler::LeftZero, [first, ..]) => first >> 4,
         (Filler::RightF, [digits @ .., last]) if last & 0x0F == 0x0F => {
             return check::packed_track(digits) && check::packed_track(&[last & 0xF0]);

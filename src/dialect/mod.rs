@@ -27,7 +27,8 @@ pub struct Dialect {
     rows: Vec<(ElementNo, Row)>,
     /// By element number; 0 and 1 are never there.
     layouts: [Option<Layout>; 129],
-    quick: [Quick; 129],
+    /// By bitmap and place in it: element 1 is the first of the first.
+    quick: [[Quick; 64]; 2],
 }
 
 /// How the four digits of the MTI are written.
@@ -149,9 +150,9 @@ impl Dialect {
         self.rows.get(at).map(|(_, row)| row)
     }
 
-    /// Each element as a mask, by its number, for the codec.
+    /// Each element as a mask, by bitmap and place in it, for the codec; element 1 is the first of the first.
     #[inline]
-    pub const fn quick(&self) -> &[Quick; 129] {
+    pub const fn quick(&self) -> &[[Quick; 64]; 2] {
         &self.quick
     }
 

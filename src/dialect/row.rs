@@ -126,13 +126,16 @@ pub struct Layout {
 
 /// What a walk needs of an element whose length is fixed and whose check is a mask over its first eight bytes.
 ///
-/// Most elements of most messages are such: no branch depends on what they hold.
+/// Most elements of most messages are such: no branch depends on what they hold. Of the eight bytes, the first the
+/// highest, `flip` turns digits into their values; then each nibble of `taken` must be 0 to 9, and those of `zero` 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quick {
-    /// Which bits of the first eight bytes, the first the highest, are packed digits.
-    pub nibbles: u64,
-    /// Which of them are ASCII digits.
-    pub digits: u64,
+    /// What turns digits into values: 30 hexadecimal for each ASCII digit.
+    pub flip: u64,
+    /// The bits that hold values.
+    pub taken: u64,
+    /// The bits that must then be zero: the high nibble of each ASCII digit.
+    pub zero: u64,
     /// How many bytes the element takes; 0 for an element that is not such.
     pub wire: u16,
 }
@@ -204,17 +207,17 @@ impl Row {
 impl Layout {
     /// The element as a mask, if it is one.
     pub fn quick(self) -> Quick {
-        let taken = u64::MAX.checked_shl(64 - 8 * u32::from(self.wire.min(8))).unwrap_or(0);
-        let (nibbles, digits) = match self.form {
-            Form::Text | Form::Raw => (0, 0),
+        let first = u64::MAX.checked_shl(64 - 8 * u32::from(self.wire.min(8))).unwrap_or(0);
+        let (flip, taken, zero) = match self.form {
+            Form::Text | Form::Raw => (0, 0, 0),
             Form::PackedDigits(Filler::LeftZero | Filler::RightZero) if self.wire <= 8 => {
-                (taken, 0)
+                (0, first, 0)
             }
-            Form::Digits if self.wire <= 8 => (0, taken),
+            Form::Digits if self.wire <= 8 => (0x3030_3030_3030_3030, first, 0xF0F0_F0F0_F0F0_F0F0),
             _ => return Quick::default(),
         };
         match self.prefix {
-            Prefix::None => Quick { nibbles, digits, wire: self.wire },
+            Prefix::None => Quick { flip, taken, zero, wire: self.wire },
             _ => Quick::default(),
         }
     }

@@ -268,7 +268,7 @@ impl<'a> Reader<'a> {
             retry: Vec::new(),
             rows: Vec::new(),
             layouts: [None; 129],
-            quick: [Quick::default(); 129],
+            quick: [[Quick::default(); 64]; 2],
         });
         self.name.unwrap_or_default().clone_into(&mut dialect.name);
         dialect.mti = self.mti.unwrap_or(dialect.mti);
@@ -312,7 +312,7 @@ const EXTENDED: ElementNo = ElementNo::of(65);
 /// Fills what the codec and the switch ask for from the rows.
 fn flatten(dialect: &mut Dialect, third: bool) {
     dialect.layouts = [None; 129];
-    dialect.quick = [Quick::default(); 129];
+    dialect.quick = [[Quick::default(); 64]; 2];
     dialect.defined = ElementSet::EMPTY;
     dialect.keeps = ElementSet::EMPTY;
     for (no, row) in &dialect.rows {
@@ -323,7 +323,7 @@ fn flatten(dialect: &mut Dialect, third: bool) {
             *layout = row.layout();
         }
         let quick = row.layout().map_or_else(Quick::default, Layout::quick);
-        if let Some(entry) = dialect.quick.get_mut(usize::from(no.get())) {
+        if let Some(entry) = dialect.quick.as_flattened_mut().get_mut(usize::from(no.get()) - 1) {
             *entry = quick;
         }
         dialect.defined = dialect.defined.with(*no);

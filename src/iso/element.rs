@@ -180,10 +180,10 @@ impl ElementSet {
         Self(self.0 & !other.0)
     }
 
-    /// The bits of both bitmaps apart, with the number of the element before their first.
-    pub const fn halves(self) -> [(u64, usize); 2] {
-        let [high, low] = [self.0 >> 64, self.0 & u64::MAX as u128];
-        [(high as u64, 1), (low as u64, 65)]
+    /// The bits of both bitmaps apart, each with the number of its first element: 1 and 65.
+    pub fn halves(self) -> [(u64, usize); 2] {
+        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
+        [(half(self.0 >> 64), 1), (half(self.0), 65)]
     }
 
     /// The members from 2 to 128, ascending.
