@@ -353,3 +353,136 @@ fn entry(link: &Link, listening: &[(String, SocketAddr)]) -> Entry {
         listens: own.map(|(_, address)| *address),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use bytes::BytesMut;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::codec::{self, Draft};
+    use crate::config;
+    use crate::dialect::Dialect;
+    use crate::framing::{Framing, Head};
+    use crate::iso::{ElementNo, Elements, Mti, ResponseCode};
+    use crate::journal::Reader;
+    use crate::record::{Lsn, Record, Unanswered};
+
+    const CONFIG: &str = r#"
+[daemon]
+state = "state"
+key = "file:pan.key"
+
+[links.shop]
+role = "asker"
+listen = "127.0.0.1:0"
+dialect = "iso87-ascii"
+
+[links.bank]
+role = "issuer"
+listen = "127.0.0.1:0"
+dialect = "iso87-ascii"
+
+[[routes]]
+bin = "541333"
+to = ["bank"]
+"#;
+
+    fn configured(home: &std::path::Path) -> Config {
+        let key = home.join("pan.key");
+        fs::write(&key, "5a".repeat(32)).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        let path = home.join("c.toml");
+        fs::write(&path, CONFIG).unwrap();
+        config::load(&path).unwrap_or_else(|report| panic!("{report}"))
+    }
+
+    fn purchase() -> BytesMut {
+        let mut elements = Elements::default();
+        for (no, value) in [
+            (2, "5413330000004111"),
+            (3, "000000"),
+            (4, "000000001250"),
+            (7, "1123184000"),
+            (11, "000001"),
+            (49, "978"),
+        ] {
+            elements.set(ElementNo::new(no).unwrap(), value.as_bytes());
+        }
+        let mti = Mti::from_ascii(b"0200").unwrap();
+        let dialect = Dialect::shipped("iso87-ascii").unwrap();
+        let mut body = Vec::new();
+        Draft { mti, own: &elements, copied: None }.encode(&dialect, &mut body).unwrap();
+        let mut frame = BytesMut::new();
+        Framing::new(crate::framing::Settings::default())
+            .put(Head::NONE, &body, &mut frame)
+            .unwrap();
+        frame
+    }
+
+    async fn until(mut done: impl FnMut() -> bool) {
+        for _ in 0..4000 {
+            if done() {
+                return;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        panic!("waited for too long");
+    }
+
+    /// The request is queued while its issuer's session dies: it is released to a session that is gone.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_request_released_to_a_dead_session_never_began() {
+        let home = tempfile::tempdir().unwrap();
+        let config = configured(home.path());
+        let state = State::take(&config.daemon.state).unwrap();
+        let Foundation { core, journal, books, durable, meter, .. } =
+            found(&config, &state).unwrap();
+        let links = Links::new(Arc::clone(&core), TaskTracker::new());
+        core.handle(Input::Start);
+        let listening = open_links(&links, &config.links).unwrap();
+        let of = |name: &str| listening.iter().find(|(link, _)| link == name).unwrap().1;
+        let bank = TcpStream::connect(of("bank")).await.unwrap();
+        let mut shop = TcpStream::connect(of("shop")).await.unwrap();
+        until(|| links.sessions_open() == 2).await;
+        // Nothing leaves yet: the journal's thread has not begun.
+        shop.write_all(&purchase()).await.unwrap();
+        until(|| core.pulse().in_flight == 1).await;
+        drop(bank);
+        until(|| links.sessions_open() == 1).await;
+        let directory = &config.journal.directory;
+        let clerk = Clerk::start(books, directory, Arc::clone(&durable), meter.clone()).unwrap();
+        let release = Release {
+            core: Arc::clone(&core),
+            links: Arc::clone(&links),
+            journal,
+            keys: Arc::clone(&config.keys),
+            meter,
+            clerk,
+            orders: Arc::new(Orders::default()),
+            durable,
+        };
+        let releasing = thread::spawn(move || release.run());
+        let mut heard = vec![0; usize::from(shop.read_u16().await.unwrap())];
+        shop.read_exact(&mut heard).await.unwrap();
+        let dialect = Arc::new(Dialect::shipped("iso87-ascii").unwrap());
+        let answer = codec::decode(&dialect, heard.into()).unwrap();
+        let code = answer.elements(answer.present());
+        let code = code.get(ElementNo::RESPONSE_CODE).unwrap();
+        assert_eq!(ResponseCode::new(code).unwrap(), ResponseCode::UNAVAILABLE);
+        core.end();
+        releasing.join().unwrap().unwrap();
+        let mut records = Vec::new();
+        for commit in Reader::open(directory).after(Lsn(0), usize::MAX).unwrap() {
+            records.extend(record::decode_all(&commit.blob, commit.first).unwrap());
+        }
+        let over =
+            |record: &Record| matches!(record, Record::Over { why: Unanswered::NeverBegun, .. });
+        assert_eq!(records.iter().filter(|record| over(record)).count(), 1);
+        assert!(!records.iter().any(|record| matches!(record, Record::Owed { .. })));
+    }
+}
