@@ -38,8 +38,8 @@ struct Errand {
 
 type Work = Box<dyn FnMut(&mut Books) -> Result<(), BooksError> + Send>;
 
-/// How long the books may be behind when nobody asks.
-const PAUSE: Duration = Duration::from_millis(200);
+/// How long the books may be behind when nobody asks. Longer than most transactions take, so that most are written once.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How many records are worth following at once while a load lasts.
 const BATCH_RECORDS_MIN: u64 = 10_000;

@@ -96,14 +96,15 @@ impl House {
             .spawn(move || drop(failed.send(release.run())))
             .map_err(system("start the journal's thread"))?;
         core.handle(Input::Start);
-        let listening = open_links(&links, &config.links)?;
         let ticker = Ticker {
             core: Arc::clone(&core),
             sight: Arc::clone(&sight),
             meter,
             disk_reserve_bytes: config.daemon.disk_reserve_bytes,
         };
+        ticker.look_around();
         spawn(&tasks, &closing, ticker.run());
+        let listening = open_links(&links, &config.links)?;
         let roster = config.links.iter().map(|link| entry(link, &listening)).collect();
         let desk = Desk {
             core: Arc::clone(&core),

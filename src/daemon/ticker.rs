@@ -58,15 +58,20 @@ impl Ticker {
                 slow_at = now + SLOW;
                 turns = pulse.turns;
                 self.sight.journal_gets_on(gets_on);
-                self.look_around(pulse);
+                self.gauge(pulse);
+                self.look_around();
             }
         }
     }
 
-    fn look_around(&self, pulse: Pulse) {
+    fn gauge(&self, pulse: Pulse) {
         self.meter.in_flight(pulse.in_flight);
         self.meter.owed_open(pulse.open.saturating_sub(pulse.in_flight));
         self.meter.queue(pulse.queue_bytes);
+    }
+
+    /// Looks at the disk.
+    pub(super) fn look_around(&self) {
         match self.sight.state().free() {
             Ok(free) => {
                 self.meter.disk_free(free);

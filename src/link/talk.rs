@@ -55,7 +55,9 @@ pub(super) async fn hold<U: Upstairs>(link: Arc<Link<U>>, stream: TcpStream, pee
     links.open.fetch_add(1, Ordering::Relaxed);
     link.open.fetch_add(1, Ordering::Relaxed);
     link.meter.session_up();
-    tracing::info!(link = settings.name, session = id, %peer, "session up");
+    if let Some(kept) = link.hush.may_say() {
+        tracing::info!(link = settings.name, session = id, %peer, kept, "session up");
+    }
     link.upstairs().up(&session);
     if links.closing.is_cancelled() {
         session.end("the switch stops");
