@@ -70,31 +70,13 @@ impl House {
         let state = State::take(&config.daemon.state)?;
         let window = Window::bind(&config).await?;
         let foundation = found(&config, &state)?;
-        let Foundation { core, journal, books, durable, meter, rendering } = foundation;
-        let system = |doing| move |source| DaemonError::System { doing, source };
+        let (core, durable) = (Arc::clone(&foundation.core), Arc::clone(&foundation.durable));
+        let (meter, rendering) = (foundation.meter.clone(), foundation.rendering.clone());
         let tasks = TaskTracker::new();
         let closing = CancellationToken::new();
         let links = Links::new(Arc::clone(&core), tasks.clone());
-        let orders = Arc::new(Orders::default());
         let sight = Arc::new(Sight::new(state));
-        let clerk =
-            Clerk::start(books, &config.journal.directory, Arc::clone(&durable), meter.clone())
-                .map_err(system("start the books' thread"))?;
-        let release = Release {
-            core: Arc::clone(&core),
-            links: Arc::clone(&links),
-            journal,
-            keys: Arc::clone(&config.keys),
-            meter: meter.clone(),
-            clerk: clerk.clone(),
-            orders: Arc::clone(&orders),
-            durable: Arc::clone(&durable),
-        };
-        let (failed, failure) = oneshot::channel();
-        thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || drop(failed.send(release.run())))
-            .map_err(system("start the journal's thread"))?;
+        let Threads { clerk, orders, failure } = start_threads(&config, foundation, &links)?;
         core.handle(Input::Start);
         let ticker = Ticker {
             core: Arc::clone(&core),
@@ -233,6 +215,43 @@ impl Window {
             }
         });
     }
+}
+
+/// The doors to the two threads beside the sessions.
+struct Threads {
+    clerk: Clerk,
+    orders: Arc<Orders>,
+    /// How the journal's thread ended.
+    failure: oneshot::Receiver<Result<(), JournalError>>,
+}
+
+fn start_threads(
+    config: &Config,
+    foundation: Foundation,
+    links: &Arc<Links<Core>>,
+) -> Result<Threads, DaemonError> {
+    let system = |doing| move |source| DaemonError::System { doing, source };
+    let Foundation { core, journal, books, durable, meter, .. } = foundation;
+    let directory = &config.journal.directory;
+    let clerk = Clerk::start(books, directory, Arc::clone(&durable), meter.clone())
+        .map_err(system("start the books' thread"))?;
+    let orders = Arc::new(Orders::default());
+    let release = Release {
+        core,
+        links: Arc::clone(links),
+        journal,
+        keys: Arc::clone(&config.keys),
+        meter,
+        clerk: clerk.clone(),
+        orders: Arc::clone(&orders),
+        durable,
+    };
+    let (failed, failure) = oneshot::channel();
+    thread::Builder::new()
+        .name("journal".to_owned())
+        .spawn(move || drop(failed.send(release.run())))
+        .map_err(system("start the journal's thread"))?;
+    Ok(Threads { clerk, orders, failure })
 }
 
 fn issuers(links: &[Link]) -> Vec<String> {
