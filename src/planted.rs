@@ -1,8 +1,29 @@
 //! Deliberate mistakes that the simulator must find; without the feature `planted` each is a constant `false`.
 
-/// One mistake, named after the rule that it breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bug {
+/// Names each mistake once: for the enum, for the list and for people.
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// One mistake, named after the rule that it breaks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Bug {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                }
+            }
+        }
+    };
+}
+
+bugs! {
     /// Trace 1: a late approval leaves its reversal as it stands.
     LateApprovalIgnored,
     /// Trace 1: a reversal is opened again under its old key.
@@ -61,6 +82,13 @@ pub enum Bug {
     CutInFlight,
     /// What is owed for one card is sent out of order.
     OwedOutOfOrder,
+}
+
+impl Bug {
+    /// The mistake of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|bug| bug.name() == name)
+    }
 }
 
 #[cfg(feature = "planted")]

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use super::peer::{Speech, dialect};
 use super::{Failure, say};
 use crate::framing;
+use crate::planted::Bug;
 use crate::sim::issuer::{self, Issuer, Rules};
 use crate::sim::load::{self, Pace, Target};
 use crate::sim::log::Log;
@@ -43,6 +44,9 @@ pub(super) struct World {
     /// Tell the story of a purchase though nothing is wrong; 0 is all of them
     #[arg(long)]
     explain: Option<u32>,
+    /// Plant a mistake of this name first, to see it found; only in builds with the feature `planted`
+    #[arg(long, value_name = "NAME")]
+    bug: Option<String>,
 }
 
 /// A demonstration.
@@ -172,7 +176,16 @@ impl Sim {
 
 impl World {
     fn run(self) -> Result<(), Failure> {
-        let Self { seed, count, txns, explain } = self;
+        let Self { seed, count, txns, explain, bug } = self;
+        if let Some(name) = bug {
+            let planted = Bug::named(&name).is_some_and(|bug| world::plant(Some(bug)));
+            if !planted {
+                return Err(Failure::Found(format!(
+                    "no mistake {name} can be planted here: a build with `--features planted` knows {}",
+                    Bug::ALL.iter().map(|bug| bug.name()).collect::<Vec<_>>().join(" ")
+                )));
+            }
+        }
         let options = world::Options { seed, count, txns, explain };
         let verdict =
             world::run(&options, &mut io::stdout().lock()).map_err(Failure::io("stdout"))?;

@@ -104,8 +104,10 @@ impl Engine {
         }
         self.fire(fx);
         self.cut_if_quiet(fx);
-        let (tail, inquiries) = (self.log.tail(), &mut self.inquiries);
-        self.log.forget(self.now.wall, |txn| inquiries.moved(txn, tail));
+        let (tail, inquiries, untold) = (self.log.tail(), &mut self.inquiries, &self.untold);
+        // An approval on its way may turn out to reach nobody, and is then reversed.
+        let needed = |txn| untold.contains_key(&txn);
+        self.log.forget(self.now.wall, needed, |txn| inquiries.moved(txn, tail));
         self.carry_if_due(fx);
     }
 

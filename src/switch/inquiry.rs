@@ -43,7 +43,7 @@ pub(super) struct Inquiries {
     by_key: HashMap<Tag, QuestionId>,
     asked: u64,
     waiting: usize,
-    /// What left memory, or changed outside it, while a question was open: an older answer is not believed.
+    /// What left memory while a question was open: an older answer is not believed.
     moved: BTreeMap<TxnId, Lsn>,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Inquiries {
 const WAITING_MAX: usize = 10_000;
 
 impl Inquiries {
-    /// A transaction left memory, or changed outside it, when the journal ended here.
+    /// A transaction left memory when the journal ended here.
     pub(super) fn moved(&mut self, txn: TxnId, tail: Lsn) {
         if !self.open.is_empty() {
             self.moved.insert(txn, tail);

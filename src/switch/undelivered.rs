@@ -92,14 +92,8 @@ impl Engine {
                 txns.push(*txn);
             }
         }
-        if txns.is_empty() {
-            return;
-        }
-        let outside: Vec<TxnId> =
-            txns.iter().copied().filter(|txn| self.log.standing(*txn).is_none()).collect();
-        let at = self.append(Record::Told { txns }, fx);
-        for txn in outside {
-            self.inquiries.moved(txn, at);
+        if !txns.is_empty() {
+            self.append(Record::Told { txns }, fx);
         }
     }
 

@@ -225,8 +225,13 @@ impl Tranlog {
         (class == Class::Reversal).then_some(trace)
     }
 
-    /// Lets go of what is closed and old, or too much; says of which.
-    pub fn forget(&mut self, wall: Wall, mut gone: impl FnMut(TxnId)) {
+    /// Lets go of what is closed and old, or too much, and not needed; says of which.
+    pub fn forget(
+        &mut self,
+        wall: Wall,
+        needed: impl Fn(TxnId) -> bool,
+        mut gone: impl FnMut(TxnId),
+    ) {
         let excess = self.order.len().saturating_sub(self.settings.entries_max);
         let oldest = Wall(wall.0.saturating_sub(self.settings.window_ms));
         for looked_at in 0.. {
@@ -235,7 +240,7 @@ impl Tranlog {
                 return;
             }
             self.order.pop_front();
-            if self.open.contains(&txn) {
+            if self.open.contains(&txn) || needed(txn) {
                 // It is looked at again after a whole window.
                 self.order.push_back((wall, txn));
             } else {

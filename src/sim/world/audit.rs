@@ -1,19 +1,20 @@
 //! What must hold: at each message, at each effect, after each recovery, and strictly at the end. Changes nothing.
 
 use crate::codec::{self, Message};
-use crate::iso::{BusinessDate, Class, ElementNo};
+use crate::iso::{BusinessDate, Class, ElementNo, Function};
 use crate::planted::{self, Bug};
 use crate::record::{
-    Approval, Closing, Debt, DebtState, Opening, Outcome, Owing, Reason, Record, Standing, TxnId,
-    Unanswered, Verdict,
+    Approval, Closing, Debt, DebtState, LinkId, Opening, Outcome, Owing, Reason, Record, Standing,
+    Trace, TxnId, Unanswered, Verdict,
 };
 use crate::switch::{Action, Duplicate, Mark, Note, Undelivered};
 
 use super::World;
 use super::asker::{Copy, Purchase, Unsent, Words};
 use super::follow::{self, Past, approved_amount};
-use super::issuer::{Entry, Key, code_of, original_key};
+use super::issuer::{Entry, Key, code_of, key_of, original_key};
 use super::mix::ASKERS;
+use super::net::Conn;
 use super::reached::Rare;
 use super::story::{self, PurchaseId, outcome_line, text};
 
@@ -22,7 +23,52 @@ const REST_MS: u64 = 60 * 60_000;
 /// For how many seconds nothing may be open before a world is at rest: longer than an issuer dawdles.
 const CALM: u32 = 20;
 
+/// An approval of a request that reached the switch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    link: LinkId,
+    key: Key,
+    purchase: Option<PurchaseId>,
+    life: u32,
+}
+
 impl World {
+    /// Remembers an approval that reaches the switch: it must never be forgotten.
+    pub(super) fn note_heard(&mut self, link: LinkId, message: &Message) {
+        let mti = message.mti();
+        let answers = matches!(mti.class(), Class::Authorization | Class::Financial)
+            && mti.function() == Function::RequestResponse;
+        let approves = code_of(message).is_none_or(|code| message.dialect().approves(code));
+        if answers && approves {
+            let (key, life) = (key_of(message), self.host.life);
+            self.heard.push(Heard { link, key, purchase: story::purchase_of(message), life });
+        }
+    }
+
+    /// What reached the switch in its last life is known to be approved, or is on the operator's list.
+    fn forgotten(&self) -> Option<(Option<PurchaseId>, String)> {
+        self.heard.iter().filter(|heard| heard.life == self.host.life).find_map(|heard| {
+            let untimed = self.untimed.contains(&heard.link);
+            let past = if untimed {
+                self.truth.of_stan(heard.link, heard.key)
+            } else {
+                self.truth.of_pair(heard.link, heard.key)
+            };
+            let (class, transmission, stan) = heard.key;
+            let listed = self.truth.orphans.iter().any(|(link, trace)| {
+                let same = |trace: &Trace| {
+                    let (_, given, number) = follow::wire_key(Class::Financial, *trace);
+                    number == stan && (untimed || given == transmission)
+                };
+                *link == heard.link && trace.as_ref().is_none_or(same)
+            });
+            let known = past.is_some_and(|past| past.standing.heard == Approval::Approved);
+            let what = if past.is_some() { "is not written down" } else { "is on nobody's list" };
+            let fault = format!("an approval of class {class} with element 11 {stan:06} reached the switch and {what}");
+            (!known && !listed).then_some((heard.purchase, fault))
+        })
+    }
+
     /// Counts the rare states that the engine says it met.
     pub(super) fn count_note(&mut self, note: &Note) {
         let restarted = self.host.life > 0;
@@ -95,6 +141,9 @@ impl World {
     pub(super) fn note_record(&mut self, record: &Record) {
         if let Record::Undone(undo) = record {
             self.known_keys.extend([undo.key, undo.original_key]);
+        }
+        if let Record::Answered { txn, .. } = record {
+            self.answered_in.insert(*txn, self.host.life);
         }
         let (Record::Sent(sent) | Record::Stored(sent)) = record else { return };
         self.known_keys.insert(sent.key);
@@ -269,7 +318,8 @@ impl World {
             }
             _ => None,
         });
-        let other = said.filter(|said| *said != words.code)?;
+        // A decline that memory forgot may still be on its way when the issuer has decided.
+        let other = said.filter(|said| *said != words.code && purchase.unsent.is_none())?;
         Some(format!(
             "the issuer declined with {}, and the asker heard {}",
             other.escape_ascii(),
@@ -357,7 +407,10 @@ impl World {
         let Some(engine) = self.host.engine.as_ref() else { return };
         let (log, settings) = (engine.tranlog(), &self.mix.settings);
         let open = log.open().count();
-        if log.len() > settings.entries_max + open + 64 {
+        let untold = |conn: &Conn| conn.outbox.len() + conn.never_begun.len();
+        let on_their_way =
+            self.host.begun.len() + self.conns.iter().rev().take(64).map(untold).sum::<usize>();
+        if log.len() > settings.entries_max + open + on_their_way + self.host.waiting() + 64 {
             let len = log.len();
             return self
                 .blame(None, || format!("{len} transactions in memory, {open} of them open"));
@@ -445,6 +498,9 @@ impl World {
     /// Everything has come to rest: every purchase, every ledger and every line is held against the others.
     pub(super) fn audit_end(&mut self) {
         self.audit_ledgers(true);
+        if let Some((purchase, fault)) = self.forgotten() {
+            return self.blame(purchase, || fault);
+        }
         for (place, id) in (0..self.purchases.len()).zip(1..) {
             let Some(purchase) = self.purchases.get(place).filter(|purchase| !purchase.stale)
             else {
@@ -467,10 +523,18 @@ impl World {
     }
 
     fn wrong_end(&self, purchase: &Purchase, id: PurchaseId) -> Option<String> {
-        let standing =
-            self.truth.of_purchase(id).filter(|past| past.standing.stands_approved()).count();
+        let stands = |past: &&Past| past.standing.stands_approved();
+        let standing = self.truth.of_purchase(id).filter(stands).count();
         if standing > 1 {
             return Some("one purchase is approved twice".to_owned());
+        }
+        let unheard = |past: &Past| {
+            past.standing.stands_approved()
+                && self.answered_in.get(&past.standing.id) == Some(&self.host.life)
+                && !self.begun_approvals.contains(&past.standing.id)
+        };
+        if self.truth.of_purchase(id).any(unheard) {
+            return Some("an approval stands of which no copy was ever begun".to_owned());
         }
         let undone = purchase.undo.as_ref().is_some_and(|undo| undo.acked.is_some());
         if undone && standing > 0 {
@@ -532,7 +596,7 @@ impl World {
     }
 
     /// The link of an issuer.
-    fn link_of(&self, issuer: usize) -> Option<crate::record::LinkId> {
+    fn link_of(&self, issuer: usize) -> Option<LinkId> {
         self.mix.plans.get(issuer + ASKERS).map(|plan| plan.settings.id)
     }
 }
@@ -552,6 +616,15 @@ fn wrong_standing(standing: &Standing, entry: &Entry, strictly: bool) -> Option<
     let pending =
         matches!(reversal, Some(DebtState::Open | DebtState::Closed(Closing::Provisional)))
             || standing.outcome == Outcome::InFlight;
+    let booked_late = standing.advice.is_some()
+        && reversal == Some(DebtState::Closed(Closing::Final))
+        && standing.heard == Approval::Approved;
+    if booked_late {
+        return Some(format!(
+            "an advice that was booked after its reversal is not reversed again: {}",
+            told()
+        ));
+    }
     let begun = !matches!(&standing.outcome, Outcome::Over { why: Unanswered::NeverBegun, .. });
     if clears || is_listed(standing) || (pending && begun && !strictly) {
         return None;

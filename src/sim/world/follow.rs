@@ -129,6 +129,11 @@ impl Follower {
         txns.iter().filter_map(|txn| self.pasts.get(txn))
     }
 
+    /// The transaction to which an element 11 was given last, where element 7 is not repeated.
+    pub(super) fn of_stan(&self, link: LinkId, (class, _, stan): Key) -> Option<&Past> {
+        self.pasts.get(self.stans.get(&(link, class, stan))?)
+    }
+
     /// Whether an element 11 is far from all that a link was given, so that nothing of it can be meant by mistake.
     pub(super) fn is_far(&self, link: LinkId, stan: u32) -> bool {
         let near = |(of, _, given): &(LinkId, u8, u32)| *of == link && given.abs_diff(stan) < 200;

@@ -110,6 +110,13 @@ impl Host {
     }
 }
 
+impl Host {
+    /// How many effects wait for their records.
+    pub(super) fn waiting(&self) -> usize {
+        self.held.len()
+    }
+}
+
 impl World {
     /// Both clocks.
     pub(super) fn now(&self) -> Now {
@@ -363,6 +370,7 @@ impl World {
                         self.story
                             .tell(self.time, about, || format!("switch reads on {id}: {shown}"));
                     }
+                    self.note_heard(link, &message);
                     let arrival = Arrival::new(session, link, frame.head, message, &self.host.keys);
                     self.note_arrival(&arrival);
                     Input::Arrived(Box::new(arrival))

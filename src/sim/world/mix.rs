@@ -408,8 +408,8 @@ fn link(
         answer_on: if rng.chance(200) { AnswerOn::Session } else { AnswerOn::Link },
         owed: OwedSettings {
             in_flight_max: u32::try_from(rng.pick(&[1, 4, 50]).unwrap_or(4)).unwrap_or(4),
-            repeat_ms: rng.between((1_000, 4_000)),
-            attempts_max: u32::try_from(rng.pick(&[3, 20, 1_000]).unwrap_or(20)).unwrap_or(20),
+            repeat_ms: rng.between((400, 4_000)),
+            attempts_max: u32::try_from(rng.pick(&[2, 3, 20, 1_000]).unwrap_or(20)).unwrap_or(20),
             age_ms_max: 30 * 86_400_000,
         },
     }

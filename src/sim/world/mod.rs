@@ -29,6 +29,7 @@ use crate::switch::{Input, QuestionId, SignOn};
 use crate::tranlog;
 
 use asker::Purchase;
+use audit::Heard;
 use disk::Disk;
 use follow::Follower;
 use host::Host;
@@ -92,8 +93,18 @@ pub struct Failure {
 /// Runs worlds until one of them breaks a rule. Writes what people want to read.
 pub fn run(options: &Options, out: &mut dyn io::Write) -> io::Result<Verdict> {
     let verdict = judge(options);
+    let dialects = options.explain.and_then(|_| Dialects::new());
+    if let (Some(about), Some(dialects)) = (options.explain, dialects) {
+        let seed = verdict.failure.as_ref().map_or(options.seed, |failure| failure.seed);
+        let mut world = World::new(seed, options.txns, &dialects, true);
+        world.outcome();
+        for line in world.story.about((about != 0).then_some(about)) {
+            writeln!(out, "{line}")?;
+        }
+    }
     if let Some(failure) = &verdict.failure {
-        for line in &failure.story {
+        let told = if options.explain.is_some() { &[] } else { failure.story.as_slice() };
+        for line in told {
             writeln!(out, "{line}")?;
         }
         writeln!(out, "seed {}: {}", failure.seed, failure.fault)?;
@@ -102,13 +113,6 @@ pub fn run(options: &Options, out: &mut dyn io::Write) -> io::Result<Verdict> {
             "again: iso8583d sim world --seed {} --count 1 --txns {}",
             failure.seed, options.txns
         )?;
-    } else if let Some(about) = options.explain {
-        let Some(dialects) = Dialects::new() else { return Ok(verdict) };
-        let mut world = World::new(options.seed, options.txns, &dialects, true);
-        world.live();
-        for line in world.story.about((about != 0).then_some(about)) {
-            writeln!(out, "{line}")?;
-        }
     }
     writeln!(
         out,
@@ -242,6 +246,12 @@ struct World {
     story_on: bool,
     /// The purchase that a record's transaction belongs to, for the story.
     subjects: BTreeMap<TxnId, PurchaseId>,
+    /// Approvals that reached the switch, and in which process.
+    heard: Vec<Heard>,
+    /// The process in which each request was answered.
+    answered_in: BTreeMap<TxnId, u32>,
+    /// Approvals of which a copy was begun.
+    begun_approvals: BTreeSet<TxnId>,
     reached: Reached,
     fault: Option<Fault>,
     healed: bool,
@@ -290,6 +300,9 @@ impl World {
             story: Story::new(story_on),
             story_on,
             subjects: BTreeMap::new(),
+            heard: Vec::new(),
+            answered_in: BTreeMap::new(),
+            begun_approvals: BTreeSet::new(),
             reached: Reached::default(),
             fault: None,
             healed: false,

@@ -232,6 +232,7 @@ impl World {
         }
         match end {
             End::Switch => {
+                self.story.tell(self.time, None, || format!("connection {id} ends at the switch"));
                 conn.switch_up = false;
                 let unsent: Vec<Mark> = conn.outbox.drain(..).map(|(mark, _)| mark).collect();
                 conn.never_begun.extend(unsent);
@@ -271,7 +272,8 @@ impl World {
         }
         let mut bytes = Vec::new();
         for (mark, frame) in conn.outbox.drain(..) {
-            if matches!(mark, Mark::Approval(_)) {
+            if let Mark::Approval(txn) = mark {
+                self.begun_approvals.insert(txn);
                 self.host.begun.push(mark);
             }
             bytes.extend_from_slice(&frame);

@@ -152,7 +152,7 @@ impl Reached {
     }
 
     /// Adds what another run met.
-    pub(super) fn absorb(&mut self, other: &Self) {
+    pub fn absorb(&mut self, other: &Self) {
         for rare in Rare::ALL {
             self.add(*rare, other.times(*rare));
         }
