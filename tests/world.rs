@@ -18,7 +18,7 @@ fn seeds() -> Vec<u64> {
         .lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .filter(|seed| !seed.is_empty())
-        .map(|seed| seed.parse().unwrap());
+        .filter_map(|seed| seed.parse().ok());
     once_failed.chain(FIRST..FIRST + FRESH).collect()
 }
 
