@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use iso8583d::codec::{self, Draft, Message};
@@ -18,6 +18,7 @@ use iso8583d::framing::{Framing, Head, Length, Settings, Tpdu};
 use iso8583d::iso::{ElementNo, Elements, Mti};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::Instant;
 use tokio_util::codec::Decoder as _;
 
 /// Longer than anything here takes; what takes longer has failed.
@@ -178,8 +179,8 @@ to = ["bank"]
             .unwrap();
         let text = String::from_utf8(journal.stdout).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let dates = lines.filter_map(|line| Some(line.get("date")?.as_str()?.to_owned()));
-        dates.last().unwrap()
+        let mut dates = lines.filter_map(|line| Some(line.get("date")?.as_str()?.to_owned()));
+        dates.next_back().unwrap()
     }
 
     /// What the operator's window says.
