@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 /// A fuzz target and its body; `fuzz/fuzz_targets` has one file for each.
-const TARGETS: [(&str, fn(&[u8])); 4] = [
+/// A fuzz target: its name, and its body in the library.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 4] = [
     ("frame_split", iso8583d::framing::fuzz_frame_split),
     ("decode_encode_decode", iso8583d::codec::fuzz_decode_encode_decode),
     ("dialect_text", iso8583d::dialect::fuzz_dialect_text),

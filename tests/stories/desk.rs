@@ -20,54 +20,54 @@ use iso8583d::tranlog::{self, Ask};
 
 /// A message on the desk: who it was for, and what it says.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub session: u64,
-    pub mti: u16,
-    pub elements: Elements,
-    pub mark: Mark,
+pub(super) struct Seen {
+    pub(super) session: u64,
+    pub(super) mti: u16,
+    pub(super) elements: Elements,
+    pub(super) mark: Mark,
 }
 
 impl Seen {
     /// The text of an element; empty when it is absent.
-    pub fn text(&self, no: u8) -> String {
+    pub(super) fn text(&self, no: u8) -> String {
         let value = self.elements.get(ElementNo::new(no).unwrap()).unwrap_or_default();
         String::from_utf8(value.to_vec()).unwrap()
     }
 
     /// Element 39.
-    pub fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         self.text(39)
     }
 }
 
-pub const SHOP: u64 = 1;
-pub const SHOP_AGAIN: u64 = 2;
-pub const BANK: u64 = 11;
-pub const BANK_AGAIN: u64 = 12;
-pub const OTHER_BANK: u64 = 21;
+pub(super) const SHOP: u64 = 1;
+pub(super) const SHOP_AGAIN: u64 = 2;
+pub(super) const BANK: u64 = 11;
+pub(super) const BANK_AGAIN: u64 = 12;
+pub(super) const OTHER_BANK: u64 = 21;
 
-pub struct Desk {
-    pub settings: Settings,
-    pub engine: Engine,
-    pub now: Now,
-    pub records: Vec<(Lsn, Record)>,
-    pub seen: Vec<Seen>,
-    pub questions: Vec<Question>,
-    pub done: Vec<OrderResult>,
-    pub notes: Vec<Note>,
+pub(super) struct Desk {
+    pub(super) settings: Settings,
+    pub(super) engine: Engine,
+    pub(super) now: Now,
+    pub(super) records: Vec<(Lsn, Record)>,
+    pub(super) seen: Vec<Seen>,
+    pub(super) questions: Vec<Question>,
+    pub(super) done: Vec<OrderResult>,
+    pub(super) notes: Vec<Note>,
     keys: Arc<Keys>,
     links: BTreeMap<u64, LinkId>,
 }
 
-pub fn shop() -> LinkId {
+pub(super) fn shop() -> LinkId {
     LinkId::of_name("shop")
 }
 
-pub fn bank() -> LinkId {
+pub(super) fn bank() -> LinkId {
     LinkId::of_name("bank")
 }
 
-pub fn other_bank() -> LinkId {
+pub(super) fn other_bank() -> LinkId {
     LinkId::of_name("other-bank")
 }
 
@@ -99,7 +99,7 @@ fn link(name: &str, asks: bool) -> LinkSettings {
     }
 }
 
-pub fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     let rule = |cards: &str, to: &[&str]| Rule {
         cards: vec![CardRange::parse(cards).unwrap()],
         class: None,
@@ -121,11 +121,11 @@ pub fn settings() -> Settings {
 
 impl Desk {
     /// A desk with the usual settings, everybody connected.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(settings())
     }
 
-    pub fn with(settings: Settings) -> Self {
+    pub(super) fn with(settings: Settings) -> Self {
         let keys = Arc::new(Keys::new(&[3; 32]));
         let engine = Engine::new(settings.clone(), Arc::clone(&keys));
         let now = Now { mono: Mono(1000), wall: Wall(1_795_458_840_000) };
@@ -159,18 +159,18 @@ impl Desk {
         }
     }
 
-    pub fn up(&mut self, session: u64, link: LinkId) {
+    pub(super) fn up(&mut self, session: u64, link: LinkId) {
         self.links.insert(session, link);
         self.handle(Input::Up { session: SessionId(session), link });
     }
 
     /// A session ends; these messages were never begun.
-    pub fn down(&mut self, session: u64, never_begun: Vec<Mark>) {
+    pub(super) fn down(&mut self, session: u64, never_begun: Vec<Mark>) {
         self.handle(Input::Lost { session: SessionId(session) });
         self.handle(Input::Drained { session: SessionId(session), never_begun });
     }
 
-    pub fn handle(&mut self, input: Input) {
+    pub(super) fn handle(&mut self, input: Input) {
         let mut fx = Effects::default();
         self.engine.handle(self.now, input, &mut fx);
         let first = self.records.len() as u64 + 1;
@@ -207,7 +207,7 @@ impl Desk {
     }
 
     /// A message comes in on a session.
-    pub fn arrives(&mut self, session: u64, mti: u16, elements: &Elements) {
+    pub(super) fn arrives(&mut self, session: u64, mti: u16, elements: &Elements) {
         let link = self.links[&session];
         let mut body = Vec::new();
         let draft = Draft { mti: Mti::new(mti).unwrap(), own: elements, copied: None };
@@ -218,18 +218,23 @@ impl Desk {
     }
 
     /// The shop sends a message; gives what the engine sends because of it.
-    pub fn shop_sends(&mut self, session: u64, mti: u16, elements: &Elements) -> Vec<Seen> {
+    pub(super) fn shop_sends(&mut self, session: u64, mti: u16, elements: &Elements) -> Vec<Seen> {
         self.seen.clear();
         self.arrives(session, mti, elements);
         self.seen.clone()
     }
 
     /// A bank answers a message that it saw, with a code and maybe other elements; gives what follows.
-    pub fn bank_answers(&mut self, seen: &Seen, code: &str, changes: &[(u8, &str)]) -> Vec<Seen> {
+    pub(super) fn bank_answers(
+        &mut self,
+        seen: &Seen,
+        code: &str,
+        changes: &[(u8, &str)],
+    ) -> Vec<Seen> {
         self.bank_answers_on(seen.session, seen, code, changes)
     }
 
-    pub fn bank_answers_on(
+    pub(super) fn bank_answers_on(
         &mut self,
         session: u64,
         seen: &Seen,
@@ -254,7 +259,7 @@ impl Desk {
     }
 
     /// Time passes; gives what is sent because of it.
-    pub fn passes(&mut self, ms: u64) -> Vec<Seen> {
+    pub(super) fn passes(&mut self, ms: u64) -> Vec<Seen> {
         self.seen.clear();
         let until = self.now.mono.plus(ms);
         while let Some(due) = self.engine.next_deadline().filter(|due| *due <= until) {
@@ -272,7 +277,7 @@ impl Desk {
     }
 
     /// Power fails after this many records are durable, and comes back; sessions must be connected anew.
-    pub fn crashes_after(&mut self, records: usize) -> Vec<Seen> {
+    pub(super) fn crashes_after(&mut self, records: usize) -> Vec<Seen> {
         self.records.truncate(records);
         self.seen.clear();
         self.questions.clear();
@@ -289,7 +294,7 @@ impl Desk {
     }
 
     /// The books answer the oldest question; gives what follows.
-    pub fn books_answer(&mut self) -> Vec<Seen> {
+    pub(super) fn books_answer(&mut self) -> Vec<Seen> {
         self.seen.clear();
         let question = self.questions.remove(0);
         let standing = self.look_up(question.ask).map(Box::new);
@@ -298,7 +303,7 @@ impl Desk {
     }
 
     /// How every transaction stands, by the journal alone.
-    pub fn standings(&self) -> BTreeMap<TxnId, Standing> {
+    pub(super) fn standings(&self) -> BTreeMap<TxnId, Standing> {
         let mut all: BTreeMap<TxnId, Standing> = BTreeMap::new();
         for (lsn, record) in &self.records {
             if let Some(standing) = tranlog::opened(TxnId(lsn.0), record) {
@@ -337,12 +342,12 @@ impl Desk {
         })
     }
 
-    pub fn orders_cut(&mut self) {
+    pub(super) fn orders_cut(&mut self) {
         let date = self.engine.tranlog().date();
         self.handle(Input::Ordered { id: OrderId(1), order: Order::Cut(date) });
     }
 
-    pub fn unreadable(&mut self, session: u64, mti: Option<u16>) -> Vec<Seen> {
+    pub(super) fn unreadable(&mut self, session: u64, mti: Option<u16>) -> Vec<Seen> {
         self.seen.clear();
         let mti = mti.map(|mti| Mti::new(mti).unwrap());
         let mut salvaged = Elements::default();
@@ -354,7 +359,7 @@ impl Desk {
 }
 
 /// A purchase at the shop: card of the bank, 10.00 EUR, with a trace number of the shop's own.
-pub fn purchase(stan: u32) -> Elements {
+pub(super) fn purchase(stan: u32) -> Elements {
     elements(&[
         (2, "4111111111111111"),
         (3, "000000"),
@@ -374,7 +379,7 @@ pub fn purchase(stan: u32) -> Elements {
 }
 
 /// The shop's reversal of a purchase, with its own trace number.
-pub fn reversal(stan: u32, own: u32) -> Elements {
+pub(super) fn reversal(stan: u32, own: u32) -> Elements {
     let mut reversal = purchase(stan);
     reversal.set(ElementNo::STAN, format!("{own:06}").as_bytes());
     reversal.set(ElementNo::TRANSMISSION, b"1123183430");
@@ -383,7 +388,7 @@ pub fn reversal(stan: u32, own: u32) -> Elements {
     reversal
 }
 
-pub fn elements(values: &[(u8, &str)]) -> Elements {
+pub(super) fn elements(values: &[(u8, &str)]) -> Elements {
     let mut elements = Elements::default();
     for (no, value) in values {
         elements.set(ElementNo::new(*no).unwrap(), value.as_bytes());
@@ -392,7 +397,7 @@ pub fn elements(values: &[(u8, &str)]) -> Elements {
 }
 
 /// The only message among these.
-pub fn only(seen: &[Seen]) -> Seen {
+pub(super) fn only(seen: &[Seen]) -> Seen {
     assert_eq!(seen.len(), 1, "{seen:?}");
     seen[0].clone()
 }
