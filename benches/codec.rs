@@ -2,6 +2,13 @@
 //!
 //! `cargo bench --bench codec`; the README's figures are the ratios to `walk`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a benchmark that cannot go on should stop"
+)]
+
 use std::hint::black_box;
 use std::sync::Arc;
 

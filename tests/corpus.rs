@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 /// A fuzz target and its body; `fuzz/fuzz_targets` has one file for each.
-/// A fuzz target: its name, and its body in the library.
 type Target = (&'static str, fn(&[u8]));
 
 const TARGETS: [Target; 4] = [
