@@ -6,8 +6,7 @@ use bytes::BytesMut;
 
 use crate::framing::{FrameError, Framing, Head};
 
-/// What waits for one peer.
-#[derive(Debug)]
+/// What waits for one peer. Not to be shown: it is full of secrets.
 pub(super) struct Outbox<M> {
     waiting: BytesMut,
     /// The messages that may matter at the end, with the place in the stream at which each begins.

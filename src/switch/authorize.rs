@@ -347,7 +347,8 @@ impl Engine {
         let Some(standing) = self.log.standing(txn) else { return };
         let Some(link) = self.peers.settings(arrival.link) else { return };
         let approved = code_of(&arrival.elements).is_none_or(|code| link.dialect.approves(code));
-        if is_the_answer_that_stands(standing, &arrival.elements) {
+        if is_the_answer_that_stands(standing, &added(standing, arrival).only(link.dialect.keeps()))
+        {
             return;
         }
         let after_close =
@@ -420,7 +421,7 @@ fn added(standing: &Standing, arrival: &Arrival) -> Elements {
     added
 }
 
-/// Whether an answer that came again is the one that stands already.
+/// Whether an answer that came again adds what the one that stands already added.
 fn is_the_answer_that_stands(standing: &Standing, again: &Elements) -> bool {
     let Outcome::Answered { verdict, added, .. } = &standing.outcome else { return false };
     let stands = standing.stands_approved() || *verdict == Verdict::Declined;

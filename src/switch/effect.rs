@@ -1,6 +1,8 @@
 //! What the engine wants done. Everything here leaves only when the journal is durable up to the
 //! engine's tail at the moment at which it was made: written before it is sent, written before it is told.
 
+use std::fmt;
+
 use crate::framing::Head;
 use crate::iso::{Class, Mti, ResponseCode};
 use crate::record::{LinkId, Lsn, Owing, Reason, Record, Trace, TxnId, Verdict};
@@ -21,7 +23,6 @@ pub struct Effects {
 }
 
 /// Something to be done.
-#[derive(Debug)]
 pub enum Action {
     /// Send a message.
     Send {
@@ -50,6 +51,20 @@ pub enum Action {
         /// What became of it.
         result: OrderResult,
     },
+}
+
+/// A message is full of secrets: only its length is shown.
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Send { session, head: _, body, mark } => {
+                write!(f, "Send({session:?}, {} bytes, {mark:?})", body.len())
+            }
+            Self::Ask(question) => write!(f, "Ask({question:?})"),
+            Self::Close { session, why } => write!(f, "Close({session:?}, {why})"),
+            Self::Done { id, result } => write!(f, "Done({id:?}, {result:?})"),
+        }
+    }
 }
 
 /// What a message is, for whoever carries it.

@@ -45,7 +45,12 @@ pub(super) struct Inquiries {
     waiting: usize,
     /// What left memory while a question was open: an older answer is not believed.
     moved: BTreeMap<TxnId, Lsn>,
+    /// Up to here more has moved than is remembered one by one: no answer from before is believed.
+    moved_any: Lsn,
 }
+
+/// How many transactions are remembered one by one as moved; books that do not get on must not fill memory.
+const MOVED_MAX: usize = 100_000;
 
 /// How many messages may wait for the books.
 const WAITING_MAX: usize = 10_000;
@@ -54,8 +59,17 @@ impl Inquiries {
     /// A transaction left memory when the journal ended here.
     pub(super) fn moved(&mut self, txn: TxnId, tail: Lsn) {
         if !self.open.is_empty() {
+            if self.moved.len() >= MOVED_MAX {
+                self.moved.clear();
+                self.moved_any = tail;
+            }
             self.moved.insert(txn, tail);
         }
+    }
+
+    /// Whether an answer from books that stood at `from` may be older than the transaction's last change.
+    fn has_moved(&self, txn: TxnId, from: Lsn) -> bool {
+        self.moved_any > from || self.moved.get(&txn).is_some_and(|at| *at > from)
     }
 
     /// Lets a message wait for the answer about its key, if there is a question about it; else gives it back.
@@ -84,6 +98,10 @@ impl Engine {
     ) {
         if self.inquiries.waiting >= WAITING_MAX {
             fx.notes.push(Note::Overload { asker: arrival.link });
+            if let Ask::Trace { .. } = ask {
+                // Nobody sends it again: an approval that cannot be looked up is for the operator.
+                return self.unmatched_looked_up(arrival, (ask, false), fx);
+            }
             return self.refuse(
                 &arrival,
                 ResponseCode::MALFUNCTION,
@@ -135,7 +153,7 @@ impl Engine {
         let Some(inquiry) = self.inquiries.open.remove(&question) else { return };
         let changed = |standing: &Standing| {
             self.log.standing(standing.id).is_none()
-                && self.inquiries.moved.get(&standing.id).is_some_and(|at| *at > inquiry.from)
+                && self.inquiries.has_moved(standing.id, inquiry.from)
         };
         if standing.as_deref().is_some_and(changed) {
             return self.inquire_again(question, inquiry, fx);

@@ -1,6 +1,6 @@
 //! Store-and-forward: what is owed to an issuer goes out x0 and then x1, in order per card, until it is settled.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode};
 use crate::planted::{self, Bug};
@@ -27,8 +27,10 @@ pub(super) struct Post {
 #[derive(Debug, Default)]
 struct Lanes {
     by_card: BTreeMap<Tag, VecDeque<Item>>,
-    /// Lanes whose first item may go, in their turn.
+    /// Lanes whose first item may go, in their turn; some have nothing to send any more.
     ready: VecDeque<Tag>,
+    /// The lanes in `ready`: with an issuer down for long there are too many to look through.
+    listed: BTreeSet<Tag>,
     in_flight: u32,
 }
 
@@ -78,9 +80,16 @@ impl Lanes {
             .get(&lane)
             .and_then(VecDeque::front)
             .is_some_and(|item| item.state == State::Idle);
-        if idle && !self.ready.contains(&lane) {
+        if idle && self.listed.insert(lane) {
             self.ready.push_back(lane);
         }
+    }
+
+    /// The lane whose turn it is.
+    fn next(&mut self) -> Option<Tag> {
+        let lane = self.ready.pop_front()?;
+        self.listed.remove(&lane);
+        Some(lane)
     }
 
     fn remove(&mut self, lane: Tag, txn: TxnId, owing: Owing) -> Option<TimerId> {
@@ -89,7 +98,6 @@ impl Lanes {
             items.retain(|item| item.txn != txn || item.owing != owing);
             if items.is_empty() {
                 self.by_card.remove(&lane);
-                self.ready.retain(|ready| *ready != lane);
             }
         }
         self.wake(lane);
@@ -141,7 +149,7 @@ impl Engine {
             if lanes.in_flight >= limits.in_flight_max || !self.peers.reachable(issuer) {
                 return;
             }
-            let Some(lane) = lanes.ready.pop_front() else { return };
+            let Some(lane) = lanes.next() else { return };
             let first = lanes.by_card.get(&lane).and_then(VecDeque::front);
             let Some(item) = first.filter(|item| item.state == State::Idle) else { continue };
             let (txn, owing, sends, prefer) = (item.txn, item.owing, item.sends, item.prefer);
@@ -154,7 +162,8 @@ impl Engine {
             };
             let age = self.now.wall.0.saturating_sub(since.0);
             if sends >= limits.attempts_max || age > limits.age_ms_max {
-                self.close((txn, owing, trace), Closing::Dead, None, fx);
+                // Many may have grown too old together: each closes here, not within the other.
+                self.close_one((txn, owing, trace), Closing::Dead, None, fx);
                 continue;
             }
             self.send_owed((issuer, lane), (txn, owing), prefer, fx);
@@ -304,8 +313,21 @@ impl Engine {
         }
     }
 
-    /// A debt is settled, or given up.
+    /// A debt is settled, or given up; what waited behind it may go.
     fn close(
+        &mut self,
+        debt: (TxnId, Owing, Trace),
+        closing: Closing,
+        code: Option<ResponseCode>,
+        fx: &mut Effects,
+    ) {
+        self.close_one(debt, closing, code, fx);
+        if let Some(issuer) = self.issuer_of(debt.0) {
+            self.pump(issuer, fx);
+        }
+    }
+
+    fn close_one(
         &mut self,
         (txn, owing, trace): (TxnId, Owing, Trace),
         closing: Closing,
@@ -327,7 +349,6 @@ impl Engine {
                 self.await_settling(txn, issuer, trace);
             }
         }
-        self.pump(issuer, fx);
     }
 
     /// Asks once more when the issuer's network can no longer hold the request.

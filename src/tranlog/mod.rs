@@ -232,7 +232,9 @@ impl Tranlog {
         needed: impl Fn(TxnId) -> bool,
         mut gone: impl FnMut(TxnId),
     ) {
-        let excess = self.order.len().saturating_sub(self.settings.entries_max);
+        // The open ones stay anyhow: counted, each call would look through all of them in vain.
+        let closed = self.order.len().saturating_sub(self.open.len());
+        let excess = closed.saturating_sub(self.settings.entries_max);
         let oldest = Wall(wall.0.saturating_sub(self.settings.window_ms));
         for looked_at in 0.. {
             let Some((since, txn)) = self.order.front().copied() else { return };
@@ -333,7 +335,10 @@ impl Tranlog {
         }
         match &standing.opening {
             Opening::Request(sent) | Opening::Advice(sent) => {
-                self.keys.insert(sent.key, id);
+                // What is restored may be older than what has its key by now.
+                if self.keys.get(&sent.key).is_none_or(|newer| *newer < id) {
+                    self.keys.insert(sent.key, id);
+                }
                 self.seen(sent.at);
             }
             Opening::Reversal(undo) => {
@@ -389,8 +394,7 @@ impl Tranlog {
                 continue;
             }
             if let Some(old) = old {
-                let key = self.trace_key(issuer, class, old);
-                self.traces.remove(&key);
+                self.let_go_of(txn, issuer, class, old);
             }
             if let Some(new) = new {
                 let key = self.trace_key(issuer, class, new);
@@ -413,7 +417,9 @@ impl Tranlog {
         let standing = entry.standing;
         match &standing.opening {
             Opening::Request(sent) | Opening::Advice(sent) => {
-                self.keys.remove(&sent.key);
+                if self.keys.get(&sent.key) == Some(&txn) {
+                    self.keys.remove(&sent.key);
+                }
                 let marks = standing.marks();
                 for (class, trace) in [
                     (sent.mti.class(), marks.request),
@@ -421,8 +427,7 @@ impl Tranlog {
                     (Class::Reversal, marks.reversal),
                 ] {
                     if let Some(trace) = trace {
-                        let key = self.trace_key(sent.issuer, class, trace);
-                        self.traces.remove(&key);
+                        self.let_go_of(txn, sent.issuer, class, trace);
                     }
                 }
             }
@@ -432,6 +437,14 @@ impl Tranlog {
                     self.keys.remove(&undo.original_key);
                 }
             }
+        }
+    }
+
+    /// On a link without element 7 a reversal may have taken an older one's number: that stays with it.
+    fn let_go_of(&mut self, txn: TxnId, link: LinkId, class: Class, trace: Trace) {
+        let key = self.trace_key(link, class, trace);
+        if self.traces.get(&key).is_some_and(|(holder, _)| *holder == txn) {
+            self.traces.remove(&key);
         }
     }
 

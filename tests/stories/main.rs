@@ -6,6 +6,7 @@
 )]
 
 mod desk;
+mod many;
 
 use desk::{
     BANK, BANK_AGAIN, Desk, OTHER_BANK, SHOP, SHOP_AGAIN, Seen, bank, only, other_bank, purchase,
@@ -103,6 +104,20 @@ fn rule_1_a_request_without_a_date_or_with_two_cards_is_refused() {
     two.set(ElementNo::TRACK2, b"4222222222222222=29122010000");
     assert_eq!(only(&desk.shop_sends(SHOP, 200, &two)).code(), "30");
     assert!(desk.standings().is_empty());
+}
+
+/// A network may bring an answer twice. What it adds is the same, even where the request said it already.
+#[test]
+fn rule_8_the_answer_that_stands_may_come_again() {
+    let mut request = purchase(1);
+    request.set(ElementNo::APPROVAL_CODE, b"A1B2C3");
+    for request in [purchase(1), request] {
+        let mut desk = Desk::new();
+        let asked = only(&desk.shop_sends(SHOP, 200, &request));
+        desk.bank_answers(&asked, "00", &[(38, "A1B2C3")]);
+        assert!(desk.bank_answers(&asked, "00", &[(38, "A1B2C3")]).is_empty());
+        assert!(the_only_standing(&desk).stands_approved());
+    }
 }
 
 #[test]
