@@ -106,6 +106,8 @@ struct Link<U: Upstairs> {
     settings: Settings,
     meter: LinkMeter,
     hush: Hush,
+    /// For those who come: a peer that calls again and again drowns nothing that matters more.
+    comings: Hush,
     /// Sessions of this link that stand.
     open: AtomicUsize,
 }
@@ -149,6 +151,7 @@ impl<U: Upstairs> Links<U> {
             settings,
             meter,
             hush: Hush::default(),
+            comings: Hush::default(),
             open: AtomicUsize::new(0),
         };
         let link = Arc::new(link);

@@ -55,7 +55,7 @@ pub(super) async fn hold<U: Upstairs>(link: Arc<Link<U>>, stream: TcpStream, pee
     links.open.fetch_add(1, Ordering::Relaxed);
     link.open.fetch_add(1, Ordering::Relaxed);
     link.meter.session_up();
-    if let Some(kept) = link.hush.may_say() {
+    if let Some(kept) = link.comings.may_say() {
         tracing::info!(link = settings.name, session = id, %peer, kept, "session up");
     }
     link.upstairs().up(&session);

@@ -16,6 +16,7 @@ use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
 use super::input::{Arrival, CardOf, SessionId};
 use super::inquiry::Known;
+use super::peers::Link;
 use super::reply::Asker;
 use super::settings::{AnswerOn, LinkSettings};
 use super::timers::{Timer, TimerId};
@@ -85,6 +86,7 @@ impl Engine {
 
     fn forwarding(&mut self, arrival: &Arrival) -> Result<Forwarding, Refusal> {
         self.admission()?;
+        self.share(arrival.link)?;
         let issuer = self.route(arrival, true)?;
         let session =
             self.peers.pick(issuer).ok_or((ResponseCode::UNAVAILABLE, "its issuer is down"))?;
@@ -108,6 +110,18 @@ impl Engine {
         }
         if self.log.in_flight_total() >= self.settings.in_flight_max {
             return Err((ResponseCode::MALFUNCTION, "as many requests as allowed are in flight"));
+        }
+        Ok(())
+    }
+
+    /// Whether a link may ask more at once: one that never stops must not take the places of all others.
+    fn share(&self, asker: LinkId) -> Result<(), Refusal> {
+        let full = |link: &Link| link.settings.in_flight_max <= link.asking;
+        if self.peers.link(asker).is_some_and(full) {
+            return Err((
+                ResponseCode::MALFUNCTION,
+                "as many requests as its own link allows are in flight",
+            ));
         }
         Ok(())
     }
@@ -146,6 +160,9 @@ impl Engine {
         let Some(link) = self.peers.link_mut(issuer) else { return };
         link.in_flight += 1;
         let (head, timeout_ms) = (link.settings.head, link.settings.timeout_ms);
+        if let Some(asker) = self.peers.link_mut(arrival.link) {
+            asker.asking += 1;
+        }
         let deadline = self.timers.set(self.now.mono.plus(timeout_ms), Timer::Deadline(txn));
         let askers = vec![Asker::of(arrival, self)];
         self.waiting.insert(
@@ -335,9 +352,13 @@ impl Engine {
     fn no_longer_waiting(&mut self, txn: TxnId) -> Option<Waiting> {
         let waiting = self.waiting.remove(&txn)?;
         self.timers.cancel(waiting.deadline);
-        let issuer = self.log.standing(txn).and_then(Standing::sent).map(|sent| sent.issuer);
+        let sent = self.log.standing(txn).and_then(Standing::sent);
+        let (issuer, asker) = sent.map(|sent| (sent.issuer, sent.asker)).unzip();
         if let Some(link) = issuer.and_then(|issuer| self.peers.link_mut(issuer)) {
             link.in_flight = link.in_flight.saturating_sub(1);
+        }
+        if let Some(link) = asker.and_then(|asker| self.peers.link_mut(asker)) {
+            link.asking = link.asking.saturating_sub(1);
         }
         Some(waiting)
     }

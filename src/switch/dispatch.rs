@@ -11,6 +11,9 @@ use super::input::{Arrival, Unreadable};
 use super::inquiry::Known;
 use super::reply::Asker;
 
+/// The version of ISO 8583 that is switched, as the first digit of an MTI: 1987.
+const VERSION: u8 = 0;
+
 impl Engine {
     /// A message came in.
     pub(super) fn arrived(&mut self, arrival: Box<Arrival>, fx: &mut Effects) {
@@ -29,6 +32,12 @@ impl Engine {
         let mti = arrival.mti();
         let asks = self.peers.settings(arrival.link).is_some_and(|link| link.asks);
         match (mti.class(), mti.function()) {
+            (_, Function::Request | Function::Advice) if mti.version() != VERSION => self.refuse(
+                &arrival,
+                ResponseCode::FORMAT,
+                "its MTI is of another version than 1987: the first digit is not 0",
+                fx,
+            ),
             (Class::Network, Function::Request | Function::Advice) => {
                 self.network_asked(&arrival, fx);
             }
@@ -67,6 +76,13 @@ impl Engine {
     fn response(&mut self, arrival: Box<Arrival>, fx: &mut Effects) {
         if arrival.mti().class() == Class::Network {
             self.network_answered(&arrival, fx);
+            return;
+        }
+        if !self.peers.settings(arrival.link).is_some_and(|link| link.answers) {
+            // Nothing was ever sent there: what it answers is no money of anybody's, and nothing to write down.
+            let (link, mti) = (arrival.link, arrival.mti());
+            let why = "nothing is asked of this link: its role is asker";
+            fx.notes.push(Note::Unmatched { link, mti, trace: None, why });
             return;
         }
         let trace = match self.trace_of(arrival.link, &arrival.elements) {
@@ -132,10 +148,11 @@ impl Engine {
         fx.notes.push(Note::Unmatched { link, mti, trace, why });
         let approved = self.may_approve(&arrival);
         let orphan = approved && trace.is_none();
-        self.append(
-            Record::Unmatched { link, at: self.now.wall, mti, trace, approved, orphan },
-            fx,
-        );
+        // Below the reserve the room is for money: what names no approval is counted and logged, no more.
+        if orphan || !self.disk_low {
+            let at = self.now.wall;
+            self.append(Record::Unmatched { link, at, mti, trace, approved, orphan }, fx);
+        }
         if orphan {
             fx.notes.push(Note::Orphan { link });
         }

@@ -17,6 +17,8 @@ pub(super) struct Link {
     turn: usize,
     /// Requests on their way to it.
     pub(super) in_flight: u32,
+    /// Requests of its own that wait for an answer.
+    pub(super) asking: u32,
     /// The last trace number of a network management message of ours.
     pub(super) network_stan: u32,
 }
@@ -51,7 +53,8 @@ pub(super) struct Peers {
 impl Peers {
     pub(super) fn new(links: Vec<LinkSettings>) -> Self {
         let link = |settings: LinkSettings| {
-            let link = Link { settings, ready: Vec::new(), turn: 0, in_flight: 0, network_stan: 0 };
+            let (ready, turn) = (Vec::new(), 0);
+            let link = Link { settings, ready, turn, in_flight: 0, asking: 0, network_stan: 0 };
             (link.settings.id, link)
         };
         Self { links: links.into_iter().map(link).collect(), sessions: BTreeMap::new() }

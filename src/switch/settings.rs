@@ -54,7 +54,7 @@ pub struct LinkSettings {
     pub timeout_ms: u64,
     /// Longer than the issuer's network can hold a request, milliseconds.
     pub settle_ms: u64,
-    /// How many requests may be in flight on it; beyond it they are declined.
+    /// How many requests may be in flight on it, and how many that it asked; beyond it they are declined.
     pub in_flight_max: u32,
     /// Which sessions may bring an answer.
     pub answer_on: AnswerOn,

@@ -476,6 +476,49 @@ fn rule_14_below_the_reserve_only_what_is_new_is_declined() {
     assert!(undone.iter().any(|seen| seen.mti == 420));
 }
 
+/// Any peer may send answers that nobody asked for, as fast as it can.
+#[test]
+fn answers_that_nobody_asked_for_fill_no_disk() {
+    let mut desk = Desk::new();
+    let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    let mut answer = asked.elements.clone();
+    answer.set(ElementNo::RESPONSE_CODE, b"00");
+    let written = desk.records.len();
+    for mti in [110, 210, 230, 430] {
+        assert!(desk.shop_sends(SHOP, mti, &answer).is_empty());
+    }
+    assert_eq!((desk.records.len(), desk.questions.len()), (written, 0), "a shop answers nothing");
+    assert_eq!(the_only_standing(&desk).outcome, Outcome::InFlight);
+    let unknown = [(11, "999999")];
+    desk.bank_answers(&asked, "05", &unknown);
+    assert_eq!(desk.records.len(), written + 1, "an issuer's are written down");
+    desk.handle(Input::Disk { low: true });
+    desk.bank_answers(&asked, "05", &unknown);
+    assert_eq!(desk.records.len(), written + 1, "while there is room");
+    desk.bank_answers(&asked, "00", &unknown);
+    desk.books_answer();
+    assert_eq!(desk.records.len(), written + 2, "an approval of nothing known is always listed");
+}
+
+#[test]
+fn a_link_asks_no_more_at_once_than_it_may() {
+    let mut with = settings();
+    with.links[0].in_flight_max = 2;
+    let mut desk = Desk::with(with);
+    let first = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    assert_eq!(only(&desk.shop_sends(SHOP, 200, &purchase(2))).session, BANK_AGAIN);
+    assert_eq!(only(&desk.shop_sends(SHOP, 200, &purchase(3))).code(), "96");
+    assert_eq!(only(&desk.bank_answers(&first, "00", &[])).code(), "00");
+    assert_eq!(only(&desk.shop_sends(SHOP, 200, &purchase(4))).mti, 200);
+    assert_eq!(only(&desk.shop_sends(SHOP, 200, &purchase(5))).code(), "96");
+    desk.passes(15_000);
+    assert_eq!(
+        only(&desk.shop_sends(SHOP, 200, &purchase(6))).mti,
+        200,
+        "a time-out makes room too"
+    );
+}
+
 #[test]
 fn routes_decline_what_they_cannot_place() {
     let mut desk = Desk::new();
@@ -500,7 +543,9 @@ fn an_unreadable_request_is_answered_30_and_an_unknown_type_too() {
     assert_eq!((told.mti, told.code(), told.text(11)), (210, "30".into(), "000009".into()));
     assert!(desk.unreadable(SHOP, Some(210)).is_empty());
     assert!(desk.unreadable(SHOP, None).is_empty());
-    assert_eq!(only(&desk.shop_sends(SHOP, 600, &purchase(1))).code(), "30");
+    for unknown in [600, 1200, 2420, 9100, 1800] {
+        assert_eq!(only(&desk.shop_sends(SHOP, unknown, &purchase(1))).code(), "30", "{unknown}");
+    }
 }
 
 #[test]
