@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -301,17 +301,32 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
     Ok(Foundation { core, journal, books, durable, meter, rendering })
 }
 
+/// Applies what the journal has; bytes become records on a second thread meanwhile.
 fn replay(engine: &mut Engine, recovery: &Recovery) -> Result<usize, DaemonError> {
     engine.begin_at(recovery.commits.first().map_or(recovery.next, |first| first.first));
-    let mut records = 0;
-    for commit in &recovery.commits {
-        for record in record::decode_all(&commit.blob, commit.first)? {
-            engine.replay(&record);
-            records += 1;
+    let (sender, receiver) = mpsc::sync_channel(COMMITS_AHEAD);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for commit in &recovery.commits {
+                let records = record::decode_all(&commit.blob, commit.first);
+                // After a fault nobody listens any more.
+                if sender.send(records).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut replayed = 0;
+        for records in receiver {
+            let records = records?;
+            replayed += records.len();
+            records.iter().for_each(|record| engine.replay(record));
         }
-    }
-    Ok(records)
+        Ok(replayed)
+    })
 }
+
+/// How far reading is ahead of applying.
+const COMMITS_AHEAD: usize = 64;
 
 /// Spawns something that ends when the house closes.
 fn spawn(

@@ -253,3 +253,60 @@ fn a_day_is_cut_twice_and_has_the_same_files() {
     assert_eq!(street.ask(&cut).unwrap(), first);
     assert_eq!(read(), files);
 }
+
+#[test]
+fn a_disk_that_is_nearly_full() {
+    let mut street = Street::with("disk_reserve_mib = 1048576", "");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = Street::issuer(&bank);
+    let mut pos = street.asker("pos");
+    pos.send(200, &purchase(1));
+    assert_eq!(text(&pos.heard().1, 39), "96");
+    // A reversal is a fact: it is written down all the same.
+    let mut reversal = purchase(2);
+    let named = format!("0200000001{}{:0>11}{:0>11}", "1123184000", "12345678901", "0");
+    reversal.set(no_of(90), named.as_bytes());
+    pos.send(420, &reversal);
+    assert_eq!(text(&pos.heard().1, 39), "25", "its original was never seen");
+    assert!(Street::console(&street.console_address(), "/readyz").contains("\"disk\""));
+    street.signal("-TERM");
+    assert_eq!(street.ended().0, Some(0));
+    assert!(issuer.hear().is_none(), "nothing was asked of the issuer");
+}
+
+#[test]
+fn a_disk_that_is_full() {
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start_on_small_disk();
+    let mut issuer = Street::issuer(&bank);
+    let mut pos = street.asker("pos");
+    let mut told = Vec::new();
+    let unanswered = loop {
+        let stan = u32::try_from(told.len()).unwrap() + 1;
+        pos.send(200, &purchase(stan));
+        let Some((asked, _)) = issuer.hear() else { break None };
+        issuer.answer(210, &asked.elements(asked.present()), "00");
+        let Some((answer, _)) = pos.hear() else { break Some(stan) };
+        let answer = answer.elements(answer.present());
+        assert_eq!(text(&answer, 39), "00");
+        told.push(stan);
+    };
+    let (code, said) = street.ended();
+    assert_eq!(code, Some(74), "{said}");
+    assert!(!told.is_empty());
+    // With room again: what was told stands, and what was not told is undone.
+    street.start();
+    let mut issuer = Street::issuer(&bank);
+    if unanswered.is_some() {
+        let (mti, reversal) = issuer.heard();
+        assert!([420, 421].contains(&mti));
+        issuer.answer(430, &reversal, "00");
+    }
+    let mut pos = street.asker("pos");
+    for stan in told {
+        pos.send(201, &purchase(stan));
+        assert_eq!(text(&pos.heard().1, 39), "00", "{stan}");
+    }
+}

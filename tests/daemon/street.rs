@@ -44,6 +44,11 @@ impl Street {
     /// A configuration with two askers, `pos` (BCD, with a TPDU) and `host` (ASCII), and an issuer that is dialled.
     /// `more` is added to the issuer's link.
     pub(crate) fn new(more: &str) -> Self {
+        Self::with("", more)
+    }
+
+    /// The same, with more in `[daemon]` too.
+    pub(crate) fn with(daemon: &str, more: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         // Bound and let go: nobody else is given this port while the test runs.
         let issuer_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -57,6 +62,7 @@ state = "state"
 key = "file:pan.key"
 console = "127.0.0.1:0"
 drain_ms_max = 10000
+{daemon}
 
 [links.pos]
 role = "asker"
@@ -89,6 +95,24 @@ to = ["bank"]
     /// Starts the switch, and waits until it answers commands.
     pub(crate) fn start(&mut self) {
         self.daemon = Some(self.spawn());
+        self.is_up();
+    }
+
+    /// Starts the switch on a disk that takes no file of more than a mebibyte or two.
+    pub(crate) fn start_on_small_disk(&mut self) {
+        let limited = "trap '' XFSZ; ulimit -f 2048; exec \"$0\" run \"$1\"";
+        let daemon = Command::new("sh")
+            .args(["-c", limited, env!("CARGO_BIN_EXE_iso8583d")])
+            .arg(self.home.path().join("c.toml"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        self.daemon = Some(daemon);
+        self.is_up();
+    }
+
+    fn is_up(&self) {
         self.wait(|street| control::ask(&street.state(), &control::Command::Links).ok());
     }
 
