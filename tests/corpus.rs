@@ -1,4 +1,5 @@
 //! Every input that a fuzzer was given or has found, through the same bodies that it attacks.
+#![cfg(test)]
 
 use std::path::PathBuf;
 

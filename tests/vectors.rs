@@ -1,5 +1,6 @@
 //! Messages that other people's encoders made: each good one is read element by element and written
 //! again byte for byte, each bad one is refused. `tests/vectors/README.md` says which program made which.
+#![cfg(test)]
 
 use std::sync::Arc;
 
@@ -43,7 +44,13 @@ fn rows(kind: &str, file: &str) -> Vec<Value> {
 
 fn bytes(hex: &str) -> Vec<u8> {
     assert!(hex.len().is_multiple_of(2));
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    let pairs = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap().to_ascii_uppercase();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// A row's message without what precedes it.
@@ -56,7 +63,7 @@ fn body(set: &Set, row: &Value) -> Bytes {
 fn shown(dialect: &Dialect, no: ElementNo, plain: &[u8]) -> String {
     let row = dialect.row(no).unwrap();
     if row.content == Content::Bytes {
-        return plain.iter().map(|byte| format!("{byte:02X}")).collect();
+        return hex(plain);
     }
     plain.iter().copied().map(char::from).collect()
 }
@@ -136,7 +143,7 @@ fn the_tools_give_each_line_back() {
     for set in sets() {
         for row in rows("ok", set.file) {
             let body = body(&set, &row);
-            let hex: String = body.iter().map(|byte| format!("{byte:02X}")).collect();
+            let hex = hex(&body);
             let shown = decode_line(&set.dialect, None, &hex, true);
             if shown.ok {
                 let back = encode_line(&set.dialect, None, &shown.text);
