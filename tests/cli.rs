@@ -76,7 +76,7 @@ fn every_command_explains_itself() {
         assert!(help.contains("Usage: iso8583d"), "{arguments:?}\n{help}");
         let listed = help.split("Commands:\n").nth(1).unwrap_or_default();
         for line in listed.lines().take_while(|line| line.starts_with("  ")) {
-            let (name, about) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+            let (name, about) = line.trim().split_once(' ').unwrap_or_else(|| (line.trim(), ""));
             assert!(!about.trim().is_empty(), "{arguments:?}: {name} says nothing of itself");
             if name != "help" {
                 waiting.push(command.iter().cloned().chain([name.to_owned()]).collect());

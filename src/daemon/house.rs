@@ -264,6 +264,7 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
     // In a second house of one process the first one counts.
     let rendering = meter::install().ok();
     let meter = Meter::new();
+    state.belongs_to(&config.keys)?;
     let (journal, recovery) = Journal::open(&config.journal)?;
     let mut engine = Engine::new(config.engine(), Arc::clone(&config.keys));
     let records = replay(&mut engine, &recovery)?;

@@ -63,10 +63,11 @@ pub enum DaemonError {
 }
 
 impl DaemonError {
-    /// What the process says to its parent: 74 when the journal cannot be used, else 1.
+    /// What the process says to its parent: 74 when the journal cannot be used, 78 with the key of another journal, else 1.
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Journal(_) | Self::Record(_) | Self::Lost => 74,
+            Self::State(StateError::OtherKey { .. }) => 78,
             Self::State(_)
             | Self::Books(_)
             | Self::Link(_)

@@ -5,6 +5,8 @@ use std::io::{self, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::seal::Keys;
+
 /// A state directory that is ours until this is dropped, or the process ends however it ends.
 #[derive(Debug)]
 pub struct State {
@@ -27,6 +29,20 @@ pub enum StateError {
         directory: PathBuf,
         /// Who, if that can be read.
         pid: Option<u32>,
+    },
+    /// Other keys sealed its cards and made its hashes.
+    #[error(
+        "the state directory {} belongs to the key {held}, and the key at hand is {given}: repeats would be taken for new \
+         payments. Give it its own key",
+        directory.display()
+    )]
+    OtherKey {
+        /// Which.
+        directory: PathBuf,
+        /// The key that it belongs to, as its id says.
+        held: String,
+        /// The key at hand.
+        given: String,
     },
     /// The system refused.
     #[error("cannot {doing} {}: {source}", path.display())]
@@ -76,6 +92,27 @@ impl State {
         Ok(Self { directory: directory.to_owned(), _lock: lock })
     }
 
+    /// Ties the directory to a key, or sees that it is tied to this one. The id says nothing about the key.
+    pub fn belongs_to(&self, keys: &Keys) -> Result<(), StateError> {
+        let path = self.directory.join("key.id");
+        let given = format!("{:08x}", keys.id());
+        match fs::read_to_string(&path) {
+            Ok(held) if held.trim() == given => Ok(()),
+            Ok(held) => {
+                let held = held.trim().to_owned();
+                Err(StateError::OtherKey { directory: self.directory.clone(), held, given })
+            }
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
+                fs::write(&path, format!("{given}\n")).map_err(|source| StateError::Io {
+                    doing: "write",
+                    path,
+                    source,
+                })
+            }
+            Err(source) => Err(StateError::Io { doing: "read", path, source }),
+        }
+    }
+
     /// The directory.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -120,7 +157,10 @@ mod tests {
         assert!(first.free().unwrap() > 0);
         let fault = State::take(&path).unwrap_err().to_string();
         assert!(fault.contains(&format!("process {}", std::process::id())), "{fault}");
+        first.belongs_to(&Keys::new(&[1; 32])).unwrap();
         drop(first);
-        State::take(&path).unwrap();
+        let again = State::take(&path).unwrap();
+        again.belongs_to(&Keys::new(&[1; 32])).unwrap();
+        assert!(matches!(again.belongs_to(&Keys::new(&[2; 32])), Err(StateError::OtherKey { .. })));
     }
 }

@@ -236,6 +236,11 @@ impl<'a> Reader<'a> {
         match columns(rest) {
             Ok((row, at)) => {
                 impossible(&row, at, &mut self.faults);
+                if row.class == Class::Keep && NEVER_KEPT.has(no) {
+                    let message = format!("element {no} may not be stored, not even encrypted");
+                    let help = Some("the class `sensitive` instead of `keep`".to_owned());
+                    self.faults.push(at.content.fault(message, help));
+                }
                 self.rows.push((no, first, row));
             }
             Err(fault) => self.faults.push(fault),
@@ -480,6 +485,9 @@ fn codes(rest: &mut Words<'_, '_>) -> Result<Vec<ResponseCode>, Fault> {
     }
     if codes.is_empty() { Err(rest.missing("a response code")) } else { Ok(codes) }
 }
+
+/// Tracks and the PIN: sensitive authentication data (PCI DSS 4.0.1, 3.3.1).
+const NEVER_KEPT: ElementSet = ElementSet::of(&[35, 36, 45, 52]);
 
 /// Columns that are right one by one and impossible together.
 fn impossible(row: &Row, at: Columns<'_>, faults: &mut Vec<Fault>) {

@@ -26,10 +26,22 @@ impl Engine {
         }
         self.resume_debts();
         self.owe_unanswered(fx);
+        self.list_unresolved(fx);
         if self.settings.undelivered == Undelivered::Reverse {
             self.reverse_untold(fx);
         }
         self.carry(fx);
+    }
+
+    /// Approvals that matched nothing and were being looked up: nobody hears the books' answer now, so people must look.
+    fn list_unresolved(&mut self, fx: &mut Effects) {
+        let orphans: Vec<Record> = self.log.unresolved(self.now.wall, true).collect();
+        for orphan in orphans {
+            if let Record::Unmatched { link, .. } = &orphan {
+                fx.notes.push(Note::Orphan { link: *link });
+            }
+            self.append(orphan, fx);
+        }
     }
 
     /// What was in flight may have been approved: it is reversed.

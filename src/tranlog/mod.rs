@@ -6,7 +6,7 @@ mod spread;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use crate::iso::{BusinessDate, Class, Stan, Wall};
+use crate::iso::{BusinessDate, Class, Mti, Stan, Wall};
 use crate::planted::{self, Bug};
 use crate::record::{
     Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Record, Standing, Trace, TxnId,
@@ -66,6 +66,8 @@ pub struct Tranlog {
     open: BTreeSet<TxnId>,
     issued: BTreeMap<LinkId, Trace>,
     in_flight: BTreeMap<BusinessDate, u32>,
+    /// Unmatched approvals that the books are asked about.
+    unresolved: BTreeMap<(LinkId, u8, Trace), Mti>,
     date: BusinessDate,
     cut: BusinessDate,
     closing: Option<BusinessDate>,
@@ -93,6 +95,7 @@ impl Tranlog {
             open: BTreeSet::new(),
             issued: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            unresolved: BTreeMap::new(),
             date: BusinessDate::default(),
             cut: BusinessDate::default(),
             closing: None,
@@ -128,7 +131,19 @@ impl Tranlog {
             | Record::Owed { txn, .. }
             | Record::Closed { txn, .. } => self.change(*txn, record),
             Record::Told { txns } => txns.iter().for_each(|txn| self.change(*txn, record)),
-            Record::Unmatched { at, .. } => self.seen(*at),
+            Record::Unmatched { link, at, mti, trace, approved, orphan } => {
+                self.seen(*at);
+                if let Some(trace) =
+                    trace.filter(|_| *approved && !planted::is(Bug::UnmatchedNotLookedUp))
+                {
+                    let key = self.trace_key(*link, mti.class(), trace);
+                    if *orphan {
+                        self.unresolved.remove(&key);
+                    } else {
+                        self.unresolved.insert(key, *mti);
+                    }
+                }
+            }
             Record::Restored(standing) | Record::Carried(standing) => {
                 self.admit((**standing).clone());
             }
@@ -170,9 +185,23 @@ impl Tranlog {
             open,
         };
         std::iter::once(begins)
+            .chain(self.unresolved(at, false))
             .chain(self.open().map(|standing| Record::Carried(Box::new(standing.clone()))))
             .chain(std::iter::once(Record::CarryEnds { open }))
             .collect()
+    }
+
+    /// The unmatched approvals that the books were asked about without an answer, as records; as orphans when nobody
+    /// will hear that answer any more.
+    pub fn unresolved(&self, at: Wall, orphan: bool) -> impl Iterator<Item = Record> {
+        self.unresolved.iter().map(move |((link, _, trace), mti)| Record::Unmatched {
+            link: *link,
+            at,
+            mti: *mti,
+            trace: Some(*trace),
+            approved: true,
+            orphan,
+        })
     }
 
     /// How a transaction stands, if it is in memory.
@@ -399,6 +428,7 @@ impl Tranlog {
             if let Some(new) = new {
                 let key = self.trace_key(issuer, class, new);
                 self.traces.insert(key, (txn, owing.map_or(Asked::Request, Asked::Owed)));
+                self.unresolved.remove(&key);
                 self.issued(issuer, new);
             }
         }
