@@ -234,7 +234,7 @@ fn a_day_is_cut_twice_and_has_the_same_files() {
     assert!(street.ask(&bad).is_err());
     let date = street.today();
     assert!(BusinessDate::from_text(&date).is_ok());
-    let cut = Command::Cut { date: date.clone() };
+    let cut = Command::Cut { date };
     let first = street.ask(&cut).unwrap();
     let directory = street.state().join("clearing");
     let read = || {

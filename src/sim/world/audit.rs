@@ -1,27 +1,20 @@
 //! What must hold: at each message, at each effect, after each recovery, and strictly at the end. Changes nothing.
 
 use crate::codec::{self, Message};
-use crate::iso::{BusinessDate, Class, ElementNo, Function};
-use crate::planted::{self, Bug};
+use crate::iso::{Class, ElementNo, Function};
 use crate::record::{
-    Approval, Closing, Debt, DebtState, LinkId, Opening, Outcome, Owing, Reason, Record, Standing,
-    Trace, TxnId, Unanswered, Verdict,
+    Approval, LinkId, Opening, Outcome, Owing, Reason, Record, Standing, Trace, TxnId, Verdict,
 };
-use crate::switch::{Action, Duplicate, Mark, Note, Undelivered};
+use crate::switch::{Action, Duplicate, Mark, Note};
 
 use super::World;
 use super::asker::{Copy, Purchase, Unsent, Words};
-use super::follow::{self, Past, approved_amount};
+use super::follow::{self, Past};
 use super::issuer::{Entry, Key, code_of, key_of, original_key};
 use super::mix::ASKERS;
 use super::net::Conn;
 use super::reached::Rare;
-use super::story::{self, PurchaseId, outcome_line, text};
-
-/// How long a healed world may take to come to rest, milliseconds.
-const REST_MS: u64 = 60 * 60_000;
-/// For how many seconds nothing may be open before a world is at rest: longer than an issuer dawdles.
-const CALM: u32 = 20;
+use super::story::{self, PurchaseId, text};
 
 /// An approval of a request that reached the switch.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +39,7 @@ impl World {
     }
 
     /// What reached the switch in its last life is known to be approved, or is on the operator's list.
-    fn forgotten(&self) -> Option<(Option<PurchaseId>, String)> {
+    pub(super) fn forgotten(&self) -> Option<(Option<PurchaseId>, String)> {
         self.heard.iter().filter(|heard| heard.life == self.host.life).find_map(|heard| {
             let untimed = self.untimed.contains(&heard.link);
             let past = if untimed {
@@ -427,215 +420,4 @@ impl World {
             self.blame(None, || format!("{total} requests in flight, beyond a limit"));
         }
     }
-
-    /// Every approval in a ledger clears, or is reversed, or is pending, or is on the operator's list.
-    pub(super) fn audit_ledgers(&mut self, strictly: bool) {
-        let mut wrong = None;
-        for (place, issuer) in self.issuers.iter().enumerate() {
-            let Some(link) = self.link_of(place) else { continue };
-            for (key, entry) in issuer.ledger.iter().filter(|(_, entry)| entry.approved) {
-                let stale =
-                    self.purchase_ref(entry.purchase).is_some_and(|purchase| purchase.stale);
-                let fault = match self.truth.of_pair(link, *key) {
-                    None => Some("approved by its issuer, and no record knows it".to_owned()),
-                    Some(past) => wrong_standing(&past.standing, entry, strictly),
-                };
-                if let Some(fault) = fault.filter(|_| !stale && wrong.is_none()) {
-                    wrong = Some((entry.purchase, fault));
-                }
-            }
-        }
-        if let Some((purchase, fault)) = wrong {
-            self.blame(Some(purchase), || fault);
-        }
-    }
-
-    /// Whether faults have been on for long enough after the last purchase.
-    pub(super) fn faults_had_time(&self) -> bool {
-        self.time >= self.last_purchase_at + 12_000
-    }
-
-    /// Looks whether everything has come to rest; then cuts what is left, and ends.
-    pub(super) fn rest(&mut self) {
-        let waits = self.purchases.iter().position(Purchase::waits);
-        let open = self.host.engine.as_ref().and_then(|engine| engine.tranlog().open().next());
-        let stuck = open.map(|standing| (standing.id, outcome_line(&standing.outcome)));
-        let busy =
-            self.host.engine.is_none() || !self.disk.quiet() || !self.host.questions.is_empty();
-        let late = self.time > self.healed_at + REST_MS;
-        if waits.is_none() && stuck.is_none() && !busy {
-            self.calm += 1;
-        } else {
-            self.calm = 0;
-        }
-        if late && self.calm == 0 {
-            let about = stuck.as_ref().and_then(|(txn, _)| self.truth.purchase(*txn));
-            let about = about.or_else(|| waits.and_then(|place| u32::try_from(place + 1).ok()));
-            return self.blame(about, || {
-                format!("an hour after the last fault, still open: {stuck:?}, or an asker waits")
-            });
-        }
-        if self.calm < CALM || self.host.ordering {
-            return;
-        }
-        if self.last_cuts < 2 {
-            self.last_cuts += 1;
-            self.order_cut();
-        } else if self.books.position == self.disk.durable() {
-            self.quiet = true;
-        } else {
-            self.follow_later();
-        }
-    }
-
-    /// A cut's files are written; the books froze its membership at its record, unless a mistake is planted.
-    pub(super) fn write_files(&mut self, date: BusinessDate) {
-        if planted::is(Bug::CutFromLaggingBooks) {
-            self.books.freeze_late(date);
-        }
-    }
-
-    /// Everything has come to rest: every purchase, every ledger and every line is held against the others.
-    pub(super) fn audit_end(&mut self) {
-        self.audit_ledgers(true);
-        if let Some((purchase, fault)) = self.forgotten() {
-            return self.blame(purchase, || fault);
-        }
-        for (place, id) in (0..self.purchases.len()).zip(1..) {
-            let Some(purchase) = self.purchases.get(place).filter(|purchase| !purchase.stale)
-            else {
-                continue;
-            };
-            if let Some(wrong) = self.wrong_end(purchase, id) {
-                return self.blame(Some(id), || wrong);
-            }
-        }
-        let mut wrong = None;
-        for (txn, past) in &self.truth.pasts {
-            let fault = self.wrong_lines(*txn, past);
-            wrong = wrong.or_else(|| Some((follow::purchase_of(&past.standing), fault?)));
-        }
-        let opposites = self.books.lines.iter().filter(|line| line.opposite).count();
-        self.reached.add(Rare::Opposite, u64::try_from(opposites).unwrap_or(0));
-        if let Some((purchase, fault)) = wrong {
-            self.blame(purchase, || fault);
-        }
-    }
-
-    fn wrong_end(&self, purchase: &Purchase, id: PurchaseId) -> Option<String> {
-        let stands = |past: &&Past| past.standing.stands_approved();
-        let standing = self.truth.of_purchase(id).filter(stands).count();
-        if standing > 1 {
-            return Some("one purchase is approved twice".to_owned());
-        }
-        let unheard = |past: &Past| {
-            past.standing.stands_approved()
-                && self.answered_in.get(&past.standing.id) == Some(&self.host.life)
-                && !self.begun_approvals.contains(&past.standing.id)
-        };
-        if self.truth.of_purchase(id).any(unheard) {
-            return Some("an approval stands of which no copy was ever begun".to_owned());
-        }
-        let undone = purchase.undo.as_ref().is_some_and(|undo| undo.acked.is_some());
-        if undone && standing > 0 {
-            return Some("reversed by its asker, and it clears".to_owned());
-        }
-        if purchase.approved.is_none() || purchase.undo.is_some() || standing == 1 {
-            return None;
-        }
-        let reason = self.truth.of_purchase(id).find_map(|past| past.first_reason);
-        let as_configured = reason == Some(Reason::Undelivered)
-            && self.mix.settings.undelivered == Undelivered::Reverse
-            && self.host.life > 0;
-        (!as_configured).then(|| format!("told approved, and then undone: {reason:?}"))
-    }
-
-    /// Each approved financial transaction is in one cut, and its opposite in another; the sums are the issuer's.
-    fn wrong_lines(&self, txn: TxnId, past: &Past) -> Option<String> {
-        let standing = &past.standing;
-        let stale = follow::purchase_of(standing)
-            .and_then(|id| self.purchase_ref(id))
-            .is_some_and(|purchase| purchase.stale);
-        if !follow::is_financial(standing) || stale {
-            return None;
-        }
-        let count = |opposite| {
-            let mine = |line: &&follow::Line| line.txn == txn && line.opposite == opposite;
-            self.books.lines.iter().filter(mine).count()
-        };
-        let (there, back) = (count(false), count(true));
-        if there > 1 || back > there {
-            return Some(format!(
-                "#{} is cleared {there} times and taken back {back} times",
-                txn.0
-            ));
-        }
-        let clears = there > back;
-        if clears != standing.stands_approved() {
-            return Some(format!(
-                "#{}: clears {clears}, stands {}",
-                txn.0,
-                standing.stands_approved()
-            ));
-        }
-        let sent = standing.sent()?;
-        let key = follow::wire_key(sent.mti.class(), sent.trace);
-        let bank = self
-            .issuers
-            .iter()
-            .enumerate()
-            .find(|(place, _)| self.link_of(*place) == Some(sent.issuer))?;
-        let booked = bank.1.ledger.get(&key).filter(|entry| entry.approved && !entry.reversed);
-        if is_listed(standing) {
-            return None;
-        }
-        let cleared = if clears { approved_amount(standing) } else { None };
-        let booked = booked.filter(|entry| entry.financial).map(|entry| entry.amount);
-        (cleared != booked)
-            .then(|| format!("#{}: the file has {cleared:?}, the issuer {booked:?}", txn.0))
-    }
-
-    /// The link of an issuer.
-    fn link_of(&self, issuer: usize) -> Option<LinkId> {
-        self.mix.plans.get(issuer + ASKERS).map(|plan| plan.settings.id)
-    }
-}
-
-/// What is wrong with the standing of something that its issuer approved.
-fn wrong_standing(standing: &Standing, entry: &Entry, strictly: bool) -> Option<String> {
-    let clears = standing.stands_approved();
-    let told = || {
-        let reversal = standing.reversal.as_ref().map(|debt| (debt.reason, debt.state, debt.code));
-        format!("{}, reversal {reversal:?}", outcome_line(&standing.outcome))
-    };
-    if entry.reversed {
-        return clears.then(|| format!("reversed at its issuer, and it clears: {}", told()));
-    }
-    let state = |debt: &Option<Debt>| debt.as_ref().map(|debt| debt.state);
-    let reversal = state(&standing.reversal);
-    let pending =
-        matches!(reversal, Some(DebtState::Open | DebtState::Closed(Closing::Provisional)))
-            || standing.outcome == Outcome::InFlight;
-    let booked_late = standing.advice.is_some()
-        && reversal == Some(DebtState::Closed(Closing::Final))
-        && standing.heard == Approval::Approved;
-    if booked_late {
-        return Some(format!(
-            "an advice that was booked after its reversal is not reversed again: {}",
-            told()
-        ));
-    }
-    let begun = !matches!(&standing.outcome, Outcome::Over { why: Unanswered::NeverBegun, .. });
-    if clears || is_listed(standing) || (pending && begun && !strictly) {
-        return None;
-    }
-    Some(format!("approved by its issuer, and neither cleared nor reversed: {}", told()))
-}
-
-/// Whether it is on the operator's list.
-fn is_listed(standing: &Standing) -> bool {
-    let dead = |debt: &Option<Debt>| {
-        debt.as_ref().is_some_and(|debt| debt.state == DebtState::Closed(Closing::Dead))
-    };
-    dead(&standing.advice) || dead(&standing.reversal)
 }

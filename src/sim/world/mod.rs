@@ -8,6 +8,7 @@ mod disk;
 mod follow;
 mod host;
 mod issuer;
+mod ledgers;
 mod mix;
 mod net;
 mod reached;
