@@ -320,7 +320,9 @@ fn replay(engine: &mut Engine, recovery: &Recovery) -> Result<usize, DaemonError
         for records in receiver {
             let records = records?;
             replayed += records.len();
-            records.iter().for_each(|record| engine.replay(record));
+            for record in &records {
+                engine.replay(record);
+            }
         }
         Ok(replayed)
     })
