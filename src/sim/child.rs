@@ -66,7 +66,10 @@ pub struct Switch {
 impl Switch {
     /// Makes a fresh directory below `parent`, with a key of its own; starts nothing.
     pub fn prepare(program: PathBuf, parent: &Path) -> Result<Self, SimError> {
-        let directory = fresh_directory(parent)?;
+        // The configuration names it, and what a configuration names begins where that lies.
+        let parent = std::path::absolute(parent)
+            .map_err(|source| SimError::System { what: "the current directory", source })?;
+        let directory = fresh_directory(&parent)?;
         let switch = Self { program, directory, child: None, kept: true };
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| SimError::System {
