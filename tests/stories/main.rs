@@ -297,6 +297,26 @@ fn rule_4_an_approval_that_nobody_knows_is_on_the_operators_list() {
 }
 
 #[test]
+fn rule_4_an_approval_whose_look_up_a_crash_cut_short_is_on_the_operators_list() {
+    let mut desk = Desk::new();
+    let mut asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    asked.elements.set(ElementNo::STAN, b"555555");
+    desk.bank_answers(&asked, "00", &[]);
+    assert_eq!(desk.questions.len(), 1);
+    let orphans = |desk: &Desk| {
+        let is_orphan = |record: &iso8583d::record::Record| {
+            matches!(record, iso8583d::record::Record::Unmatched { orphan: true, .. })
+        };
+        desk.records.iter().filter(|(_, record)| is_orphan(record)).count()
+    };
+    assert_eq!(orphans(&desk), 0);
+    desk.crashes_after(desk.records.len());
+    assert_eq!(orphans(&desk), 1);
+    desk.crashes_after(desk.records.len());
+    assert_eq!(orphans(&desk), 1, "once is enough");
+}
+
+#[test]
 fn trace_6_a_reversal_overtakes_its_original() {
     let mut desk = Desk::new();
     assert!(desk.shop_sends(SHOP_AGAIN, 420, &reversal(1, 2)).is_empty(), "the books are asked");
