@@ -31,6 +31,7 @@ fn every_planted_mistake_is_found() {
             }
             missed
         };
+        #[expect(clippy::needless_collect, reason = "all start before the first is waited for")]
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
