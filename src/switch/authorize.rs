@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use crate::codec::Draft;
-use crate::iso::{
-    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Pan, ResponseCode,
-};
+use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, Mono, Pan, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{
     Card, LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
@@ -218,10 +216,7 @@ impl Engine {
             fx.notes.push(Note::Overload { asker: arrival.link });
         }
         fx.notes.push(Note::Declined { asker: arrival.link, code, why });
-        // What its sender repeats until it is taken must hear of room again: only a request's decline stands.
-        let lasting =
-            arrival.mti().function() == Function::Request || code != ResponseCode::MALFUNCTION;
-        if lasting && !planted::is(Bug::DeclineForgotten) {
+        if !planted::is(Bug::DeclineForgotten) {
             self.held.put(self.now.wall, key, arrival.content, code);
         }
         self.decline(&Asker::of(arrival, self), code, fx);
