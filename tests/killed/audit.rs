@@ -342,9 +342,9 @@ impl Findings {
         self.faults.push(what.to_string());
     }
 
-    /// Whether kills met a request unanswered, an answer untold and a reversal in flight.
-    pub(crate) const fn met_everything(&self) -> bool {
-        0 < self.unanswered && 0 < self.untold && 0 < self.reversal_in_flight && 0 < self.standing
+    /// How often kills met a request unanswered, an answer untold and a reversal in flight, and what stands.
+    pub(crate) const fn met(&self) -> [usize; 4] {
+        [self.unanswered, self.untold, self.reversal_in_flight, self.standing]
     }
 }
 

@@ -37,23 +37,30 @@ const TIMEOUT_MS: u64 = 300;
 /// Later than that: an answer that comes too late.
 const LATE_MS: u64 = 450;
 
+/// A kill meets what it meets: so often it may be tried until every state was met.
+const TRIES: usize = 6;
+
 #[test]
 fn killed_at_random_nothing_is_lost() {
     let kills = std::env::var("KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let place = tempfile::tempdir().unwrap();
-    let (evidence, slowest) = runtime.block_on(rounds(place.path(), kills));
-    let findings = audit::judge(&evidence);
-    println!("{kills} kills, slowest restart {} ms\n{findings}", slowest.as_millis());
-    if !findings.faults.is_empty() {
-        let kept = place.keep();
-        panic!("{} faults; everything is in {}", findings.faults.len(), kept.display());
+    let mut met = [0; 4];
+    for _ in 0..TRIES {
+        let place = tempfile::tempdir().unwrap();
+        let (evidence, slowest) = runtime.block_on(rounds(place.path(), kills));
+        let findings = audit::judge(&evidence);
+        println!("{kills} kills, slowest restart {} ms\n{findings}", slowest.as_millis());
+        if !findings.faults.is_empty() {
+            let kept = place.keep();
+            panic!("{} faults; everything is in {}", findings.faults.len(), kept.display());
+        }
+        assert!(findings.different_words == 0, "some heard other words");
+        met.iter_mut().zip(findings.met()).for_each(|(sum, met)| *sum += met);
+        if !met.contains(&0) {
+            return;
+        }
     }
-    assert!(
-        findings.met_everything(),
-        "a state was never met by a kill: nothing is proved about it"
-    );
-    assert!(findings.different_words == 0, "some heard other words");
+    panic!("a state was never met by a kill, so nothing is proved about it: {met:?}");
 }
 
 /// Kills and restarts, lets everything settle, and collects what everybody wrote.
