@@ -360,6 +360,7 @@ impl Tranlog {
                 "the carried state of {id:?} is not the state in memory"
             );
             entry.anchor = self.tail;
+            self.resolve(&standing);
             return;
         }
         match &standing.opening {
@@ -430,6 +431,20 @@ impl Tranlog {
                 self.traces.insert(key, (txn, owing.map_or(Asked::Request, Asked::Owed)));
                 self.unresolved.remove(&key);
                 self.issued(issuer, new);
+            }
+        }
+    }
+
+    /// What is in memory is matched again: nothing of it is unresolved.
+    fn resolve(&mut self, standing: &Standing) {
+        let Some(sent) = standing.sent() else { return };
+        let (issuer, class, marks) = (sent.issuer, sent.mti.class(), standing.marks());
+        for (class, trace) in
+            [(class, marks.request), (class, marks.advice), (Class::Reversal, marks.reversal)]
+        {
+            if let Some(trace) = trace {
+                let key = self.trace_key(issuer, class, trace);
+                self.unresolved.remove(&key);
             }
         }
     }
