@@ -187,7 +187,7 @@ to = ["bank"]
     pub(crate) fn issuer(bank: &TcpListener) -> Peer {
         let (socket, _) = bank.accept().unwrap();
         // The connection stands here before the switch counts it as ready: a purchase in between would be declined.
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        thread::sleep(Duration::from_millis(300));
         Peer::new(socket, "iso87-ascii-binary-bitmap", Settings::default())
     }
 
