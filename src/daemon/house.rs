@@ -142,9 +142,10 @@ impl House {
     /// Closes the house: nothing new is begun, what is in flight is waited for, and what is written is durable.
     pub async fn drain(mut self) -> Result<(), DaemonError> {
         let began = Instant::now();
-        self.sight.drains();
         self.links.close_doors();
         self.core.handle(Input::Drain);
+        // Whoever sees this can rely on it.
+        self.sight.drains();
         let patience = Duration::from_millis(self.drain_ms_max);
         while self.core.pulse().in_flight > 0 && began.elapsed() < patience {
             tokio::select! {

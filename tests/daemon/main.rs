@@ -26,7 +26,7 @@ fn a_purchase_through_two_dialects_and_its_repeat() {
     let mut street = Street::new("");
     let bank = street.bank();
     street.start();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let (mut pos, mut host) = (street.asker("pos"), street.asker("host"));
     pos.send(200, &purchase(1));
     let (mti, asked) = issuer.heard();
@@ -71,7 +71,7 @@ fn garbage_on_one_link_disturbs_no_other() {
     let mut street = Street::new("");
     let bank = street.bank();
     street.start();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let mut host = street.asker("host");
     for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\xFF\xFF\x60", b"\0\x03abc", b"\0\x20\x60\0"] {
         let mut pos = street.asker("pos");
@@ -116,7 +116,7 @@ fn an_issuer_dies_and_is_told_when_it_is_back() {
     let mut street = Street::new("timeout_ms = 300\nsettle_ms = 400\nowed_repeat_ms = 300");
     let bank = street.bank();
     street.start();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let mut pos = street.asker("pos");
     pos.send(200, &purchase(1));
     let (_, asked) = issuer.heard();
@@ -128,7 +128,7 @@ fn an_issuer_dies_and_is_told_when_it_is_back() {
     assert_eq!(text(&pos.heard().1, 39), "91");
     assert_eq!(street.lists(), ["owed"]);
     let bank = street.bank();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let (mti, reversal) = issuer.heard();
     assert!([420, 421].contains(&mti));
     assert_eq!(original(&reversal), ("0200".into(), text(&asked, 11)));
@@ -146,7 +146,7 @@ fn what_is_owed_survives_the_plug() {
     let mut street = Street::new("timeout_ms = 2000\nsettle_ms = 2000");
     let bank = street.bank();
     street.start();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let mut pos = street.asker("pos");
     pos.send(200, &purchase(1));
     let (_, answered) = issuer.heard();
@@ -159,7 +159,7 @@ fn what_is_owed_survives_the_plug() {
     assert_eq!(code, None);
     drop((pos, issuer));
     street.start();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let (mti, reversal) = issuer.heard();
     assert!([420, 421].contains(&mti));
     assert_eq!(original(&reversal), ("0200".into(), text(&unanswered, 11)));
@@ -175,7 +175,7 @@ fn what_is_owed_survives_the_plug() {
     street.ended();
     drop((pos, issuer));
     street.start();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let (mti, again) = issuer.heard();
     assert_eq!((mti, text(&again, 11)), (421, text(&reversal, 11)));
 }
@@ -196,7 +196,7 @@ fn a_stop_waits_for_what_is_in_flight() {
     let mut street = Street::new("timeout_ms = 20000\nsettle_ms = 20000");
     let bank = street.bank();
     street.start();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let mut pos = street.asker("pos");
     pos.send(200, &purchase(1));
     let (_, asked) = issuer.heard();
@@ -220,7 +220,7 @@ fn a_day_is_cut_twice_and_has_the_same_files() {
     let mut street = Street::new("");
     let bank = street.bank();
     street.start();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let mut pos = street.asker("pos");
     for stan in 1..=5 {
         pos.send(200, &purchase(stan));
@@ -259,7 +259,7 @@ fn a_disk_that_is_nearly_full() {
     let mut street = Street::with("disk_reserve_mib = 1048576", "");
     let bank = street.bank();
     street.start();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let mut pos = street.asker("pos");
     pos.send(200, &purchase(1));
     assert_eq!(text(&pos.heard().1, 39), "96");
@@ -280,7 +280,7 @@ fn a_disk_that_is_full() {
     let mut street = Street::new("");
     let bank = street.bank();
     street.start_on_small_disk();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let mut pos = street.asker("pos");
     let mut told = Vec::new();
     let unanswered = loop {
@@ -298,7 +298,7 @@ fn a_disk_that_is_full() {
     assert!(!told.is_empty());
     // With room again: what was told stands, and of what was not told either the answer stands, or it is undone.
     street.start();
-    let mut issuer = Street::issuer(&bank);
+    let mut issuer = street.issuer(&bank);
     let mut pos = street.asker("pos");
     if let Some(stan) = unanswered {
         pos.send(201, &purchase(stan));

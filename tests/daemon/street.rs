@@ -184,10 +184,16 @@ to = ["bank"]
     }
 
     /// The issuer, once the switch has called it.
-    pub(crate) fn issuer(bank: &TcpListener) -> Peer {
+    pub(crate) fn issuer(&self, bank: &TcpListener) -> Peer {
         let (socket, _) = bank.accept().unwrap();
-        // The connection stands here before the switch counts it as ready: a purchase in between would be declined.
-        thread::sleep(Duration::from_millis(300));
+        // The kernel accepts before the switch knows.
+        let near = socket.local_addr().unwrap().to_string();
+        self.wait(|street| {
+            let lines = control::ask(&street.state(), &control::Command::Links).ok()?;
+            let line = lines.iter().find(|line| line["link"] == "bank")?;
+            let mut sessions = line["sessions"].as_array()?.iter();
+            sessions.any(|session| session["peer"] == *near).then_some(())
+        });
         Peer::new(socket, "iso87-ascii-binary-bitmap", Settings::default())
     }
 
@@ -221,10 +227,13 @@ to = ["bank"]
 
 impl Drop for Street {
     fn drop(&mut self) {
-        if let Some(daemon) = &mut self.daemon {
-            // It may have ended by itself.
-            daemon.kill().ok();
-            daemon.wait().ok();
+        let Some(mut daemon) = self.daemon.take() else { return };
+        // It may have ended by itself.
+        daemon.kill().ok();
+        let output = daemon.wait_with_output();
+        if thread::panicking() {
+            let said = output.map(|output| output.stderr).unwrap_or_default();
+            println!("the switch said:\n{}", String::from_utf8_lossy(&said));
         }
     }
 }
@@ -269,6 +278,7 @@ impl Peer {
                 Ok(0) => return None,
                 Ok(len) => self.incoming.extend_from_slice(&piece[..len]),
                 Err(fault) if fault.kind() == ErrorKind::ConnectionReset => return None,
+                Err(fault) if fault.kind() == ErrorKind::Interrupted => {}
                 Err(fault) => panic!("nothing came: {fault}"),
             }
         }
