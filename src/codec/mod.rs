@@ -3,6 +3,7 @@
 mod check;
 mod draft;
 mod fault;
+mod plain;
 mod value;
 mod walk;
 
@@ -18,6 +19,7 @@ use self::walk::{Head, Starts, Stop};
 
 pub use draft::Draft;
 pub use fault::{DecodeError, EncodeError, Fault};
+pub use plain::Plain;
 
 /// A message as it came: its bytes, and where each element lies in them.
 #[derive(Clone)]
@@ -87,6 +89,32 @@ impl Message {
         whole.get(prefix_len(layout.prefix)..)
     }
 
+    /// An element's plain value; `None` when it is absent.
+    #[inline]
+    pub fn get(&self, no: ElementNo) -> Option<Plain<'_>> {
+        let (layout, whole) = self.whole(no)?;
+        Plain::of(layout, whole)
+    }
+
+    /// Each element of the set that is present and its plain value, ascending.
+    pub fn iter(&self, set: ElementSet) -> impl Iterator<Item = (ElementNo, Plain<'_>)> {
+        let mut starts = self.starts.iter().copied();
+        let mut end = starts.next().unwrap_or(0);
+        self.present.iter().filter_map(move |no| {
+            let start = std::mem::replace(&mut end, starts.next().unwrap_or(0));
+            if !set.has(no) {
+                return None;
+            }
+            let whole = self.body.get(usize::from(start)..usize::from(end))?;
+            Some((no, Plain::of(self.dialect.layout(no)?, whole)?))
+        })
+    }
+
+    /// Holds its own bytes from now on, not those of the piece of the stream that it came in.
+    pub fn detach(&mut self) {
+        self.body = Bytes::copy_from_slice(&self.body);
+    }
+
     /// Appends an element's plain value; says whether the element is there.
     pub fn value(&self, no: ElementNo, out: &mut Vec<u8>) -> bool {
         self.whole(no).is_some_and(|(layout, whole)| unpack(layout, whole, out))
@@ -94,22 +122,22 @@ impl Message {
 
     /// The plain values of those of the set that are present.
     pub fn elements(&self, set: ElementSet) -> Elements {
-        // Packed digits take twice their bytes, and each value its length.
-        let mut elements = Elements::with_capacity(2 * self.body.len() + 32);
-        let mut starts = self.starts.iter().copied();
-        let mut end = starts.next().unwrap_or(0);
-        for no in self.present.iter() {
-            let start = end;
-            end = starts.next().unwrap_or(start);
-            let whole = self.body.get(usize::from(start)..usize::from(end));
-            if let (true, Some(layout), Some(whole)) = (set.has(no), self.dialect.layout(no), whole)
-            {
-                elements.append(no, |out| {
-                    unpack(layout, whole, out);
-                });
-            }
+        let mut elements = Elements::with_capacity(self.plain_len(set));
+        for (no, value) in self.iter(set) {
+            elements.set(no, &value);
         }
         elements
+    }
+
+    /// At most so many bytes are the plain values of those of the set that are present, each with two bytes of length:
+    /// packed digits take twice their bytes.
+    fn plain_len(&self, set: ElementSet) -> usize {
+        let len = |no| {
+            let (start, end) = self.span(no)?;
+            let packed = self.dialect.layout(no)?.form.is_packed();
+            Some(2 + (end - start) * if packed { 2 } else { 1 })
+        };
+        self.present.and(set).iter().filter_map(len).sum()
     }
 
     /// An element with its length field, as it lies on the wire, and its layout.

@@ -65,6 +65,17 @@ pub(super) fn unpack(form: Form, units: usize, wire: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Writes the characters of packed digits, without the filler, to the front of `out`, as many as fit.
+pub(super) fn nibbles_into(filler: Filler, units: usize, wire: &[u8], out: &mut [u8]) {
+    // A filler on the left is the first of an odd number of nibbles; one on the right is never reached.
+    let skipped = usize::from(units % 2 == 1 && filler == Filler::LeftZero);
+    let nibbles = wire.iter().flat_map(|byte| [byte >> 4, byte & 15]).skip(skipped);
+    for (to, nibble) in out.iter_mut().take(units).zip(nibbles) {
+        // Nibble D is the separator of tracks, and 30 hexadecimal + D its character.
+        *to = b'0' + nibble;
+    }
+}
+
 /// Appends the characters of packed digits, without the filler.
 fn nibbles(filler: Filler, units: usize, wire: &[u8], out: &mut Vec<u8>) {
     let end = out.len() + units;

@@ -224,6 +224,12 @@ impl Layout {
 }
 
 impl Form {
+    /// Whether two digits share a byte.
+    #[inline]
+    pub const fn is_packed(self) -> bool {
+        matches!(self, Self::PackedDigits(_) | Self::PackedTrack(_) | Self::PackedSigned(_))
+    }
+
     /// How many bytes a value of so many units takes on the wire.
     #[inline]
     pub const fn wire_len(self, units: usize) -> usize {

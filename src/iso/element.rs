@@ -248,36 +248,6 @@ impl Elements {
         self.present = self.present.with(no);
     }
 
-    /// Adds an element beyond all that are here, without a copy in between: `write` appends its value.
-    ///
-    /// An element that is not beyond them is set as `set` does. Values beyond 65,535 bytes are cut.
-    pub fn append(&mut self, no: ElementNo, write: impl FnOnce(&mut Vec<u8>)) {
-        if !self.present.is_below(no) {
-            let mut value = Vec::new();
-            write(&mut value);
-            self.set(no, &value);
-            return;
-        }
-        let at = self.bytes.len();
-        self.bytes.extend_from_slice(&[0; 2]);
-        write(&mut self.bytes);
-        let len = self.bytes.len().saturating_sub(at).saturating_sub(2);
-        let len = u16::try_from(len).unwrap_or(u16::MAX);
-        self.bytes.truncate(at + 2 + usize::from(len));
-        if let Some(prefix) = self.bytes.get_mut(at..).and_then(|tail| tail.first_chunk_mut::<2>())
-        {
-            *prefix = len.to_le_bytes();
-        }
-        self.present = self.present.with(no);
-    }
-
-    /// Sets the value of an element when it is absent.
-    pub fn set_if_absent(&mut self, no: ElementNo, value: &[u8]) {
-        if !self.present.has(no) {
-            self.set(no, value);
-        }
-    }
-
     /// Takes an element out.
     pub fn remove(&mut self, no: ElementNo) {
         if !self.present.has(no) {
@@ -297,20 +267,6 @@ impl Elements {
             kept.push(no, value);
         }
         kept
-    }
-
-    /// The elements that the other lacks, or has with another value.
-    #[must_use]
-    pub fn differing(&self, other: &Self) -> Self {
-        let mut differing = Self::with_capacity(64);
-        let mut others = other.iter().peekable();
-        for (no, value) in self.iter() {
-            while others.next_if(|(other, _)| *other < no).is_some() {}
-            if others.peek() != Some(&(no, value)) {
-                differing.push(no, value);
-            }
-        }
-        differing
     }
 
     /// These elements, and over them the other's.
@@ -426,8 +382,8 @@ mod tests {
         for (no, value) in [(39, "00"), (4, "000000001000"), (38, "A1B2C3"), (4, "7"), (128, "")] {
             elements.set(ElementNo::of(no), value.as_bytes());
         }
-        elements.append(ElementNo::of(70), |out| out.extend_from_slice(b"001"));
-        elements.append(ElementNo::of(12), |out| out.extend_from_slice(b"121212"));
+        elements.set(ElementNo::of(70), b"001");
+        elements.set(ElementNo::of(12), b"121212");
         elements.remove(ElementNo::of(38));
         elements.remove(ElementNo::of(11));
         let seen: Vec<_> = elements.iter().map(|(no, value)| (no.get(), value)).collect();

@@ -12,7 +12,6 @@ use super::effect::{Effects, Note};
 use super::engine::Engine;
 use super::input::Arrival;
 use super::inquiry::Known;
-use super::reply::Asker;
 
 impl Engine {
     /// An advice: new, a copy of one in memory, or to be looked up.
@@ -22,7 +21,7 @@ impl Engine {
             Err((code, why)) => return self.refuse(&arrival, code, why, fx),
         };
         if let Some(txn) = self.log.by_key(key) {
-            return self.repeated(&arrival, txn, fx);
+            return self.repeated(arrival, txn, fx);
         }
         let arrival = match self.inquiries.join(key, arrival) {
             Ok(()) => return,
@@ -42,7 +41,7 @@ impl Engine {
             return self.inquire(arrival, known, Ask::Key(original), fx);
         }
         match self.destination(&arrival) {
-            Ok(to) => self.store(&arrival, key, to, fx),
+            Ok(to) => self.store(arrival, key, to, fx),
             Err((code, why)) => self.decline_unsent(&arrival, key, (code, why), fx),
         }
     }
@@ -76,12 +75,18 @@ impl Engine {
         self.log.standing(txn)?.sent().is_some_and(is_authorization).then_some(txn)
     }
 
-    fn store(&mut self, arrival: &Arrival, key: Tag, to: (LinkId, Trace), fx: &mut Effects) {
-        let mut sent = self.sent(arrival, key, to);
-        sent.completes = self.completed(arrival);
+    fn store(
+        &mut self,
+        mut arrival: Box<Arrival>,
+        key: Tag,
+        to: (LinkId, Trace),
+        fx: &mut Effects,
+    ) {
+        let mut sent = self.sent(&mut arrival, key, to);
+        sent.completes = self.completed(&arrival);
         let txn = TxnId(self.append(Record::Stored(Arc::new(sent)), fx).0);
         fx.notes.push(Note::Stored { asker: arrival.link, issuer: to.0 });
-        self.decline(&Asker::of(arrival, self), ResponseCode::APPROVED, fx);
+        self.decline(&arrival, ResponseCode::APPROVED, fx);
         self.post_owed(txn, Owing::Advice, fx);
     }
 }

@@ -17,14 +17,13 @@ use super::engine::Engine;
 use super::input::{Arrival, CardOf, SessionId};
 use super::inquiry::Known;
 use super::peers::Link;
-use super::reply::Asker;
 use super::settings::{AnswerOn, LinkSettings};
 use super::timers::{Timer, TimerId};
 
 /// A request in flight: who waits, and on what it left.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) askers: Vec<Asker>,
+    pub(super) askers: Vec<Box<Arrival>>,
     pub(super) issuer_session: SessionId,
     deadline: TimerId,
     sent_at: Mono,
@@ -52,7 +51,7 @@ impl Engine {
         let overlooked = (planted::is(Bug::LookUpRace) && known.has(key))
             || (planted::is(Bug::RepeatForwarded) && arrival.mti().is_repeat());
         if let Some(txn) = self.log.by_key(key).filter(|_| !overlooked) {
-            return self.repeated(&arrival, txn, fx);
+            return self.repeated(arrival, txn, fx);
         }
         let arrival = match self.inquiries.join(key, arrival) {
             Ok(()) => return,
@@ -65,7 +64,7 @@ impl Engine {
             return self.inquire(arrival, known, Ask::Key(key), fx);
         }
         match self.forwarding(&arrival) {
-            Ok(forwarding) => self.forward(&arrival, key, forwarding, fx),
+            Ok(forwarding) => self.forward(arrival, key, forwarding, fx),
             Err((code, why)) => self.decline_unsent(&arrival, key, (code, why), fx),
         }
     }
@@ -75,7 +74,7 @@ impl Engine {
         if arrival.card == CardOf::Contradiction {
             return Err((ResponseCode::FORMAT, "elements 2 and 35 name no card, or two"));
         }
-        if arrival.elements.get(ElementNo::STAN).is_none() {
+        if !arrival.present().has(ElementNo::STAN) {
             return Err((ResponseCode::FORMAT, "it has no element 11"));
         }
         arrival.key.ok_or((
@@ -132,8 +131,8 @@ impl Engine {
             Some(Secret::Clear(pan)) => Some(pan),
             Some(Secret::Sealed(_)) | None => None,
         };
-        let code = arrival.elements.get(ElementNo::PROCESSING_CODE).unwrap_or_default();
-        let to = self.settings.routes.pick(pan.map(Pan::expose), arrival.mti().class(), code);
+        let code = arrival.get(ElementNo::PROCESSING_CODE).unwrap_or_default();
+        let to = self.settings.routes.pick(pan.map(Pan::expose), arrival.mti().class(), &code);
         let first = *to
             .first()
             .ok_or((ResponseCode::NO_ROUTE, "no route leads to an issuer of this card"))?;
@@ -153,37 +152,46 @@ impl Engine {
         ))
     }
 
-    fn forward(&mut self, arrival: &Arrival, key: Tag, forwarding: Forwarding, fx: &mut Effects) {
+    fn forward(
+        &mut self,
+        mut arrival: Box<Arrival>,
+        key: Tag,
+        forwarding: Forwarding,
+        fx: &mut Effects,
+    ) {
         let Forwarding { issuer, session, trace, body } = forwarding;
-        let sent = Arc::new(self.sent(arrival, key, (issuer, trace)));
+        let asker = arrival.link;
+        let sent = Arc::new(self.sent(&mut arrival, key, (issuer, trace)));
         let txn = TxnId(self.append(Record::Sent(sent), fx).0);
         let Some(link) = self.peers.link_mut(issuer) else { return };
         link.in_flight += 1;
         let (head, timeout_ms) = (link.settings.head, link.settings.timeout_ms);
-        if let Some(asker) = self.peers.link_mut(arrival.link) {
+        if let Some(asker) = self.peers.link_mut(asker) {
             asker.asking += 1;
         }
         let deadline = self.timers.set(self.now.mono.plus(timeout_ms), Timer::Deadline(txn));
-        let askers = vec![Asker::of(arrival, self)];
+        // It may wait for long: the piece of the stream that it came in is not to be held for it.
+        arrival.message.detach();
+        let askers = vec![arrival];
         self.waiting.insert(
             txn,
             Waiting { askers, issuer_session: session, deadline, sent_at: self.now.mono },
         );
         fx.actions.push(Action::Send { session, head, body, mark: Mark::Request(txn) });
-        fx.notes.push(Note::Forwarded { asker: arrival.link, issuer });
+        fx.notes.push(Note::Forwarded { asker, issuer });
     }
 
-    /// What is written down of an accepted message.
+    /// What is written down of an accepted message; it is taken out of what came in.
     pub(super) fn sent(
         &self,
-        arrival: &Arrival,
+        arrival: &mut Arrival,
         key: Tag,
         (issuer, trace): (LinkId, Trace),
     ) -> Sent {
-        let keeps = self
-            .peers
-            .settings(arrival.link)
-            .map_or(ElementSet::EMPTY, |link| link.dialect.keeps());
+        let card = match std::mem::replace(&mut arrival.card, CardOf::None) {
+            CardOf::One(card) => Some(card),
+            CardOf::None | CardOf::Contradiction => None,
+        };
         Sent {
             asker: arrival.link,
             key,
@@ -193,8 +201,8 @@ impl Engine {
             trace,
             date: self.today(),
             at: self.now.wall,
-            card: arrival.card.one().cloned(),
-            elements: arrival.elements.only(keeps.without(ElementNo::PAN)),
+            card,
+            elements: std::mem::take(&mut arrival.kept),
             completes: None,
         }
     }
@@ -219,7 +227,7 @@ impl Engine {
         if !planted::is(Bug::DeclineForgotten) {
             self.held.put(self.now.wall, key, arrival.content, code);
         }
-        self.decline(&Asker::of(arrival, self), code, fx);
+        self.decline(arrival, code, fx);
     }
 
     /// The issuer answers: in time, or after the end.
@@ -241,7 +249,7 @@ impl Engine {
                 "another session of the link carried its request, and answer_on is \"session\"";
             return self.unmatched(arrival, Some(trace), why, fx);
         }
-        let code = code_of(&arrival.elements);
+        let code = code_of(&arrival);
         let differs = standing.sent().and_then(|sent| first_difference(sent, &arrival, link));
         let verdict = match code {
             _ if differs.is_some() && !planted::is(Bug::MismatchAccepted) => Verdict::Mismatched,
@@ -250,14 +258,15 @@ impl Engine {
             Some(code) if link.dialect.approves(code) => Verdict::Approved,
             Some(_) => Verdict::Declined,
         };
-        let live = added(standing, &arrival);
-        let kept = live.only(link.dialect.keeps());
+        let live = Arc::new(added(standing, &arrival));
+        let keeps = link.dialect.keeps();
+        let all_kept = live.present().minus(keeps).is_empty();
+        let kept = if all_kept { Arc::clone(&live) } else { Arc::new(live.only(keeps)) };
         if verdict == Verdict::Mismatched {
             let element = differs.map_or(0, ElementNo::get);
             fx.notes.push(Note::Mismatched { issuer: arrival.link, element });
         }
-        let added = Arc::new(kept);
-        self.append(Record::Answered { txn, at: self.now.wall, verdict, added }, fx);
+        self.append(Record::Answered { txn, at: self.now.wall, verdict, added: kept }, fx);
         let Some(waiting) = self.no_longer_waiting(txn) else { return };
         let ms = self.now.mono.0.saturating_sub(waiting.sent_at.0);
         fx.notes.push(Note::Answered { issuer: arrival.link, verdict, code, ms });
@@ -273,7 +282,7 @@ impl Engine {
     ) {
         match verdict {
             Verdict::Approved => {
-                let tell = |asker: &&Asker| self.tell(asker, added, Mark::Approval(txn), fx);
+                let tell = |asker: &&Box<Arrival>| self.tell(asker, added, Mark::Approval(txn), fx);
                 let copies =
                     u32::try_from(waiting.askers.iter().filter(tell).count()).unwrap_or(u32::MAX);
                 if copies > 0 {
@@ -367,7 +376,7 @@ impl Engine {
     pub(super) fn late(&mut self, arrival: &Arrival, txn: TxnId, fx: &mut Effects) {
         let Some(standing) = self.log.standing(txn) else { return };
         let Some(link) = self.peers.settings(arrival.link) else { return };
-        let approved = code_of(&arrival.elements).is_none_or(|code| link.dialect.approves(code));
+        let approved = code_of(arrival).is_none_or(|code| link.dialect.approves(code));
         if is_the_answer_that_stands(standing, &added(standing, arrival).only(link.dialect.keeps()))
         {
             return;
@@ -404,40 +413,49 @@ fn translated(arrival: &Arrival, link: &LinkSettings, trace: Trace) -> Result<Ve
 }
 
 /// Element 39, if it can be read.
-pub(super) fn code_of(elements: &Elements) -> Option<ResponseCode> {
-    elements.get(ElementNo::RESPONSE_CODE).and_then(|code| ResponseCode::new(code).ok())
+pub(super) fn code_of(arrival: &Arrival) -> Option<ResponseCode> {
+    arrival.get(ElementNo::RESPONSE_CODE).and_then(|code| ResponseCode::new(&code).ok())
 }
 
 /// The first of PAN, processing code, amount and currency that the network repeats and this answer does not.
 fn first_difference(sent: &Sent, arrival: &Arrival, link: &LinkSettings) -> Option<ElementNo> {
     const COMPARED: ElementSet = ElementSet::of(&[3, 4, 49]);
     let echo = link.dialect.echo();
-    if echo.has(ElementNo::PAN) && sent.card.is_some() && arrival.present().has(ElementNo::PAN) {
-        let secret = |card: &Card| card.secret.clone();
-        if arrival.card.one().map(secret) != sent.card.as_ref().map(secret) {
-            return Some(ElementNo::PAN);
-        }
+    if let Some(card) = sent.card.as_ref().filter(|_| echo.has(ElementNo::PAN))
+        && arrival.get(ElementNo::PAN).is_some_and(|pan| !is_of(card, &pan))
+    {
+        return Some(ElementNo::PAN);
     }
-    let partial = code_of(&arrival.elements) == Some(ResponseCode::PARTIAL);
+    let partial = code_of(arrival) == Some(ResponseCode::PARTIAL);
     COMPARED.and(echo).and(sent.elements.present()).iter().find(|no| {
-        let (asked, answered) = (sent.elements.get(*no), arrival.elements.get(*no));
+        let (asked, answered) = (sent.elements.get(*no), arrival.get(*no));
+        let answered = answered.as_deref();
         // A partial approval is for less: digits of one length compare like their numbers.
         let lower = partial && *no == ElementNo::AMOUNT && answered.is_some() && answered <= asked;
         asked != answered && !lower
     })
 }
 
+/// Whether digits are those of a card. What waits for an answer has its card in clear.
+fn is_of(card: &Card, digits: &[u8]) -> bool {
+    match &card.secret {
+        Secret::Clear(pan) => pan.expose() == digits,
+        Secret::Sealed(_) => false,
+    }
+}
+
 /// What an answer adds to its request, or changes of it; never the pair, nor the card.
 fn added(standing: &Standing, arrival: &Arrival) -> Elements {
     const NEVER: ElementSet = ElementSet::of(&[2, 7, 11, 35, 36, 45, 52, 64, 128]);
     let Some(sent) = standing.sent() else { return Elements::default() };
-    let mut added = arrival.elements.differing(&sent.elements);
-    // What is never said is mostly absent, so that this costs nothing.
-    for no in added.present().and(NEVER).iter() {
-        added.remove(no);
-    }
-    if let Some(code) = arrival.elements.get(ElementNo::RESPONSE_CODE) {
-        added.set_if_absent(ElementNo::RESPONSE_CODE, code);
+    let mut added = Elements::with_capacity(64);
+    let mut asked = sent.elements.iter().peekable();
+    for (no, value) in arrival.message.iter(arrival.present().minus(NEVER)) {
+        while asked.next_if(|(other, _)| *other < no).is_some() {}
+        let same = asked.peek().is_some_and(|(other, was)| *other == no && **was == *value);
+        if !same || no == ElementNo::RESPONSE_CODE {
+            added.set(no, &value);
+        }
     }
     added
 }

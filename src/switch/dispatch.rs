@@ -1,15 +1,15 @@
 //! Which story a message belongs to, and what a frame that is no message gets.
 
-use crate::iso::{Class, ElementNo, Elements, Function, ResponseCode, Stan, Transmission};
+use crate::iso::{Class, ElementNo, Function, ResponseCode, Stan, Transmission};
 use crate::planted::{self, Bug};
 use crate::record::{LinkId, Record, Trace, TxnId};
 use crate::tranlog::{Ask, Asked};
 
+use super::authorize::code_of;
 use super::effect::{Effects, Note};
 use super::engine::Engine;
 use super::input::{Arrival, Unreadable};
 use super::inquiry::Known;
-use super::reply::Asker;
 
 /// The version of ISO 8583 that is switched, as the first digit of an MTI: 1987.
 const VERSION: u8 = 0;
@@ -85,7 +85,7 @@ impl Engine {
             fx.notes.push(Note::Unmatched { link, mti, trace: None, why });
             return;
         }
-        let trace = match self.trace_of(arrival.link, &arrival.elements) {
+        let trace = match self.trace_of(&arrival) {
             Ok(trace) => trace,
             Err(why) => return self.unmatched(arrival, None, why, fx),
         };
@@ -116,16 +116,16 @@ impl Engine {
     }
 
     /// Elements 7 and 11 of a response as the pair that we gave; or what is wrong with them, for people.
-    fn trace_of(&self, link: LinkId, elements: &Elements) -> Result<Trace, &'static str> {
-        let stan = elements.get(ElementNo::STAN).ok_or("it has no element 11")?;
-        let stan = Stan::from_ascii(stan).or(Err("its element 11 is no trace number"))?;
+    fn trace_of(&self, arrival: &Arrival) -> Result<Trace, &'static str> {
+        let link = arrival.link;
+        let stan = arrival.get(ElementNo::STAN).ok_or("it has no element 11")?;
+        let stan = Stan::from_ascii(&stan).or(Err("its element 11 is no trace number"))?;
         let timed =
             self.peers.settings(link).is_some_and(|link| link.dialect.echoes_transmission());
         let last = self.log.last_trace(link).transmission;
-        let transmission = match elements.get(ElementNo::TRANSMISSION) {
-            Some(text) if timed => {
-                Transmission::from_ascii(text, last).or(Err("its element 7 is no date and time"))?
-            }
+        let transmission = match arrival.get(ElementNo::TRANSMISSION) {
+            Some(text) if timed => Transmission::from_ascii(&text, last)
+                .or(Err("its element 7 is no date and time"))?,
             None if timed => {
                 return Err(
                     "it has no element 7; if this network does not echo it, take 7 out of the dialect's `echo`",
@@ -167,10 +167,7 @@ impl Engine {
     /// Whether a response moves money, or might: an approval of a request, or the acceptance of an advice.
     fn may_approve(&self, arrival: &Arrival) -> bool {
         let Some(link) = self.peers.settings(arrival.link) else { return false };
-        let code = arrival
-            .elements
-            .get(ElementNo::RESPONSE_CODE)
-            .and_then(|code| ResponseCode::new(code).ok());
+        let code = code_of(arrival);
         match (arrival.mti().class(), arrival.mti().function()) {
             (Class::Authorization | Class::Financial, Function::RequestResponse) => {
                 code.is_none_or(|code| link.dialect.approves(code))
@@ -190,8 +187,7 @@ impl Engine {
         fx.notes.push(Note::Unreadable { link });
         let Some(mti) = unreadable.mti.filter(|mti| !mti.is_response()) else { return };
         if matches!(mti.function(), Function::Request | Function::Advice) {
-            let asker = Asker::of_unreadable(unreadable, mti, link, self);
-            self.decline(&asker, ResponseCode::FORMAT, fx);
+            self.decline_unreadable(unreadable, (mti, link), ResponseCode::FORMAT, fx);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::iso::{BusinessDate, Mono, Now, Wall};
 use crate::record::{Lsn, Record, TxnId};
 use crate::seal::Keys;
-use crate::tranlog::{self, Tranlog};
+use crate::tranlog::{self, Spread, Tranlog};
 
 use super::authorize::Waiting;
 use super::cutover::Cutover;
@@ -30,9 +30,9 @@ pub struct Engine {
     pub(super) peers: Peers,
     pub(super) timers: Timers,
     /// Who waits for which answer. Never iterated.
-    pub(super) waiting: HashMap<TxnId, Waiting>,
+    pub(super) waiting: HashMap<TxnId, Waiting, Spread>,
     /// Approvals on their way to an asker: how many copies, none of them begun. Never iterated.
-    pub(super) untold: HashMap<TxnId, u32>,
+    pub(super) untold: HashMap<TxnId, u32, Spread>,
     pub(super) held: Held,
     pub(super) inquiries: Inquiries,
     pub(super) post: Post,
@@ -59,8 +59,8 @@ impl Engine {
             log,
             peers: Peers::new(settings.links.clone()),
             timers: Timers::default(),
-            waiting: HashMap::new(),
-            untold: HashMap::new(),
+            waiting: HashMap::default(),
+            untold: HashMap::default(),
             held: Held::new(settings.window_ms, settings.entries_max),
             inquiries: Inquiries::default(),
             post: Post::default(),

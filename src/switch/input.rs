@@ -1,10 +1,8 @@
 //! What the engine is asked to handle.
 
-use crate::codec::Message;
+use crate::codec::{Message, Plain};
 use crate::framing::Head;
-use crate::iso::{
-    BusinessDate, Class, ElementNo, ElementSet, Elements, MaskedPan, Mti, Pan, Track2,
-};
+use crate::iso::{BusinessDate, Class, ElementNo, ElementSet, Elements, Mti, Pan, Track2};
 use crate::record::{Card, LinkId, Lsn, Secret, Standing};
 use crate::seal::{Keys, Tag};
 
@@ -124,9 +122,9 @@ pub struct Arrival {
     pub head: Head,
     /// The message.
     pub message: Message,
-    /// All its elements, plain.
-    pub elements: Elements,
-    /// Its card.
+    /// Of a message that asks: its elements that may be kept, without element 2.
+    pub kept: Elements,
+    /// Of a message that asks: its card.
     pub card: CardOf,
     /// Keyed hash of who asked; none when no date says when.
     pub key: Option<Tag>,
@@ -148,9 +146,9 @@ pub enum CardOf {
 }
 
 impl Arrival {
-    /// Works out what can be worked out without the engine: plain elements, keys, hashes.
+    /// Works out what can be worked out without the engine: keys, hashes, and what is kept.
     ///
-    /// An answer is found by its pair, so nothing of it is hashed.
+    /// An answer is found by its pair, so nothing of it is hashed, and only what it adds is kept.
     pub fn new(
         session: SessionId,
         link: LinkId,
@@ -158,36 +156,45 @@ impl Arrival {
         message: Message,
         keys: &Keys,
     ) -> Self {
-        let elements = message.elements(message.present());
-        let class = message.mti().class();
-        if message.mti().is_response() {
-            let card = CardOf::read(&elements, |_| Tag::default());
-            let (key, content, original_key) = (None, Tag::default(), None);
-            return Self {
-                session,
-                link,
-                head,
-                message,
-                elements,
-                card,
-                key,
-                content,
-                original_key,
-            };
+        let mut arrival = Self {
+            session,
+            link,
+            head,
+            message,
+            kept: Elements::default(),
+            card: CardOf::None,
+            key: None,
+            content: Tag::default(),
+            original_key: None,
+        };
+        if !arrival.mti().is_response() {
+            arrival.identify(keys);
         }
-        let card = CardOf::read(&elements, |pan| keys.tag("card", &[pan.expose()]));
-        let content =
-            content_of(keys, &elements, card.one().map_or_else(Tag::default, |card| card.token));
-        let date = Self::date(&elements, elements.get(ElementNo::TRANSMISSION));
-        let at = |no| elements.get(no).unwrap_or_default();
-        let key = date.map(|date| {
-            let named = [at(ElementNo::STAN), at(ElementNo::ACQUIRER), &date];
-            Self::key(keys, link, class, &elements, named)
+        arrival
+    }
+
+    /// Who asks, and what.
+    fn identify(&mut self, keys: &Keys) {
+        let message = &self.message;
+        let keeps = message.dialect().keeps().without(ElementNo::PAN);
+        self.kept = message.elements(keeps);
+        self.card = CardOf::read(message, keys);
+        let card = self.card.one().map_or_else(Tag::default, |card| card.token);
+        self.content = content_of(keys, message, card);
+        self.key = Self::when(message, message.get(ElementNo::TRANSMISSION)).map(|when| {
+            let (stan, acquirer) = (message.get(ElementNo::STAN), message.get(ElementNo::ACQUIRER));
+            let class = message.mti().class();
+            let named = (plain(&stan), plain(&acquirer));
+            Self::key(keys, self.link, (class, message), named, &when)
         });
-        let original_key = elements
+        self.original_key = message
             .get(ElementNo::ORIGINAL)
-            .and_then(|original| Self::key_of_original(keys, link, &elements, original));
-        Self { session, link, head, message, elements, card, key, content, original_key }
+            .and_then(|original| Self::key_of_original(keys, self.link, message, &original));
+    }
+
+    /// An element's plain value.
+    pub fn get(&self, no: ElementNo) -> Option<Plain<'_>> {
+        self.message.get(no)
     }
 
     /// Its MTI.
@@ -197,14 +204,14 @@ impl Arrival {
 
     /// Which elements it has.
     pub fn present(&self) -> ElementSet {
-        self.elements.present()
+        self.message.present()
     }
 
     /// The key that element 90 names: MTI 4, STAN 6, element 7 10, acquirer 11, forwarder 11 (ISO 8583:1987).
     fn key_of_original(
         keys: &Keys,
         link: LinkId,
-        elements: &Elements,
+        message: &Message,
         original: &[u8],
     ) -> Option<Tag> {
         let class = Mti::from_ascii(original.get(..4)?).ok()?.class();
@@ -213,7 +220,8 @@ impl Arrival {
             original.get(10..20).filter(|digits| digits.iter().any(|digit| *digit != b'0'));
         let acquirer = original.get(20..31)?;
         // The field is zero-filled on the left; the message's own element 32 says how many digits are meant.
-        let own = elements.get(ElementNo::ACQUIRER).unwrap_or_default();
+        let own = message.get(ElementNo::ACQUIRER);
+        let own = plain(&own);
         let same = own.len() <= 11
             && acquirer.ends_with(own)
             && acquirer.iter().take(11 - own.len()).all(|digit| *digit == b'0');
@@ -222,67 +230,87 @@ impl Arrival {
             .position(|digit| *digit != b'0')
             .and_then(|first| acquirer.get(first..));
         let acquirer = if same { own } else { trimmed.unwrap_or_default() };
-        let date = Self::date(elements, transmission)?;
-        Some(Self::key(keys, link, class, elements, [stan, acquirer, &date]))
+        let when = Self::when(message, transmission.map(Plain::from))?;
+        Some(Self::key(keys, link, (class, message), (stan, acquirer), &when))
     }
 
     /// Element 7, or else 12 and 13 together: when the asker says that it asked.
-    fn date(elements: &Elements, transmission: Option<&[u8]>) -> Option<Vec<u8>> {
-        let local = || {
-            let (time, date) =
-                (elements.get(ElementNo::LOCAL_TIME)?, elements.get(ElementNo::LOCAL_DATE)?);
-            Some([time, date].concat())
-        };
-        transmission.map(<[u8]>::to_vec).or_else(local)
+    fn when<'a>(message: &'a Message, transmission: Option<Plain<'a>>) -> Option<When<'a>> {
+        if let Some(transmission) = transmission {
+            return Some([transmission, Plain::default()]);
+        }
+        Some([message.get(ElementNo::LOCAL_TIME)?, message.get(ElementNo::LOCAL_DATE)?])
     }
 
-    fn key(keys: &Keys, link: LinkId, class: Class, elements: &Elements, named: [&[u8]; 3]) -> Tag {
-        let at = |no| elements.get(no).unwrap_or_default();
-        let [stan, acquirer, date] = named;
+    fn key(
+        keys: &Keys,
+        link: LinkId,
+        (class, message): (Class, &Message),
+        (stan, acquirer): (&[u8], &[u8]),
+        [first, then]: &When<'_>,
+    ) -> Tag {
+        let (terminal, merchant) =
+            (message.get(ElementNo::TERMINAL), message.get(ElementNo::MERCHANT));
         keys.tag(
             "asker",
             &[
                 &link.0.to_be_bytes()[..],
                 &[class.digit()],
                 stan,
-                at(ElementNo::TERMINAL),
-                at(ElementNo::MERCHANT),
+                plain(&terminal),
+                plain(&merchant),
                 acquirer,
-                date,
+                first,
+                then,
             ],
         )
     }
 }
 
+/// When an asker says that it asked: element 7 and nothing, or 12 and 13.
+type When<'a> = [Plain<'a>; 2];
+
+/// A value, or nothing where it is absent.
+fn plain<'a>(value: &'a Option<Plain<'_>>) -> &'a [u8] {
+    value.as_deref().unwrap_or_default()
+}
+
 /// Keyed hash of PAN, 3, 4, 49, 41 and 42.
-fn content_of(keys: &Keys, elements: &Elements, card: Tag) -> Tag {
-    let at = |no| elements.get(no).unwrap_or_default();
+fn content_of(keys: &Keys, message: &Message, card: Tag) -> Tag {
+    const SAID: [ElementNo; 5] = [
+        ElementNo::PROCESSING_CODE,
+        ElementNo::AMOUNT,
+        ElementNo::CURRENCY,
+        ElementNo::TERMINAL,
+        ElementNo::MERCHANT,
+    ];
+    let [code, amount, currency, terminal, merchant] = SAID.map(|no| message.get(no));
     keys.tag(
         "content",
         &[
             &card.0.to_be_bytes()[..],
-            at(ElementNo::PROCESSING_CODE),
-            at(ElementNo::AMOUNT),
-            at(ElementNo::CURRENCY),
-            at(ElementNo::TERMINAL),
-            at(ElementNo::MERCHANT),
+            plain(&code),
+            plain(&amount),
+            plain(&currency),
+            plain(&terminal),
+            plain(&merchant),
         ],
     )
 }
 
 impl CardOf {
-    fn read(elements: &Elements, token: impl Fn(&Pan) -> Tag) -> Self {
-        let of_track = elements
+    fn read(message: &Message, keys: &Keys) -> Self {
+        let of_track = message
             .get(ElementNo::TRACK2)
-            .map(|track| Track2::new(track).and_then(|track| track.pan()));
-        let pan = match (elements.get(ElementNo::PAN).map(Pan::new), of_track) {
+            .map(|track| Track2::new(&track).and_then(|track| track.pan()));
+        let named = message.get(ElementNo::PAN).map(|pan| Pan::new(&pan));
+        let pan = match (named, of_track) {
             (None, None) => return Self::None,
             (Some(Ok(pan)), None) | (None, Some(Ok(pan))) => pan,
             (Some(Ok(pan)), Some(Ok(of_track))) if pan == of_track => pan,
             (Some(_), _) | (_, Some(_)) => return Self::Contradiction,
         };
-        let token = token(&pan);
-        let masked: MaskedPan = pan.masked();
+        let (masked, token) = (pan.masked(), keys.tag("card", &[pan.expose()]));
         Self::One(Card { masked, token, secret: Secret::Clear(pan) })
     }
 

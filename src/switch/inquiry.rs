@@ -6,7 +6,7 @@ use crate::iso::{Class, Function, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{Lsn, Record, Standing, TxnId};
 use crate::seal::Tag;
-use crate::tranlog::{Ask, Asked};
+use crate::tranlog::{Ask, Asked, Spread};
 
 use super::effect::{Action, Effects, Note, Question, QuestionId};
 use super::engine::Engine;
@@ -40,7 +40,7 @@ struct Inquiry {
 pub(super) struct Inquiries {
     open: BTreeMap<QuestionId, Inquiry>,
     /// Never iterated.
-    by_key: HashMap<Tag, QuestionId>,
+    by_key: HashMap<Tag, QuestionId, Spread>,
     asked: u64,
     waiting: usize,
     /// What left memory while a question was open: an older answer is not believed.

@@ -9,7 +9,6 @@ use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
 use super::input::{Arrival, SessionId};
 use super::peers::NetworkAsked;
-use super::reply::Asker;
 use super::settings::SignOn;
 use super::timers::Timer;
 
@@ -50,10 +49,10 @@ impl Engine {
     pub(super) fn network_asked(&mut self, arrival: &Arrival, fx: &mut Effects) {
         let (session, link) = (arrival.session, arrival.link);
         fx.notes.push(Note::Network { link, class: arrival.mti().class() });
-        let Some(code) = arrival.elements.get(ElementNo::NETWORK_CODE) else {
+        let Some(code) = arrival.get(ElementNo::NETWORK_CODE) else {
             return self.refuse(arrival, ResponseCode::FORMAT, "it has no element 70", fx);
         };
-        let code: [u8; 3] = code.try_into().unwrap_or_default();
+        let code: [u8; 3] = (*code).try_into().unwrap_or_default();
         match code {
             SIGN_ON | SIGN_OFF | ECHO => {}
             _ => {
@@ -69,11 +68,11 @@ impl Engine {
         added.set(ElementNo::RESPONSE_CODE, ResponseCode::APPROVED.as_bytes());
         // An 0810 repeats 7, 11 and 70, whatever else the network repeats.
         for no in [ElementNo::TRANSMISSION, ElementNo::STAN, ElementNo::NETWORK_CODE] {
-            if let Some(value) = arrival.elements.get(no) {
-                added.set(no, value);
+            if let Some(value) = arrival.get(no) {
+                added.set(no, &value);
             }
         }
-        self.tell(&Asker::of(arrival, self), &added, Mark::Plain, fx);
+        self.tell(arrival, &added, Mark::Plain, fx);
         match code {
             SIGN_ON => self.ready(session, link, fx),
             SIGN_OFF if self.peers.set_ready(session, false) => {
@@ -86,8 +85,7 @@ impl Engine {
     /// The peer answers a network management message of ours.
     pub(super) fn network_answered(&mut self, arrival: &Arrival, fx: &mut Effects) {
         let (session, link) = (arrival.session, arrival.link);
-        let stan =
-            arrival.elements.get(ElementNo::STAN).and_then(|stan| Stan::from_ascii(stan).ok());
+        let stan = arrival.get(ElementNo::STAN).and_then(|stan| Stan::from_ascii(&stan).ok());
         let Some(state) = self.peers.session_mut(session) else { return };
         let asked = state.asked.filter(|asked| Some(asked.stan) == stan.map(Stan::get));
         let Some(asked) = asked else {
@@ -98,7 +96,7 @@ impl Engine {
         };
         state.asked = None;
         state.missed = 0;
-        let accepted = code_of(&arrival.elements) == Some(ResponseCode::APPROVED);
+        let accepted = code_of(arrival) == Some(ResponseCode::APPROVED);
         if asked.code == SIGN_ON && accepted {
             self.ready(session, link, fx);
         }

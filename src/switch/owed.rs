@@ -247,7 +247,7 @@ impl Engine {
     ) {
         let Some(standing) = self.log.standing(txn) else { return };
         let Some(link) = self.peers.settings(arrival.link) else { return };
-        let code = code_of(&arrival.elements);
+        let code = code_of(arrival);
         let open = standing.open_debt(owing).map(|debt| debt.trace);
         // A network without element 7 brings back the number only.
         let is_open = open.is_some_and(|open| open == trace || !link.dialect.echoes_transmission());

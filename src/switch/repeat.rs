@@ -1,22 +1,24 @@
 //! A copy of a message hears its outcome as it stands, whether or not it says that it is a repeat.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
-use crate::iso::{Class, ElementNo, Elements, Function, Mti, ResponseCode, Wall};
+use crate::iso::{Class, Function, ResponseCode, Wall};
 use crate::planted::{self, Bug};
 use crate::record::{Opening, Outcome, TxnId, Verdict};
 use crate::seal::Tag;
+use crate::tranlog::Spread;
 
 use super::effect::{Effects, Mark, Note};
 use super::engine::Engine;
 use super::input::Arrival;
-use super::reply::Asker;
+use super::reply::code_alone;
 use super::settings::Duplicate;
 
 /// Declines of what was never forwarded. They are not journaled, so they live here for a window.
 #[derive(Debug)]
 pub(super) struct Held {
-    by_key: HashMap<Tag, (Tag, ResponseCode)>,
+    by_key: HashMap<Tag, (Tag, ResponseCode), Spread>,
     order: VecDeque<(Wall, Tag)>,
     window_ms: u64,
     entries_max: usize,
@@ -24,7 +26,7 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn new(window_ms: u64, entries_max: usize) -> Self {
-        Self { by_key: HashMap::new(), order: VecDeque::new(), window_ms, entries_max }
+        Self { by_key: HashMap::default(), order: VecDeque::new(), window_ms, entries_max }
     }
 
     pub(super) fn put(&mut self, wall: Wall, key: Tag, content: Tag, code: ResponseCode) {
@@ -52,7 +54,7 @@ const ASKERS_MAX: usize = 8;
 
 impl Engine {
     /// A copy of a message in memory.
-    pub(super) fn repeated(&mut self, arrival: &Arrival, txn: TxnId, fx: &mut Effects) {
+    pub(super) fn repeated(&mut self, arrival: Box<Arrival>, txn: TxnId, fx: &mut Effects) {
         let Some(standing) = self.log.standing(txn) else { return };
         let forestalled = matches!(&standing.opening, Opening::Reversal(undo) if Some(undo.original_key) == arrival.key);
         let content = match &standing.opening {
@@ -63,7 +65,7 @@ impl Engine {
         };
         if content != arrival.content && !planted::is(Bug::ContentIgnored) {
             fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
-            return self.decline(&Asker::of(arrival, self), ResponseCode::DUPLICATE, fx);
+            return self.decline(&arrival, ResponseCode::DUPLICATE, fx);
         }
         if !forestalled
             && !arrival.mti().is_repeat()
@@ -74,18 +76,17 @@ impl Engine {
                 code: ResponseCode::DUPLICATE,
                 why: "a copy without a repeat digit, and duplicate is \"94\"",
             });
-            return self.decline(&Asker::of(arrival, self), ResponseCode::DUPLICATE, fx);
+            return self.decline(&arrival, ResponseCode::DUPLICATE, fx);
         }
         if standing.outcome == Outcome::InFlight {
             return self.join(arrival, txn, fx);
         }
         fx.notes.push(Note::Replayed { asker: arrival.link });
-        self.answer_again(&Asker::of(arrival, self), arrival.mti(), txn, fx);
+        self.answer_again(&arrival, txn, fx);
     }
 
     /// Waits for the one answer, with whoever waits already.
-    fn join(&mut self, arrival: &Arrival, txn: TxnId, fx: &mut Effects) {
-        let asker = Asker::of(arrival, self);
+    fn join(&mut self, mut asker: Box<Arrival>, txn: TxnId, fx: &mut Effects) {
         let Some(waiting) = self.waiting.get_mut(&txn) else { return };
         if waiting.askers.len() >= ASKERS_MAX {
             // A decline now and an approval later would be two different words for one request.
@@ -93,16 +94,14 @@ impl Engine {
             waiting.askers.remove(0);
         }
         fx.notes.push(Note::Joined { asker: asker.link });
+        asker.message.detach();
         waiting.askers.push(asker);
     }
 
-    fn answer_again(&mut self, asker: &Asker, mti: Mti, txn: TxnId, fx: &mut Effects) {
+    fn answer_again(&mut self, asker: &Arrival, txn: TxnId, fx: &mut Effects) {
+        let mti = asker.mti();
         let Some(standing) = self.log.standing(txn) else { return };
-        let code = |code: ResponseCode| {
-            let mut added = Elements::default();
-            added.set(ElementNo::RESPONSE_CODE, code.as_bytes());
-            added
-        };
+        let code = |code| Arc::new(code_alone(code));
         let replay_reversed = planted::is(Bug::ReplayAfterReversal);
         let added = match (&standing.opening, &standing.outcome) {
             (Opening::Reversal(undo), _) if mti.class() == Class::Reversal => code(undo.code),
@@ -114,7 +113,7 @@ impl Engine {
             (Opening::Request(_), Outcome::Answered { verdict: Verdict::Approved, added, .. })
                 if standing.reversal.is_none() || replay_reversed =>
             {
-                let added = Elements::clone(added);
+                let added = Arc::clone(added);
                 if self.tell(asker, &added, Mark::Approval(txn), fx)
                     && let Some(copies) = self.untold.get_mut(&txn)
                 {
@@ -123,7 +122,7 @@ impl Engine {
                 return;
             }
             (Opening::Request(_), Outcome::Answered { verdict: Verdict::Declined, added, .. }) => {
-                Elements::clone(added)
+                Arc::clone(added)
             }
             (Opening::Request(_), Outcome::Answered { verdict: Verdict::Mismatched, .. }) => {
                 code(ResponseCode::MALFUNCTION)
@@ -144,9 +143,9 @@ impl Engine {
     ) {
         if same {
             fx.notes.push(Note::Replayed { asker: arrival.link });
-            return self.decline(&Asker::of(arrival, self), code, fx);
+            return self.decline(arrival, code, fx);
         }
         fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
-        self.decline(&Asker::of(arrival, self), ResponseCode::DUPLICATE, fx);
+        self.decline(arrival, ResponseCode::DUPLICATE, fx);
     }
 }

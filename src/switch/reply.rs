@@ -1,71 +1,36 @@
 //! What an asker hears: its own echoes, head and trace, and what the outcome adds.
 
-use crate::codec::Draft;
+use crate::codec::{Draft, Message};
 use crate::dialect::Dialect;
-use crate::framing::Head;
-use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode};
+use crate::iso::{ElementNo, Elements, Mti, ResponseCode};
 use crate::record::LinkId;
 
 use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
-use super::input::{Arrival, SessionId, Unreadable};
-
-/// Somebody who waits for an answer, and what that answer repeats of the question.
-#[derive(Debug)]
-pub(super) struct Asker {
-    pub(super) session: SessionId,
-    pub(super) link: LinkId,
-    head: Head,
-    mti: Mti,
-    echo: Elements,
-}
-
-impl Asker {
-    pub(super) fn of(arrival: &Arrival, engine: &Engine) -> Self {
-        Self {
-            session: arrival.session,
-            link: arrival.link,
-            head: arrival.head,
-            mti: arrival.mti(),
-            echo: engine.echo_of(arrival.link, &arrival.elements),
-        }
-    }
-
-    pub(super) fn of_unreadable(
-        frame: &Unreadable,
-        mti: Mti,
-        link: LinkId,
-        engine: &Engine,
-    ) -> Self {
-        let echo = engine.echo_of(link, &frame.salvaged);
-        Self { session: frame.session, link, head: frame.head, mti, echo }
-    }
-}
+use super::input::{Arrival, Unreadable};
 
 impl Engine {
     /// Refuses what can never be accepted, and says why.
     pub(super) fn refuse(
         &self,
-        arrival: &Arrival,
+        asker: &Arrival,
         code: ResponseCode,
         why: &'static str,
         fx: &mut Effects,
     ) {
-        fx.notes.push(Note::Refused { asker: arrival.link, why });
-        self.decline(&Asker::of(arrival, self), code, fx);
+        fx.notes.push(Note::Refused { asker: asker.link, why });
+        self.decline(asker, code, fx);
     }
 
     /// Answers with a code of our own.
-    pub(super) fn decline(&self, asker: &Asker, code: ResponseCode, fx: &mut Effects) {
-        let mut added = Elements::default();
-        added.set(ElementNo::RESPONSE_CODE, code.as_bytes());
-        self.tell(asker, &added, Mark::Plain, fx);
+    pub(super) fn decline(&self, asker: &Arrival, code: ResponseCode, fx: &mut Effects) {
+        self.tell(asker, &code_alone(code), Mark::Plain, fx);
     }
 
-    /// Answers with what an outcome adds. Says whether the asker has a living session.
+    /// Answers with what an outcome adds to the echoes of the question. Says whether the asker has a living session.
     pub(super) fn tell(
         &self,
-        asker: &Asker,
+        asker: &Arrival,
         added: &Elements,
         mark: Mark,
         fx: &mut Effects,
@@ -74,8 +39,8 @@ impl Engine {
             return false;
         }
         let Some(link) = self.peers.settings(asker.link) else { return false };
-        let Some(mti) = asker.mti.response() else { return false };
-        let body = encode_what_fits(&link.dialect, mti, &asker.echo.overlaid(added));
+        let Some(mti) = asker.mti().response() else { return false };
+        let body = answer(&link.dialect, mti, &asker.message, added);
         fx.actions.push(Action::Send {
             session: asker.session,
             head: asker.head.reply(),
@@ -85,10 +50,42 @@ impl Engine {
         true
     }
 
-    fn echo_of(&self, link: LinkId, elements: &Elements) -> Elements {
-        let echo = self.peers.settings(link).map_or(ElementSet::EMPTY, |link| link.dialect.echo());
-        elements.only(echo)
+    /// Answers a request of which only the beginning can be read.
+    pub(super) fn decline_unreadable(
+        &self,
+        frame: &Unreadable,
+        (mti, link): (Mti, LinkId),
+        code: ResponseCode,
+        fx: &mut Effects,
+    ) {
+        let Some(link) = self.peers.settings(link) else { return };
+        let Some(mti) = mti.response().filter(|_| self.peers.lives(frame.session)) else { return };
+        let elements = frame.salvaged.only(link.dialect.echo()).overlaid(&code_alone(code));
+        fx.actions.push(Action::Send {
+            session: frame.session,
+            head: frame.head.reply(),
+            body: encode_what_fits(&link.dialect, mti, &elements),
+            mark: Mark::Plain,
+        });
     }
+}
+
+/// What is added by a code of our own.
+pub(super) fn code_alone(code: ResponseCode) -> Elements {
+    let mut added = Elements::default();
+    added.set(ElementNo::RESPONSE_CODE, code.as_bytes());
+    added
+}
+
+/// An answer: echoes as they lie in the question, and over them what is added.
+fn answer(dialect: &Dialect, mti: Mti, question: &Message, added: &Elements) -> Vec<u8> {
+    let mut body = Vec::with_capacity(question.body().len() + 64);
+    let draft = Draft { mti, own: added, copied: Some((question, dialect.echo())) };
+    if draft.encode(dialect, &mut body).is_err() {
+        let elements = question.elements(dialect.echo()).overlaid(added);
+        return encode_what_fits(dialect, mti, &elements);
+    }
+    body
 }
 
 /// Encodes what the dialect can say, and leaves out what it cannot: for messages that must go out.

@@ -13,7 +13,6 @@ use super::effect::{Effects, Note};
 use super::engine::Engine;
 use super::input::Arrival;
 use super::inquiry::Known;
-use super::reply::Asker;
 
 impl Engine {
     /// A reversal: of a transaction in memory, of one to be looked up, or of one never seen.
@@ -23,7 +22,7 @@ impl Engine {
             Err((code, why)) => return self.refuse(&arrival, code, why, fx),
         };
         if let Some(txn) = self.log.by_key(key) {
-            return self.repeated(&arrival, txn, fx);
+            return self.repeated(arrival, txn, fx);
         }
         let arrival = match self
             .inquiries
@@ -49,7 +48,7 @@ impl Engine {
             ResponseCode::FORMAT,
             "element 90 does not say what it reverses: MTI, element 11 and element 7 of the original",
         ))?;
-        let partial = arrival.elements.get(ElementNo::of(95)).is_some_and(|amounts| {
+        let partial = arrival.get(ElementNo::of(95)).is_some_and(|amounts| {
             amounts.iter().take(12).any(|digit| (b'1'..=b'9').contains(digit))
         });
         if partial {
@@ -68,11 +67,11 @@ impl Engine {
             // Somebody reversed the unseen original before: it is done, and stays so.
             let Opening::Reversal(undo) = &standing.opening else { return };
             let code = undo.code;
-            return self.decline(&Asker::of(arrival, self), code, fx);
+            return self.decline(arrival, code, fx);
         };
         if !speaks_of(arrival, sent) {
             fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
-            return self.decline(&Asker::of(arrival, self), ResponseCode::DUPLICATE, fx);
+            return self.decline(arrival, ResponseCode::DUPLICATE, fx);
         }
         let in_flight = standing.outcome == Outcome::InFlight;
         let owes = standing.stands_approved();
@@ -85,7 +84,7 @@ impl Engine {
             self.untold.remove(&original);
             self.owe(original, Reason::Asked, fx);
         }
-        self.decline(&Asker::of(arrival, self), ResponseCode::APPROVED, fx);
+        self.decline(arrival, ResponseCode::APPROVED, fx);
     }
 
     /// Reverses what was never seen: if it comes, it is declined for ever.
@@ -94,7 +93,7 @@ impl Engine {
         if !planted::is(Bug::ReversalForgotten) {
             self.undone(arrival, keys, (None, ResponseCode::NOT_FOUND), fx);
         }
-        self.decline(&Asker::of(arrival, self), ResponseCode::NOT_FOUND, fx);
+        self.decline(arrival, ResponseCode::NOT_FOUND, fx);
     }
 
     fn undone(
@@ -139,8 +138,8 @@ fn speaks_of(arrival: &Arrival, sent: &Sent) -> bool {
         (Some(named), Some(card)) => named.token == card.token,
         _ => true,
     };
-    let same = |no| match (arrival.elements.get(no), sent.elements.get(no)) {
-        (Some(named), Some(original)) => named == original,
+    let same = |no| match (arrival.get(no), sent.elements.get(no)) {
+        (Some(named), Some(original)) => *named == *original,
         _ => true,
     };
     same_card && same(ElementNo::AMOUNT) && same(ElementNo::CURRENCY)

@@ -2,6 +2,7 @@
 #![deny(clippy::wildcard_enum_match_arm, reason = "a new record must be thought about here")]
 
 mod fold;
+mod shelf;
 mod spread;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -14,7 +15,8 @@ use crate::record::{
 use crate::seal::Tag;
 
 pub use fold::{fold, opened};
-use spread::Spread;
+use shelf::Shelf;
+pub use spread::{Fold, Spread};
 
 /// What the books can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,7 +58,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Tranlog {
     settings: Settings,
-    entries: HashMap<TxnId, Entry, Spread>,
+    entries: Shelf<Entry>,
     /// The duplicate window.
     keys: HashMap<Tag, TxnId, Spread>,
     traces: HashMap<(LinkId, u8, Trace), (TxnId, Asked), Spread>,
@@ -88,7 +90,7 @@ impl Tranlog {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            entries: HashMap::default(),
+            entries: Shelf::new(),
             keys: HashMap::default(),
             traces: HashMap::default(),
             order: VecDeque::new(),
@@ -206,12 +208,12 @@ impl Tranlog {
 
     /// How a transaction stands, if it is in memory.
     pub fn standing(&self, txn: TxnId) -> Option<&Standing> {
-        self.entries.get(&txn).map(|entry| &entry.standing)
+        self.entries.get(txn).map(|entry| &entry.standing)
     }
 
     /// Whether recovery would not know this transaction unless it is restored before its next record.
     pub fn must_restore(&self, txn: TxnId) -> bool {
-        self.entries.get(&txn).is_some_and(|entry| entry.anchor < self.carry_began)
+        self.entries.get(txn).is_some_and(|entry| entry.anchor < self.carry_began)
     }
 
     /// The transaction that an asker's key names, if the window has it.
@@ -238,15 +240,16 @@ impl Tranlog {
         }
         let mut trace =
             Trace { transmission: last.transmission.max(wall.transmission()), stan: last.stan };
-        let tries = if self.settings.untimed.contains(&link) { self.traces.len() + 1 } else { 1 };
-        for _ in 0..tries {
+        // With element 7 a pair that is later than the last one was never given.
+        let timed = !self.settings.untimed.contains(&link);
+        for _ in 0..=self.traces.len() {
             if trace.stan.get() == Stan::MAX {
                 trace.transmission.0 = trace.transmission.0.max(last.transmission.0 + 1);
                 trace.stan = Stan::new(1).ok()?;
             } else {
                 trace.stan = Stan::new(trace.stan.get() + 1).ok()?;
             }
-            if self.by_trace(link, class, trace).is_none() {
+            if timed || self.by_trace(link, class, trace).is_none() {
                 return Some(trace);
             }
         }
@@ -308,7 +311,7 @@ impl Tranlog {
 
     /// Whether nothing is in memory.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.len() == 0
     }
 
     /// How many requests of a day are in flight.
@@ -353,7 +356,7 @@ impl Tranlog {
 
     fn admit(&mut self, standing: Standing) {
         let id = standing.id;
-        if let Some(entry) = self.entries.get_mut(&id) {
+        if let Some(entry) = self.entries.get_mut(id) {
             // A carry, or a restoring, of what memory knows: recovery may begin later from now on.
             assert!(
                 entry.standing == standing,
@@ -380,26 +383,24 @@ impl Tranlog {
             }
         }
         self.order.push_back((self.last_at, id));
+        let (now, about) = (standing.marks(), standing.about());
         self.entries.insert(id, Entry { standing, anchor: self.tail });
-        self.index(id, None);
+        self.index(id, about, (Marks::default(), now));
     }
 
     fn change(&mut self, txn: TxnId, record: &Record) {
-        let Some(entry) = self.entries.get_mut(&txn) else { return };
+        let Some(entry) = self.entries.get_mut(txn) else { return };
         let before = entry.standing.marks();
         fold(&mut entry.standing, self.tail, record);
+        let (now, about) = (entry.standing.marks(), entry.standing.about());
         if let Some(at) = at(record) {
             self.seen(at);
         }
-        self.index(txn, Some(before));
+        self.index(txn, about, (before, now));
     }
 
     /// Brings the indexes up to a changed standing.
-    fn index(&mut self, txn: TxnId, before: Option<Marks>) {
-        let Some(entry) = self.entries.get(&txn) else { return };
-        let now = entry.standing.marks();
-        let about = entry.standing.sent().map(|sent| (sent.issuer, sent.mti.class(), sent.date));
-        let was = before.unwrap_or_default();
+    fn index(&mut self, txn: TxnId, about: Option<About>, (was, now): (Marks, Marks)) {
         if was.open != now.open {
             if now.open {
                 self.open.insert(txn);
@@ -407,7 +408,7 @@ impl Tranlog {
                 self.open.remove(&txn);
             }
         }
-        let Some((issuer, class, date)) = about else { return };
+        let Some(About { issuer, class, date }) = about else { return };
         if was.in_flight != now.in_flight {
             let count = self.in_flight.entry(date).or_default();
             *count = if now.in_flight { *count + 1 } else { count.saturating_sub(1) };
@@ -429,7 +430,9 @@ impl Tranlog {
             if let Some(new) = new {
                 let key = self.trace_key(issuer, class, new);
                 self.traces.insert(key, (txn, owing.map_or(Asked::Request, Asked::Owed)));
-                self.unresolved.remove(&key);
+                if !self.unresolved.is_empty() {
+                    self.unresolved.remove(&key);
+                }
                 self.issued(issuer, new);
             }
         }
@@ -458,7 +461,7 @@ impl Tranlog {
     }
 
     fn evict(&mut self, txn: TxnId) {
-        let Some(entry) = self.entries.remove(&txn) else { return };
+        let Some(entry) = self.entries.remove(txn) else { return };
         let standing = entry.standing;
         match &standing.opening {
             Opening::Request(sent) | Opening::Advice(sent) => {
@@ -520,7 +523,20 @@ struct Marks {
     reversal: Option<Trace>,
 }
 
+/// What the indexes need of a message that was accepted.
+#[derive(Clone, Copy)]
+struct About {
+    issuer: LinkId,
+    class: Class,
+    date: BusinessDate,
+}
+
 impl Standing {
+    fn about(&self) -> Option<About> {
+        let sent = self.sent()?;
+        Some(About { issuer: sent.issuer, class: sent.mti.class(), date: sent.date })
+    }
+
     fn marks(&self) -> Marks {
         Marks {
             open: self.is_open(),
