@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::codec::Draft;
-use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, Mono, Pan, ResponseCode};
+use crate::iso::{
+    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, Pan, ResponseCode,
+};
 use crate::planted::{self, Bug};
 use crate::record::{
     Card, LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
@@ -26,6 +28,8 @@ use super::timers::{Timer, TimerId};
 pub(super) struct Waiting {
     pub(super) askers: Vec<Asker>,
     pub(super) issuer_session: SessionId,
+    /// The request names its card in element 2, so that its answer has to repeat it.
+    names_card: bool,
     deadline: TimerId,
     sent_at: Mono,
 }
@@ -165,10 +169,10 @@ impl Engine {
         }
         let deadline = self.timers.set(self.now.mono.plus(timeout_ms), Timer::Deadline(txn));
         let askers = vec![Asker::of(arrival, self)];
-        self.waiting.insert(
-            txn,
-            Waiting { askers, issuer_session: session, deadline, sent_at: self.now.mono },
-        );
+        let names_card = arrival.present().has(ElementNo::PAN);
+        let sent_at = self.now.mono;
+        let waiting = Waiting { askers, issuer_session: session, names_card, deadline, sent_at };
+        self.waiting.insert(txn, waiting);
         fx.actions.push(Action::Send { session, head, body, mark: Mark::Request(txn) });
         fx.notes.push(Note::Forwarded { asker: arrival.link, issuer });
     }
@@ -216,7 +220,7 @@ impl Engine {
             fx.notes.push(Note::Overload { asker: arrival.link });
         }
         fx.notes.push(Note::Declined { asker: arrival.link, code, why });
-        if !planted::is(Bug::DeclineForgotten) {
+        if holds(arrival.mti(), code) && !planted::is(Bug::DeclineForgotten) {
             self.held.put(self.now.wall, key, arrival.content, code);
         }
         self.decline(&Asker::of(arrival, self), code, fx);
@@ -242,7 +246,9 @@ impl Engine {
             return self.unmatched(arrival, Some(trace), why, fx);
         }
         let code = code_of(&arrival.elements);
-        let differs = standing.sent().and_then(|sent| first_difference(sent, &arrival, link));
+        let names_card = self.waiting.get(&txn).is_some_and(|waiting| waiting.names_card);
+        let differs =
+            standing.sent().and_then(|sent| first_difference(sent, names_card, &arrival, link));
         let verdict = match code {
             _ if differs.is_some() && !planted::is(Bug::MismatchAccepted) => Verdict::Mismatched,
             None if planted::is(Bug::UnknownCodeIsDecline) => Verdict::Declined,
@@ -280,6 +286,10 @@ impl Engine {
                     self.untold.insert(txn, copies);
                 } else {
                     self.reached_nobody(txn, fx);
+                    // Whoever lives and could not be told hears what every copy hears from now on.
+                    if waiting.askers.iter().any(|asker| self.peers.lives(asker.session)) {
+                        self.decline_all(waiting, self.settings.timeout_code, fx);
+                    }
                 }
             }
             Verdict::Declined => {
@@ -400,7 +410,23 @@ fn translated(arrival: &Arrival, link: &LinkSettings, trace: Trace) -> Result<Ve
     draft
         .encode(&link.dialect, &mut body)
         .or(Err((ResponseCode::FORMAT, "its issuer's dialect cannot say one of its elements")))?;
+    if !link.frames(link.head, &body) {
+        return Err(TOO_LONG);
+    }
     Ok(body)
+}
+
+/// What could be accepted, and never sent.
+pub(super) const TOO_LONG: Refusal = (
+    ResponseCode::FORMAT,
+    "it is longer than its issuer's frames: raise that link's frame_len_max",
+);
+
+/// Whether a decline is held against copies. The sender of an advice stores it and says it until it is taken: that there
+/// was no room then is no reason not to take it now.
+fn holds(mti: Mti, code: ResponseCode) -> bool {
+    let for_lack_of_room = matches!(code, ResponseCode::MALFUNCTION | ResponseCode::UNAVAILABLE);
+    mti.function() != Function::Advice || !for_lack_of_room || planted::is(Bug::LackOfRoomHeld)
 }
 
 /// Element 39, if it can be read.
@@ -409,10 +435,20 @@ pub(super) fn code_of(elements: &Elements) -> Option<ResponseCode> {
 }
 
 /// The first of PAN, processing code, amount and currency that the network repeats and this answer does not.
-fn first_difference(sent: &Sent, arrival: &Arrival, link: &LinkSettings) -> Option<ElementNo> {
+fn first_difference(
+    sent: &Sent,
+    names_card: bool,
+    arrival: &Arrival,
+    link: &LinkSettings,
+) -> Option<ElementNo> {
     const COMPARED: ElementSet = ElementSet::of(&[3, 4, 49]);
     let echo = link.dialect.echo();
-    if echo.has(ElementNo::PAN) && sent.card.is_some() && arrival.present().has(ElementNo::PAN) {
+    let repeated = arrival.present().has(ElementNo::PAN);
+    // A request by track alone has no element 2 that could be repeated; an answer may name the card all the same.
+    if echo.has(ElementNo::PAN)
+        && sent.card.is_some()
+        && (repeated || names_card && !planted::is(Bug::AbsentCardAccepted))
+    {
         let secret = |card: &Card| card.secret.clone();
         if arrival.card.one().map(secret) != sent.card.as_ref().map(secret) {
             return Some(ElementNo::PAN);

@@ -4,6 +4,7 @@ use crate::codec::Draft;
 use crate::dialect::Dialect;
 use crate::framing::Head;
 use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode};
+use crate::planted::{self, Bug};
 use crate::record::LinkId;
 
 use super::effect::{Action, Effects, Mark, Note};
@@ -62,7 +63,8 @@ impl Engine {
         self.tell(asker, &added, Mark::Plain, fx);
     }
 
-    /// Answers with what an outcome adds. Says whether the asker has a living session.
+    /// Answers with what an outcome adds. Says whether that is on its way: not to a session that has ended, and not when it is
+    /// longer than the asker's frames.
     pub(super) fn tell(
         &self,
         asker: &Asker,
@@ -75,13 +77,21 @@ impl Engine {
         }
         let Some(link) = self.peers.settings(asker.link) else { return false };
         let Some(mti) = asker.mti.response() else { return false };
-        let body = encode_what_fits(&link.dialect, mti, &asker.echo.overlaid(added));
-        fx.actions.push(Action::Send {
-            session: asker.session,
-            head: asker.head.reply(),
-            body,
-            mark,
-        });
+        let mut body = encode_what_fits(&link.dialect, mti, &asker.echo.overlaid(added));
+        let head = asker.head.reply();
+        if !link.frames(head, &body) {
+            fx.notes.push(Note::TooLong { link: asker.link });
+            if mark != Mark::Plain {
+                return planted::is(Bug::UnframedIsTold);
+            }
+            // A decline is one by its code alone; an approval without a part of it would be another approval.
+            let code = added.only(ElementSet::of(&[39]));
+            body = encode_what_fits(&link.dialect, mti, &asker.echo.overlaid(&code));
+            if !link.frames(head, &body) {
+                return false;
+            }
+        }
+        fx.actions.push(Action::Send { session: asker.session, head, body, mark });
         true
     }
 
