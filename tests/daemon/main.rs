@@ -336,9 +336,8 @@ fn a_broken_invariant_in_the_books_stops_the_switch() {
     let before = i64::try_from(answered.0).unwrap() - 1;
     wrong.execute("UPDATE state SET position = ?", [before]).unwrap();
     wrong.close().unwrap();
-    let ended = street.spawn().wait_with_output().unwrap();
-    let said = String::from_utf8(ended.stderr).unwrap();
-    assert_eq!(ended.status.code(), None, "it is killed by a signal of its own: {said}");
+    let (code, said) = street.start_and_end();
+    assert_eq!(code, None, "it is killed by a signal of its own: {said}");
     assert!(said.contains("a broken invariant in the books stops the switch"), "{said}");
     let (_, verified) = street.command(&["journal", "verify"]);
     assert!(!verified.contains("error"), "{verified}");

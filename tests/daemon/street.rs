@@ -132,6 +132,19 @@ to = ["bank"]
             .unwrap()
     }
 
+    /// Starts a switch that is to end by itself: its exit code, if no signal ended it, and what it said.
+    pub(crate) fn start_and_end(&mut self) -> (Option<i32>, String) {
+        let mut daemon = self.spawn();
+        let began = Instant::now();
+        while daemon.try_wait().unwrap().is_none() && began.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let ended = daemon.try_wait().unwrap().is_some();
+        self.daemon = Some(daemon);
+        assert!(ended, "the switch goes on");
+        self.ended()
+    }
+
     /// Asks again and again until there is something.
     pub(crate) fn wait<T>(&self, mut look: impl FnMut(&Self) -> Option<T>) -> T {
         let began = Instant::now();
