@@ -48,6 +48,7 @@ fn link(name: &str, asks: bool, dialect: &Arc<Dialect>) -> LinkSettings {
         name: name.to_owned(),
         dialect: Arc::clone(dialect),
         head: Head::NONE,
+        frame_len_max: 8192,
         asks,
         answers: !asks,
         sign_on: SignOn::None,
@@ -58,6 +59,7 @@ fn link(name: &str, asks: bool, dialect: &Arc<Dialect>) -> LinkSettings {
         answer_on: AnswerOn::Link,
         owed: OwedSettings {
             in_flight_max: 8,
+            advices_max: 1000,
             repeat_ms: 10_000,
             attempts_max: 3,
             age_ms_max: 86_400_000,

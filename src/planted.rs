@@ -80,6 +80,12 @@ bugs! {
     UndeliveredLeft,
     /// A date is cut while something stamped with it is in flight.
     CutInFlight,
+    /// An approval that is longer than its asker's frames counts as told.
+    UnframedIsTold,
+    /// A decline of an advice for lack of room is held.
+    LackOfRoomHeld,
+    /// An answer without the card that its request names is accepted.
+    AbsentCardAccepted,
     /// What is owed for one card is sent out of order.
     OwedOutOfOrder,
 }

@@ -127,6 +127,26 @@ fn five_faults_in_one_report() {
     }
 }
 
+#[test]
+fn a_reserve_that_holds_no_write_ahead_logs() {
+    for (mib, queue) in [(206, 67_108_864_u64), (256, 1 << 30)] {
+        let (_home, config) = configuration(&[
+            ("disk_reserve_mib = 256 ", &format!("disk_reserve_mib = {mib}")),
+            ("queue_bytes_max = 67_108_864 ", &format!("queue_bytes_max = {queue} ")),
+        ]);
+        let output = run(&["check", config.to_str().unwrap()], "");
+        let least = 143 + (queue >> 20);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(78), "{told}");
+        assert!(told.contains(&format!("help: disk_reserve_mib = {least}")), "{told}");
+        assert!(told.contains("write-ahead logs"), "{told}");
+        let text = fs::read_to_string(&config).unwrap();
+        let enough = format!("disk_reserve_mib = {least}");
+        fs::write(&config, text.replace(&format!("disk_reserve_mib = {mib}"), &enough)).unwrap();
+        assert_eq!(run(&["check", config.to_str().unwrap()], "").status.code(), Some(0));
+    }
+}
+
 /// Line and column, from 1 on, of the first place that has this text.
 fn place(text: &str, wanted: &str) -> (usize, usize) {
     let found =

@@ -18,6 +18,9 @@ use crate::tranlog;
 /// How much of the journal becomes one transaction.
 const BATCH_BYTES: usize = 8 << 20;
 
+/// How much the write-ahead log takes for one batch, about: rows are longer than their records, and have indexes.
+pub const BATCH_WAL_BYTES: u64 = 4 * BATCH_BYTES as u64;
+
 /// How many transactions are remembered between batches.
 const RECENT_MAX: usize = 1 << 16;
 

@@ -25,6 +25,17 @@ pub struct Orphan {
     pub trace: Option<Trace>,
 }
 
+/// How long the operator's lists are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Of what is owed, given up or unconfirmed.
+    pub owed: u64,
+    /// Of approvals that nobody is known to have heard.
+    pub delivery_unknown: u64,
+    /// Of approvals that answer nothing we know of.
+    pub orphans: u64,
+}
+
 impl Books {
     /// What the engine wants to know. Right up to `position`: the caller sees to it that this is far enough.
     pub fn lookup(&self, ask: &Ask) -> Result<Option<Standing>, BooksError> {
@@ -86,6 +97,23 @@ impl Books {
             orphans.push(Orphan { lsn, link: LinkId(row.get(1)?), at, mti, trace });
         }
         Ok(orphans)
+    }
+
+    /// How long the lists are, with delivery unknown of what was answered before a time.
+    pub fn totals(&self, before: Wall) -> Result<Totals, BooksError> {
+        let count = |sql, params: &[&dyn rusqlite::ToSql]| -> Result<u64, BooksError> {
+            let count: i64 =
+                self.connection.prepare_cached(sql)?.query_row(params, |row| row.get(0))?;
+            Ok(count.cast_unsigned())
+        };
+        Ok(Totals {
+            owed: count("SELECT count(*) FROM transactions WHERE owes IS NOT NULL", &[])?,
+            delivery_unknown: count(
+                "SELECT count(*) FROM transactions WHERE untold < ?",
+                &[&ms(before)],
+            )?,
+            orphans: count("SELECT count(*) FROM orphans", &[])?,
+        })
     }
 
     /// Gives the numbers of links their names, for the views that people read.

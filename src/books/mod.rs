@@ -25,8 +25,9 @@ use crate::seal::Keys;
 
 pub use captures::Cut;
 pub use cut::{CutError, CutReport, Each, Frozen, Hash, Order, write_files};
-pub use follow::Progress;
-pub use lists::Orphan;
+pub use follow::{BATCH_WAL_BYTES, Progress};
+pub use lists::{Orphan, Totals};
+pub use tables::WAL_BYTES;
 
 /// The books of a state directory; one thread owns them.
 pub struct Books {

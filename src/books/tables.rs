@@ -11,6 +11,15 @@ use crate::record::Lsn;
 /// The format of these tables, in the file's `user_version`.
 const FORMAT: i64 = 1;
 
+/// Bytes of a page.
+const PAGE_BYTES: u32 = 8192;
+
+/// After so many pages the write-ahead log is copied into the file.
+const CHECKPOINT_PAGES: u32 = 4000;
+
+/// How long the write-ahead log grows, but for the batch that ends it.
+pub const WAL_BYTES: u64 = PAGE_BYTES as u64 * CHECKPOINT_PAGES as u64;
+
 /// Days are numbers like 20261123, times milliseconds since 1970, amounts minor units, links the numbers of their names.
 ///
 /// `keys` and `traces` are the only look-ups on the path of the follower. Keys are random: in buckets of some hundred
@@ -90,11 +99,11 @@ CREATE VIEW positions AS
 pub(super) fn prepare(connection: &Connection) -> Result<(), BooksError> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "page_size", 8192)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     // A power cut takes back whole transactions, position included: they are followed again.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update_and_check(None, "journal_size_limit", 256 << 20, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(32);

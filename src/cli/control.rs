@@ -4,8 +4,8 @@ use std::io::{self, Write as _};
 
 use clap::{Args, Subcommand};
 
-use super::Failure;
 use super::home::Home;
+use super::{Failure, say};
 use crate::daemon::control;
 
 /// Ask the running daemon.
@@ -14,7 +14,13 @@ pub(super) enum Ctl {
     /// Links and their sessions
     Links(Ask),
     /// What is owed to issuers, and what an operator has to look at
-    Owed(Ask),
+    Owed {
+        /// How much of each list to show
+        #[arg(long, default_value_t = control::LINES_MAX)]
+        limit: u32,
+        #[command(flatten)]
+        home: Home,
+    },
 }
 
 /// Clear a day.
@@ -41,7 +47,9 @@ impl Ctl {
     pub(super) fn run(&self) -> Result<(), Failure> {
         match self {
             Self::Links(ask) => ask_daemon(&ask.home, &control::Command::Links),
-            Self::Owed(ask) => ask_daemon(&ask.home, &control::Command::Owed),
+            Self::Owed { limit, home } => {
+                ask_daemon(home, &control::Command::Owed { limit: *limit })
+            }
         }
     }
 }
@@ -59,8 +67,13 @@ impl Clearing {
 /// Prints the lines of the daemon's answer, one JSON object each.
 fn ask_daemon(home: &Home, question: &control::Command) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    for line in control::ask(&home.state()?, question)? {
+    let lines = control::ask(&home.state()?, question)?;
+    for line in &lines {
         writeln!(out, "{line}").map_err(Failure::io("stdout"))?;
+    }
+    let more = lines.last().and_then(|last| last.get("not_shown")?.as_u64()).unwrap_or(0);
+    if more > 0 {
+        say(&format!("{more} more are not shown: ask with a larger --limit"));
     }
     Ok(())
 }

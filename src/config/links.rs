@@ -189,6 +189,7 @@ fn owed(section: &Section<'_>) -> OwedSettings {
         repeat_ms: section.number("owed_repeat_ms", OWED_REPEAT_MS),
         attempts_max: section.number_u32("owed_attempts_max", OWED_ATTEMPTS_MAX),
         age_ms_max: section.number("owed_age_hours_max", OWED_AGE_HOURS_MAX) * 3_600_000,
+        advices_max: section.number_usize("owed_max", OWED_MAX),
     }
 }
 
@@ -209,6 +210,7 @@ fn useless(section: &Section<'_>) {
         "owed_repeat_ms",
         "owed_attempts_max",
         "owed_age_hours_max",
+        "owed_max",
         "clearing",
     ] {
         if let Some(span) = section.has(key) {
@@ -280,5 +282,7 @@ const FRAME_MS_MAX: Limit = Limit::new(10_000, 10, 600_000);
 const OWED_IN_FLIGHT_MAX: Limit = Limit::new(16, 1, 4096);
 const OWED_REPEAT_MS: Limit = Limit::new(15_000, 50, 3_600_000);
 const OWED_ATTEMPTS_MAX: Limit = Limit::new(1000, 1, 1_000_000);
+/// A few hundred megabytes in memory, journal and books.
+const OWED_MAX: Limit = Limit::new(100_000, 1, 10_000_000);
 /// Three days, as long as most schemes take reversals.
 const OWED_AGE_HOURS_MAX: Limit = Limit::new(72, 1, 24 * 365);

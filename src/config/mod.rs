@@ -190,6 +190,7 @@ impl Link {
             name: self.name.clone(),
             dialect: Arc::clone(&self.dialect),
             head: Framing::new(self.framing).head(),
+            frame_len_max: self.framing.frame_len_max,
             asks: self.asks,
             answers: self.answers,
             sign_on: self.sign_on,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::read::{Limit, Section};
 use super::{Clearing, Daemon, Rules, Window, key};
+use crate::books;
 use crate::clearing::{self, Charset, Country, Digits};
 use crate::iso::ResponseCode;
 use crate::journal;
@@ -16,15 +17,35 @@ use crate::switch::{Duplicate, Undelivered};
 pub(super) fn daemon(section: &Section<'_>, home: &Path) -> Option<Daemon> {
     let state = state(section, home);
     let console = console(section);
+    let queue_bytes_max = section.number_usize("queue_bytes_max", QUEUE_BYTES_MAX);
     Some(Daemon {
         workers: section.number_usize("workers", WORKERS),
         console,
         drain_ms_max: section.number("drain_ms_max", DRAIN_MS_MAX),
-        disk_reserve_bytes: section.number("disk_reserve_mib", DISK_RESERVE_MIB) << 20,
+        disk_reserve_bytes: reserve(section, queue_bytes_max),
         in_flight_max: section.number_u32("in_flight_max", IN_FLIGHT_MAX),
-        queue_bytes_max: section.number_usize("queue_bytes_max", QUEUE_BYTES_MAX),
+        queue_bytes_max,
         state: state?,
     })
+}
+
+/// The reserve is what answers and reversals are written into when nothing new is taken any more. It has to hold what the
+/// switch may write of its own accord then: both write-ahead logs, their copy into the files, and the last commit.
+fn reserve(section: &Section<'_>, queue_bytes_max: usize) -> u64 {
+    let reserve = section.number("disk_reserve_mib", DISK_RESERVE_MIB);
+    let logs = journal::WAL_BYTES + books::WAL_BYTES + books::BATCH_WAL_BYTES;
+    let queue = u64::try_from(queue_bytes_max).unwrap_or(u64::MAX);
+    let least = logs.saturating_mul(2).saturating_add(queue).div_ceil(1 << 20);
+    if reserve < least {
+        let span = section.has("disk_reserve_mib").or_else(|| section.has("queue_bytes_max"));
+        let title = "`disk_reserve_mib` is less than what journal and books may still write";
+        let fault = section.faults().at(span.unwrap_or_else(|| section.span()), title);
+        let label = format!(
+            "{reserve} MiB, and write-ahead logs, their copies and `queue_bytes_max` take {least}"
+        );
+        section.faults().tell(fault.label(label).help(format!("disk_reserve_mib = {least}")));
+    }
+    reserve << 20
 }
 
 pub(super) fn state(section: &Section<'_>, home: &Path) -> Option<PathBuf> {

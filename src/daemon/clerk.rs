@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -38,6 +40,10 @@ struct Errand {
 
 type Work = Box<dyn FnMut(&mut Books) -> Result<(), BooksError> + Send>;
 
+/// What is said when an invariant of the books does not hold.
+const BROKEN: &str = "a broken invariant in the books stops the switch; the journal is intact. If it happens at each start, stop, \
+    remove books.db and start again: the books follow the journal anew. Please report the lines above";
+
 /// How long the books may be behind when nobody asks. Longer than most transactions take, so that most are written once.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -63,7 +69,13 @@ impl Clerk {
             durable,
             meter,
         };
-        thread::Builder::new().name("books".to_owned()).spawn(move || desk.run(&receiver))?;
+        thread::Builder::new().name("books".to_owned()).spawn(move || {
+            // Without this thread every look-up would wait for ever, and so would whoever asked.
+            if catch_unwind(AssertUnwindSafe(|| desk.run(&receiver))).is_err() {
+                tracing::error!("{BROKEN}");
+                process::abort();
+            }
+        })?;
         Ok(Self { errands: sender, seen })
     }
 

@@ -36,12 +36,23 @@ pub enum Command {
     /// The links and their sessions.
     Links,
     /// What is owed, given up or unknown.
-    Owed,
+    Owed {
+        /// How much of each list is wanted.
+        #[serde(default = "lines_max")]
+        limit: u32,
+    },
     /// End a day, and write its files.
     Cut {
         /// The day, like `2026-11-23`.
         date: String,
     },
+}
+
+/// How many lines of each list are shown unless somebody wants more.
+pub const LINES_MAX: u32 = 1000;
+
+const fn lines_max() -> u32 {
+    LINES_MAX
 }
 
 /// Why there is no answer.
@@ -159,7 +170,7 @@ impl Desk {
     async fn carry_out(&self, line: &str) -> Vec<Value> {
         let answered = match serde_json::from_str::<Command>(line) {
             Ok(Command::Links) => Ok(self.list_links()),
-            Ok(Command::Owed) => self.list_owed().await,
+            Ok(Command::Owed { limit }) => self.list_owed(limit).await,
             Ok(Command::Cut { date }) => self.cut(&date).await,
             Err(fault) => Err(format!("not a command: {fault}")),
         };
@@ -178,10 +189,10 @@ impl Desk {
         lines
     }
 
-    async fn list_owed(&self) -> Result<Vec<Value>, String> {
+    async fn list_owed(&self, limit: u32) -> Result<Vec<Value>, String> {
         let names = listing::Names::new(&self.roster);
         let now = self.core.clock().now().wall;
-        self.ask_books(self.durable(), move |books| listing::owed(books, &names, now))
+        self.ask_books(self.durable(), move |books| listing::owed(books, &names, now, limit))
             .await?
             .map_err(|fault: BooksError| fault.to_string())
     }

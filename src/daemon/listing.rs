@@ -56,17 +56,19 @@ pub(super) fn link(entry: &Entry, sessions: &[Snapshot]) -> Value {
     })
 }
 
-/// How many lines of each list are shown.
-const LINES_MAX: u32 = 1000;
-
 /// An approval that nobody is known to have heard is shown when it is this old.
 const UNTOLD_MS: u64 = 5000;
 
-/// Everything that an operator may have to see to.
-pub(super) fn owed(books: &Books, names: &Names, now: Wall) -> Result<Vec<Value>, BooksError> {
+/// Everything that an operator may have to see to, so many of each list, and how many more there are.
+pub(super) fn owed(
+    books: &Books,
+    names: &Names,
+    now: Wall,
+    limit: u32,
+) -> Result<Vec<Value>, BooksError> {
     let mut lines = Vec::new();
-    let mut counts = [0_usize; 3];
-    for standing in books.owed(LINES_MAX)? {
+    let mut counts = [0_u64; 3];
+    for standing in books.owed(limit)? {
         counts[0] += 1;
         let debts = [("advice", &standing.advice), ("reversal", &standing.reversal)];
         for (owing, debt) in debts {
@@ -85,13 +87,14 @@ pub(super) fn owed(books: &Books, names: &Names, now: Wall) -> Result<Vec<Value>
             }
         }
     }
-    for standing in books.delivery_unknown(Wall(now.0.saturating_sub(UNTOLD_MS)), LINES_MAX)? {
+    let before = Wall(now.0.saturating_sub(UNTOLD_MS));
+    for standing in books.delivery_unknown(before, limit)? {
         counts[1] += 1;
         let mut line = about(&standing, names);
         line.insert("list".to_owned(), json!("delivery-unknown"));
         lines.push(Value::Object(line));
     }
-    for orphan in books.orphans(LINES_MAX)? {
+    for orphan in books.orphans(limit)? {
         counts[2] += 1;
         lines.push(json!({
             "list": "orphan",
@@ -103,8 +106,13 @@ pub(super) fn owed(books: &Books, names: &Names, now: Wall) -> Result<Vec<Value>
         }));
     }
     let [owed, delivery_unknown, orphans] = counts;
+    let all = books.totals(before)?;
+    let more = all.owed.saturating_sub(owed)
+        + all.delivery_unknown.saturating_sub(delivery_unknown)
+        + all.orphans.saturating_sub(orphans);
     lines.push(json!({
-        "ok": true, "owed": owed, "delivery_unknown": delivery_unknown, "orphans": orphans,
+        "ok": true, "owed": all.owed, "delivery_unknown": all.delivery_unknown,
+        "orphans": all.orphans, "not_shown": more,
     }));
     Ok(lines)
 }

@@ -104,7 +104,7 @@ impl Narrator {
                 say!(
                     warn,
                     voice(asker),
-                    "a limit is reached: raise in_flight_max, or find out what is slow"
+                    "a limit is reached (the line above says which): raise it, or find out what is slow or away"
                 );
             }
             Note::SignedOn { session, link } => {
@@ -142,6 +142,13 @@ impl Narrator {
                     warn,
                     voice(issuer),
                     "a request never left for its issuer: declined, and nothing is owed"
+                );
+            }
+            Note::TooLong { link } => {
+                say!(
+                    error,
+                    voice(link),
+                    "a message is longer than this link's frames, and was not sent as it was: raise frame_len_max"
                 );
             }
             Note::Undelivered { issuer } => {

@@ -17,6 +17,15 @@ const FORMAT: i64 = 1;
 /// `PRAGMA application_id`, so that `file` and people can tell what it is: "8583".
 const APPLICATION: i64 = 0x3835_3833;
 
+/// Bytes of a page.
+const PAGE_BYTES: u32 = 8192;
+
+/// After so many pages the write-ahead log is copied into the file.
+const CHECKPOINT_PAGES: u32 = 1000;
+
+/// How long the write-ahead log grows, but for the commit that ends it.
+pub const WAL_BYTES: u64 = PAGE_BYTES as u64 * CHECKPOINT_PAGES as u64;
+
 /// `carries` says where recovery may begin without reading a blob.
 const TABLES: &str = "
     CREATE TABLE commits (
@@ -108,7 +117,7 @@ impl File {
         let fill = || {
             let connection =
                 Connection::open_with_flags(&unborn, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            connection.pragma_update(None, "page_size", 8192)?;
+            connection.pragma_update(None, "page_size", PAGE_BYTES)?;
             connection.pragma_update(None, "application_id", APPLICATION)?;
             connection.pragma_update(None, "user_version", FORMAT)?;
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
@@ -137,7 +146,7 @@ impl File {
             connection.pragma_update(None, "trusted_schema", false)?;
             if access == Access::Write {
                 connection.pragma_update(None, "synchronous", "FULL")?;
-                connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+                connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
                 // A reader may have held a checkpoint up; the file then shrinks again.
                 connection
                     .pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;

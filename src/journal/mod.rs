@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use crate::record::Lsn;
 
+pub use file::WAL_BYTES;
 pub use reader::Reader;
 pub use verify::{Summary, verify};
 pub use writer::{Journal, Recovery};

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::iso::{Class, ElementNo, ResponseCode};
-use crate::record::{LinkId, Owing, Record, Sent, Trace, TxnId};
+use crate::record::{Owing, Record, Sent, TxnId};
 use crate::seal::Tag;
-use crate::tranlog::Ask;
+use crate::tranlog::{self, Ask};
 
-use super::authorize::Refusal;
+use super::authorize::{Refusal, TOO_LONG};
 use super::effect::{Effects, Note};
 use super::engine::Engine;
 use super::input::Arrival;
@@ -23,7 +23,7 @@ impl Engine {
         if let Some(txn) = self.log.by_key(key) {
             return self.repeated(arrival, txn, fx);
         }
-        let arrival = match self.inquiries.join(key, arrival) {
+        let mut arrival = match self.inquiries.join(key, arrival) {
             Ok(()) => return,
             Err(arrival) => arrival,
         };
@@ -40,18 +40,22 @@ impl Engine {
         {
             return self.inquire(arrival, known, Ask::Key(original), fx);
         }
-        match self.destination(&arrival) {
-            Ok(to) => self.store(arrival, key, to, fx),
+        match self.storable(&mut arrival, key) {
+            Ok(sent) => self.store(&arrival, sent, fx),
             Err((code, why)) => self.decline_unsent(&arrival, key, (code, why), fx),
         }
     }
 
-    fn destination(&self, arrival: &Arrival) -> Result<(LinkId, Trace), Refusal> {
+    fn storable(&self, arrival: &mut Arrival, key: Tag) -> Result<Arc<Sent>, Refusal> {
         self.admission()?;
         let issuer = match self.completed(arrival).and_then(|txn| self.issuer_of(txn)) {
             Some(issuer) => issuer,
             None => self.route(arrival, false)?,
         };
+        let full = (ResponseCode::MALFUNCTION, "as many advices as allowed are owed to its issuer");
+        if self.owes_enough(issuer) {
+            return Err(full);
+        }
         let taken = (ResponseCode::MALFUNCTION, "every trace number of its issuer's link is taken");
         let trace =
             self.log.fresh_trace(issuer, arrival.mti().class(), self.now.wall).ok_or(taken)?;
@@ -65,7 +69,12 @@ impl Engine {
                 "its issuer's dialect cannot say one of its elements",
             ));
         }
-        Ok((issuer, trace))
+        let mut sent = self.sent(arrival, key, (issuer, trace));
+        sent.completes = self.completed(arrival);
+        let sent = Arc::new(sent);
+        let opened = tranlog::opened(TxnId::default(), &Record::Stored(Arc::clone(&sent)));
+        let too_long = |standing| self.owed_body(&standing, Owing::Advice, true).is_none();
+        if opened.is_none_or(too_long) { Err(TOO_LONG) } else { Ok(sent) }
     }
 
     /// The authorization that a completion completes.
@@ -75,18 +84,11 @@ impl Engine {
         self.log.standing(txn)?.sent().is_some_and(is_authorization).then_some(txn)
     }
 
-    fn store(
-        &mut self,
-        mut arrival: Box<Arrival>,
-        key: Tag,
-        to: (LinkId, Trace),
-        fx: &mut Effects,
-    ) {
-        let mut sent = self.sent(&mut arrival, key, to);
-        sent.completes = self.completed(&arrival);
-        let txn = TxnId(self.append(Record::Stored(Arc::new(sent)), fx).0);
-        fx.notes.push(Note::Stored { asker: arrival.link, issuer: to.0 });
-        self.decline(&arrival, ResponseCode::APPROVED, fx);
+    fn store(&mut self, arrival: &Arrival, sent: Arc<Sent>, fx: &mut Effects) {
+        let issuer = sent.issuer;
+        let txn = TxnId(self.append(Record::Stored(sent), fx).0);
+        fx.notes.push(Note::Stored { asker: arrival.link, issuer });
+        self.decline(arrival, ResponseCode::APPROVED, fx);
         self.post_owed(txn, Owing::Advice, fx);
     }
 }

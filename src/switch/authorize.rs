@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::codec::Draft;
-use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, Mono, Pan, ResponseCode};
+use crate::iso::{
+    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, Pan, ResponseCode,
+};
 use crate::planted::{self, Bug};
 use crate::record::{
     Card, LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
@@ -25,6 +27,8 @@ use super::timers::{Timer, TimerId};
 pub(super) struct Waiting {
     pub(super) askers: Vec<Box<Arrival>>,
     pub(super) issuer_session: SessionId,
+    /// The request names its card in element 2, so that its answer has to repeat it.
+    names_card: bool,
     deadline: TimerId,
     sent_at: Mono,
 }
@@ -170,13 +174,12 @@ impl Engine {
             asker.asking += 1;
         }
         let deadline = self.timers.set(self.now.mono.plus(timeout_ms), Timer::Deadline(txn));
+        let names_card = arrival.present().has(ElementNo::PAN);
         // It may wait for long: the piece of the stream that it came in is not to be held for it.
         arrival.message.detach();
-        let askers = vec![arrival];
-        self.waiting.insert(
-            txn,
-            Waiting { askers, issuer_session: session, deadline, sent_at: self.now.mono },
-        );
+        let (askers, sent_at) = (vec![arrival], self.now.mono);
+        let waiting = Waiting { askers, issuer_session: session, names_card, deadline, sent_at };
+        self.waiting.insert(txn, waiting);
         fx.actions.push(Action::Send { session, head, body, mark: Mark::Request(txn) });
         fx.notes.push(Note::Forwarded { asker, issuer });
     }
@@ -224,7 +227,7 @@ impl Engine {
             fx.notes.push(Note::Overload { asker: arrival.link });
         }
         fx.notes.push(Note::Declined { asker: arrival.link, code, why });
-        if !planted::is(Bug::DeclineForgotten) {
+        if holds(arrival.mti(), code) && !planted::is(Bug::DeclineForgotten) {
             self.held.put(self.now.wall, key, arrival.content, code);
         }
         self.decline(arrival, code, fx);
@@ -250,7 +253,9 @@ impl Engine {
             return self.unmatched(arrival, Some(trace), why, fx);
         }
         let code = code_of(&arrival);
-        let differs = standing.sent().and_then(|sent| first_difference(sent, &arrival, link));
+        let names_card = self.waiting.get(&txn).is_some_and(|waiting| waiting.names_card);
+        let differs =
+            standing.sent().and_then(|sent| first_difference(sent, names_card, &arrival, link));
         let verdict = match code {
             _ if differs.is_some() && !planted::is(Bug::MismatchAccepted) => Verdict::Mismatched,
             None if planted::is(Bug::UnknownCodeIsDecline) => Verdict::Declined,
@@ -289,6 +294,10 @@ impl Engine {
                     self.untold.insert(txn, copies);
                 } else {
                     self.reached_nobody(txn, fx);
+                    // Whoever lives and could not be told hears what every copy hears from now on.
+                    if waiting.askers.iter().any(|asker| self.peers.lives(asker.session)) {
+                        self.decline_all(waiting, self.settings.timeout_code, fx);
+                    }
                 }
             }
             Verdict::Declined => {
@@ -409,7 +418,23 @@ fn translated(arrival: &Arrival, link: &LinkSettings, trace: Trace) -> Result<Ve
     draft
         .encode(&link.dialect, &mut body)
         .or(Err((ResponseCode::FORMAT, "its issuer's dialect cannot say one of its elements")))?;
+    if !link.frames(link.head, &body) {
+        return Err(TOO_LONG);
+    }
     Ok(body)
+}
+
+/// What could be accepted, and never sent.
+pub(super) const TOO_LONG: Refusal = (
+    ResponseCode::FORMAT,
+    "it is longer than its issuer's frames: raise that link's frame_len_max",
+);
+
+/// Whether a decline is held against copies. The sender of an advice stores it and says it until it is taken: that there
+/// was no room then is no reason not to take it now.
+fn holds(mti: Mti, code: ResponseCode) -> bool {
+    let for_lack_of_room = matches!(code, ResponseCode::MALFUNCTION | ResponseCode::UNAVAILABLE);
+    mti.function() != Function::Advice || !for_lack_of_room || planted::is(Bug::LackOfRoomHeld)
 }
 
 /// Element 39, if it can be read.
@@ -418,12 +443,20 @@ pub(super) fn code_of(arrival: &Arrival) -> Option<ResponseCode> {
 }
 
 /// The first of PAN, processing code, amount and currency that the network repeats and this answer does not.
-fn first_difference(sent: &Sent, arrival: &Arrival, link: &LinkSettings) -> Option<ElementNo> {
+fn first_difference(
+    sent: &Sent,
+    names_card: bool,
+    arrival: &Arrival,
+    link: &LinkSettings,
+) -> Option<ElementNo> {
     const COMPARED: ElementSet = ElementSet::of(&[3, 4, 49]);
     let echo = link.dialect.echo();
-    if let Some(card) = sent.card.as_ref().filter(|_| echo.has(ElementNo::PAN))
-        && arrival.get(ElementNo::PAN).is_some_and(|pan| !is_of(card, &pan))
-    {
+    // A request by track alone has no element 2 that could be repeated; an answer may name the card all the same.
+    let named = |card| match arrival.get(ElementNo::PAN) {
+        Some(pan) => is_of(card, &pan),
+        None => !names_card || planted::is(Bug::AbsentCardAccepted),
+    };
+    if echo.has(ElementNo::PAN) && sent.card.as_ref().is_some_and(|card| !named(card)) {
         return Some(ElementNo::PAN);
     }
     let partial = code_of(arrival) == Some(ResponseCode::PARTIAL);

@@ -152,6 +152,11 @@ pub enum Note {
         /** For whom. */
         issuer: LinkId,
     },
+    /// A message is longer than the frames of its link, and was not sent as it was.
+    TooLong {
+        /** Which. */
+        link: LinkId,
+    },
     /// An approval reached nobody.
     Undelivered {
         /** From whom. */

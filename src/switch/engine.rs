@@ -148,6 +148,7 @@ impl Engine {
                 Timer::Deadline(txn) => self.timed_out(txn, fx),
                 Timer::Resend(txn, owing) => self.unacknowledged(txn, owing, fx),
                 Timer::Settle(txn, trace) => self.settled(txn, trace, fx),
+                Timer::Age(link) => self.aged(link, fx),
                 Timer::Session(session) => self.session_due(session, fx),
             }
         }

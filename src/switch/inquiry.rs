@@ -43,6 +43,8 @@ pub(super) struct Inquiries {
     by_key: HashMap<Tag, QuestionId, Spread>,
     asked: u64,
     waiting: usize,
+    /// What those take in memory, about.
+    waiting_bytes: usize,
     /// What left memory while a question was open: an older answer is not believed.
     moved: BTreeMap<TxnId, Lsn>,
     /// Up to here more has moved than is remembered one by one: no answer from before is believed.
@@ -54,6 +56,14 @@ const MOVED_MAX: usize = 100_000;
 
 /// How many messages may wait for the books.
 const WAITING_MAX: usize = 10_000;
+
+/// How many bytes of them.
+const WAITING_BYTES_MAX: usize = 32 << 20;
+
+/// What a message takes in memory, about: as it came, and its elements.
+fn weight(arrival: &Arrival) -> usize {
+    512 + 2 * arrival.message.body().len()
+}
 
 impl Inquiries {
     /// A transaction left memory when the journal ended here.
@@ -74,16 +84,22 @@ impl Inquiries {
 
     /// Lets a message wait for the answer about its key, if there is a question about it; else gives it back.
     pub(super) fn join(&mut self, key: Tag, arrival: Box<Arrival>) -> Result<(), Box<Arrival>> {
+        let full = self.is_full();
         let Some(inquiry) = self.by_key.get(&key).and_then(|id| self.open.get_mut(id)) else {
             return Err(arrival);
         };
-        if self.waiting >= WAITING_MAX {
+        if full {
             // It is lost like a message that the network lost: its sender repeats it.
             return Ok(());
         }
         self.waiting += 1;
+        self.waiting_bytes += weight(&arrival);
         inquiry.joined.push_back(arrival);
         Ok(())
+    }
+
+    const fn is_full(&self) -> bool {
+        self.waiting >= WAITING_MAX || self.waiting_bytes >= WAITING_BYTES_MAX
     }
 }
 
@@ -96,7 +112,7 @@ impl Engine {
         ask: Ask,
         fx: &mut Effects,
     ) {
-        if self.inquiries.waiting >= WAITING_MAX {
+        if self.inquiries.is_full() {
             fx.notes.push(Note::Overload { asker: arrival.link });
             if let Ask::Trace { .. } = ask {
                 // Nobody sends it again: an approval that cannot be looked up is for the operator.
@@ -121,6 +137,7 @@ impl Engine {
             }
         }
         self.inquiries.waiting += 1;
+        self.inquiries.waiting_bytes += weight(&arrival);
         let from = self.log.tail();
         let (known, joined) = (known.clone(), VecDeque::new());
         let inquiry = Inquiry { ask, from, first: arrival, known, joined, keys };
@@ -168,6 +185,8 @@ impl Engine {
             }
         }
         self.inquiries.waiting = self.inquiries.waiting.saturating_sub(1 + joined.len());
+        let bytes: usize = std::iter::once(&first).chain(&joined).map(|one| weight(one)).sum();
+        self.inquiries.waiting_bytes = self.inquiries.waiting_bytes.saturating_sub(bytes);
         let found = standing.is_some();
         if let Some(standing) = standing
             && self.log.standing(standing.id).is_none()

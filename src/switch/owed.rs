@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode};
+use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode, Wall};
 use crate::planted::{self, Bug};
 use crate::record::{
     Approval, Closing, DebtState, LinkId, Opening, Outcome, Owing, Reason, Record, Sent, Standing,
@@ -23,6 +23,10 @@ pub(super) struct Post {
     links: BTreeMap<LinkId, Lanes>,
 }
 
+/// How soon and how late the age of what is owed is looked at again: the wall clock may jump meanwhile.
+const AGE_LOOK_MS_MIN: u64 = 1_000;
+const AGE_LOOK_MS_MAX: u64 = 60_000;
+
 /// What is owed on one link: a lane for each card, in order within, side by side.
 #[derive(Debug, Default)]
 struct Lanes {
@@ -32,13 +36,21 @@ struct Lanes {
     /// The lanes in `ready`: with an issuer down for long there are too many to look through.
     listed: BTreeSet<Tag>,
     in_flight: u32,
+    /// How many of all are advices.
+    advices: usize,
+    /// All of them by age, so that what grows too old is found without looking at the others.
+    by_age: BTreeSet<(Wall, TxnId, Owing)>,
+    /// Whether a timer looks after their age.
+    aging: bool,
 }
 
 #[derive(Debug)]
 struct Item {
     txn: TxnId,
     owing: Owing,
-    /// How often it went out under its present trace, as far as this process knows.
+    /// Since when it is owed under its present trace.
+    since: Wall,
+    /// How often it went out under that, as far as this process knows.
     sends: u32,
     /// The session that carried the request: there a reversal cannot overtake it.
     prefer: Option<SessionId>,
@@ -74,6 +86,24 @@ impl Lanes {
         }
     }
 
+    /// Puts a debt at the end of its lane; one that is there already begins anew at its place.
+    fn put(&mut self, lane: Tag, fresh: Item) {
+        let (txn, owing, since) = (fresh.txn, fresh.owing, fresh.since);
+        if let Some(item) = self.item(lane, txn, owing) {
+            let before = std::mem::replace(item, fresh).since;
+            self.by_age.remove(&(before, txn, owing));
+        } else {
+            self.advices += usize::from(owing == Owing::Advice);
+            let items = self.by_card.entry(lane).or_default();
+            if planted::is(Bug::OwedOutOfOrder) {
+                items.push_front(fresh);
+            } else {
+                items.push_back(fresh);
+            }
+        }
+        self.by_age.insert((since, txn, owing));
+    }
+
     fn wake(&mut self, lane: Tag) {
         let idle = self
             .by_card
@@ -94,6 +124,10 @@ impl Lanes {
 
     fn remove(&mut self, lane: Tag, txn: TxnId, owing: Owing) -> Option<TimerId> {
         let timer = self.rest(lane, txn, owing);
+        if let Some(since) = self.item(lane, txn, owing).map(|item| item.since) {
+            self.by_age.remove(&(since, txn, owing));
+            self.advices -= usize::from(owing == Owing::Advice);
+        }
         if let Some(items) = self.by_card.get_mut(&lane) {
             items.retain(|item| item.txn != txn || item.owing != owing);
             if items.is_empty() {
@@ -124,22 +158,67 @@ impl Engine {
         sends: u32,
     ) {
         let Some((issuer, lane)) = self.lane_of(txn) else { return };
+        let debt = self.log.standing(txn).and_then(|standing| standing.open_debt(owing));
+        let Some(since) = debt.map(|debt| debt.since) else { return };
         let lanes = self.post.links.entry(issuer).or_default();
         if let Some(timer) = lanes.rest(lane, txn, owing) {
             self.timers.cancel(timer);
         }
-        if let Some(item) = lanes.item(lane, txn, owing) {
-            (item.sends, item.prefer) = (sends, prefer);
-        } else {
-            let item = Item { txn, owing, sends, prefer, state: State::Idle };
-            let items = lanes.by_card.entry(lane).or_default();
-            if planted::is(Bug::OwedOutOfOrder) {
-                items.push_front(item);
-            } else {
-                items.push_back(item);
-            }
-        }
+        lanes.put(lane, Item { txn, owing, since, sends, prefer, state: State::Idle });
         lanes.wake(lane);
+        self.look_after_age(issuer);
+    }
+
+    /// Whether as many advices are owed on a link as may be.
+    pub(super) fn owes_enough(&self, issuer: LinkId) -> bool {
+        let owed = self.post.links.get(&issuer).map_or(0, |lanes| lanes.advices);
+        self.peers.settings(issuer).is_some_and(|link| link.owed.advices_max <= owed)
+    }
+
+    /// Sets the timer that looks after the age of what is owed on a link, unless one is set or nothing is owed.
+    fn look_after_age(&mut self, issuer: LinkId) {
+        let Some(age_ms_max) = self.peers.settings(issuer).map(|link| link.owed.age_ms_max) else {
+            return;
+        };
+        let Some(lanes) = self.post.links.get_mut(&issuer).filter(|lanes| !lanes.aging) else {
+            return;
+        };
+        let Some((since, ..)) = lanes.by_age.first() else { return };
+        let left = since.0.saturating_add(age_ms_max).saturating_sub(self.now.wall.0);
+        lanes.aging = true;
+        let wait = left.saturating_add(1).clamp(AGE_LOOK_MS_MIN, AGE_LOOK_MS_MAX);
+        self.timers.set(self.now.mono.plus(wait), Timer::Age(issuer));
+    }
+
+    /// What grew too old is given up, whether or not its issuer is there; what is on its way may still be answered.
+    pub(super) fn aged(&mut self, issuer: LinkId, fx: &mut Effects) {
+        let Some(limits) = self.peers.settings(issuer).map(|link| link.owed) else { return };
+        let Some(lanes) = self.post.links.get_mut(&issuer) else { return };
+        lanes.aging = false;
+        let oldest = Wall(self.now.wall.0.saturating_sub(limits.age_ms_max));
+        let too_old: Vec<(TxnId, Owing)> = lanes
+            .by_age
+            .iter()
+            .take_while(|(since, ..)| *since < oldest)
+            .map(|(_, txn, owing)| (*txn, *owing))
+            .collect();
+        for (txn, owing) in too_old {
+            self.give_up_if_idle(txn, owing, fx);
+        }
+        self.look_after_age(issuer);
+        self.pump(issuer, fx);
+    }
+
+    fn give_up_if_idle(&mut self, txn: TxnId, owing: Owing, fx: &mut Effects) {
+        let Some((issuer, lane)) = self.lane_of(txn) else { return };
+        let item = self.post.links.get_mut(&issuer).and_then(|lanes| lanes.item(lane, txn, owing));
+        if item.is_none_or(|item| matches!(item.state, State::Waiting(_))) {
+            return;
+        }
+        let debt = self.log.standing(txn).and_then(|standing| standing.open_debt(owing));
+        if let Some(trace) = debt.map(|debt| debt.trace) {
+            self.close_one((txn, owing, trace), Closing::Dead, None, fx);
+        }
     }
 
     /// Sends what may go on a link, as far as its limit and its sessions allow.
@@ -166,15 +245,35 @@ impl Engine {
                 self.close_one((txn, owing, trace), Closing::Dead, None, fx);
                 continue;
             }
-            self.send_owed((issuer, lane), (txn, owing), prefer, fx);
+            let standing = self.log.standing(txn);
+            let body = standing.and_then(|standing| self.owed_body(standing, owing, sends > 0));
+            match body {
+                Some(body) => {
+                    self.send_owed((issuer, lane), (txn, owing, trace), (prefer, body), fx);
+                }
+                None => self.close_one((txn, owing, trace), Closing::Dead, None, fx),
+            }
         }
+    }
+
+    /// An owed message as its issuer's network writes it; none when it is longer than the issuer's frames.
+    pub(super) fn owed_body(
+        &self,
+        standing: &Standing,
+        owing: Owing,
+        repeat: bool,
+    ) -> Option<Vec<u8>> {
+        let link = self.peers.settings(standing.sent()?.issuer)?;
+        let (mti, elements) = owed_message(standing, owing, repeat, &self.keys)?;
+        let body = encode_what_fits(&link.dialect, mti, &elements);
+        link.frames(link.head, &body).then_some(body)
     }
 
     fn send_owed(
         &mut self,
         (issuer, lane): (LinkId, Tag),
-        (txn, owing): (TxnId, Owing),
-        prefer: Option<SessionId>,
+        (txn, owing, trace): (TxnId, Owing, Trace),
+        (prefer, body): (Option<SessionId>, Vec<u8>),
         fx: &mut Effects,
     ) {
         let session = prefer
@@ -190,12 +289,6 @@ impl Engine {
         item.sends += 1;
         item.state = State::Waiting(timer);
         lanes.in_flight += 1;
-        let Some(standing) = self.log.standing(txn) else { return };
-        let Some(trace) = standing.open_debt(owing).map(|debt| debt.trace) else { return };
-        let Some((mti, elements)) = owed_message(standing, owing, repeat, &self.keys) else {
-            return;
-        };
-        let body = encode_what_fits(&link.dialect, mti, &elements);
         fx.actions.push(Action::Send {
             session,
             head: link.head,

@@ -2,7 +2,8 @@
 
 use crate::codec::{Draft, Message};
 use crate::dialect::Dialect;
-use crate::iso::{ElementNo, Elements, Mti, ResponseCode};
+use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode};
+use crate::planted::{self, Bug};
 use crate::record::LinkId;
 
 use super::effect::{Action, Effects, Mark, Note};
@@ -27,7 +28,8 @@ impl Engine {
         self.tell(asker, &code_alone(code), Mark::Plain, fx);
     }
 
-    /// Answers with what an outcome adds to the echoes of the question. Says whether the asker has a living session.
+    /// Answers with what an outcome adds to the echoes of the question. Says whether that is on its way: not to a session
+    /// that has ended, and not when it is longer than the asker's frames.
     pub(super) fn tell(
         &self,
         asker: &Arrival,
@@ -40,13 +42,21 @@ impl Engine {
         }
         let Some(link) = self.peers.settings(asker.link) else { return false };
         let Some(mti) = asker.mti().response() else { return false };
-        let body = answer(&link.dialect, mti, &asker.message, added);
-        fx.actions.push(Action::Send {
-            session: asker.session,
-            head: asker.head.reply(),
-            body,
-            mark,
-        });
+        let head = asker.head.reply();
+        let mut body = answer(&link.dialect, mti, &asker.message, added);
+        if !link.frames(head, &body) {
+            fx.notes.push(Note::TooLong { link: asker.link });
+            if mark != Mark::Plain {
+                return planted::is(Bug::UnframedIsTold);
+            }
+            // A decline is one by its code alone; an approval without a part of it would be another approval.
+            let code = added.only(ElementSet::of(&[39]));
+            body = answer(&link.dialect, mti, &asker.message, &code);
+            if !link.frames(head, &body) {
+                return false;
+            }
+        }
+        fx.actions.push(Action::Send { session: asker.session, head, body, mark });
         true
     }
 
@@ -61,12 +71,10 @@ impl Engine {
         let Some(link) = self.peers.settings(link) else { return };
         let Some(mti) = mti.response().filter(|_| self.peers.lives(frame.session)) else { return };
         let elements = frame.salvaged.only(link.dialect.echo()).overlaid(&code_alone(code));
-        fx.actions.push(Action::Send {
-            session: frame.session,
-            head: frame.head.reply(),
-            body: encode_what_fits(&link.dialect, mti, &elements),
-            mark: Mark::Plain,
-        });
+        let (head, body) = (frame.head.reply(), encode_what_fits(&link.dialect, mti, &elements));
+        if link.frames(head, &body) {
+            fx.actions.push(Action::Send { session: frame.session, head, body, mark: Mark::Plain });
+        }
     }
 }
 

@@ -36,6 +36,9 @@ impl Engine {
             Some(txn) => self.reverse(&arrival, (key, original), txn, fx),
             // What was declined without being forwarded is not in the books either.
             None if known.has(original) || self.held.get(original, arrival.content).is_some() => {
+                if self.disk_low {
+                    return self.no_room_for_unseen(&arrival, fx);
+                }
                 self.reverse_unseen(&arrival, (key, original), fx);
             }
             None => self.inquire(arrival, known, Ask::Key(original), fx),
@@ -94,6 +97,15 @@ impl Engine {
             self.undone(arrival, keys, (None, ResponseCode::NOT_FOUND), fx);
         }
         self.decline(arrival, ResponseCode::NOT_FOUND, fx);
+    }
+
+    /// Below the reserve the room is for money that moved. Its sender says it again, so the decline is not held.
+    fn no_room_for_unseen(&self, arrival: &Arrival, fx: &mut Effects) {
+        let (asker, code) = (arrival.link, ResponseCode::MALFUNCTION);
+        let why = "its original was never seen, and the journal's disk is nearly full";
+        fx.notes.push(Note::Overload { asker });
+        fx.notes.push(Note::Declined { asker, code, why });
+        self.decline(arrival, code, fx);
     }
 
     fn undone(

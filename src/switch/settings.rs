@@ -42,6 +42,8 @@ pub struct LinkSettings {
     pub dialect: Arc<Dialect>,
     /// What precedes the messages that we begin.
     pub head: Head,
+    /// The longest frame, head included, that its peers take.
+    pub frame_len_max: usize,
     /// Whether it may send requests.
     pub asks: bool,
     /// Whether requests may be sent to it.
@@ -73,6 +75,15 @@ pub struct OwedSettings {
     pub attempts_max: u32,
     /// How old one may become before it is a dead letter, milliseconds of wall time.
     pub age_ms_max: u64,
+    /// How many advices may be owed; beyond it new ones are declined. Reversals are owed whatever else is.
+    pub advices_max: usize,
+}
+
+impl LinkSettings {
+    /// Whether a message goes into one frame.
+    pub(super) fn frames(&self, head: Head, body: &[u8]) -> bool {
+        head.as_bytes().len() + body.len() <= self.frame_len_max
+    }
 }
 
 /// Who signs on.

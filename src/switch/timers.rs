@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::OccupiedEntry;
 
 use crate::iso::Mono;
-use crate::record::{Owing, Trace, TxnId};
+use crate::record::{LinkId, Owing, Trace, TxnId};
 
 use super::input::SessionId;
 
@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Resend(TxnId, Owing),
     /// The issuer's network cannot hold the request any longer.
     Settle(TxnId, Trace),
+    /// Something owed on a link may have grown too old.
+    Age(LinkId),
     /// A session may be idle, or its peer silent.
     Session(SessionId),
 }

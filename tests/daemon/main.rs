@@ -12,8 +12,10 @@ mod street;
 use iso8583d::daemon::control::Command;
 use iso8583d::framing::{Head, Tpdu};
 use iso8583d::iso::{BusinessDate, Elements};
+use iso8583d::journal::{Commit, Reader};
+use iso8583d::record::{self, Lsn, Record};
 
-use street::{Street, no_of, purchase, text};
+use street::{Peer, Street, no_of, purchase, text};
 
 /// A reversal names what it reverses: MTI and trace number.
 fn original(reversal: &Elements) -> (String, String) {
@@ -263,16 +265,118 @@ fn a_disk_that_is_nearly_full() {
     let mut pos = street.asker("pos");
     pos.send(200, &purchase(1));
     assert_eq!(text(&pos.heard().1, 39), "96");
-    // A reversal is a fact: it is written down all the same.
+    // Of a reversal of what was never seen nothing is written down: its sender says it again.
     let mut reversal = purchase(2);
     let named = format!("0200000001{}{:0>11}{:0>11}", "1123184000", "12345678901", "0");
     reversal.set(no_of(90), named.as_bytes());
     pos.send(420, &reversal);
-    assert_eq!(text(&pos.heard().1, 39), "25", "its original was never seen");
+    assert_eq!(text(&pos.heard().1, 39), "96", "its original was never seen");
     assert!(Street::console(&street.console_address(), "/readyz").contains("\"disk\""));
     street.signal("-TERM");
     assert_eq!(street.ended().0, Some(0));
     assert!(issuer.hear().is_none(), "nothing was asked of the issuer");
+}
+
+/// A crowd takes every descriptor that the process may have. Who was there before goes on, and who waits at the door comes
+/// in when the crowd has gone.
+#[test]
+fn a_listener_survives_a_lack_of_descriptors() {
+    const DESCRIPTORS: usize = 64;
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start_limited(&format!("ulimit -n {DESCRIPTORS}"));
+    let mut issuer = street.issuer(&bank);
+    let door = street.door("pos");
+    let mut pos = Street::asker_at(&door, "pos");
+    let mut pays = |pos: &mut Peer, stan| {
+        pos.send(200, &purchase(stan));
+        let (_, asked) = issuer.heard();
+        issuer.answer(210, &asked, "00");
+        assert_eq!(text(&pos.heard().1, 39), "00");
+    };
+    pays(&mut pos, 1);
+    let crowd: Vec<_> = (0..2 * DESCRIPTORS).map(|_| Street::asker_at(&door, "pos")).collect();
+    let mut late = Street::asker_at(&door, "pos");
+    // The books open and close a file now and then.
+    street.wait(|street| (DESCRIPTORS <= street.descriptors() + 4).then_some(()));
+    pays(&mut pos, 2);
+    drop(crowd);
+    pays(&mut late, 3);
+    pays(&mut pos, 4);
+    street.signal("-TERM");
+    let (code, said) = street.ended();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("a connection was not accepted; the listener goes on"), "{said}");
+    assert!(said.contains("Too many open files"), "{said}");
+}
+
+/// Books that contradict the journal: without their thread look-ups would wait for ever.
+#[test]
+fn a_broken_invariant_in_the_books_stops_the_switch() {
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    pos.send(200, &purchase(1));
+    let (_, asked) = issuer.heard();
+    issuer.answer(210, &asked, "00");
+    assert_eq!(text(&pos.heard().1, 39), "00");
+    // The list is made when the books have followed.
+    assert!(street.lists().is_empty());
+    street.signal("-TERM");
+    assert_eq!(street.ended().0, Some(0));
+    // The books are told to read again what they have read: an answer to what is answered.
+    let reader = Reader::open(&street.state().join("journal"));
+    let commits = reader_all(reader);
+    let is_answer = |(_, record): &&(Lsn, Record)| matches!(record, Record::Answered { .. });
+    let answered = commits.iter().find(is_answer).unwrap().0;
+    let books = street.state().join("books.db");
+    let wrong = rusqlite::Connection::open(&books).unwrap();
+    let before = i64::try_from(answered.0).unwrap() - 1;
+    wrong.execute("UPDATE state SET position = ?", [before]).unwrap();
+    wrong.close().unwrap();
+    let (code, said) = street.start_and_end();
+    assert_eq!(code, None, "it is killed by a signal of its own: {said}");
+    assert!(said.contains("a broken invariant in the books stops the switch"), "{said}");
+    let (_, verified) = street.command(&["journal", "verify"]);
+    assert!(!verified.contains("error"), "{verified}");
+    std::fs::remove_file(&books).unwrap();
+    street.start();
+    let mut pos = street.asker("pos");
+    pos.send(201, &purchase(1));
+    assert_eq!(text(&pos.heard().1, 39), "00", "the journal is intact");
+}
+
+fn reader_all(mut reader: Reader) -> Vec<(Lsn, Record)> {
+    let commits = reader.after(Lsn(0), usize::MAX).unwrap();
+    let records = |commit: &Commit| {
+        let records = record::decode_all(&commit.blob, commit.first).unwrap();
+        (commit.first.0..).map(Lsn).zip(records).collect::<Vec<_>>()
+    };
+    commits.iter().flat_map(records).collect()
+}
+
+#[test]
+fn the_list_of_what_is_owed_says_how_much_it_leaves_out() {
+    let mut street = Street::new("timeout_ms = 100\nsettle_ms = 60000");
+    let bank = street.bank();
+    street.start();
+    let _silent = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    for stan in 1..=3 {
+        pos.send(200, &purchase(stan));
+        assert_eq!(text(&pos.heard().1, 39), "91");
+    }
+    street.wait(|street| (street.lists().len() == 3).then_some(()));
+    let lines = street.ask(&Command::Owed { limit: 2 }).unwrap();
+    let last = lines.last().unwrap();
+    assert_eq!((lines.len(), &last["owed"], &last["not_shown"]), (3, &3.into(), &1.into()));
+    let (shown, said) = street.command(&["ctl", "owed", "--limit", "2"]);
+    assert_eq!(shown.lines().count(), 3);
+    assert!(said.contains("1 more are not shown: ask with a larger --limit"), "{said}");
+    let (_, said) = street.command(&["ctl", "owed"]);
+    assert!(said.is_empty(), "{said}");
 }
 
 #[test]

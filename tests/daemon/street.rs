@@ -100,9 +100,14 @@ to = ["bank"]
 
     /// Starts the switch on a disk that takes no file of more than a mebibyte or two.
     pub(crate) fn start_on_small_disk(&mut self) {
-        let limited = "trap '' XFSZ; ulimit -f 2048; exec \"$0\" run \"$1\"";
+        self.start_limited("trap '' XFSZ; ulimit -f 2048");
+    }
+
+    /// Starts the switch where a shell has set limits.
+    pub(crate) fn start_limited(&mut self, limits: &str) {
+        let limited = format!("{limits}; exec \"$0\" run \"$1\"");
         let daemon = Command::new("sh")
-            .args(["-c", limited, env!("CARGO_BIN_EXE_iso8583d")])
+            .args(["-c", &limited, env!("CARGO_BIN_EXE_iso8583d")])
             .arg(self.home.path().join("c.toml"))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -127,6 +132,19 @@ to = ["bank"]
             .unwrap()
     }
 
+    /// Starts a switch that is to end by itself: its exit code, if no signal ended it, and what it said.
+    pub(crate) fn start_and_end(&mut self) -> (Option<i32>, String) {
+        let mut daemon = self.spawn();
+        let began = Instant::now();
+        while daemon.try_wait().unwrap().is_none() && began.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let ended = daemon.try_wait().unwrap().is_some();
+        self.daemon = Some(daemon);
+        assert!(ended, "the switch goes on");
+        self.ended()
+    }
+
     /// Asks again and again until there is something.
     pub(crate) fn wait<T>(&self, mut look: impl FnMut(&Self) -> Option<T>) -> T {
         let began = Instant::now();
@@ -149,8 +167,26 @@ to = ["bank"]
 
     /// The operator's list of what is owed: each line's list.
     pub(crate) fn lists(&self) -> Vec<String> {
-        let lines = self.ask(&control::Command::Owed).unwrap();
+        let lines = self.ask(&control::Command::Owed { limit: 1000 }).unwrap();
         lines.iter().filter_map(|line| Some(line.get("list")?.as_str()?.to_owned())).collect()
+    }
+
+    /// How many descriptors the switch has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let pid = self.daemon.as_ref().unwrap().id();
+        fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+    }
+
+    /// What a command says about this street's directory: stdout and stderr.
+    pub(crate) fn command(&self, arguments: &[&str]) -> (String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_iso8583d"))
+            .args(arguments)
+            .arg("--state")
+            .arg(self.state())
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (text(output.stdout), text(output.stderr))
     }
 
     /// Sends a signal to the switch.
@@ -167,9 +203,19 @@ to = ["bank"]
 
     /// A terminal, or a host, at a link's door.
     pub(crate) fn asker(&self, link: &str) -> Peer {
+        Self::asker_at(&self.door(link), link)
+    }
+
+    /// Where a link listens.
+    pub(crate) fn door(&self, link: &str) -> String {
         let lines = self.ask(&control::Command::Links).unwrap();
         let line = lines.iter().find(|line| line["link"] == link).unwrap();
-        let socket = TcpStream::connect(line["listen"].as_str().unwrap()).unwrap();
+        line["listen"].as_str().unwrap().to_owned()
+    }
+
+    /// The same, where the switch need not be asked for its door.
+    pub(crate) fn asker_at(door: &str, link: &str) -> Peer {
+        let socket = TcpStream::connect(door).unwrap();
         let (name, length) = match link {
             "pos" => ("iso87-bcd", Length::Binary2),
             _ => ("iso87-ascii", Length::Ascii4),

@@ -82,6 +82,7 @@ fn link(name: &str, asks: bool) -> LinkSettings {
         name: name.to_owned(),
         dialect: dialect(LinkId::of_name(name)),
         head: Head::NONE,
+        frame_len_max: 8192,
         asks,
         answers: !asks,
         sign_on: SignOn::None,
@@ -95,6 +96,7 @@ fn link(name: &str, asks: bool) -> LinkSettings {
             repeat_ms: 10_000,
             attempts_max: 3,
             age_ms_max: 86_400_000,
+            advices_max: 10_000,
         },
     }
 }

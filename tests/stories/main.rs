@@ -7,6 +7,7 @@
 
 mod desk;
 mod many;
+mod room;
 
 use desk::{
     BANK, BANK_AGAIN, Desk, OTHER_BANK, SHOP, SHOP_AGAIN, Seen, bank, only, other_bank, purchase,

@@ -50,3 +50,28 @@ fn rule_4_an_approval_that_cannot_be_looked_up_is_on_the_operators_list() {
     }
     assert_eq!(desk.questions.len(), sent - 1, "the last one was not asked for");
 }
+
+/// Ten thousand messages of the longest kind are more than memory is meant for.
+#[test]
+fn messages_that_wait_for_the_books_are_bounded_in_bytes_too() {
+    let mut desk = Desk::new();
+    let mut asked = 0;
+    loop {
+        asked += 1;
+        assert!(asked < 5_000, "memory fills");
+        let mut long = purchase(asked);
+        for no in [46, 47, 48, 56, 57, 58, 59, 60] {
+            long.set(ElementNo::of(no), &[b'x'; 990]);
+        }
+        let told = desk.shop_sends(SHOP, 201, &long);
+        if let Some(told) = told.first() {
+            assert_eq!(told.code(), "96");
+            break;
+        }
+    }
+    assert_eq!(desk.questions.len(), usize::try_from(asked).unwrap() - 1);
+    for _ in 0..2 {
+        desk.books_answer();
+    }
+    assert!(desk.shop_sends(SHOP, 201, &purchase(9_000)).is_empty(), "what is answered makes room");
+}

@@ -52,7 +52,7 @@ pub(super) struct Undo {
 pub(super) struct Unsent {
     pub(super) life: u32,
     pub(super) at: u64,
-    pub(super) wall_ahead: u64,
+    pub(super) wall_steps: u64,
     pub(super) count: u64,
 }
 
@@ -76,6 +76,11 @@ pub(super) struct Purchase {
     /// Its asker wants no answer any more.
     given_up: bool,
     old_due: bool,
+}
+
+/// Whether the sender of such a message says it until it is taken.
+pub(super) const fn stores(mti: u16) -> bool {
+    matches!(mti, 120 | 220)
 }
 
 impl Purchase {
@@ -397,6 +402,10 @@ impl World {
         let again = self.rng.chance(old);
         let wait = self.rng.around(4_000);
         let Some(purchase) = self.purchase_mut(id) else { return };
+        if stores(purchase.mti) && matches!(words.code.as_slice(), b"91" | b"96") {
+            // There is no room just now: it is stored, and said again.
+            return;
+        }
         let approves = matches!(words.code.as_slice(), b"00" | b"08" | b"10" | b"11");
         if approves {
             purchase.approved = purchase.approved.take().or(Some(words));

@@ -5,7 +5,7 @@ use crate::iso::{Class, ElementNo, Function};
 use crate::record::{
     Approval, LinkId, Opening, Outcome, Owing, Reason, Record, Standing, Trace, TxnId, Verdict,
 };
-use crate::switch::{Action, Duplicate, Mark, Note};
+use crate::switch::{Action, Duplicate, Effects, Mark, Note};
 
 use super::World;
 use super::asker::{Copy, Purchase, Unsent, Words};
@@ -23,6 +23,10 @@ pub(super) struct Heard {
     key: Key,
     purchase: Option<PurchaseId>,
     life: u32,
+}
+
+fn is_lack_of_room(code: &[u8]) -> bool {
+    matches!(code, b"91" | b"96")
 }
 
 impl World {
@@ -88,6 +92,7 @@ impl World {
             Note::Joined { .. } => Rare::Joined,
             Note::OtherContent { .. } => Rare::OtherContent,
             Note::TimedOut { .. } => Rare::TimedOut,
+            Note::TooLong { .. } => Rare::TooLong,
             Note::Withdrawn { .. } => Rare::Withdrawn,
             Note::Undelivered { .. } => Rare::Undelivered,
             Note::Mismatched { .. } => Rare::Mismatched,
@@ -187,6 +192,36 @@ impl World {
         }
     }
 
+    /// A decline for lack of room is said to an advice only when there is no room now: never because there was none before.
+    pub(super) fn check_room(&mut self, fx: &Effects) {
+        let no_room = |note: &&Note| match note {
+            Note::Declined { code, .. } => is_lack_of_room(code.as_bytes()),
+            Note::Overload { .. } => true,
+            _ => false,
+        };
+        let mut lacks = fx.notes.iter().filter(no_room).count();
+        for action in &fx.actions {
+            let Action::Send { session, body, mark: Mark::Plain, .. } = action else { continue };
+            let conn = self.host.sessions.get(session).and_then(|id| self.conns.get(*id));
+            let plan = conn.and_then(|conn| self.mix.plans.get(conn.link));
+            let Some(plan) = plan.filter(|plan| plan.settings.asks) else { continue };
+            let body = body.clone().into();
+            let Ok(message) = codec::decode(&plan.settings.dialect, body) else { continue };
+            if message.mti().function() != Function::AdviceResponse
+                || message.mti().class() == Class::Reversal
+                || !is_lack_of_room(&text(&message, ElementNo::RESPONSE_CODE))
+            {
+                continue;
+            }
+            if lacks == 0 {
+                return self.blame(story::purchase_of(&message), || {
+                    "an advice is declined for a lack of room that is past".to_owned()
+                });
+            }
+            lacks -= 1;
+        }
+    }
+
     /// A decline of what was never forwarded is remembered in memory only; the audit must know which.
     fn note_unsent(&mut self, link: usize, body: Vec<u8>) {
         let Some(plan) = self.mix.plans.get(link) else { return };
@@ -196,14 +231,14 @@ impl World {
         if !declines || message.mti().class() == Class::Reversal {
             return;
         }
-        let (life, at, wall_ahead) = (self.host.life, self.time, self.host.wall_ahead);
+        let (life, at, wall_steps) = (self.host.life, self.time, self.host.wall_steps);
         let journaled = self.truth.of_purchase(id).next().is_some();
         let count = self.host.declines;
         let Some(purchase) = self.purchase_mut(id) else { return };
         // What is told again does not stay in memory for longer.
         let again = purchase.unsent.is_some_and(|unsent| unsent.life == life);
         if !journaled && !again && purchase.opened != Some(life) {
-            purchase.unsent = Some(Unsent { life, at, wall_ahead, count });
+            purchase.unsent = Some(Unsent { life, at, wall_steps, count });
         }
     }
 
@@ -212,7 +247,7 @@ impl World {
         let settings = &self.mix.settings;
         let others = usize::try_from(self.host.declines - unsent.count).unwrap_or(usize::MAX);
         unsent.life != self.host.life
-            || unsent.wall_ahead != self.host.wall_ahead
+            || unsent.wall_steps != self.host.wall_steps
             || self.time - unsent.at >= settings.window_ms
             || others + 2 >= settings.entries_max
     }

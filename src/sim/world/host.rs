@@ -50,6 +50,8 @@ pub(super) struct Host {
     mono_from: u64,
     /// How far the wall is from where it should be.
     pub(super) wall_ahead: u64,
+    /// How often it jumped: it may jump back to where it was.
+    pub(super) wall_steps: u64,
     held: VecDeque<(Lsn, Held)>,
     /// Which connection a session is.
     pub(super) sessions: BTreeMap<SessionId, ConnId>,
@@ -89,6 +91,7 @@ impl Host {
             life: 0,
             mono_from: 0,
             wall_ahead: 1_000_000_000,
+            wall_steps: 0,
             held: VecDeque::new(),
             sessions: BTreeMap::new(),
             begun: Vec::new(),
@@ -151,6 +154,7 @@ impl World {
         for action in &fx.actions {
             self.check_made(action, &fx.records);
         }
+        self.check_room(&fx);
         self.disk.append(&mut fx.records);
         self.host.handled += 1;
         for action in fx.actions {

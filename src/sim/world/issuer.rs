@@ -84,6 +84,10 @@ struct Manner {
     over: Option<usize>,
     delay: u64,
     again: bool,
+    /// With so much to say that not every frame holds it.
+    wordy: bool,
+    /// Without element 2.
+    nameless: bool,
 }
 
 impl World {
@@ -201,6 +205,8 @@ impl World {
             over: None,
             delay: self.rng.below(30),
             again: self.rng.chance(issuing.twice),
+            wordy: self.rng.chance(issuing.wordy),
+            nameless: false,
         };
         if self.rng.chance(issuing.late) {
             manner.delay = self.rng.between((500, 9_000));
@@ -209,7 +215,11 @@ impl World {
             let stan = (number(message, ElementNo::STAN) + 500_000) % 1_000_000;
             manner.stan = Some(format!("{stan:06}").into_bytes());
         } else if self.rng.chance(issuing.other_content) {
-            manner.amount = Some(number(message, ElementNo::AMOUNT) + 100);
+            if message.present().has(ElementNo::PAN) && self.rng.chance(500) {
+                manner.nameless = true;
+            } else {
+                manner.amount = Some(number(message, ElementNo::AMOUNT) + 100);
+            }
         } else if self.rng.chance(issuing.no_code) {
             manner.code = None;
         } else if self.rng.chance(issuing.other_link) {
@@ -247,6 +257,12 @@ impl World {
         if let Some(stan) = &manner.stan {
             own.set(ElementNo::STAN, stan);
         }
+        if manner.wordy {
+            own.set(ElementNo::of(54), &[b'x'; 120]);
+        }
+        if manner.nameless {
+            own.remove(ElementNo::PAN);
+        }
         let Some(mti) = message.mti().response() else { return };
         let mut body = Vec::new();
         if (Draft { mti, own: &own, copied: None }).encode(dialect, &mut body).is_err() {
@@ -256,6 +272,7 @@ impl World {
         }
         let right = manner.stan.is_none()
             && manner.over.is_none()
+            && !manner.nameless
             && manner.amount.is_none_or(|amount| amount <= number(message, ElementNo::AMOUNT))
             && manner.code.is_some();
         let says = Says {
@@ -408,6 +425,8 @@ impl World {
             over: None,
             delay,
             again: self.rng.chance(self.mix.issuing.twice / 2),
+            wordy: false,
+            nameless: false,
         };
         self.answer(conn, issuer, message, &manner);
     }

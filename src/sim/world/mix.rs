@@ -121,8 +121,10 @@ pub(super) struct Issuing {
     pub(super) twice: u64,
     /// Answers with another trace number.
     pub(super) wrong_stan: u64,
-    /// Answers with another amount.
+    /// Answers with another amount, or without the card.
     pub(super) other_content: u64,
+    /// Says more than its asker may have room for.
+    pub(super) wordy: u64,
     /// Answers without a readable code.
     pub(super) no_code: u64,
     /// Answers over another issuer's link.
@@ -251,6 +253,7 @@ impl Mix {
             twice: 0,
             wrong_stan: 0,
             other_content: 0,
+            wordy: 0,
             no_code: 0,
             other_link: 0,
             refuse: 0,
@@ -315,6 +318,7 @@ impl Issuing {
             twice: swarm(rng, 300),
             wrong_stan: swarm(rng, 150),
             other_content: swarm(rng, 150),
+            wordy: swarm(rng, 200),
             no_code: swarm(rng, 150),
             other_link: swarm(rng, 150),
             refuse: swarm(rng, 150),
@@ -336,7 +340,7 @@ impl Asking {
             old: swarm(rng, 300),
             undo: swarm(rng, 400),
             undo_first: swarm(rng, 300),
-            advice: rng.pick(&[0, 100, 300]).unwrap_or(100),
+            advice: rng.pick(&[0, 100, 300, 600]).unwrap_or(100),
             garbage: swarm(rng, 50),
         }
     }
@@ -352,6 +356,20 @@ fn stans(rng: &mut Rng, issuers: usize) -> Vec<u32> {
     stans.rotate_left(rng.index(3));
     stans.truncate(issuers);
     stans
+}
+
+/// The longest frame of a link: mostly more than anybody says. An asker that may send everything of its own has sometimes no
+/// room for a wordy answer; an issuer's link sometimes none for a long request, or for a reversal.
+fn frame_len_max(rng: &mut Rng, dialect: &Dialect, asks: bool) -> usize {
+    let packed = dialect.name() == "iso87-bcd";
+    let small = match (asks, packed) {
+        (true, false) => 240,
+        (true, true) => 200,
+        (false, false) => 140,
+        (false, true) => 95,
+    };
+    let often = if asks { 400 } else { 50 };
+    if rng.chance(often) { small } else { framing::Settings::FRAME_LEN_MAX }
 }
 
 /// Two askers and some issuers, each writing in its own way.
@@ -372,9 +390,10 @@ fn plans(rng: &mut Rng, issuers: usize, dialects: &Dialects) -> Vec<Plan> {
     ways.into_iter()
         .take(ASKERS + issuers)
         .map(|(name, dialect, framing, asks)| {
-            let framing = Framing::new(*framing);
+            let frame_len_max = frame_len_max(rng, dialect, asks);
+            let framing = Framing::new(framing::Settings { frame_len_max, ..*framing });
             Plan {
-                settings: link(rng, name, (dialect, framing.head()), asks),
+                settings: link(rng, name, (dialect, &framing), asks),
                 framing,
                 sessions: 1 + rng.index(3),
             }
@@ -385,7 +404,7 @@ fn plans(rng: &mut Rng, issuers: usize, dialects: &Dialects) -> Vec<Plan> {
 fn link(
     rng: &mut Rng,
     name: &str,
-    (dialect, head): (&Arc<Dialect>, framing::Head),
+    (dialect, framing): (&Arc<Dialect>, &Framing),
     asks: bool,
 ) -> LinkSettings {
     let sign_on = if asks {
@@ -397,7 +416,8 @@ fn link(
         id: LinkId::of_name(name),
         name: name.to_owned(),
         dialect: Arc::clone(dialect),
-        head,
+        head: framing.head(),
+        frame_len_max: framing.settings().frame_len_max,
         asks,
         answers: !asks,
         sign_on,
@@ -409,8 +429,9 @@ fn link(
         owed: OwedSettings {
             in_flight_max: u32::try_from(rng.pick(&[1, 4, 50]).unwrap_or(4)).unwrap_or(4),
             repeat_ms: rng.between((400, 4_000)),
-            attempts_max: u32::try_from(rng.pick(&[2, 3, 20, 1_000]).unwrap_or(20)).unwrap_or(20),
-            age_ms_max: 30 * 86_400_000,
+            attempts_max: u32::try_from(rng.pick(&[1, 2, 20, 1_000]).unwrap_or(20)).unwrap_or(20),
+            age_ms_max: rng.pick(&[30 * 86_400_000, 30 * 86_400_000, 20_000]).unwrap_or(20_000),
+            advices_max: rng.pick(&[1, 20, 1_000]).map_or(20, |most| most),
         },
     }
 }

@@ -502,6 +502,7 @@ impl World {
         } else {
             self.host.wall_ahead += step;
         }
+        self.host.wall_steps += 1;
         let next = self.rng.around(self.mix.machine.wall_ms);
         self.later(next, Event::Wall);
     }

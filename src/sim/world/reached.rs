@@ -92,6 +92,8 @@ rare! {
     Crash = "crash",
     /// The wall clock went back.
     WallBack = "wall clock stepped back",
+    /// A message was longer than the frames of its link.
+    TooLong = "message longer than its link's frames",
     /// A session ended with messages that were never begun.
     NeverBegun = "session lost with messages never begun",
     /// A request was withdrawn before it left.
