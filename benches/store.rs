@@ -123,17 +123,15 @@ fn spent() -> [u64; 2] {
 
 /// The least of some runs, since whatever else goes on can only add to it.
 fn tell_cost(journal: &Path, keys: &Arc<Keys>) {
-    let runs: Vec<_> = (0..7)
-        .map(|_| {
-            let scratch = tempfile::tempdir().unwrap();
-            let before = spent();
-            follow(journal, scratch.path(), keys);
-            let after = spent();
-            [after[0] - before[0], after[1] - before[1]].map(|sum| sum / TRANSACTIONS)
-        })
-        .collect();
-    let least = |which: usize| runs.iter().map(|run| run[which]).min().unwrap();
-    println!("follower, a transaction: {} ns of CPU, {} bytes written", least(0), least(1));
+    let run = |_| {
+        let scratch = tempfile::tempdir().unwrap();
+        let [cpu_before, bytes_before] = spent();
+        follow(journal, scratch.path(), keys);
+        let [cpu, bytes] = spent();
+        ((cpu - cpu_before) / TRANSACTIONS, (bytes - bytes_before) / TRANSACTIONS)
+    };
+    let (cpu, bytes) = (0..7).map(run).min().unwrap();
+    println!("follower, a transaction: {cpu} ns of CPU, {bytes} bytes written");
 }
 
 fn store(criterion: &mut Criterion) {

@@ -14,7 +14,7 @@ use crate::record::{
 use crate::seal::Tag;
 
 pub use fold::{fold, opened};
-use spread::Spread;
+pub use spread::{Fold, Spread};
 
 /// What the books can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,11 +3,11 @@
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// For maps that are never iterated.
-pub(super) type Spread = BuildHasherDefault<Fold>;
+pub type Spread = BuildHasherDefault<Fold>;
 
 /// Multiplies and rotates each word into the sum.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Fold(u64);
+pub struct Fold(u64);
 
 impl Hasher for Fold {
     fn write(&mut self, bytes: &[u8]) {
