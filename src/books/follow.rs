@@ -16,7 +16,7 @@ use crate::record::{self, LinkId, Lsn, Opening, Record, Sent, Standing, TxnId, U
 use crate::tranlog::{self, Spread};
 
 /// How much of the journal becomes one transaction: enough to fill pages, little enough for the disk to write at once.
-const BATCH_BYTES: usize = 2 << 20;
+const BATCH_BYTES: usize = 4 << 20;
 
 /// How many transactions are remembered between batches.
 const RECENT_MAX: usize = 1 << 16;
@@ -38,6 +38,8 @@ struct Batch<'a> {
     books: &'a Books,
     state: State,
     rows: Recent,
+    /// Those of `rows` that the tables have otherwise.
+    changed: Vec<TxnId>,
     keys: Vec<Entry>,
     given: Given,
     pairs: Pairs,
@@ -59,15 +61,17 @@ impl Books {
         let (rows, given) = (std::mem::take(&mut self.recent), std::mem::take(&mut self.given));
         // An error rolls the transaction back as it is dropped, and what memory knew of the tables goes with it.
         let whole = self.connection.unchecked_transaction()?;
-        let mut batch =
-            Batch { books: self, state, rows, keys: Vec::new(), given, pairs: Pairs::default() };
+        let (changed, keys, pairs) = (Vec::new(), Vec::new(), Pairs::default());
+        let mut batch = Batch { books: self, state, rows, changed, keys, given, pairs };
         for commit in &commits {
-            let records = record::decode_all(&commit.blob, commit.first)?;
-            for (lsn, record) in (commit.first.0..).map(Lsn).zip(records) {
+            let (mut rest, mut lsn) = (&*commit.blob, commit.first);
+            while !rest.is_empty() {
+                let (record, after) = record::decode(rest, lsn)?;
                 if lsn > batch.state.position {
                     batch.take(lsn, &record)?;
                     batch.state.position = lsn;
                 }
+                (rest, lsn) = (after, Lsn(lsn.0.saturating_add(1)));
             }
         }
         batch.flush()?;
@@ -77,7 +81,6 @@ impl Books {
         self.write_pairs(pairs)?;
         whole.commit()?;
         self.keep_keys(keys);
-        rows.retain(|_, row| row.standing.is_open() || !row.standing.told);
         if rows.len() > RECENT_MAX {
             rows.clear();
         }
@@ -133,6 +136,7 @@ impl Batch<'_> {
         let txn = TxnId(lsn.0);
         if let Some(standing) = tranlog::opened(txn, record) {
             self.rows.insert(txn, Row::new(standing));
+            self.changed.push(txn);
         }
     }
 
@@ -153,7 +157,10 @@ impl Batch<'_> {
         }
         let Some(row) = self.rows.get_mut(&txn) else { return Ok(None) };
         tranlog::fold(&mut row.standing, lsn, record);
-        row.changed = true;
+        if !row.changed {
+            row.changed = true;
+            self.changed.push(txn);
+        }
         Ok(row.standing.sent().map(|sent| sent.issuer))
     }
 
@@ -181,6 +188,7 @@ impl Batch<'_> {
             self.pairs.other(sent.issuer, Class::Reversal, debt.trace, txn);
         }
         self.rows.insert(txn, row);
+        self.changed.push(txn);
         Ok(())
     }
 
@@ -237,19 +245,21 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Writes what changed, in the order of the table.
+    /// Writes what changed, in the order of the table. What is over leaves memory with that.
     fn flush(&mut self) -> Result<(), BooksError> {
         let cut = self.state.cut;
-        let mut changed: Vec<&mut Row> = self.rows.values_mut().filter(|row| row.changed).collect();
-        changed.sort_unstable_by_key(|row| row.standing.id);
         let mut pens = self.books.pens()?;
         let mut days = BTreeMap::new();
-        for row in changed {
+        self.changed.sort_unstable();
+        for txn in self.changed.drain(..) {
+            let Some(mut row) = self.rows.remove(&txn) else { continue };
             row.capture(cut);
             row.write(&mut pens)?;
             if let Some(day) = row.ordinary_day().filter(|day| *day > cut) {
-                let txn = row.standing.id;
                 days.entry(day).or_insert((txn, txn)).1 = txn;
+            }
+            if row.standing.is_open() || !row.standing.told {
+                self.rows.insert(txn, row);
             }
         }
         let mut widen = self.books.connection.prepare_cached(

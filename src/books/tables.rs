@@ -100,12 +100,12 @@ CREATE VIEW positions AS
 pub(super) fn prepare(connection: &Connection) -> Result<(), BooksError> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "page_size", 8192)?;
+    connection.pragma_update(None, "page_size", 16_384)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     // A power cut takes back whole transactions, position included: they are followed again.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // The journal's commits wait for the disk behind a checkpoint: 4 MiB, a few milliseconds.
-    connection.pragma_update(None, "wal_autocheckpoint", 500)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 250)?;
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(32);
