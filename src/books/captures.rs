@@ -36,31 +36,28 @@ impl Books {
         Ok(cut.optional()?)
     }
 
-    /// The numbers of the days after which, and up to which, things clear with a day.
-    fn range(&self, date: BusinessDate) -> Result<Option<(i64, i64)>, BooksError> {
-        Ok(self.cut_of(date)?.map(|cut| (tables::day(cut.previous), tables::day(date))))
+    /// Gathers the members of a cut day by issuer: the day's rows are looked at once, however many issuers there are.
+    fn gather(&self, date: BusinessDate) -> Result<(), BooksError> {
+        if self.gathered.replace(None) != Some(date) {
+            self.connection.execute_batch(MEMBERS)?;
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO members SELECT issuer, txn, kind = 'opposite' FROM captures
+                        WHERE date = ? ORDER BY 1, 2, 3",
+                )?
+                .execute([tables::day(date)])?;
+        }
+        self.gathered.set(self.cut_of(date)?.map(|cut| cut.date));
+        Ok(())
     }
 
     fn issuers_of(&self, date: BusinessDate) -> Result<Vec<LinkId>, BooksError> {
-        let Some((after, to)) = self.range(date)? else { return Ok(Vec::new()) };
-        let mut next = self.connection.prepare_cached(
-            "SELECT min(issuer) FROM (
-                SELECT min(issuer) AS issuer FROM transactions WHERE issuer > ?1 AND captured IS NOT NULL
-                UNION ALL SELECT min(issuer) FROM transactions WHERE issuer > ?1 AND opposed IS NOT NULL
-            )",
-        )?;
-        let mut has = self.connection.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM transactions WHERE issuer = ?1 AND captured > ?2 AND captured <= ?3)
-                OR EXISTS (SELECT 1 FROM transactions WHERE issuer = ?1 AND opposed > ?2 AND opposed <= ?3)",
-        )?;
-        let (mut last, mut issuers) = (-1_i64, Vec::new());
-        while let Some(issuer) = next.query_row([last], |row| row.get::<_, Option<i64>>(0))? {
-            if has.query_row(params![issuer, after, to], |row| row.get(0))? {
-                issuers.extend(u32::try_from(issuer).ok().map(LinkId));
-            }
-            last = issuer;
-        }
-        Ok(issuers)
+        self.gather(date)?;
+        let mut ask = self
+            .connection
+            .prepare_cached("SELECT DISTINCT issuer FROM members ORDER BY issuer")?;
+        let issuers = ask.query_map([], |row| row.get(0).map(LinkId))?;
+        Ok(issuers.collect::<Result<_, _>>()?)
     }
 
     fn sequence_of(&self, date: BusinessDate, issuer: LinkId) -> Result<Option<u32>, BooksError> {
@@ -130,15 +127,12 @@ impl Frozen for Books {
     }
 
     fn captures(&self, date: BusinessDate, issuer: LinkId, each: Each<'_>) -> Result<(), CutError> {
-        let Some((after, to)) = self.range(date)? else { return Ok(()) };
-        let sql = "SELECT member.txn, member.opposite, transactions.standing FROM (
-                SELECT txn, 0 AS opposite FROM transactions WHERE issuer = ?1 AND captured > ?2 AND captured <= ?3
-                UNION ALL
-                SELECT txn, 1 FROM transactions WHERE issuer = ?1 AND opposed > ?2 AND opposed <= ?3
-                ORDER BY 1
-            ) AS member CROSS JOIN transactions ON transactions.txn = member.txn ORDER BY member.txn";
+        self.gather(date)?;
+        let sql = "SELECT members.txn, opposite, standing FROM members
+                CROSS JOIN transactions ON transactions.txn = members.txn
+            WHERE members.issuer = ? ORDER BY members.txn, opposite";
         let mut ask = self.connection.prepare_cached(sql).map_err(BooksError::from)?;
-        let mut rows = ask.query(params![issuer.0, after, to]).map_err(BooksError::from)?;
+        let mut rows = ask.query([issuer.0]).map_err(BooksError::from)?;
         while let Some(row) = rows.next().map_err(BooksError::from)? {
             let read = || -> Result<_, BooksError> {
                 let txn = TxnId(row.get::<_, i64>(0)?.cast_unsigned());
@@ -168,3 +162,11 @@ impl Frozen for Books {
         Ok(self.try_remember(date, files)?)
     }
 }
+
+/// The members of one cut day, for as long as its files are made.
+const MEMBERS: &str = "
+CREATE TEMP TABLE IF NOT EXISTS members (
+    issuer INTEGER, txn INTEGER, opposite INTEGER, PRIMARY KEY (issuer, txn, opposite)
+) STRICT, WITHOUT ROWID;
+DELETE FROM members;
+";

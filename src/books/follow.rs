@@ -1,32 +1,28 @@
 //! The follower: records become rows. What a batch holds and how far it goes are written in one transaction.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::params;
 
 use super::columns::ms;
+use super::keys::Entry;
 use super::rows::Row;
+use super::traces::{Given, Pairs};
 use super::{Books, BooksError, State, tables};
 use crate::clearing;
 use crate::iso::{BusinessDate, Class, Wall};
 use crate::journal::Reader;
-use crate::record::{self, LinkId, Lsn, Opening, Record, Sent, Standing, Trace, TxnId, Undo};
-use crate::seal::Tag;
-use crate::tranlog;
+use crate::record::{self, LinkId, Lsn, Opening, Record, Sent, Standing, TxnId, Undo};
+use crate::tranlog::{self, Spread};
 
-/// How much of the journal becomes one transaction.
-const BATCH_BYTES: usize = 8 << 20;
+/// How much of the journal becomes one transaction: enough to fill pages, little enough for the disk to write at once.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// How much the write-ahead log takes for one batch, about: rows are longer than their records, and have indexes.
 pub const BATCH_WAL_BYTES: u64 = 4 * BATCH_BYTES as u64;
 
 /// How many transactions are remembered between batches.
 const RECENT_MAX: usize = 1 << 16;
-
-/// Keys are random: within a bucket of this many records, as a power of two, a batch changes few pages, each often.
-/// A look-up of a key that is nowhere asks each bucket, a few microseconds each.
-pub(super) const BUCKET_BITS: u32 = 18;
 
 /// How far a call came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +34,18 @@ pub struct Progress {
 }
 
 /// Transactions that the next records are likely to change, as the tables have them.
-pub(super) type Recent = HashMap<TxnId, Row>;
+pub(super) type Recent = HashMap<TxnId, Row, Spread>;
 
 /// One batch.
 struct Batch<'a> {
     books: &'a Books,
     state: State,
-    rows: HashMap<TxnId, Row>,
-    keys: Vec<(i64, [u8; 16], TxnId)>,
-    traces: Vec<(LinkId, u8, Trace, TxnId)>,
+    rows: Recent,
+    /// Those of `rows` that the tables have otherwise.
+    changed: Vec<TxnId>,
+    keys: Vec<Entry>,
+    given: Given,
+    pairs: Pairs,
 }
 
 impl Books {
@@ -62,28 +61,33 @@ impl Books {
         }
         let commits = reader.after(state.position, BATCH_BYTES)?;
         let before = state.position;
-        let rows = std::mem::take(&mut self.recent);
-        // An error rolls the transaction back as it is dropped, and the rows in memory go with it.
+        let (rows, given) = (std::mem::take(&mut self.recent), std::mem::take(&mut self.given));
+        // An error rolls the transaction back as it is dropped, and what memory knew of the tables goes with it.
         let whole = self.connection.unchecked_transaction()?;
-        let mut batch = Batch { books: self, state, rows, keys: Vec::new(), traces: Vec::new() };
+        let (changed, keys, pairs) = (Vec::new(), Vec::new(), Pairs::default());
+        let mut batch = Batch { books: self, state, rows, changed, keys, given, pairs };
         for commit in &commits {
-            let records = record::decode_all(&commit.blob, commit.first)?;
-            for (lsn, record) in (commit.first.0..).map(Lsn).zip(records) {
+            let (mut rest, mut lsn) = (&*commit.blob, commit.first);
+            while !rest.is_empty() {
+                let (record, after) = record::decode(rest, lsn)?;
                 if lsn > batch.state.position {
                     batch.take(lsn, &record)?;
                     batch.state.position = lsn;
                 }
+                (rest, lsn) = (after, Lsn(lsn.0.saturating_add(1)));
             }
         }
         batch.flush()?;
         batch.write_state()?;
-        let (state, mut rows) = (batch.state, batch.rows);
+        let Batch { state, mut rows, keys, given, pairs, .. } = batch;
+        let keys = self.write_keys(&keys, state.position)?;
+        self.write_pairs(pairs)?;
         whole.commit()?;
-        rows.retain(|_, row| row.standing.is_open() || !row.standing.told);
+        self.keep_keys(keys);
         if rows.len() > RECENT_MAX {
             rows.clear();
         }
-        (self.state, self.recent) = (state, rows);
+        (self.state, self.recent, self.given) = (state, rows, given);
         Ok(Progress {
             position: state.position,
             records: state.position.0.saturating_sub(before.0),
@@ -96,7 +100,8 @@ impl Batch<'_> {
         match record {
             Record::Sent(sent) | Record::Stored(sent) => {
                 self.open(lsn, record);
-                self.index_sent(TxnId(lsn.0), sent);
+                self.keys.push(Entry::new(sent.key, TxnId(lsn.0)));
+                self.give(TxnId(lsn.0), sent)?;
             }
             Record::Undone(undo) => {
                 self.open(lsn, record);
@@ -112,9 +117,9 @@ impl Batch<'_> {
                 self.change(lsn, *txn, record)?;
             }
             Record::Owed { txn, trace, .. } => {
-                let issuer = self.change(lsn, *txn, record)?;
-                self.traces
-                    .extend(issuer.map(|issuer| (issuer, Class::Reversal.digit(), *trace, *txn)));
+                if let Some(issuer) = self.change(lsn, *txn, record)? {
+                    self.pairs.other(issuer, Class::Reversal, *trace, *txn);
+                }
             }
             Record::Told { txns } => {
                 for txn in txns {
@@ -134,6 +139,7 @@ impl Batch<'_> {
         let txn = TxnId(lsn.0);
         if let Some(standing) = tranlog::opened(txn, record) {
             self.rows.insert(txn, Row::new(standing));
+            self.changed.push(txn);
         }
     }
 
@@ -154,7 +160,10 @@ impl Batch<'_> {
         }
         let Some(row) = self.rows.get_mut(&txn) else { return Ok(None) };
         tranlog::fold(&mut row.standing, lsn, record);
-        row.changed = true;
+        if !row.changed {
+            row.changed = true;
+            self.changed.push(txn);
+        }
         Ok(row.standing.sent().map(|sent| sent.issuer))
     }
 
@@ -172,30 +181,32 @@ impl Batch<'_> {
         row.captured =
             standing.date().filter(|date| *date <= self.state.cut && clearing::claims(standing));
         match &standing.opening {
-            Opening::Request(sent) | Opening::Advice(sent) => self.index_sent(txn, sent),
+            Opening::Request(sent) | Opening::Advice(sent) => {
+                self.keys.push(Entry::new(sent.key, txn));
+                self.pairs.other(sent.issuer, sent.mti.class(), sent.trace, txn);
+            }
             Opening::Reversal(undo) => self.index_undo(txn, undo),
         }
         if let (Some(sent), Some(debt)) = (standing.sent(), &standing.reversal) {
-            self.traces.push((sent.issuer, Class::Reversal.digit(), debt.trace, txn));
+            self.pairs.other(sent.issuer, Class::Reversal, debt.trace, txn);
         }
         self.rows.insert(txn, row);
+        self.changed.push(txn);
         Ok(())
     }
 
     /// What stands now is what clears: rows and membership are settled before the day counts as cut.
     fn cut(&mut self, lsn: Lsn, date: BusinessDate, at: Wall) -> Result<(), BooksError> {
         self.flush()?;
-        self.books
-            .connection
+        let (after, to) = (tables::day(self.state.cut), tables::day(date));
+        let connection = &self.books.connection;
+        connection
             .prepare_cached(
-                "INSERT OR IGNORE INTO cuts (date, previous, lsn, at) VALUES (?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO cuts (date, previous, lsn, at, first, last)
+                    SELECT ?2, ?1, ?3, ?4, min(first), max(last) FROM days WHERE date > ?1 AND date <= ?2",
             )?
-            .execute(params![
-                tables::day(date),
-                tables::day(self.state.cut),
-                lsn.0.cast_signed(),
-                ms(at)
-            ])?;
+            .execute(params![after, to, lsn.0.cast_signed(), ms(at)])?;
+        connection.prepare_cached("DELETE FROM days WHERE date <= ?")?.execute([to])?;
         self.state.cut = self.state.cut.max(date);
         Ok(())
     }
@@ -218,46 +229,52 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn index_sent(&mut self, txn: TxnId, sent: &Arc<Sent>) {
-        self.key(sent.key, txn);
-        self.traces.push((sent.issuer, sent.mti.class().digit(), sent.trace, txn));
-    }
-
     fn index_undo(&mut self, txn: TxnId, undo: &Undo) {
-        self.key(undo.key, txn);
+        self.keys.push(Entry::new(undo.key, txn));
         // An original that was never seen is found by its key: it never will be approved.
         if undo.original.is_none() {
-            self.key(undo.original_key, txn);
+            self.keys.push(Entry::new(undo.original_key, txn));
         }
     }
 
-    fn key(&mut self, key: Tag, txn: TxnId) {
-        self.keys.push(((txn.0 >> BUCKET_BITS).cast_signed(), key.0.to_be_bytes(), txn));
+    /// A pair was given to what opens.
+    fn give(&mut self, txn: TxnId, sent: &Sent) -> Result<(), BooksError> {
+        let last = match self.given.get(&sent.issuer) {
+            Some(last) => Some(*last),
+            None => self.books.last_given(sent.issuer)?,
+        };
+        let last = self.pairs.open(txn, sent, last);
+        self.given.insert(sent.issuer, last);
+        Ok(())
     }
 
-    /// Writes what changed, in the order of the tables.
+    /// Writes what changed, in the order of the table. What is over leaves memory with that.
     fn flush(&mut self) -> Result<(), BooksError> {
         let cut = self.state.cut;
-        let mut changed: Vec<&mut Row> = self.rows.values_mut().filter(|row| row.changed).collect();
-        changed.sort_unstable_by_key(|row| row.standing.id);
         let mut pens = self.books.pens()?;
-        for row in changed {
+        let mut days = BTreeMap::new();
+        self.changed.sort_unstable();
+        for txn in self.changed.drain(..) {
+            let Some(mut row) = self.rows.remove(&txn) else { continue };
             row.capture(cut);
             row.write(&mut pens)?;
+            if let Some(day) = row.ordinary_day().filter(|day| *day > cut) {
+                days.entry(day).or_insert((txn, txn)).1 = txn;
+            }
+            if row.standing.is_open() || !row.standing.told {
+                self.rows.insert(txn, row);
+            }
         }
-        let connection = &self.books.connection;
-        self.keys.sort_unstable();
-        let mut insert =
-            connection.prepare_cached("INSERT OR IGNORE INTO keys VALUES (?, ?, ?)")?;
-        for (bucket, key, txn) in self.keys.drain(..) {
-            insert.execute(params![bucket, key, txn.0.cast_signed()])?;
-        }
-        self.traces.sort_unstable();
-        let mut insert =
-            connection.prepare_cached("INSERT OR REPLACE INTO traces VALUES (?, ?, ?, ?, ?)")?;
-        for (link, class, trace, txn) in self.traces.drain(..) {
-            let (transmission, stan) = (trace.transmission.0, trace.stan.get());
-            insert.execute(params![link.0, class, transmission, stan, txn.0.cast_signed()])?;
+        let mut widen = self.books.connection.prepare_cached(
+            "INSERT INTO days (date, first, last) VALUES (?, ?, ?)
+                ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)",
+        )?;
+        for (day, (first, last)) in days {
+            widen.execute(params![
+                tables::day(day),
+                first.0.cast_signed(),
+                last.0.cast_signed()
+            ])?;
         }
         Ok(())
     }

@@ -1,13 +1,11 @@
 //! Questions to the books: the engine's look-ups and the operator's lists.
 
-use rusqlite::{OptionalExtension as _, Params, params};
+use rusqlite::{Params, params};
 
 use super::columns::ms;
-use super::follow::BUCKET_BITS;
 use super::{Books, BooksError, rows};
 use crate::iso::{Mti, Stan, Transmission, Wall};
 use crate::record::{LinkId, Lsn, Standing, Trace, TxnId};
-use crate::seal::Tag;
 use crate::tranlog::Ask;
 
 /// An approval that answers nothing we know of.
@@ -39,21 +37,10 @@ pub struct Totals {
 impl Books {
     /// What the engine wants to know. Right up to `position`: the caller sees to it that this is far enough.
     pub fn lookup(&self, ask: &Ask) -> Result<Option<Standing>, BooksError> {
-        let txn = match ask {
-            Ask::Key(key) => self.by_key(*key)?,
-            Ask::Trace { link, class, trace } => self
-                .connection
-                .prepare_cached(
-                    "SELECT txn FROM traces WHERE link = ? AND class = ? AND transmission = ? AND stan = ?",
-                )?
-                .query_row(
-                    params![link.0, class.digit(), trace.transmission.0, trace.stan.get()],
-                    |row| row.get(0),
-                )
-                .optional()?
-                .map(|txn: i64| TxnId(txn.cast_unsigned())),
-        };
-        txn.map_or(Ok(None), |txn| self.standing(txn))
+        match ask {
+            Ask::Key(key) => self.by_key(*key),
+            Ask::Trace { link, class, trace } => self.by_trace(*link, *class, *trace),
+        }
     }
 
     /// How a transaction stands; none when it is not in the books.
@@ -126,23 +113,11 @@ impl Books {
         Ok(())
     }
 
-    /// The newest transaction of a key, bucket by bucket from the newest on.
-    fn by_key(&self, key: Tag) -> Result<Option<TxnId>, BooksError> {
-        let mut ask = self
-            .connection
-            .prepare_cached("SELECT max(txn) FROM keys WHERE bucket = ? AND key = ?")?;
-        let buckets = 0..=self.position().0 >> BUCKET_BITS;
-        for bucket in buckets.rev() {
-            let found: Option<i64> = ask
-                .query_row(params![bucket.cast_signed(), key.0.to_be_bytes()], |row| row.get(0))?;
-            if let Some(txn) = found {
-                return Ok(Some(TxnId(txn.cast_unsigned())));
-            }
-        }
-        Ok(None)
-    }
-
-    fn standings(&self, sql: &str, params: impl Params) -> Result<Vec<Standing>, BooksError> {
+    pub(super) fn standings(
+        &self,
+        sql: &str,
+        params: impl Params,
+    ) -> Result<Vec<Standing>, BooksError> {
         let mut ask = self.connection.prepare_cached(sql)?;
         let mut rows = ask.query(params)?;
         let mut standings = Vec::new();

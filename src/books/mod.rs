@@ -7,10 +7,13 @@ mod captures;
 mod columns;
 mod cut;
 mod follow;
+mod keys;
 mod lists;
 mod rows;
 mod tables;
+mod traces;
 
+use std::cell::Cell;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -37,6 +40,12 @@ pub struct Books {
     state: State,
     /// Transactions as the tables have them, which the next records are likely to change.
     recent: follow::Recent,
+    /// The keys that are in no drawer yet, as the tables have them.
+    fresh: Vec<keys::Entry>,
+    /// The last pair of each link, as far as it was asked for.
+    given: traces::Given,
+    /// The cut day whose members are gathered.
+    gathered: Cell<Option<BusinessDate>>,
 }
 
 /// Where the follower stands; a row of its own, written with the rows that it counts.
@@ -118,7 +127,11 @@ impl Books {
         let connection = Connection::open_with_flags(&path, flags)?;
         tables::prepare(&connection)?;
         let state = tables::state(&connection)?;
-        Ok(Self { connection, keys, state, recent: follow::Recent::default() })
+        let (recent, given) = (follow::Recent::default(), traces::Given::default());
+        let (fresh, gathered) = (Vec::new(), Cell::new(None));
+        let mut books = Self { connection, keys, state, recent, fresh, given, gathered };
+        books.fresh = books.fresh_keys()?;
+        Ok(books)
     }
 
     /// The last record that is in the books.

@@ -50,6 +50,11 @@ impl Row {
         }
     }
 
+    /// The day in whose clearing it is, when that is its own: so it is with nearly all.
+    pub(super) fn ordinary_day(&self) -> Option<BusinessDate> {
+        self.captured.filter(|day| self.standing.date() == Some(*day))
+    }
+
     /// Puts it into the table.
     pub(super) fn write(&mut self, pens: &mut Pens<'_>) -> Result<(), BooksError> {
         pens.blob.clear();

@@ -9,21 +9,23 @@ use crate::iso::BusinessDate;
 use crate::record::Lsn;
 
 /// The format of these tables, in the file's `user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// Bytes of a page.
-const PAGE_BYTES: u32 = 8192;
+const PAGE_BYTES: u32 = 16_384;
 
-/// After so many pages the write-ahead log is copied into the file.
-const CHECKPOINT_PAGES: u32 = 4000;
+/// After so many pages the write-ahead log is copied into the file. The journal's commits wait for the disk meanwhile: 4 MiB
+/// are a few milliseconds.
+const CHECKPOINT_PAGES: u32 = 250;
 
 /// How long the write-ahead log grows, but for the batch that ends it.
 pub const WAL_BYTES: u64 = PAGE_BYTES as u64 * CHECKPOINT_PAGES as u64;
 
 /// Days are numbers like 20261123, times milliseconds since 1970, amounts minor units, links the numbers of their names.
 ///
-/// `keys` and `traces` are the only look-ups on the path of the follower. Keys are random: in buckets of some hundred
-/// thousand records a batch changes few pages of them. The partial indexes hold only what is out of the ordinary.
+/// The follower only appends: an index with an entry for each transaction would cost as much as its row. So keys lie
+/// packed in drawers (`keys.rs`), pairs are found by marks (`traces.rs`), the members of a cut between its first and its
+/// last, and the partial indexes hold only what is out of the ordinary.
 const TABLES: &str = "
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL, since INTEGER NOT NULL, cut INTEGER NOT NULL
@@ -54,13 +56,14 @@ CREATE TABLE transactions (
 ) STRICT;
 CREATE INDEX by_owes ON transactions (owes) WHERE owes IS NOT NULL;
 CREATE INDEX by_untold ON transactions (untold) WHERE untold IS NOT NULL;
-CREATE INDEX by_captured ON transactions (issuer, captured) WHERE captured IS NOT NULL;
-CREATE INDEX by_opposed ON transactions (issuer, opposed) WHERE opposed IS NOT NULL;
+CREATE INDEX by_other_day ON transactions (captured) WHERE captured <> date;
+CREATE INDEX by_opposed ON transactions (opposed) WHERE opposed IS NOT NULL;
 
-CREATE TABLE keys (bucket INTEGER, key BLOB, txn INTEGER, PRIMARY KEY (bucket, key, txn)) STRICT, WITHOUT ROWID;
+CREATE TABLE keys (drawer INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
+CREATE TABLE fresh_keys (batch INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
+CREATE TABLE stretches (link INTEGER, pair INTEGER, txn INTEGER NOT NULL, PRIMARY KEY (link, pair)) STRICT, WITHOUT ROWID;
 CREATE TABLE traces (
-    link INTEGER, class INTEGER, transmission INTEGER, stan INTEGER, txn INTEGER NOT NULL,
-    PRIMARY KEY (link, class, transmission, stan)
+    link INTEGER, class INTEGER, pair INTEGER, txn INTEGER NOT NULL, PRIMARY KEY (link, class, pair)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE orphans (
@@ -68,8 +71,11 @@ CREATE TABLE orphans (
     transmission INTEGER, stan INTEGER
 ) STRICT;
 
+-- What is captured on its own day lies between the first and the last of that day.
+CREATE TABLE days (date INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
 CREATE TABLE cuts (
-    date INTEGER PRIMARY KEY, previous INTEGER NOT NULL, lsn INTEGER NOT NULL, at INTEGER NOT NULL
+    date INTEGER PRIMARY KEY, previous INTEGER NOT NULL, lsn INTEGER NOT NULL, at INTEGER NOT NULL,
+    first INTEGER, last INTEGER
 ) STRICT;
 CREATE TABLE sequences (
     date INTEGER, issuer INTEGER, sequence INTEGER NOT NULL, PRIMARY KEY (date, issuer), UNIQUE (date, sequence)
@@ -82,10 +88,15 @@ CREATE VIEW owed AS
     FROM transactions WHERE owes IS NOT NULL;
 CREATE VIEW captures AS
     SELECT cuts.date, txn, 'presentment' AS kind, issuer, merchant, amount, currency, processing_code LIKE '2%' AS refund
-    FROM transactions JOIN cuts ON captured > previous AND captured <= cuts.date WHERE captured IS NOT NULL
+    FROM cuts CROSS JOIN transactions ON txn >= first AND txn <= last AND captured > previous AND captured <= cuts.date
+    WHERE captured = transactions.date
+    UNION ALL
+    SELECT cuts.date, txn, 'presentment', issuer, merchant, amount, currency, processing_code LIKE '2%'
+    FROM cuts CROSS JOIN transactions ON captured > previous AND captured <= cuts.date
+    WHERE captured <> transactions.date
     UNION ALL
     SELECT cuts.date, txn, 'opposite', issuer, merchant, amount, currency, processing_code LIKE '2%'
-    FROM transactions JOIN cuts ON opposed > previous AND opposed <= cuts.date WHERE opposed IS NOT NULL;
+    FROM cuts CROSS JOIN transactions ON opposed > previous AND opposed <= cuts.date WHERE opposed IS NOT NULL;
 CREATE VIEW batches AS
     SELECT date, issuer, currency, kind, refund, count(*) AS count, sum(amount) AS amount
     FROM captures GROUP BY date, issuer, currency, kind, refund;
@@ -104,7 +115,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), BooksError> {
     // A power cut takes back whole transactions, position included: they are followed again.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.pragma_update_and_check(None, "journal_size_limit", 256 << 20, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(32);
     let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;

@@ -48,7 +48,7 @@ const BROKEN: &str = "a broken invariant in the books stops the switch; the jour
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How many records are worth following at once while a load lasts.
-const BATCH_RECORDS_MIN: u64 = 10_000;
+const BATCH_RECORDS_MIN: u64 = 2_000;
 
 impl Clerk {
     /// Starts the thread. It ends when every door to it is gone.
