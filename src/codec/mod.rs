@@ -122,22 +122,13 @@ impl Message {
 
     /// The plain values of those of the set that are present.
     pub fn elements(&self, set: ElementSet) -> Elements {
-        let mut elements = Elements::with_capacity(self.plain_len(set));
+        // Packed digits take twice their bytes, and each value its length; what is kept for long takes no more than it needs.
+        let mut elements = Elements::with_capacity(2 * self.body.len() + 32);
         for (no, value) in self.iter(set) {
             elements.set(no, &value);
         }
+        elements.shrink();
         elements
-    }
-
-    /// At most so many bytes are the plain values of those of the set that are present, each with two bytes of length:
-    /// packed digits take twice their bytes.
-    fn plain_len(&self, set: ElementSet) -> usize {
-        let len = |no| {
-            let (start, end) = self.span(no)?;
-            let packed = self.dialect.layout(no)?.form.is_packed();
-            Some(2 + (end - start) * if packed { 2 } else { 1 })
-        };
-        self.present.and(set).iter().filter_map(len).sum()
     }
 
     /// An element with its length field, as it lies on the wire, and its layout.

@@ -7,6 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::setpriority_process;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
@@ -250,9 +251,20 @@ fn start_threads(
     let (failed, failure) = oneshot::channel();
     thread::Builder::new()
         .name("journal".to_owned())
-        .spawn(move || drop(failed.send(release.run())))
+        .spawn(move || {
+            go_first();
+            drop(failed.send(release.run()));
+        })
         .map_err(system("start the journal's thread"))?;
     Ok(Threads { clerk, orders, failure })
+}
+
+/// Everything waits for the journal's thread, so it does not wait for the others, where the system allows that.
+fn go_first() {
+    const BEFORE_OTHERS: i32 = -10;
+    if let Err(fault) = setpriority_process(None, BEFORE_OTHERS) {
+        tracing::debug!(%fault, "the journal's thread has the priority of all: LimitNICE=-10 would let it go first");
+    }
 }
 
 fn issuers(links: &[Link]) -> Vec<String> {

@@ -248,6 +248,11 @@ impl Elements {
         self.present = self.present.with(no);
     }
 
+    /// Gives back the room that is left.
+    pub fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
     /// Takes an element out.
     pub fn remove(&mut self, no: ElementNo) {
         if !self.present.has(no) {

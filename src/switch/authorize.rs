@@ -254,8 +254,10 @@ impl Engine {
         }
         let code = code_of(&arrival);
         let names_card = self.waiting.get(&txn).is_some_and(|waiting| waiting.names_card);
-        let differs =
-            standing.sent().and_then(|sent| first_difference(sent, names_card, &arrival, link));
+        let live = Arc::new(added(standing, &arrival));
+        let differs = standing
+            .sent()
+            .and_then(|sent| first_difference((sent, names_card), (&arrival, &live), link));
         let verdict = match code {
             _ if differs.is_some() && !planted::is(Bug::MismatchAccepted) => Verdict::Mismatched,
             None if planted::is(Bug::UnknownCodeIsDecline) => Verdict::Declined,
@@ -263,7 +265,6 @@ impl Engine {
             Some(code) if link.dialect.approves(code) => Verdict::Approved,
             Some(_) => Verdict::Declined,
         };
-        let live = Arc::new(added(standing, &arrival));
         let keeps = link.dialect.keeps();
         let all_kept = live.present().minus(keeps).is_empty();
         let kept = if all_kept { Arc::clone(&live) } else { Arc::new(live.only(keeps)) };
@@ -444,9 +445,8 @@ pub(super) fn code_of(arrival: &Arrival) -> Option<ResponseCode> {
 
 /// The first of PAN, processing code, amount and currency that the network repeats and this answer does not.
 fn first_difference(
-    sent: &Sent,
-    names_card: bool,
-    arrival: &Arrival,
+    (sent, names_card): (&Sent, bool),
+    (arrival, added): (&Arrival, &Elements),
     link: &LinkSettings,
 ) -> Option<ElementNo> {
     const COMPARED: ElementSet = ElementSet::of(&[3, 4, 49]);
@@ -459,14 +459,17 @@ fn first_difference(
     if echo.has(ElementNo::PAN) && sent.card.as_ref().is_some_and(|card| !named(card)) {
         return Some(ElementNo::PAN);
     }
-    let partial = code_of(arrival) == Some(ResponseCode::PARTIAL);
-    COMPARED.and(echo).and(sent.elements.present()).iter().find(|no| {
-        let (asked, answered) = (sent.elements.get(*no), arrival.get(*no));
-        let answered = answered.as_deref();
-        // A partial approval is for less: digits of one length compare like their numbers.
-        let lower = partial && *no == ElementNo::AMOUNT && answered.is_some() && answered <= asked;
-        asked != answered && !lower
-    })
+    let repeated = COMPARED.and(echo).and(sent.elements.present());
+    let other = added.present().or(sent.elements.present().minus(arrival.present()));
+    repeated.and(other).iter().find(|no| *no != ElementNo::AMOUNT || !is_partial(sent, arrival))
+}
+
+/// Whether an approval is for less than was asked: digits of one length compare like their numbers.
+fn is_partial(sent: &Sent, arrival: &Arrival) -> bool {
+    let answered = arrival.get(ElementNo::AMOUNT);
+    code_of(arrival) == Some(ResponseCode::PARTIAL)
+        && answered.is_some()
+        && answered.as_deref() <= sent.elements.get(ElementNo::AMOUNT)
 }
 
 /// Whether digits are those of a card. What waits for an answer has its card in clear.
