@@ -107,7 +107,9 @@ impl Street {
         let (link, dialect) =
             if session == SHOP { ("shop", &self.shop) } else { ("bank", &self.bank) };
         let mut piece = BytesMut::with_capacity(bodies.iter().map(Vec::len).sum());
-        bodies.iter().for_each(|body| piece.extend_from_slice(body));
+        for body in bodies {
+            piece.extend_from_slice(body);
+        }
         let arrivals: Vec<_> = bodies
             .iter()
             .map(|body| {
@@ -191,7 +193,7 @@ impl Street {
         let began = spent();
         self.arrive(SHOP, &requests);
         let forwarded = self.released();
-        let mut took = spent() - began;
+        let mut took = spent().saturating_sub(began);
         assert_eq!(forwarded.len(), requests.len());
         let answers = self.answers(&forwarded);
         self.now.mono.0 += 5;
@@ -202,7 +204,7 @@ impl Street {
         let marks = told.iter().map(|(_, mark)| *mark).collect();
         self.handle(Input::Begun { marks });
         self.effects = Effects::default();
-        took += spent() - began;
+        took += spent().saturating_sub(began);
         assert_eq!(told.len(), requests.len());
         took
     }

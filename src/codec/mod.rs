@@ -98,15 +98,8 @@ impl Message {
 
     /// Each element of the set that is present and its plain value, ascending.
     pub fn iter(&self, set: ElementSet) -> impl Iterator<Item = (ElementNo, Plain<'_>)> {
-        let mut starts = self.starts.iter().copied();
-        let mut end = starts.next().unwrap_or(0);
-        self.present.iter().filter_map(move |no| {
-            let start = std::mem::replace(&mut end, starts.next().unwrap_or(0));
-            if !set.has(no) {
-                return None;
-            }
-            let whole = self.body.get(usize::from(start)..usize::from(end))?;
-            Some((no, Plain::of(self.dialect.layout(no)?, whole)?))
+        self.present.and(set).iter().zip(self.spans(set)).filter_map(|(no, (start, end))| {
+            Some((no, Plain::of(self.dialect.layout(no)?, self.body.get(start..end)?)?))
         })
     }
 
@@ -122,13 +115,23 @@ impl Message {
 
     /// The plain values of those of the set that are present.
     pub fn elements(&self, set: ElementSet) -> Elements {
-        // Packed digits take twice their bytes, and each value its length; what is kept for long takes no more than it needs.
-        let mut elements = Elements::with_capacity(2 * self.body.len() + 32);
-        for (no, value) in self.iter(set) {
-            elements.set(no, &value);
-        }
-        elements.shrink();
-        elements
+        // Packed digits take twice their bytes, and each value its length.
+        let capacity = 2 * self.body.len() + 32;
+        let mut spans = self.spans(set);
+        Elements::collect(self.present.and(set), capacity, |no, out| {
+            if let (Some((start, end)), Some(layout)) = (spans.next(), self.dialect.layout(no)) {
+                unpack(layout, self.body.get(start..end).unwrap_or_default(), out);
+            }
+        })
+    }
+
+    /// Where each element of the set that is present begins and ends, ascending.
+    fn spans(&self, set: ElementSet) -> impl Iterator<Item = (usize, usize)> {
+        let ends = self.starts.iter().skip(1);
+        let spans = self.present.iter().zip(self.starts.iter().zip(ends));
+        spans
+            .filter(move |(no, _)| set.has(*no))
+            .map(|(_, (start, end))| (usize::from(*start), usize::from(*end)))
     }
 
     /// An element with its length field, as it lies on the wire, and its layout.

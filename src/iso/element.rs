@@ -187,15 +187,19 @@ impl ElementSet {
     }
 
     /// The members from 2 to 128, ascending.
+    #[inline]
     pub fn iter(self) -> impl Iterator<Item = ElementNo> {
-        let mut bits = self.0 & (u128::MAX >> 1);
+        let [(mut bits, mut first), (mut behind, then)] = self.halves();
+        // Element 1 is no element.
+        bits &= u64::MAX >> 1;
         std::iter::from_fn(move || {
             if bits == 0 {
-                return None;
+                (bits, first, behind) = (behind, then, 0);
             }
             let zeros = bits.leading_zeros();
-            bits &= !(1 << (127 - zeros));
-            u8::try_from(zeros + 1).ok().map(ElementNo)
+            // With nothing left there are 64 zeros, and no bit is cut off.
+            bits &= !(1_u64 << 63).checked_shr(zeros)?;
+            u8::try_from(first + zeros as usize).ok().map(ElementNo)
         })
     }
 
@@ -214,6 +218,28 @@ impl Elements {
     /// None, with room for about `capacity` bytes of values.
     pub fn with_capacity(capacity: usize) -> Self {
         Self { present: ElementSet::EMPTY, bytes: Vec::with_capacity(capacity) }
+    }
+
+    /// Elements in ascending order, each value as it is written by `write`. `capacity` is at least about the bytes of values,
+    /// each with two more; what is not used of it is given back. Values beyond 65,535 bytes are cut.
+    pub fn collect(
+        present: ElementSet,
+        capacity: usize,
+        mut write: impl FnMut(ElementNo, &mut Vec<u8>),
+    ) -> Self {
+        let mut bytes = Vec::with_capacity(capacity);
+        for no in present.iter() {
+            let at = bytes.len();
+            bytes.extend_from_slice(&[0; 2]);
+            write(no, &mut bytes);
+            let len = u16::try_from(bytes.len() - at - 2).unwrap_or(u16::MAX);
+            bytes.truncate(at + 2 + usize::from(len));
+            if let Some(prefix) = bytes.get_mut(at..).and_then(|tail| tail.first_chunk_mut::<2>()) {
+                *prefix = len.to_le_bytes();
+            }
+        }
+        bytes.shrink_to_fit();
+        Self { present, bytes }
     }
 
     /// Which elements are here.
@@ -246,11 +272,6 @@ impl Elements {
         let value = value.get(..usize::from(len)).unwrap_or_default();
         self.bytes.splice(at..at, len.to_le_bytes().into_iter().chain(value.iter().copied()));
         self.present = self.present.with(no);
-    }
-
-    /// Gives back the room that is left.
-    pub fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
     }
 
     /// Takes an element out.

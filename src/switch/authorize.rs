@@ -25,6 +25,7 @@ use super::timers::{Timer, TimerId};
 /// A request in flight: who waits, and on what it left.
 #[derive(Debug)]
 pub(super) struct Waiting {
+    #[expect(clippy::vec_box, reason = "they are large, and stay in the boxes that they came in")]
     pub(super) askers: Vec<Box<Arrival>>,
     pub(super) issuer_session: SessionId,
     /// The request names its card in element 2, so that its answer has to repeat it.
@@ -288,9 +289,10 @@ impl Engine {
     ) {
         match verdict {
             Verdict::Approved => {
-                let tell = |asker: &&Box<Arrival>| self.tell(asker, added, Mark::Approval(txn), fx);
-                let copies =
-                    u32::try_from(waiting.askers.iter().filter(tell).count()).unwrap_or(u32::MAX);
+                let mut copies = 0;
+                for asker in &waiting.askers {
+                    copies += u32::from(self.tell(asker, added, Mark::Approval(txn), fx));
+                }
                 if copies > 0 {
                     self.untold.insert(txn, copies);
                 } else {

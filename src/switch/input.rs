@@ -184,7 +184,7 @@ impl Arrival {
         self.key = Self::when(message, message.get(ElementNo::TRANSMISSION)).map(|when| {
             let (stan, acquirer) = (message.get(ElementNo::STAN), message.get(ElementNo::ACQUIRER));
             let class = message.mti().class();
-            let named = (plain(&stan), plain(&acquirer));
+            let named = (plain(stan.as_ref()), plain(acquirer.as_ref()));
             Self::key(keys, self.link, (class, message), named, &when)
         });
         self.original_key = message
@@ -221,7 +221,7 @@ impl Arrival {
         let acquirer = original.get(20..31)?;
         // The field is zero-filled on the left; the message's own element 32 says how many digits are meant.
         let own = message.get(ElementNo::ACQUIRER);
-        let own = plain(&own);
+        let own = plain(own.as_ref());
         let same = own.len() <= 11
             && acquirer.ends_with(own)
             && acquirer.iter().take(11 - own.len()).all(|digit| *digit == b'0');
@@ -257,8 +257,8 @@ impl Arrival {
                 &link.0.to_be_bytes()[..],
                 &[class.digit()],
                 stan,
-                plain(&terminal),
-                plain(&merchant),
+                plain(terminal.as_ref()),
+                plain(merchant.as_ref()),
                 acquirer,
                 first,
                 then,
@@ -271,8 +271,8 @@ impl Arrival {
 type When<'a> = [Plain<'a>; 2];
 
 /// A value, or nothing where it is absent.
-fn plain<'a>(value: &'a Option<Plain<'_>>) -> &'a [u8] {
-    value.as_deref().unwrap_or_default()
+fn plain<'a>(value: Option<&'a Plain<'_>>) -> &'a [u8] {
+    value.map(|value| &**value).unwrap_or_default()
 }
 
 /// Keyed hash of PAN, 3, 4, 49, 41 and 42.
@@ -289,11 +289,11 @@ fn content_of(keys: &Keys, message: &Message, card: Tag) -> Tag {
         "content",
         &[
             &card.0.to_be_bytes()[..],
-            plain(&code),
-            plain(&amount),
-            plain(&currency),
-            plain(&terminal),
-            plain(&merchant),
+            plain(code.as_ref()),
+            plain(amount.as_ref()),
+            plain(currency.as_ref()),
+            plain(terminal.as_ref()),
+            plain(merchant.as_ref()),
         ],
     )
 }

@@ -155,8 +155,8 @@ mod tests {
             }
             agrees(&shelf, &model);
             prop_assert!(shelf.row.len() <= EMPTY_MAX * shelf.taken + 2 * EMPTY_MORE + 1);
-            for id in model.keys().copied().collect::<Vec<_>>() {
-                prop_assert_eq!(shelf.remove(TxnId(id)).map(|value| *value), model.remove(&id));
+            while let Some((id, value)) = model.pop_first() {
+                prop_assert_eq!(shelf.remove(TxnId(id)).map(|value| *value), Some(value));
             }
             agrees(&shelf, &model);
             prop_assert!(shelf.row.is_empty());
