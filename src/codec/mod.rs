@@ -103,9 +103,24 @@ impl Message {
         })
     }
 
-    /// Holds its own bytes from now on, not those of the piece of the stream that it came in.
-    pub fn detach(&mut self) {
-        self.body = Bytes::copy_from_slice(&self.body);
+    /// Keeps these elements and lets go of all others, in bytes of its own: a message that waits holds neither secrets that
+    /// nobody needs any more nor the piece of the stream that it came in. What preceded the elements is gone from its body.
+    pub fn reduce(&mut self, to: ElementSet) {
+        let mut body = Vec::with_capacity(self.spans(to).map(|(from, to)| to - from).sum());
+        let mut starts: Starts = [0; 129];
+        let (mut places, mut end) = (starts.iter_mut(), 0);
+        for (from, to) in self.spans(to) {
+            body.extend_from_slice(self.body.get(from..to).unwrap_or_default());
+            if let Some(start) = places.next() {
+                *start = end;
+            }
+            // No longer than the body that it is taken from.
+            end = u16::try_from(body.len()).unwrap_or(u16::MAX);
+        }
+        if let Some(last) = places.next() {
+            *last = end;
+        }
+        (self.present, self.starts, self.body) = (self.present.and(to), starts, Bytes::from(body));
     }
 
     /// Appends an element's plain value; says whether the element is there.
@@ -274,6 +289,28 @@ mod tests {
                     assert_eq!(*error.salvaged, message.elements(message.present().below(no)));
                     assert_eq!(error.mti, Some(message.mti()));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_reduced_message_is_what_is_left_of_it() {
+        for dialect in shipped() {
+            for set in [&[2, 3, 11, 41, 54, 90][..], &[2], &[90], &[], &[100]] {
+                let (whole, mut reduced) = (sale(&dialect), sale(&dialect));
+                let set = ElementSet::of(set);
+                reduced.reduce(set);
+                assert_eq!(reduced.elements(ElementSet::from_bits(u128::MAX)), whole.elements(set));
+                let nothing = Elements::default();
+                let [copied, expected] = [&reduced, &whole].map(|message| {
+                    let mut out = Vec::new();
+                    let copied = Some((message, set));
+                    let draft = Draft { mti: whole.mti(), own: &nothing, copied };
+                    draft.encode(&dialect, &mut out).unwrap();
+                    out
+                });
+                assert_eq!(copied, expected);
+                assert!(!reduced.body().windows(8).any(|bytes| bytes == b"29122010"));
             }
         }
     }

@@ -176,13 +176,18 @@ impl Engine {
         }
         let deadline = self.timers.set(self.now.mono.plus(timeout_ms), Timer::Deadline(txn));
         let names_card = arrival.present().has(ElementNo::PAN);
-        // It may wait for long: the piece of the stream that it came in is not to be held for it.
-        arrival.message.detach();
+        Self::set_down(&mut arrival);
         let (askers, sent_at) = (vec![arrival], self.now.mono);
         let waiting = Waiting { askers, issuer_session: session, names_card, deadline, sent_at };
         self.waiting.insert(txn, waiting);
         fx.actions.push(Action::Send { session, head, body, mark: Mark::Request(txn) });
         fx.notes.push(Note::Forwarded { asker, issuer });
+    }
+
+    /// What waits for an answer may wait for long: only what its answer repeats stays of it.
+    pub(super) fn set_down(asker: &mut Arrival) {
+        let echo = asker.message.dialect().echo();
+        asker.message.reduce(echo);
     }
 
     /// What is written down of an accepted message; it is taken out of what came in.

@@ -94,7 +94,7 @@ impl Engine {
             waiting.askers.remove(0);
         }
         fx.notes.push(Note::Joined { asker: asker.link });
-        asker.message.detach();
+        Self::set_down(&mut asker);
         waiting.askers.push(asker);
     }
 
