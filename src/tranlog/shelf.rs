@@ -9,7 +9,7 @@ use crate::record::TxnId;
 /// Values by transaction.
 #[derive(Debug)]
 pub(super) struct Shelf<T> {
-    /// The transaction of the first place.
+    /// The transaction of the first place; it never goes back.
     first: u64,
     row: VecDeque<Option<Box<T>>>,
     /// How many places are taken.
@@ -85,7 +85,8 @@ impl<T> Shelf<T> {
     /// A place for a transaction, with empty ones up to it; none from before the row.
     fn room_for(&mut self, txn: TxnId) -> Option<usize> {
         if self.row.is_empty() {
-            self.first = txn.0;
+            // Never back: what the row has left behind is among the older ones.
+            self.first = self.first.max(txn.0);
         }
         let mut place = self.place(txn)?;
         if place > self.row.len() + EMPTY_MORE {
