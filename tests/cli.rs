@@ -129,13 +129,13 @@ fn five_faults_in_one_report() {
 
 #[test]
 fn a_reserve_that_holds_no_write_ahead_logs() {
-    for (mib, queue) in [(206, 67_108_864_u64), (256, 1 << 30)] {
+    for (mib, queue) in [(119, 67_108_864_u64), (256, 1 << 30)] {
         let (_home, config) = configuration(&[
             ("disk_reserve_mib = 256 ", &format!("disk_reserve_mib = {mib}")),
             ("queue_bytes_max = 67_108_864 ", &format!("queue_bytes_max = {queue} ")),
         ]);
         let output = run(&["check", config.to_str().unwrap()], "");
-        let least = 143 + (queue >> 20);
+        let least = 56 + (queue >> 20);
         let told = stderr(&output);
         assert_eq!(output.status.code(), Some(78), "{told}");
         assert!(told.contains(&format!("help: disk_reserve_mib = {least}")), "{told}");
