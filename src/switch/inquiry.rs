@@ -27,6 +27,8 @@ struct Inquiry {
     ask: Ask,
     /// The books stood here, or later, when they answered.
     from: Lsn,
+    /// The journal ended here as the message came: what was opened later is not what it answers.
+    arrived: Lsn,
     /// The message that it is about, and the keys asked for before.
     first: Box<Arrival>,
     known: Known,
@@ -116,7 +118,7 @@ impl Engine {
             fx.notes.push(Note::Overload { asker: arrival.link });
             if let Ask::Trace { .. } = ask {
                 // Nobody sends it again: an approval that cannot be looked up is for the operator.
-                return self.unmatched_looked_up(arrival, (ask, false), fx);
+                return self.unmatched_looked_up(arrival, (ask, false), self.log.tail(), fx);
             }
             return self.refuse(
                 &arrival,
@@ -140,7 +142,7 @@ impl Engine {
         self.inquiries.waiting_bytes += weight(&arrival);
         let from = self.log.tail();
         let (known, joined) = (known.clone(), VecDeque::new());
-        let inquiry = Inquiry { ask, from, first: arrival, known, joined, keys };
+        let inquiry = Inquiry { ask, from, arrived: from, first: arrival, known, joined, keys };
         self.inquiries.open.insert(id, inquiry);
         fx.actions.push(Action::Ask(Question { id, ask, from }));
         fx.notes.push(Note::Asked);
@@ -178,7 +180,7 @@ impl Engine {
         if self.inquiries.open.is_empty() {
             self.inquiries.moved.clear();
         }
-        let Inquiry { ask, from: _, first, mut known, joined, keys } = inquiry;
+        let Inquiry { ask, from: _, arrived, first, mut known, joined, keys } = inquiry;
         for key in &keys {
             if self.inquiries.by_key.get(key) == Some(&question) {
                 self.inquiries.by_key.remove(key);
@@ -195,7 +197,7 @@ impl Engine {
             self.append(Record::Restored(standing), fx);
         }
         if let Ask::Trace { .. } = ask {
-            return self.unmatched_looked_up(first, (ask, found), fx);
+            return self.unmatched_looked_up(first, (ask, found), arrived, fx);
         }
         if let Ask::Key(key) = ask {
             known.0.push(key);
@@ -217,10 +219,13 @@ impl Engine {
         &mut self,
         arrival: Box<Arrival>,
         (ask, found): (Ask, bool),
+        arrived: Lsn,
         fx: &mut Effects,
     ) {
         let Ask::Trace { link, class, trace } = ask else { return };
-        match self.log.by_trace(link, class, trace) {
+        // Without element 7 the same number may have been given since.
+        let asked = self.log.by_trace(link, class, trace).filter(|(txn, _)| txn.0 <= arrived.0);
+        match asked {
             Some((txn, Asked::Request)) => self.answered(arrival, txn, trace, fx),
             Some((txn, Asked::Owed(owing))) => self.acknowledged(&arrival, (txn, owing, trace), fx),
             // Known, but under a pair that was replaced since: its successor decides.
