@@ -41,7 +41,7 @@ impl Draft<'_> {
         write_mti(dialect.mti(), self.mti, out);
         write_bitmaps(dialect, present, out);
         let mut own = self.own.iter();
-        let mut copied = Copied { pending: 0..0, plain: Vec::new() };
+        let mut copied = Copied { pending: 0..0 };
         for no in present.iter() {
             let written = if self.own.present().has(no) {
                 copied.flush(self.copied, out);
@@ -62,8 +62,6 @@ type Source<'a> = Option<(&'a Message, ElementSet)>;
 /// Copied elements that lie side by side and are written alike, until they are copied in one piece.
 struct Copied {
     pending: Range<usize>,
-    /// Room to re-code in.
-    plain: Vec<u8>,
 }
 
 impl Copied {
@@ -88,9 +86,8 @@ impl Copied {
             return Ok(());
         }
         self.flush(source, out);
-        self.plain.clear();
-        message.value(no, &mut self.plain);
-        write_plain(dialect, no, &self.plain, out)
+        let plain = message.get(no).ok_or(Fault::Undefined)?;
+        write_plain(dialect, no, &plain, out)
     }
 
     /// Appends what is pending.

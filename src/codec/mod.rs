@@ -123,11 +123,6 @@ impl Message {
         (self.present, self.starts, self.body) = (self.present.and(to), starts, Bytes::from(body));
     }
 
-    /// Appends an element's plain value; says whether the element is there.
-    pub fn value(&self, no: ElementNo, out: &mut Vec<u8>) -> bool {
-        self.whole(no).is_some_and(|(layout, whole)| unpack(layout, whole, out))
-    }
-
     /// The plain values of those of the set that are present.
     pub fn elements(&self, set: ElementSet) -> Elements {
         // Packed digits take twice their bytes, and each value its length.
@@ -166,10 +161,11 @@ impl Message {
     }
 }
 
-/// Appends the plain value of an element that was read before; says whether it could.
-fn unpack(layout: Layout, whole: &[u8], out: &mut Vec<u8>) -> bool {
-    let measured = value::measured(layout, whole);
-    measured.map(|(units, wire)| value::unpack(layout.form, units, wire, out)).is_some()
+/// Appends the plain value of an element that was read before.
+fn unpack(layout: Layout, whole: &[u8], out: &mut Vec<u8>) {
+    if let Some((units, wire)) = value::measured(layout, whole) {
+        value::unpack(layout.form, units, wire, out);
+    }
 }
 
 /// How many bytes a length field has.

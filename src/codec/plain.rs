@@ -33,12 +33,14 @@ impl<'a> Plain<'a> {
 }
 
 fn unpacked<'a>(form: Form, units: usize, wire: &[u8]) -> Place<'a> {
-    let mut long = Vec::new();
-    if let (Form::PackedDigits(filler) | Form::PackedTrack(filler), 0..SHORT) = (form, units) {
-        let mut short = [0; SHORT];
-        value::nibbles_into(filler, units, wire, &mut short);
+    let mut short = [0; SHORT];
+    if let Form::PackedDigits(filler) | Form::PackedTrack(filler) = form
+        && let Some(places) = short.get_mut(..units)
+    {
+        value::nibbles_into(filler, wire, places);
         return Place::Short(short, units);
     }
+    let mut long = Vec::new();
     value::unpack(form, units, wire, &mut long);
     Place::Long(long)
 }

@@ -65,34 +65,31 @@ pub(super) fn unpack(form: Form, units: usize, wire: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the characters of packed digits, without the filler, to the front of `out`, as many as fit.
-pub(super) fn nibbles_into(filler: Filler, units: usize, wire: &[u8], out: &mut [u8]) {
-    // A filler on the left is the first of an odd number of nibbles; one on the right is never reached.
-    let skipped = usize::from(units % 2 == 1 && filler == Filler::LeftZero);
-    let nibbles = wire.iter().flat_map(|byte| [byte >> 4, byte & 15]).skip(skipped);
-    for (to, nibble) in out.iter_mut().take(units).zip(nibbles) {
-        // Nibble D is the separator of tracks, and 30 hexadecimal + D its character.
-        *to = b'0' + nibble;
-    }
-}
-
 /// Appends the characters of packed digits, without the filler.
 fn nibbles(filler: Filler, units: usize, wire: &[u8], out: &mut Vec<u8>) {
-    let end = out.len() + units;
-    let mut packed = wire;
-    if let (true, Filler::LeftZero, [first, rest @ ..]) = (units % 2 == 1, filler, wire) {
-        out.push(b'0' + (first & 15));
-        packed = rest;
+    let start = out.len();
+    out.resize(start + units, 0);
+    nibbles_into(filler, wire, out.get_mut(start..).unwrap_or_default());
+}
+
+/// Writes the characters of packed digits, without the filler: as many as `out` has places.
+pub(super) fn nibbles_into(filler: Filler, wire: &[u8], out: &mut [u8]) {
+    let (mut packed, mut places) = (wire, out);
+    // A filler on the left is the first of an odd number of nibbles; one on the right finds no place.
+    if let (1, Filler::LeftZero, [low, rest @ ..]) = (places.len() % 2, filler, wire)
+        && let Some((first, behind)) = std::mem::take(&mut places).split_first_mut()
+    {
+        *first = b'0' + (low & 15);
+        (packed, places) = (rest, behind);
     }
-    let (fours, rest) = packed.as_chunks();
-    for four in fours {
-        out.extend_from_slice(&eight_digits(*four));
+    let (eights, last) = places.as_chunks_mut();
+    let (fours, _) = packed.as_chunks();
+    let rest = packed.get(4 * eights.len()..).unwrap_or_default();
+    for (eight, four) in eights.iter_mut().zip(fours) {
+        *eight = eight_digits(*four);
     }
-    for byte in rest {
-        out.extend_from_slice(&[b'0' + (byte >> 4), b'0' + (byte & 15)]);
-    }
-    // A filler on the right is one too many.
-    out.truncate(end);
+    let digits = rest.iter().flat_map(|byte| [b'0' + (byte >> 4), b'0' + (byte & 15)]);
+    last.iter_mut().zip(digits).for_each(|(place, digit)| *place = digit);
 }
 
 /// The characters of eight packed digits. Nibble D is the separator of tracks, and 30 hexadecimal + D its character.

@@ -252,14 +252,15 @@ impl Engine {
             return self.late(&arrival, txn, fx);
         }
         let Some(link) = self.peers.settings(arrival.link) else { return };
-        let carried_by = self.waiting.get(&txn).map(|waiting| waiting.issuer_session);
+        let waiting = self.waiting.get(&txn);
+        let carried_by = waiting.map(|waiting| waiting.issuer_session);
+        let names_card = waiting.is_some_and(|waiting| waiting.names_card);
         if link.answer_on == AnswerOn::Session && carried_by != Some(arrival.session) {
             let why =
                 "another session of the link carried its request, and answer_on is \"session\"";
             return self.unmatched(arrival, Some(trace), why, fx);
         }
         let code = code_of(&arrival);
-        let names_card = self.waiting.get(&txn).is_some_and(|waiting| waiting.names_card);
         let live = Arc::new(added(standing, &arrival));
         let differs = standing
             .sent()

@@ -23,6 +23,14 @@ fn original(reversal: &Elements) -> (String, String) {
     (named.get(..4).unwrap().to_owned(), named.get(4..10).unwrap().to_owned())
 }
 
+/// A purchase that its issuer approves.
+fn pays(asker: &mut Peer, issuer: &mut Peer, stan: u32) {
+    asker.send(200, &purchase(stan));
+    let (_, asked) = issuer.heard();
+    issuer.answer(210, &asked, "00");
+    assert_eq!(text(&asker.heard().1, 39), "00");
+}
+
 #[test]
 fn a_purchase_through_two_dialects_and_its_repeat() {
     let mut street = Street::new("");
@@ -79,10 +87,7 @@ fn garbage_on_one_link_disturbs_no_other() {
         let mut pos = street.asker("pos");
         pos.send_bytes(bytes);
         assert!(pos.hear().is_none(), "the connection is closed");
-        host.send(200, &purchase(u32::from(bytes[1])));
-        let (_, asked) = issuer.heard();
-        issuer.answer(210, &asked, "00");
-        assert_eq!(text(&host.heard().1, 39), "00");
+        pays(&mut host, &mut issuer, u32::from(bytes[1]));
     }
     // A request whose MTI can be read is told that it is wrong; a frame without one is passed over.
     let mut pos = street.asker("pos");
@@ -93,10 +98,7 @@ fn garbage_on_one_link_disturbs_no_other() {
     // A response that nobody asked for, and one that is none of this link's business.
     pos.send(210, &purchase(5));
     issuer.answer(210, &purchase(77), "00");
-    pos.send(200, &purchase(6));
-    let (_, asked) = issuer.heard();
-    issuer.answer(210, &asked, "00");
-    assert_eq!(text(&pos.heard().1, 39), "00");
+    pays(&mut pos, &mut issuer, 6);
     // The second approves, and nothing is known of it: an operator has to see it.
     street.wait(|street| street.lists().contains(&"orphan".to_owned()).then_some(()));
     street.signal("-TERM");
@@ -288,21 +290,15 @@ fn a_listener_survives_a_lack_of_descriptors() {
     let mut issuer = street.issuer(&bank);
     let door = street.door("pos");
     let mut pos = Street::asker_at(&door, "pos");
-    let mut pays = |pos: &mut Peer, stan| {
-        pos.send(200, &purchase(stan));
-        let (_, asked) = issuer.heard();
-        issuer.answer(210, &asked, "00");
-        assert_eq!(text(&pos.heard().1, 39), "00");
-    };
-    pays(&mut pos, 1);
+    pays(&mut pos, &mut issuer, 1);
     let crowd: Vec<_> = (0..2 * DESCRIPTORS).map(|_| Street::asker_at(&door, "pos")).collect();
     let mut late = Street::asker_at(&door, "pos");
     // The books open and close a file now and then.
     street.wait(|street| (DESCRIPTORS <= street.descriptors() + 4).then_some(()));
-    pays(&mut pos, 2);
+    pays(&mut pos, &mut issuer, 2);
     drop(crowd);
-    pays(&mut late, 3);
-    pays(&mut pos, 4);
+    pays(&mut late, &mut issuer, 3);
+    pays(&mut pos, &mut issuer, 4);
     street.signal("-TERM");
     let (code, said) = street.ended();
     assert_eq!(code, Some(0), "{said}");
@@ -318,10 +314,7 @@ fn a_broken_invariant_in_the_books_stops_the_switch() {
     street.start();
     let mut issuer = street.issuer(&bank);
     let mut pos = street.asker("pos");
-    pos.send(200, &purchase(1));
-    let (_, asked) = issuer.heard();
-    issuer.answer(210, &asked, "00");
-    assert_eq!(text(&pos.heard().1, 39), "00");
+    pays(&mut pos, &mut issuer, 1);
     // The list is made when the books have followed.
     assert!(street.lists().is_empty());
     street.signal("-TERM");

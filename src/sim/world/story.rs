@@ -76,9 +76,7 @@ pub(super) fn number(rrn: &[u8]) -> Option<PurchaseId> {
 
 /// An element as it is, empty when absent.
 pub(super) fn text(message: &Message, no: ElementNo) -> Vec<u8> {
-    let mut value = Vec::new();
-    message.value(no, &mut value);
-    value
+    message.get(no).map_or_else(Vec::new, |value| value.to_vec())
 }
 
 /// A message in one line: type, elements 11, 7, 4, 39, 38 and 90.
