@@ -79,12 +79,14 @@ async fn rounds(place: &Path, kills: u32) -> (Evidence, Duration) {
     });
     let seed = clock::wall().0;
     println!("seed {seed}");
+    // A decline of what was never forwarded does not outlive a kill: nobody asks before both issuers are there.
+    ready(&mut switch, at[0]).await;
+    signed_on(&switch, ["alpha", "beta"]).await;
     let street = Street::open(terminals.collect(), &habits(seed));
     let mut dice = Dice::new(seed);
     let mut killed_at: Vec<Wall> = Vec::new();
     let mut slowest = Duration::ZERO;
     let today = clock::wall().date();
-    ready(&mut switch, at[0]).await;
     for round in 0..kills {
         // Mostly in the middle of the work, now and then while it has hardly begun again.
         let wait = if dice.chance(150) { dice.below(60) } else { 150 + dice.below(700) };
@@ -155,6 +157,23 @@ async fn ready(switch: &mut Switch, at: SocketAddr) {
     while tokio::net::TcpStream::connect(at).await.is_err() {
         assert!(!switch.ended(), "the switch ended by itself: {}", said(switch));
         assert!(Instant::now() < until, "the switch is not ready: {}", said(switch));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Waits until the switch has said of these links that requests may go there.
+async fn signed_on(switch: &Switch, links: [&str; 2]) {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let log = fs::read_to_string(switch.log()).unwrap_or_default();
+        let says = |link| {
+            let of = format!("link=\"{link}\"");
+            log.lines().any(|line| line.contains("signed on") && line.contains(&of))
+        };
+        if links.into_iter().all(says) {
+            return;
+        }
+        assert!(Instant::now() < until, "no issuer signs on: {}", said(switch));
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
