@@ -88,8 +88,14 @@ pub(super) fn nibbles_into(filler: Filler, wire: &[u8], out: &mut [u8]) {
     for (eight, four) in eights.iter_mut().zip(fours) {
         *eight = eight_digits(*four);
     }
-    let digits = rest.iter().flat_map(|byte| [b'0' + (byte >> 4), b'0' + (byte & 15)]);
-    last.iter_mut().zip(digits).for_each(|(place, digit)| *place = digit);
+    let (pairs, odd) = last.as_chunks_mut();
+    let odd_one = rest.get(pairs.len());
+    for (pair, byte) in pairs.iter_mut().zip(rest) {
+        *pair = [b'0' + (byte >> 4), b'0' + (byte & 15)];
+    }
+    if let ([place], Some(byte)) = (odd, odd_one) {
+        *place = b'0' + (byte >> 4);
+    }
 }
 
 /// The characters of eight packed digits. Nibble D is the separator of tracks, and 30 hexadecimal + D its character.
