@@ -84,6 +84,10 @@ bugs! {
     UnframedIsTold,
     /// A decline of an advice for lack of room is held.
     LackOfRoomHeld,
+    /// A late approval of another amount undoes what stands approved.
+    StrayApprovalUndoes,
+    /// An acknowledgement of another amount is taken.
+    StrayAcknowledgementTaken,
     /// An answer without the card that its request names is accepted.
     AbsentCardAccepted,
     /// What is owed for one card is sent out of order.

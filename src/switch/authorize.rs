@@ -249,7 +249,7 @@ impl Engine {
     ) {
         let Some(standing) = self.log.standing(txn) else { return };
         if standing.outcome != Outcome::InFlight {
-            return self.late(&arrival, txn, fx);
+            return self.late(&arrival, (txn, trace), fx);
         }
         let Some(link) = self.peers.settings(arrival.link) else { return };
         let waiting = self.waiting.get(&txn);
@@ -390,14 +390,25 @@ impl Engine {
         Some(waiting)
     }
 
-    /// An answer after the end. It is never told; an approval that is not the answer that stands is reversed.
-    pub(super) fn late(&mut self, arrival: &Arrival, txn: TxnId, fx: &mut Effects) {
+    /// An answer after the end. It is never told; an approval that is not the answer that stands is reversed. One
+    /// that repeats another amount than was asked is no approval of what stands approved: undoing that would take
+    /// from its asker what it was told, so it is for the operator.
+    fn late(&mut self, arrival: &Arrival, (txn, trace): (TxnId, Trace), fx: &mut Effects) {
         let Some(standing) = self.log.standing(txn) else { return };
         let Some(link) = self.peers.settings(arrival.link) else { return };
         let approved = code_of(arrival).is_none_or(|code| link.dialect.approves(code));
-        if is_the_answer_that_stands(standing, &added(standing, arrival).only(link.dialect.keeps()))
-        {
+        let added = added(standing, arrival);
+        let sent = standing.sent();
+        let differs = sent.and_then(|sent| element_not_repeated(sent, (arrival, &added), link));
+        let kept = added.only(link.dialect.keeps());
+        if differs.is_none() && is_the_answer_that_stands(standing, &kept) {
             return;
+        }
+        if let Some(element) = differs.filter(|_| approved) {
+            fx.notes.push(Note::Mismatched { issuer: arrival.link, element: element.get() });
+            if standing.stands_approved() && !planted::is(Bug::StrayApprovalUndoes) {
+                return self.orphaned(arrival, trace, fx);
+            }
         }
         let after_close =
             standing.reversal.is_some() && standing.open_debt(Owing::Reversal).is_none();
@@ -407,7 +418,8 @@ impl Engine {
             self.append(Record::Late { txn, at: self.now.wall, approved }, fx);
         }
         if approved && !planted::is(Bug::LateApprovalIgnored) {
-            self.owe(txn, Reason::Late, fx);
+            let reason = if differs.is_some() { Reason::Mismatched } else { Reason::Late };
+            self.owe(txn, reason, fx);
         }
     }
 }
@@ -451,13 +463,15 @@ pub(super) fn code_of(arrival: &Arrival) -> Option<ResponseCode> {
     arrival.get(ElementNo::RESPONSE_CODE).and_then(|code| ResponseCode::new(&code).ok())
 }
 
+/// What an answer has in common with its request, where its network repeats it: processing code, amount, currency.
+const COMPARED: ElementSet = ElementSet::of(&[3, 4, 49]);
+
 /// The first of PAN, processing code, amount and currency that the network repeats and this answer does not.
 fn first_difference(
     (sent, names_card): (&Sent, bool),
     (arrival, added): (&Arrival, &Elements),
     link: &LinkSettings,
 ) -> Option<ElementNo> {
-    const COMPARED: ElementSet = ElementSet::of(&[3, 4, 49]);
     let echo = link.dialect.echo();
     // A request by track alone has no element 2 that could be repeated; an answer may name the card all the same.
     let named = |card| match arrival.get(ElementNo::PAN) {
@@ -467,9 +481,30 @@ fn first_difference(
     if echo.has(ElementNo::PAN) && sent.card.as_ref().is_some_and(|card| !named(card)) {
         return Some(ElementNo::PAN);
     }
+    element_not_repeated(sent, (arrival, added), link)
+}
+
+/// The first of processing code, amount and currency that the network repeats and this answer does not.
+fn element_not_repeated(
+    sent: &Sent,
+    (arrival, added): (&Arrival, &Elements),
+    link: &LinkSettings,
+) -> Option<ElementNo> {
+    let echo = link.dialect.echo();
     let repeated = COMPARED.and(echo).and(sent.elements.present());
     let other = added.present().or(sent.elements.present().minus(arrival.present()));
     repeated.and(other).iter().find(|no| *no != ElementNo::AMOUNT || !is_partial(sent, arrival))
+}
+
+/// The first of these that an acknowledgement has, and has otherwise: it may leave them out.
+pub(super) fn named_otherwise(
+    standing: &Standing,
+    arrival: &Arrival,
+    link: &LinkSettings,
+) -> Option<ElementNo> {
+    let sent = standing.sent()?.elements.present();
+    let named = COMPARED.and(link.dialect.echo()).and(sent).and(arrival.present());
+    added(standing, arrival).present().and(named).iter().next()
 }
 
 /// Whether an approval is for less than was asked: digits of one length compare like their numbers.

@@ -1,8 +1,8 @@
 //! Which story a message belongs to, and what a frame that is no message gets.
 
-use crate::iso::{Class, ElementNo, Function, ResponseCode, Stan, Transmission};
+use crate::iso::{Class, ElementNo, Function, Mti, ResponseCode, Stan, Transmission};
 use crate::planted::{self, Bug};
-use crate::record::{LinkId, Record, Trace, TxnId};
+use crate::record::{LinkId, Owing, Record, Trace, TxnId};
 use crate::tranlog::{Ask, Asked};
 
 use super::authorize::code_of;
@@ -90,6 +90,10 @@ impl Engine {
             Err(why) => return self.unmatched(arrival, None, why, fx),
         };
         match self.find(arrival.link, arrival.mti().class(), trace) {
+            Some((_, asked)) if !answers(arrival.mti(), asked) => {
+                let why = "its elements 7 and 11 belong to a message of another function: the third digit of its MTI differs";
+                self.unmatched(arrival, Some(trace), why, fx);
+            }
             Some((txn, Asked::Request)) => self.answered(arrival, txn, trace, fx),
             Some((txn, Asked::Owed(owing))) => self.acknowledged(&arrival, (txn, owing, trace), fx),
             None => {
@@ -164,6 +168,14 @@ impl Engine {
         self.inquire(arrival, &Known::default(), ask, fx);
     }
 
+    /// An approval that belongs to nothing we know of: the operator's list has it.
+    pub(super) fn orphaned(&mut self, arrival: &Arrival, trace: Trace, fx: &mut Effects) {
+        let (link, mti, at) = (arrival.link, arrival.mti(), self.now.wall);
+        fx.notes.push(Note::Orphan { link });
+        let trace = Some(trace);
+        self.append(Record::Unmatched { link, at, mti, trace, approved: true, orphan: true }, fx);
+    }
+
     /// Whether a response moves money, or might: an approval of a request, or the acceptance of an advice.
     fn may_approve(&self, arrival: &Arrival) -> bool {
         let Some(link) = self.peers.settings(arrival.link) else { return false };
@@ -189,5 +201,14 @@ impl Engine {
         if matches!(mti.function(), Function::Request | Function::Advice) {
             self.decline_unreadable(unreadable, (mti, link), ResponseCode::FORMAT, fx);
         }
+    }
+}
+
+/// Whether a response is one to what was asked: 0210 to 0200, 0230 to 0220. To a reversal either will do: 0410 or 0430.
+pub(super) fn answers(response: Mti, asked: Asked) -> bool {
+    match asked {
+        Asked::Request => response.function() == Function::RequestResponse,
+        Asked::Owed(Owing::Advice) => response.function() == Function::AdviceResponse,
+        Asked::Owed(Owing::Reversal) => true,
     }
 }

@@ -8,6 +8,7 @@ use crate::record::{Lsn, Record, Standing, TxnId};
 use crate::seal::Tag;
 use crate::tranlog::{Ask, Asked, Spread};
 
+use super::dispatch::answers;
 use super::effect::{Action, Effects, Note, Question, QuestionId};
 use super::engine::Engine;
 use super::input::Arrival;
@@ -189,7 +190,8 @@ impl Engine {
         self.inquiries.waiting = self.inquiries.waiting.saturating_sub(1 + joined.len());
         let bytes: usize = std::iter::once(&first).chain(&joined).map(|one| weight(one)).sum();
         self.inquiries.waiting_bytes = self.inquiries.waiting_bytes.saturating_sub(bytes);
-        let found = standing.is_some();
+        // Without element 7 the same number may have been given since.
+        let found = standing.as_deref().is_some_and(|standing| standing.id.0 <= arrived.0);
         if let Some(standing) = standing
             && self.log.standing(standing.id).is_none()
         {
@@ -223,26 +225,16 @@ impl Engine {
         fx: &mut Effects,
     ) {
         let Ask::Trace { link, class, trace } = ask else { return };
-        // Without element 7 the same number may have been given since.
         let asked = self.log.by_trace(link, class, trace).filter(|(txn, _)| txn.0 <= arrived.0);
         match asked {
+            Some((_, asked)) if !answers(arrival.mti(), asked) => {
+                self.orphaned(&arrival, trace, fx);
+            }
             Some((txn, Asked::Request)) => self.answered(arrival, txn, trace, fx),
             Some((txn, Asked::Owed(owing))) => self.acknowledged(&arrival, (txn, owing, trace), fx),
             // Known, but under a pair that was replaced since: its successor decides.
             None if found => {}
-            None => {
-                fx.notes.push(Note::Orphan { link });
-                let mti = arrival.mti();
-                let orphan = Record::Unmatched {
-                    link,
-                    at: self.now.wall,
-                    mti,
-                    trace: Some(trace),
-                    approved: true,
-                    orphan: true,
-                };
-                self.append(orphan, fx);
-            }
+            None => self.orphaned(&arrival, trace, fx),
         }
     }
 }

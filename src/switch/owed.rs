@@ -10,7 +10,7 @@ use crate::record::{
 };
 use crate::seal::{Keys, Tag};
 
-use super::authorize::code_of;
+use super::authorize::{code_of, named_otherwise};
 use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
 use super::input::{Arrival, SessionId};
@@ -340,6 +340,13 @@ impl Engine {
     ) {
         let Some(standing) = self.log.standing(txn) else { return };
         let Some(link) = self.peers.settings(arrival.link) else { return };
+        if let Some(element) = named_otherwise(standing, arrival, link)
+            && !planted::is(Bug::StrayAcknowledgementTaken)
+        {
+            // It acknowledges something else; ours goes again.
+            fx.notes.push(Note::Mismatched { issuer: arrival.link, element: element.get() });
+            return;
+        }
         let code = code_of(arrival);
         let open = standing.open_debt(owing).map(|debt| debt.trace);
         // A network without element 7 brings back the number only.
@@ -479,10 +486,12 @@ fn taken(standing: &Standing, accepted: bool, code: Option<ResponseCode>) -> Opt
         return None;
     }
     let begun = !matches!(standing.outcome, Outcome::Over { why: Unanswered::NeverBegun, .. });
+    let reason = standing.reversal.as_ref().map(|debt| debt.reason);
+    // What did not fit may have been the answer to something else.
     let never_answered = matches!(standing.opening, Opening::Request(_))
         && begun
-        && standing.heard == Approval::Never;
-    let confirmed = standing.reversal.as_ref().is_some_and(|debt| debt.reason == Reason::Settle);
+        && (standing.heard == Approval::Never || reason == Some(Reason::Mismatched));
+    let confirmed = reason == Some(Reason::Settle);
     if never_answered && !confirmed && !planted::is(Bug::NoSettle) {
         Some(Closing::Provisional)
     } else {

@@ -8,6 +8,7 @@
 mod desk;
 mod many;
 mod room;
+mod strays;
 
 use desk::{
     BANK, BANK_AGAIN, Desk, OTHER_BANK, SHOP, SHOP_AGAIN, Seen, bank, only, other_bank, purchase,

@@ -134,10 +134,16 @@ impl Follower {
         self.pasts.get(self.stans.get(&(link, class, stan))?)
     }
 
-    /// Whether an element 11 is far from all that a link was given, so that nothing of it can be meant by mistake.
-    pub(super) fn is_far(&self, link: LinkId, stan: u32) -> bool {
-        let near = |(of, _, given): &(LinkId, u8, u32)| *of == link && given.abs_diff(stan) < 200;
-        !self.stans.keys().any(near)
+    /// One of the latest pairs that a link was given for a class of messages, so many back from the last.
+    pub(super) fn recent_pair(&self, link: LinkId, class: Class, back: usize) -> Option<Trace> {
+        let pair = |past: &Past| {
+            let sent = past.standing.sent().filter(|sent| sent.issuer == link)?;
+            match class {
+                Class::Reversal => past.standing.reversal.as_ref().map(|debt| debt.trace),
+                _ => (sent.mti.class() == class).then_some(sent.trace),
+            }
+        };
+        self.pasts.values().rev().filter_map(pair).nth(back)
     }
 
     /// The purchase of a transaction.
@@ -216,7 +222,7 @@ impl Follower {
         if cleared {
             self.opposites.push(txn);
         }
-        if again && !matches!(reason, Reason::Late | Reason::Settle) {
+        if again && !matches!(reason, Reason::Late | Reason::Mismatched | Reason::Settle) {
             self.break_rule(purchase, format!("a second reversal is owed, because {reason:?}"));
         }
         self.pair((sent.issuer, Class::Reversal, trace), txn, purchase);

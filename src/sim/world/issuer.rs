@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codec::{Draft, Message};
 use crate::iso::{Class, ElementNo, Elements, Function, Mti, ResponseCode};
+use crate::record::Trace;
 
 use super::net::ConnId;
 use super::reached::Rare;
@@ -82,6 +83,8 @@ struct Manner {
     stan: Option<Vec<u8>>,
     /// Over which link, if not its own.
     over: Option<usize>,
+    /// Under which pair of that link's, if not its own.
+    pair: Option<Trace>,
     delay: u64,
     again: bool,
     /// With so much to say that not every frame holds it.
@@ -203,6 +206,7 @@ impl World {
             amount: (entry.code == "10").then_some(entry.amount),
             stan: None,
             over: None,
+            pair: None,
             delay: self.rng.below(30),
             again: self.rng.chance(issuing.twice),
             wordy: self.rng.chance(issuing.wordy),
@@ -222,21 +226,23 @@ impl World {
             }
         } else if self.rng.chance(issuing.no_code) {
             manner.code = None;
-        } else if self.rng.chance(issuing.other_link) {
-            let own = self.issuers.get(issuer).map(|issuer| issuer.link);
-            let stan = key_of(message).2;
-            // Not where the same numbers are in use: there it would be that link's own answer.
-            let others: Vec<usize> = self
-                .mix
-                .issuers()
-                .filter(|(link, plan)| {
-                    Some(*link) != own && self.truth.is_far(plan.settings.id, stan)
-                })
-                .map(|(link, _)| link)
-                .collect();
-            manner.over = self.rng.pick(&others);
+        } else if manner.amount.is_none() && self.rng.chance(issuing.other_link) {
+            // Not a partial approval: of a request under the same pair it may be the very answer.
+            self.goes_astray(issuer, message.mti().class(), &mut manner);
         }
         Some(manner)
+    }
+
+    /// It goes over another link than its issuer's, and maybe under a pair that was given there.
+    fn goes_astray(&mut self, issuer: usize, class: Class, manner: &mut Manner) {
+        let own = self.issuers.get(issuer).map(|issuer| issuer.link);
+        let links = self.mix.issuers().map(|(link, plan)| (link, plan.settings.id));
+        let others: Vec<_> = links.filter(|(link, _)| Some(*link) != own).collect();
+        let Some((over, id)) = self.rng.pick(&others) else { return };
+        manner.over = Some(over);
+        if self.rng.chance(500) {
+            manner.pair = self.truth.recent_pair(id, class, self.rng.index(10));
+        }
     }
 
     fn answer(&mut self, conn: ConnId, issuer: usize, message: &Message, manner: &Manner) {
@@ -256,6 +262,12 @@ impl World {
         }
         if let Some(stan) = &manner.stan {
             own.set(ElementNo::STAN, stan);
+        }
+        if let Some(pair) = manner.pair {
+            own.set(ElementNo::STAN, &pair.stan.ascii());
+            if dialect.echoes_transmission() {
+                own.set(ElementNo::TRANSMISSION, &pair.transmission.ascii());
+            }
         }
         if manner.wordy {
             own.set(ElementNo::of(54), &[b'x'; 120]);
@@ -418,16 +430,20 @@ impl World {
         } else {
             self.rng.below(20)
         };
-        let manner = Manner {
+        let mut manner = Manner {
             code: Some(code),
             amount: None,
             stan: None,
             over: None,
+            pair: None,
             delay,
             again: self.rng.chance(self.mix.issuing.twice / 2),
             wordy: false,
             nameless: false,
         };
+        if self.rng.chance(self.mix.issuing.other_link / 2) {
+            self.goes_astray(issuer, message.mti().class(), &mut manner);
+        }
         self.answer(conn, issuer, message, &manner);
     }
 

@@ -1,0 +1,94 @@
+//! Stories of answers that went astray: the pair is ours, and what they speak of is not what we asked.
+
+use iso8583d::iso::Elements;
+use iso8583d::record::{Closing, DebtState, Reason, Record};
+use iso8583d::switch::{AnswerOn, Settings};
+
+use super::desk::{BANK_AGAIN, Desk, SHOP, only, purchase, settings};
+use super::the_only_standing;
+
+const ANOTHER_AMOUNT: &[(u8, &str)] = &[(4, "000000009999")];
+
+fn orphans(desk: &Desk) -> usize {
+    let listed = |record: &Record| matches!(record, Record::Unmatched { orphan: true, .. });
+    desk.records.iter().filter(|(_, record)| listed(record)).count()
+}
+
+/// What the asker was told is not taken back because of money that is somebody else's.
+#[test]
+fn rule_8_an_approval_of_another_amount_undoes_nothing_that_stands() {
+    let mut desk = Desk::new();
+    let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    assert_eq!(only(&desk.bank_answers(&asked, "00", &[])).code(), "00");
+    assert!(desk.bank_answers(&asked, "00", ANOTHER_AMOUNT).is_empty());
+    assert!(the_only_standing(&desk).stands_approved());
+    assert_eq!(orphans(&desk), 1, "it is for the operator");
+    assert_eq!(
+        only(&desk.bank_answers(&asked, "00", &[(38, "ZZZZZZ")])).mti,
+        420,
+        "this one is ours"
+    );
+}
+
+/// With `answer_on = "session"` it waits for the books meanwhile, and the real answer is told.
+#[test]
+fn rule_8_nor_does_one_that_the_books_were_asked_about() {
+    let mut settings: Settings = settings();
+    for link in &mut settings.links {
+        link.answer_on = AnswerOn::Session;
+    }
+    let mut desk = Desk::with(settings);
+    let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    assert!(desk.bank_answers_on(BANK_AGAIN, &asked, "00", ANOTHER_AMOUNT).is_empty());
+    assert_eq!(only(&desk.bank_answers(&asked, "00", &[])).code(), "00");
+    assert!(desk.books_answer().is_empty());
+    assert!(the_only_standing(&desk).stands_approved());
+    assert_eq!(orphans(&desk), 1);
+}
+
+/// The reversal may overtake a request whose true answer is still to come: its first x30 is not believed.
+#[test]
+fn rule_8_an_x30_for_what_was_answered_with_another_amount_is_provisional() {
+    let mut desk = Desk::new();
+    let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    let follows = desk.bank_answers(&asked, "00", ANOTHER_AMOUNT);
+    let first = follows.into_iter().find(|seen| seen.mti == 420).unwrap();
+    desk.bank_answers(&first, "00", &[]);
+    let debt = the_only_standing(&desk).reversal.unwrap();
+    assert_eq!(debt.state, DebtState::Closed(Closing::Provisional));
+    let once_more = only(&desk.passes(60_000));
+    assert_eq!((once_more.mti, once_more.text(11) == first.text(11)), (420, false));
+    desk.bank_answers(&once_more, "00", &[]);
+    let debt = the_only_standing(&desk).reversal.unwrap();
+    assert_eq!((debt.reason, debt.state), (Reason::Settle, DebtState::Closed(Closing::Final)));
+}
+
+#[test]
+fn rule_9_an_acknowledgement_of_another_amount_closes_nothing() {
+    let mut desk = Desk::new();
+    desk.shop_sends(SHOP, 200, &purchase(1));
+    let owed = desk.passes(15_000).into_iter().find(|seen| seen.mti == 420).unwrap();
+    desk.bank_answers(&owed, "00", ANOTHER_AMOUNT);
+    assert_eq!(the_only_standing(&desk).reversal.unwrap().state, DebtState::Open);
+    desk.bank_answers(&owed, "00", &[(4, "")]);
+    let debt = the_only_standing(&desk).reversal.unwrap();
+    assert_eq!(debt.state, DebtState::Closed(Closing::Provisional), "it may leave the amount out");
+}
+
+/// A 0210 answers a 0200. Under the pair of a 0220 it is nobody's.
+#[test]
+fn rule_9_an_approval_is_no_acknowledgement_of_an_advice() {
+    let mut desk = Desk::new();
+    let mut advice: Elements = purchase(1);
+    advice.set(iso8583d::iso::ElementNo::APPROVAL_CODE, b"A1B2C3");
+    let follows = desk.shop_sends(SHOP, 220, &advice);
+    let mut owed = follows.into_iter().find(|seen| seen.mti == 220).unwrap();
+    owed.mti = 200;
+    desk.bank_answers(&owed, "00", &[]);
+    desk.books_answer();
+    assert_eq!(the_only_standing(&desk).advice.unwrap().state, DebtState::Open);
+    assert_eq!(orphans(&desk), 1);
+    owed.mti = 220;
+    desk.bank_answers(&owed, "00", &[]);
+    assert_eq!(the_only_standing(&desk).advice.unwrap().state, DebtState::Closed(Closing::Final));
+}
