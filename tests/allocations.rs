@@ -32,7 +32,7 @@ const PURCHASE: [(u8, &str); 19] = [
 
 #[test]
 fn decoding_a_purchase_allocates_nothing() {
-    for name in ["iso87-ascii", "iso87-ascii-binary-bitmap", "iso87-bcd"] {
+    for name in ["iso87-ascii", "iso87-ascii-binary-bitmap", "iso87-bcd", "iso87-ebcdic"] {
         let dialect = Arc::new(Dialect::shipped(name).unwrap());
         let mut elements = Elements::default();
         for (no, value) in PURCHASE {

@@ -52,6 +52,16 @@ fn load_checks_every_answer_in_closed_and_open_loop() {
         ["sim", "load", "--json", "--seconds", "1", "--warm-up", "0", "--state-below", below];
     for more in [
         &["--connections", "2", "--in-flight", "8", "--asker", "iso87-bcd"][..],
+        &[
+            "--connections",
+            "2",
+            "--in-flight",
+            "8",
+            "--asker",
+            "iso87-ebcdic",
+            "--issuer",
+            "iso87-bcd",
+        ],
         &["--connections", "3", "--rate", "300", "--issuer", "iso87-bcd"],
         &["--connections", "2", "--in-flight", "8", "--direct"],
     ] {

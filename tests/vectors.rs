@@ -28,6 +28,7 @@ fn sets() -> Vec<Set> {
     vec![
         set("py_ascii_hexbm", shipped("iso87-ascii"), 0),
         set("py_ascii_binbm", shipped("iso87-ascii-binary-bitmap"), 0),
+        set("py_cp500_binbm", shipped("iso87-ebcdic"), 0),
         set("py_bcd_right0", own(include_str!("dialects/pyiso8583-bcd-right0.dialect")), 0),
         set("py_tpdu_bcd", own(include_str!("dialects/pyiso8583-tpdu-bcd.dialect")), 5),
         set("npm_def", own(include_str!("dialects/npm-iso8583.dialect")), 0),

@@ -12,7 +12,7 @@ use crate::framing::{self, Tpdu};
 /// How a peer writes and cuts its stream.
 #[derive(Args)]
 pub(super) struct Speech {
-    /// A shipped dialect (iso87-ascii, iso87-ascii-binary-bitmap, iso87-bcd), or a file with a `/` or a `.` in its name
+    /// A shipped dialect (iso87-ascii, iso87-ascii-binary-bitmap, iso87-bcd, iso87-ebcdic), or a file with a `/` or a `.` in its name
     #[arg(long, default_value = "iso87-ascii")]
     dialect: String,
     #[command(flatten)]

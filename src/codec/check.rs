@@ -1,6 +1,7 @@
 //! Whether bytes are what an element may consist of, eight bytes at a time.
 
-use crate::dialect::Quick;
+use super::value::{ebcdic_hex, translated};
+use crate::dialect::{CodePage, Content, Quick};
 
 /// The highest bit of each of eight bytes.
 const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -9,6 +10,43 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 #[inline]
 pub(super) fn digits(bytes: &[u8]) -> bool {
     eights(bytes, |eight, taken| beyond_digits(eight, taken) == 0)
+}
+
+/// Every byte is an EBCDIC digit.
+#[inline]
+pub(super) fn ebcdic_digits(bytes: &[u8]) -> bool {
+    // They are F0 to F9 in all code pages.
+    const TO_ASCII: u64 = 0xC0C0_C0C0_C0C0_C0C0;
+    eights(bytes, |eight, taken| beyond_digits(eight ^ TO_ASCII, taken) == 0)
+}
+
+/// Every byte stands for a character of this content in a code page of EBCDIC.
+#[inline]
+pub(super) fn ebcdic(page: CodePage, content: Content, bytes: &[u8]) -> bool {
+    let mut characters = bytes.iter().map(|byte| translated(page.characters(), *byte));
+    match content {
+        Content::Text | Content::Bytes => true,
+        Content::Digits => ebcdic_digits(bytes),
+        Content::Letters => characters.all(|byte| byte.is_ascii_alphabetic() || byte == b' '),
+        Content::Alphanumeric => {
+            characters.all(|byte| byte.is_ascii_alphanumeric() || byte == b' ')
+        }
+        Content::NumericSpecial => !characters.any(|byte| byte.is_ascii_alphabetic()),
+        Content::Track => {
+            characters.all(|byte| byte.is_ascii_digit() || byte == b'=' || byte == b'D')
+        }
+        Content::Signed => match bytes {
+            [] => true,
+            [sign, digits @ ..] => {
+                matches!(translated(page.characters(), *sign), b'C' | b'D') && ebcdic_digits(digits)
+            }
+        },
+    }
+}
+
+/// Every byte is a hexadecimal digit in EBCDIC.
+pub(super) fn ebcdic_hex_digits(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| ebcdic_hex(*byte).is_ascii_hexdigit())
 }
 
 /// Every nibble is 0 to 9.

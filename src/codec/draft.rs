@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{EncodeError, Fault, Message, value};
-use crate::dialect::{BitmapCoding, Dialect, MtiCoding, Second};
+use crate::dialect::{Alphabet, BitmapCoding, CodePage, Dialect, MtiCoding, Second};
 use crate::iso::{ElementNo, ElementSet, Elements, Mti};
 
 /// A message to be.
@@ -114,6 +114,7 @@ fn write_mti(coding: MtiCoding, mti: Mti, out: &mut Vec<u8>) {
     let [a, b, c, d] = mti.ascii();
     match coding {
         MtiCoding::Ascii => out.extend_from_slice(&[a, b, c, d]),
+        MtiCoding::Ebcdic => out.extend([a, b, c, d].map(|digit| digit ^ 0xC0)),
         MtiCoding::Bcd => out.extend_from_slice(&[a << 4 | b & 15, c << 4 | d & 15]),
     }
 }
@@ -137,12 +138,16 @@ fn write_bitmaps(dialect: &Dialect, present: ElementSet, out: &mut Vec<u8>) {
     };
     match dialect.bitmap() {
         BitmapCoding::Binary => out.extend_from_slice(bytes),
-        BitmapCoding::Hex => {
+        BitmapCoding::Hex(alphabet) => {
+            let start = out.len();
             out.extend(
                 bytes
                     .iter()
                     .flat_map(|byte| [value::hex_digit(byte >> 4), value::hex_digit(byte & 15)]),
             );
+            if alphabet == Alphabet::Ebcdic {
+                value::translate(CodePage::Cp037, out.get_mut(start..).unwrap_or_default());
+            }
         }
     }
 }

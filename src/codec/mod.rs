@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 
-use crate::dialect::{Dialect, Layout, Prefix};
+use crate::dialect::{Dialect, Layout};
 use crate::iso::{ElementNo, ElementSet, Elements, Mti};
 
 use self::walk::{Head, Starts, Stop};
@@ -86,7 +86,7 @@ impl Message {
     /// An element's value as it lies on the wire, without its length field.
     pub fn wire(&self, no: ElementNo) -> Option<&[u8]> {
         let (layout, whole) = self.whole(no)?;
-        whole.get(prefix_len(layout.prefix)..)
+        whole.get(layout.prefix.width()..)
     }
 
     /// An element's plain value; `None` when it is absent.
@@ -165,14 +165,6 @@ impl Message {
 fn unpack(layout: Layout, whole: &[u8], out: &mut Vec<u8>) {
     if let Some((units, wire)) = value::measured(layout, whole) {
         value::unpack(layout.form, units, wire, out);
-    }
-}
-
-/// How many bytes a length field has.
-const fn prefix_len(prefix: Prefix) -> usize {
-    match prefix {
-        Prefix::None => 0,
-        Prefix::Ascii(width) | Prefix::Bcd(width) | Prefix::Binary(width) => width as usize,
     }
 }
 
@@ -271,7 +263,7 @@ mod tests {
                 let no = ElementNo::of(no);
                 let (start, end) = message.span(no).unwrap();
                 let text = matches!(dialect.row(no).unwrap().content, Content::Text);
-                let prefix = prefix_len(dialect.layout(no).unwrap().prefix);
+                let prefix = dialect.layout(no).unwrap().prefix.width();
                 for at in start..end {
                     let mut body = message.body().to_vec();
                     body[at] = 0xFF;
@@ -374,7 +366,9 @@ mod tests {
 
     #[test]
     fn own_elements_win_and_unlike_rows_are_recoded() {
-        let [ascii, _, bcd] = &shipped().collect::<Vec<_>>()[..] else { panic!("three dialects") };
+        let [ascii, _, bcd, _] = &shipped().collect::<Vec<_>>()[..] else {
+            panic!("four dialects")
+        };
         let message = sale(bcd);
         let mut own = Elements::default();
         own.set(ElementNo::STAN, b"777");

@@ -25,7 +25,7 @@ impl<'a> Plain<'a> {
     #[inline]
     pub(super) fn of(layout: Layout, whole: &'a [u8]) -> Option<Self> {
         let (units, wire) = value::measured(layout, whole)?;
-        if !layout.form.is_packed() && !matches!(layout.form, Form::Hex | Form::HexByDigits) {
+        if layout.form.is_plain() {
             return Some(Self(Place::Wire(wire)));
         }
         Some(Self(unpacked(layout.form, units, wire)))
@@ -38,6 +38,12 @@ fn unpacked<'a>(form: Form, units: usize, wire: &[u8]) -> Place<'a> {
         && let Some(places) = short.get_mut(..units)
     {
         value::nibbles_into(filler, wire, places);
+        return Place::Short(short, units);
+    }
+    if let (Form::Ebcdic(page, _), Some(places)) = (form, short.get_mut(..units)) {
+        for (place, byte) in places.iter_mut().zip(wire) {
+            *place = value::translated(page.characters(), *byte);
+        }
         return Place::Short(short, units);
     }
     let mut long = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::check;
 use super::fault::Fault;
-use crate::dialect::{Content, Filler, Form, Layout, Prefix};
+use crate::dialect::{Alphabet, CodePage, Content, Filler, Form, Layout, Prefix};
 
 /// How many units the value of an element has, how many bytes it takes, and what stands behind the length field.
 pub(super) fn measure(layout: Layout, rest: &[u8]) -> Result<(usize, usize, &[u8]), Fault> {
@@ -17,10 +17,16 @@ pub(super) fn measure(layout: Layout, rest: &[u8]) -> Result<(usize, usize, &[u8
             check::packed(field).then_some((field, behind)).ok_or(Fault::LengthDigits)
         })?,
         Prefix::Binary(width) => split(width)?,
+        Prefix::Ebcdic(width) => split(width).and_then(|(field, behind)| {
+            check::ebcdic_digits(field).then_some((field, behind)).ok_or(Fault::LengthDigits)
+        })?,
+        Prefix::Hex(width) => split(width).and_then(|(field, behind)| {
+            check::hex(field).then_some((field, behind)).ok_or(Fault::LengthDigits)
+        })?,
     };
     let len = number(layout.prefix, field);
     // What is counted in the digits of hexadecimal bytes may be twice as many, and comes in pairs.
-    let pairs = if layout.form == Form::HexByDigits { 2 } else { 1 };
+    let pairs = layout.form.counted();
     if !len.is_multiple_of(pairs) {
         return Err(Fault::HalfByte { len });
     }
@@ -33,7 +39,8 @@ pub(super) fn measure(layout: Layout, rest: &[u8]) -> Result<(usize, usize, &[u8
 /// The number in a length field that holds one.
 fn number(prefix: Prefix, field: &[u8]) -> usize {
     field.iter().fold(0, |number, byte| match prefix {
-        Prefix::Ascii(_) => number * 10 + usize::from(byte & 15),
+        Prefix::Ascii(_) | Prefix::Ebcdic(_) => number * 10 + usize::from(byte & 15),
+        Prefix::Hex(_) => number << 4 | usize::from(nibble(*byte)),
         Prefix::Bcd(_) => number * 100 + usize::from(byte >> 4) * 10 + usize::from(byte & 15),
         Prefix::None | Prefix::Binary(_) => number << 8 | usize::from(*byte),
     })
@@ -43,11 +50,10 @@ fn number(prefix: Prefix, field: &[u8]) -> usize {
 pub(super) fn measured(layout: Layout, whole: &[u8]) -> Option<(usize, &[u8])> {
     let width = match layout.prefix {
         Prefix::None => return Some((usize::from(layout.max), whole)),
-        Prefix::Ascii(width) | Prefix::Bcd(width) | Prefix::Binary(width) => width,
+        prefix => prefix.width(),
     };
-    let (field, wire) = whole.split_at_checked(usize::from(width))?;
-    let counted = number(layout.prefix, field);
-    Some((if layout.form == Form::HexByDigits { counted / 2 } else { counted }, wire))
+    let (field, wire) = whole.split_at_checked(width)?;
+    Some((number(layout.prefix, field) / layout.form.counted(), wire))
 }
 
 /// Appends the plain form of a well-formed value.
@@ -60,9 +66,25 @@ pub(super) fn unpack(form: Form, units: usize, wire: &[u8], out: &mut Vec<u8>) {
                 nibbles(filler, units - 1, digits, out);
             }
         }
-        Form::Hex | Form::HexByDigits => out.extend(wire.chunks(2).map(hex_byte)),
+        Form::Hex(Alphabet::Ascii, _) => out.extend(wire.chunks(2).map(hex_byte)),
+        Form::Hex(Alphabet::Ebcdic, _) => out.extend(wire.chunks(2).map(ebcdic_hex_byte)),
+        Form::Ebcdic(page, _) => {
+            out.extend(wire.iter().map(|byte| translated(page.characters(), *byte)));
+        }
         _ => out.extend_from_slice(wire),
     }
+}
+
+/// A byte's counterpart in a code page's table.
+#[inline]
+pub(super) fn translated(table: &[u8; 256], byte: u8) -> u8 {
+    table.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// The ASCII character of an EBCDIC hexadecimal digit. Of other bytes, a character that is none.
+#[inline]
+pub(super) fn ebcdic_hex(digit: u8) -> u8 {
+    translated(CodePage::Cp037.characters(), digit)
 }
 
 /// Appends the characters of packed digits, without the filler.
@@ -112,6 +134,11 @@ fn hex_byte(pair: &[u8]) -> u8 {
     pair.iter().fold(0, |byte, digit| byte << 4 | nibble(*digit))
 }
 
+/// The byte of two hexadecimal digits in EBCDIC.
+fn ebcdic_hex_byte(pair: &[u8]) -> u8 {
+    pair.iter().fold(0, |byte, digit| byte << 4 | nibble(ebcdic_hex(*digit)))
+}
+
 /// The value of a hexadecimal digit; 0 for anything else, which a check has refused before.
 pub(super) fn nibble(digit: u8) -> u8 {
     match digit {
@@ -135,9 +162,7 @@ pub(super) fn pack(layout: Layout, value: &[u8], out: &mut Vec<u8>) -> Result<()
     let units = match layout.prefix {
         Prefix::None => max,
         prefix => {
-            let counted =
-                if layout.form == Form::HexByDigits { 2 * value.len() } else { value.len() };
-            prefix_digits(prefix, counted, out);
+            prefix_digits(prefix, layout.form.counted() * value.len(), out);
             value.len()
         }
     };
@@ -149,13 +174,14 @@ pub(super) fn pack(layout: Layout, value: &[u8], out: &mut Vec<u8>) -> Result<()
         (Content::Signed, [sign, digits @ ..]) => (Some(*sign), digits),
         _ => (None, value),
     };
-    out.extend(sign);
     let zeros = if matches!(content, Content::Digits | Content::Signed) { pad } else { 0 };
+    let start = out.len();
+    out.extend(sign);
     match layout.form {
         Form::PackedDigits(filler) | Form::PackedTrack(filler) | Form::PackedSigned(filler) => {
             pack_nibbles(filler, zeros, value, out);
         }
-        Form::Hex | Form::HexByDigits => {
+        Form::Hex(..) => {
             out.extend(value.iter().flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 15)]));
         }
         _ => {
@@ -164,7 +190,21 @@ pub(super) fn pack(layout: Layout, value: &[u8], out: &mut Vec<u8>) -> Result<()
             out.extend(std::iter::repeat_n(b' ', pad - zeros));
         }
     }
+    let page = match layout.form {
+        Form::Ebcdic(page, _) => page,
+        // All pages have the same hexadecimal digits.
+        Form::Hex(Alphabet::Ebcdic, _) => CodePage::Cp037,
+        _ => return Ok(()),
+    };
+    translate(page, out.get_mut(start..).unwrap_or_default());
     Ok(())
+}
+
+/// Turns characters of latin-1 into bytes of a code page.
+pub(super) fn translate(page: CodePage, characters: &mut [u8]) {
+    for byte in characters {
+        *byte = translated(page.bytes(), *byte);
+    }
 }
 
 /// Appends zeros and digits, two a byte.
@@ -191,6 +231,14 @@ fn prefix_digits(prefix: Prefix, len: usize, out: &mut Vec<u8>) {
         Prefix::None => {}
         Prefix::Ascii(width) => {
             let digit = |place| b'0' + low(len / 10_usize.pow(place) % 10);
+            out.extend((0..u32::from(width)).rev().map(digit));
+        }
+        Prefix::Ebcdic(width) => {
+            let digit = |place| 0xF0 + low(len / 10_usize.pow(place) % 10);
+            out.extend((0..u32::from(width)).rev().map(digit));
+        }
+        Prefix::Hex(width) => {
+            let digit = |place| hex_digit(low(len >> (4 * place) & 15));
             out.extend((0..u32::from(width)).rev().map(digit));
         }
         Prefix::Bcd(width) => {
@@ -222,7 +270,8 @@ pub(super) const fn content(form: Form) -> Content {
         Form::Text => Content::Text,
         Form::Track | Form::PackedTrack(_) => Content::Track,
         Form::Signed | Form::PackedSigned(_) => Content::Signed,
-        Form::Raw | Form::Hex | Form::HexByDigits => Content::Bytes,
+        Form::Raw | Form::Hex(..) => Content::Bytes,
+        Form::Ebcdic(_, content) => content,
     }
 }
 

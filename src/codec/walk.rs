@@ -6,7 +6,9 @@ use std::slice::IterMut;
 
 use super::check::Gathered;
 use super::{Fault, check, value};
-use crate::dialect::{BitmapCoding, Dialect, Filler, Form, Layout, MtiCoding, Prefix, Quick};
+use crate::dialect::{
+    Alphabet, BitmapCoding, Dialect, Filler, Form, Layout, MtiCoding, Prefix, Quick,
+};
 use crate::iso::{ElementNo, ElementSet, Mti};
 
 /// Where the elements that are present begin, length fields included, by their rank; behind the last, where it ends.
@@ -192,7 +194,7 @@ const FIRST: u64 = 1 << 63;
 /// How many bytes the element at the front of `rest` takes, length field included; none when anything about it is wrong.
 #[inline]
 fn right_len(layout: Layout, rest: &[u8]) -> Option<usize> {
-    let by_digits = layout.form == Form::HexByDigits;
+    let by_digits = layout.form.counted() == 2;
     let (prefix, units) = match (layout.prefix, rest) {
         (Prefix::None, _) => (0, usize::from(layout.max)),
         (Prefix::Bcd(1), [pair, ..]) if !by_digits => (1, packed_pair(*pair)?),
@@ -250,7 +252,9 @@ fn is_right(form: Form, units: usize, wire: &[u8]) -> bool {
         Form::Track => check::track(wire),
         Form::Letters => check::letters(wire),
         Form::NumericSpecial => check::no_letters(wire),
-        Form::Hex | Form::HexByDigits => check::hex(wire),
+        Form::Hex(Alphabet::Ascii, _) => check::hex(wire),
+        Form::Hex(Alphabet::Ebcdic, _) => check::ebcdic_hex_digits(wire),
+        Form::Ebcdic(page, content) => check::ebcdic(page, content, wire),
         Form::Signed => wire.is_empty() || check::signed(wire),
         Form::PackedSigned(filler) => match wire {
             [] => true,
@@ -292,6 +296,12 @@ fn read_mti(coding: MtiCoding, body: &[u8]) -> Result<(Mti, &[u8]), Fault> {
             let (digits, rest) = body.split_first_chunk::<4>().ok_or(Fault::Truncated)?;
             Ok((Mti::from_ascii(digits).or(Err(Fault::Mti))?, rest))
         }
+        MtiCoding::Ebcdic => {
+            let (digits, rest) = body.split_first_chunk::<4>().ok_or(Fault::Truncated)?;
+            // EBCDIC digits are F0 to F9.
+            let digits = digits.map(|digit| digit ^ 0xC0);
+            Ok((Mti::from_ascii(&digits).or(Err(Fault::Mti))?, rest))
+        }
         MtiCoding::Bcd => {
             let ([high, low], rest) = body.split_first_chunk::<2>().ok_or(Fault::Truncated)?;
             if !check::packed(&[*high, *low]) {
@@ -326,9 +336,13 @@ fn read_bitmap(coding: BitmapCoding, rest: &[u8]) -> Result<(u64, &[u8]), Fault>
             let (bytes, rest) = rest.split_first_chunk::<8>().ok_or(Fault::Truncated)?;
             Ok((u64::from_be_bytes(*bytes), rest))
         }
-        BitmapCoding::Hex => {
+        BitmapCoding::Hex(alphabet) => {
             let (digits, rest) = rest.split_first_chunk::<16>().ok_or(Fault::Truncated)?;
-            if !check::hex(digits) {
+            let digits = match alphabet {
+                Alphabet::Ascii => *digits,
+                Alphabet::Ebcdic => digits.map(value::ebcdic_hex),
+            };
+            if !check::hex(&digits) {
                 return Err(Fault::Bitmap);
             }
             Ok((

@@ -1,14 +1,17 @@
 //! One network's way of writing, as text in the standard's own notation; knows no other network and no message.
 
 mod fault;
+mod page;
 mod row;
 mod text;
 
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
 
 pub use fault::Fault;
+pub use page::CodePage;
 pub use row::{
-    Class, Coding, Content, Counts, Filler, Form, Layout, Length, LengthCoding, Prefix, Quick, Row,
+    Alphabet, Class, Coding, Content, Counts, Filler, Form, Layout, Length, LengthCoding, Prefix,
+    Quick, Row,
 };
 
 /// A network's way of writing: parsed, checked and flattened once.
@@ -38,6 +41,8 @@ pub enum MtiCoding {
     Ascii,
     /// Two bytes.
     Bcd,
+    /// Four bytes, the same in all code pages.
+    Ebcdic,
 }
 
 /// How a bitmap of 64 bits is written.
@@ -46,7 +51,7 @@ pub enum BitmapCoding {
     /// Eight bytes.
     Binary,
     /// Sixteen hexadecimal digits.
-    Hex,
+    Hex(Alphabet),
 }
 
 /// When the second bitmap is sent. It is read whenever the first bit says that it is there.
@@ -59,10 +64,11 @@ pub enum Second {
 }
 
 /// The dialects that come with the binary: their names and their text.
-const SHIPPED: [(&str, &str); 3] = [
+const SHIPPED: [(&str, &str); 4] = [
     ("iso87-ascii", include_str!("../../specs/iso87-ascii.dialect")),
     ("iso87-ascii-binary-bitmap", include_str!("../../specs/iso87-ascii-binary-bitmap.dialect")),
     ("iso87-bcd", include_str!("../../specs/iso87-bcd.dialect")),
+    ("iso87-ebcdic", include_str!("../../specs/iso87-ebcdic.dialect")),
 ];
 
 impl Dialect {
@@ -79,7 +85,7 @@ impl Dialect {
 
     /// The names of the dialects that come with the binary.
     pub fn shipped_names() -> &'static [&'static str] {
-        const NAMES: [&str; 3] = [SHIPPED[0].0, SHIPPED[1].0, SHIPPED[2].0];
+        const NAMES: [&str; 4] = [SHIPPED[0].0, SHIPPED[1].0, SHIPPED[2].0, SHIPPED[3].0];
         &NAMES
     }
 

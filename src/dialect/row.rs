@@ -1,5 +1,7 @@
 //! One element's row in a dialect, as independent axes: what it may hold, how long, how its length and its value are written.
 
+use super::page::CodePage;
+
 /// How one network writes one element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -47,7 +49,7 @@ pub enum Length {
     Prefixed {
         /// How the length is written.
         digits: LengthCoding,
-        /// How many bytes the field has, 1 to 4.
+        /// How many bytes the field has: up to 6 digits, 3 bytes of packed digits, or 4 bytes of a number.
         width: u8,
         /// What it counts.
         counts: Counts,
@@ -63,6 +65,10 @@ pub enum LengthCoding {
     Bcd,
     /// A number, high byte first.
     Binary,
+    /// One EBCDIC digit a byte, the same in all code pages.
+    Ebcdic,
+    /// A number, high byte first, each byte as two ASCII hexadecimal digits.
+    Hex,
 }
 
 /// What a length field counts.
@@ -83,8 +89,19 @@ pub enum Coding {
     Bcd(Filler),
     /// The bytes themselves.
     Raw,
-    /// Two ASCII hexadecimal digits a byte.
-    Hex,
+    /// Two hexadecimal digits a byte.
+    Hex(Alphabet),
+    /// One byte a character, in a code page of EBCDIC.
+    Ebcdic(CodePage),
+}
+
+/// What hexadecimal digits are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alphabet {
+    /// ASCII.
+    Ascii,
+    /// EBCDIC, the same in all code pages.
+    Ebcdic,
 }
 
 /// Where the nibble goes that an odd number of packed digits leaves over, and what is in it.
@@ -111,7 +128,7 @@ pub enum Class {
     Unkept,
 }
 
-/// A row, flattened for the codec: everything that it must know of an element, in eight bytes.
+/// A row, flattened for the codec: everything that it must know of an element, in ten bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The length field.
@@ -130,11 +147,11 @@ pub struct Layout {
 /// highest, `flip` turns digits into their values; then each nibble of `taken` must be 0 to 9, and those of `zero` 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quick {
-    /// What turns digits into values: 30 hexadecimal for each ASCII digit.
+    /// What turns digits into values: 30 hexadecimal for each ASCII digit, F0 for each EBCDIC one.
     pub flip: u64,
     /// The bits that hold values.
     pub taken: u64,
-    /// The bits that must then be zero: the high nibble of each ASCII digit.
+    /// The bits that must then be zero: the high nibble of each digit.
     pub zero: u64,
     /// How many bytes the element takes; 0 for an element that is not such.
     pub wire: u16,
@@ -145,12 +162,16 @@ pub struct Quick {
 pub enum Prefix {
     /// None; the length is `max`.
     None,
-    /// This many ASCII digits, 1 to 4.
+    /// This many ASCII digits, 1 to 6.
     Ascii(u8),
-    /// This many bytes of packed digits, 1 or 2.
+    /// This many bytes of packed digits, 1 to 3.
     Bcd(u8),
-    /// This many bytes of a number, 1 or 2.
+    /// This many bytes of a number, 1 to 4.
     Binary(u8),
+    /// This many EBCDIC digits, 1 to 6.
+    Ebcdic(u8),
+    /// This many ASCII hexadecimal digits, 2 to 8.
+    Hex(u8),
 }
 
 /// Content and coding together: only the combinations that exist.
@@ -178,10 +199,10 @@ pub enum Form {
     PackedSigned(Filler),
     /// `b` as it is.
     Raw,
-    /// `b` as hexadecimal digits, counted in bytes.
-    Hex,
-    /// `b` as hexadecimal digits, counted in digits.
-    HexByDigits,
+    /// `b` as hexadecimal digits, and what is counted: bytes, or digits.
+    Hex(Alphabet, Counts),
+    /// Any content but `b`, as characters of a code page.
+    Ebcdic(CodePage, Content),
 }
 
 impl Row {
@@ -194,6 +215,8 @@ impl Row {
                     LengthCoding::Ascii => Prefix::Ascii(width),
                     LengthCoding::Bcd => Prefix::Bcd(width),
                     LengthCoding::Binary => Prefix::Binary(width),
+                    LengthCoding::Ebcdic => Prefix::Ebcdic(width),
+                    LengthCoding::Hex => Prefix::Hex(width),
                 };
                 (prefix, counts)
             }
@@ -209,11 +232,14 @@ impl Layout {
     pub fn quick(self) -> Quick {
         let first = u64::MAX.checked_shl(64 - 8 * u32::from(self.wire.min(8))).unwrap_or(0);
         let (flip, taken, zero) = match self.form {
-            Form::Text | Form::Raw => (0, 0, 0),
+            Form::Text | Form::Raw | Form::Ebcdic(_, Content::Text) => (0, 0, 0),
             Form::PackedDigits(Filler::LeftZero | Filler::RightZero) if self.wire <= 8 => {
                 (0, first, 0)
             }
             Form::Digits if self.wire <= 8 => (0x3030_3030_3030_3030, first, 0xF0F0_F0F0_F0F0_F0F0),
+            Form::Ebcdic(_, Content::Digits) if self.wire <= 8 => {
+                (0xF0F0_F0F0_F0F0_F0F0, first, 0xF0F0_F0F0_F0F0_F0F0)
+            }
             _ => return Quick::default(),
         };
         match self.prefix {
@@ -223,11 +249,38 @@ impl Layout {
     }
 }
 
+impl Prefix {
+    /// How many bytes it has.
+    #[inline]
+    pub const fn width(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Ascii(width)
+            | Self::Bcd(width)
+            | Self::Binary(width)
+            | Self::Ebcdic(width)
+            | Self::Hex(width) => width as usize,
+        }
+    }
+}
+
 impl Form {
     /// Whether two digits share a byte.
     #[inline]
     pub const fn is_packed(self) -> bool {
         matches!(self, Self::PackedDigits(_) | Self::PackedTrack(_) | Self::PackedSigned(_))
+    }
+
+    /// Whether the plain value lies on the wire as it is.
+    #[inline]
+    pub const fn is_plain(self) -> bool {
+        !self.is_packed() && !matches!(self, Self::Hex(..) | Self::Ebcdic(..))
+    }
+
+    /// How many a length field counts for each unit of the plain value.
+    #[inline]
+    pub const fn counted(self) -> usize {
+        if matches!(self, Self::Hex(_, Counts::Wire)) { 2 } else { 1 }
     }
 
     /// How many bytes a value of so many units takes on the wire.
@@ -243,7 +296,7 @@ impl Form {
                     1 + units / 2
                 }
             }
-            Self::Hex | Self::HexByDigits => 2 * units,
+            Self::Hex(..) => 2 * units,
             _ => units,
         }
     }
@@ -255,9 +308,10 @@ impl Length {
         let Self::Prefixed { digits, width, .. } = self else { return None };
         let width = u32::from(width);
         Some(match digits {
-            LengthCoding::Ascii => 10_u32.saturating_pow(width) - 1,
+            LengthCoding::Ascii | LengthCoding::Ebcdic => 10_u32.saturating_pow(width) - 1,
             LengthCoding::Bcd => 10_u32.saturating_pow(2 * width) - 1,
-            LengthCoding::Binary => 256_u32.saturating_pow(width) - 1,
+            LengthCoding::Binary => 256_u32.saturating_pow(width).saturating_sub(1),
+            LengthCoding::Hex => 16_u32.saturating_pow(width).saturating_sub(1),
         })
     }
 }
@@ -292,8 +346,9 @@ const fn form(content: Content, coding: Coding, counts: Counts) -> Option<Form> 
         (Content::Track, Coding::Bcd(filler), Counts::Units) => Form::PackedTrack(filler),
         (Content::Signed, Coding::Bcd(filler), Counts::Units) => Form::PackedSigned(filler),
         (Content::Bytes, Coding::Raw, _) => Form::Raw,
-        (Content::Bytes, Coding::Hex, Counts::Units) => Form::Hex,
-        (Content::Bytes, Coding::Hex, Counts::Wire) => Form::HexByDigits,
+        (Content::Bytes, Coding::Hex(alphabet), counts) => Form::Hex(alphabet, counts),
+        (Content::Bytes, Coding::Ebcdic(_), _) => return None,
+        (content, Coding::Ebcdic(page), _) => Form::Ebcdic(page, content),
         _ => return None,
     })
 }

@@ -9,8 +9,8 @@ use nom::{IResult, Parser};
 
 use super::fault::meant;
 use super::{
-    BitmapCoding, Class, Coding, Content, Counts, Dialect, Fault, Filler, Layout, Length,
-    LengthCoding, MtiCoding, Quick, Row, Second,
+    Alphabet, BitmapCoding, Class, CodePage, Coding, Content, Counts, Dialect, Fault, Filler,
+    Layout, Length, LengthCoding, MtiCoding, Quick, Row, Second,
 };
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
 
@@ -175,12 +175,23 @@ impl<'a> Reader<'a> {
             "dialect" => self.name(rest),
             "extends" => self.extends(rest),
             "mti" => rest
-                .choose("an MTI coding", &[("ascii", MtiCoding::Ascii), ("bcd", MtiCoding::Bcd)])
+                .choose(
+                    "an MTI coding",
+                    &[
+                        ("ascii", MtiCoding::Ascii),
+                        ("bcd", MtiCoding::Bcd),
+                        ("ebcdic", MtiCoding::Ebcdic),
+                    ],
+                )
                 .map(|mti| self.mti = Some(mti)),
             "bitmap" => rest
                 .choose(
                     "a bitmap coding",
-                    &[("binary", BitmapCoding::Binary), ("hex", BitmapCoding::Hex)],
+                    &[
+                        ("binary", BitmapCoding::Binary),
+                        ("hex", BitmapCoding::Hex(Alphabet::Ascii)),
+                        ("hex-ebcdic", BitmapCoding::Hex(Alphabet::Ebcdic)),
+                    ],
                 )
                 .map(|bitmap| self.bitmap = Some(bitmap)),
             "second" => rest
@@ -409,6 +420,7 @@ fn read_content<'a>(at: Word<'a>, rest: &mut Words<'a, '_>) -> Result<(Content, 
 
 /// `-`, or a coding and a width, and what it counts when that is not units.
 fn read_length(rest: &mut Words<'_, '_>) -> Result<Length, Fault> {
+    const WIDTHS: [(&str, u8); 6] = [("1", 1), ("2", 2), ("3", 3), ("4", 4), ("5", 5), ("6", 6)];
     let digits = rest.choose(
         "a length's coding",
         &[
@@ -416,14 +428,16 @@ fn read_length(rest: &mut Words<'_, '_>) -> Result<Length, Fault> {
             ("ascii", Some(LengthCoding::Ascii)),
             ("bcd", Some(LengthCoding::Bcd)),
             ("binary", Some(LengthCoding::Binary)),
+            ("ebcdic", Some(LengthCoding::Ebcdic)),
+            ("hex", Some(LengthCoding::Hex)),
         ],
     )?;
     let Some(digits) = digits else { return Ok(Length::Fixed) };
-    let widths = [("1", 1), ("2", 2), ("3", 3), ("4", 4)];
-    let widths = if digits == LengthCoding::Ascii {
-        widths.as_slice()
-    } else {
-        widths.get(..2).unwrap_or_default()
+    let widths = match digits {
+        LengthCoding::Ascii | LengthCoding::Ebcdic => WIDTHS.as_slice(),
+        LengthCoding::Bcd => WIDTHS.get(..3).unwrap_or_default(),
+        LengthCoding::Binary => WIDTHS.get(..4).unwrap_or_default(),
+        LengthCoding::Hex => &[("2", 2), ("4", 4), ("6", 6), ("8", 8)],
     };
     let width = rest.choose("a width of this length field in bytes", widths)?;
     let counts = match rest.rest {
@@ -436,7 +450,7 @@ fn read_length(rest: &mut Words<'_, '_>) -> Result<Length, Fault> {
     Ok(Length::Prefixed { digits, width, counts })
 }
 
-/// `ascii`, `raw`, `hex`, or `bcd` and where its filler goes.
+/// `ascii`, a code page, `raw`, `hex`, or `bcd` and where its filler goes.
 fn read_coding(rest: &mut Words<'_, '_>, odd: bool) -> Result<Coding, Fault> {
     let coding = rest.choose(
         "a coding",
@@ -444,7 +458,11 @@ fn read_coding(rest: &mut Words<'_, '_>, odd: bool) -> Result<Coding, Fault> {
             ("ascii", Coding::Ascii),
             ("bcd", Coding::Bcd(Filler::LeftZero)),
             ("raw", Coding::Raw),
-            ("hex", Coding::Hex),
+            ("hex", Coding::Hex(Alphabet::Ascii)),
+            ("hex-ebcdic", Coding::Hex(Alphabet::Ebcdic)),
+            ("cp037", Coding::Ebcdic(CodePage::Cp037)),
+            ("cp500", Coding::Ebcdic(CodePage::Cp500)),
+            ("cp1047", Coding::Ebcdic(CodePage::Cp1047)),
         ],
     )?;
     let filler = match (coding, rest.rest) {
@@ -495,18 +513,23 @@ fn impossible(row: &Row, at: Columns<'_>, faults: &mut Vec<Fault>) {
     if row.layout().is_none() {
         let cannot = format!("content {content} cannot be written so");
         let (message, help) = match (row.content, row.coding) {
-            (Content::Bytes, _) => (cannot, "raw or hex"),
+            (Content::Bytes, _) => (cannot, "raw, hex or hex-ebcdic"),
             (Content::Digits | Content::Track | Content::Signed, Coding::Bcd(_)) => {
                 ("packed digits are counted in digits".to_owned(), "leave \"wire\" out")
             }
-            (Content::Digits | Content::Track | Content::Signed, _) => (cannot, "ascii or bcd"),
-            _ => (cannot, "ascii"),
+            (Content::Digits | Content::Track | Content::Signed, _) => {
+                (cannot, "ascii, a code page or bcd")
+            }
+            _ => (cannot, "ascii or a code page"),
         };
         faults.push(at.coding.fault(message, Some(help.to_owned())));
     }
     let wire = matches!(row.length, Length::Prefixed { counts: Counts::Wire, .. });
-    let longest =
-        if wire && row.coding == Coding::Hex { 2 * u32::from(row.max) } else { u32::from(row.max) };
+    let longest = if wire && matches!(row.coding, Coding::Hex(_)) {
+        2 * u32::from(row.max)
+    } else {
+        u32::from(row.max)
+    };
     if let Some(holds) = row.length.holds().filter(|holds| *holds < longest) {
         let message =
             format!("a length of up to {longest} does not fit a length field that ends at {holds}");
@@ -576,6 +599,9 @@ mod tests {
 
     #[test]
     fn a_row_in_each_notation() {
+        use CodePage::{Cp037, Cp500, Cp1047};
+        const ASCII: Alphabet = Alphabet::Ascii;
+        let page = Form::Ebcdic;
         for (row, prefix, form, max) in [
             ("n 6 - ascii", Prefix::None, Form::Digits, 6),
             ("n6 - bcd", Prefix::None, Form::PackedDigits(Filler::LeftZero), 6),
@@ -584,8 +610,15 @@ mod tests {
             ("ans..999 ascii 3 ascii", Prefix::Ascii(3), Form::Text, 999),
             ("anp 12 - ascii", Prefix::None, Form::Alphanumeric, 12),
             ("b..255 binary 2 raw", Prefix::Binary(2), Form::Raw, 255),
-            ("b..255 ascii 3 wire hex", Prefix::Ascii(3), Form::HexByDigits, 255),
-            ("b..255 ascii 3 hex", Prefix::Ascii(3), Form::Hex, 255),
+            ("b..255 ascii 3 wire hex", Prefix::Ascii(3), Form::Hex(ASCII, Counts::Wire), 255),
+            ("b..255 ascii 3 hex", Prefix::Ascii(3), Form::Hex(ASCII, Counts::Units), 255),
+            ("b 8 - hex-ebcdic", Prefix::None, Form::Hex(Alphabet::Ebcdic, Counts::Units), 8),
+            ("ans..9998 ebcdic 6 cp037", Prefix::Ebcdic(6), page(Cp037, Content::Text), 9998),
+            ("n 6 - cp500", Prefix::None, page(Cp500, Content::Digits), 6),
+            ("x+n 8 - cp1047", Prefix::None, page(Cp1047, Content::Signed), 9),
+            ("an..60 hex 2 ascii", Prefix::Hex(2), Form::Alphanumeric, 60),
+            ("ans..999 binary 4 ascii", Prefix::Binary(4), Form::Text, 999),
+            ("n..99 bcd 3 bcd l0", Prefix::Bcd(3), Form::PackedDigits(Filler::LeftZero), 99),
             ("x+n 8 - bcd", Prefix::None, Form::PackedSigned(Filler::LeftZero), 9),
             ("x+n 8 - ascii", Prefix::None, Form::Signed, 9),
             ("ns..28 bcd 1 ascii", Prefix::Bcd(1), Form::NumericSpecial, 28),
@@ -612,8 +645,8 @@ mod tests {
                 "9:9: \"asci\" is not a length's coding; did you mean \"ascii\"?",
             ),
             (
-                "4 n..19 bcd 3 ascii keep x",
-                "9:13: \"3\" is not a width of this length field in bytes; one of: 1 2",
+                "4 n..19 bcd 4 ascii keep x",
+                "9:13: \"4\" is not a width of this length field in bytes; one of: 1 2 3",
             ),
             (
                 "4 n..19 - ascii keep x",
@@ -628,8 +661,11 @@ mod tests {
                 "4 b..500 ascii 3 wire hex keep x",
                 "9:10: a length of up to 1000 does not fit a length field that ends at 999; a wider length field, or a shorter content",
             ),
-            ("4 ans 12 - bcd keep x", "9:12: content ans cannot be written so; ascii"),
-            ("4 b 8 - ascii keep x", "9:9: content b cannot be written so; raw or hex"),
+            (
+                "4 ans 12 - bcd keep x",
+                "9:12: content ans cannot be written so; ascii or a code page",
+            ),
+            ("4 b 8 - ascii keep x", "9:9: content b cannot be written so; raw, hex or hex-ebcdic"),
             (
                 "4 n..9 bcd 1 wire bcd r0 keep x",
                 "9:19: packed digits are counted in digits; leave \"wire\" out",
@@ -645,7 +681,7 @@ mod tests {
             ("4 n 0 - ascii keep x", "9:5: a length must be a number from 1 to 9998"),
             ("4 n 12 - ascii kept x", "9:16: \"kept\" is not a class; did you mean \"keep\"?"),
             ("4 n 12 - ascii keep", "9:20: the element's name is missing"),
-            ("4 n 12", "9:7: a length's coding is missing; one of: - ascii bcd binary"),
+            ("4 n 12", "9:7: a length's coding is missing; one of: - ascii bcd binary ebcdic hex"),
             ("4 ans 12 - ascii pan x", "9:3: a PAN has up to 19 digits; n..19"),
             ("129 n 12 - ascii keep x", "9:1: \"129\" is not an element number from 2 to 128"),
             (
@@ -664,6 +700,10 @@ mod tests {
         ] {
             assert_eq!(faults(&format!("{HEAD}{line}\n")), [fault], "{line}");
         }
+    }
+
+    #[test]
+    fn what_headers_name_has_to_be_there() {
         let echo = HEAD.replace("echo 3", "echo 3 4");
         assert_eq!(
             faults(&echo),
@@ -679,7 +719,7 @@ mod tests {
     #[test]
     fn all_faults_in_one_report() {
         let text =
-            "dialect d\nmti ebcdic\nbitmpa hex\n2 n..19 bcd 1 bcd pan x\n3 n 6 - bcd keep code\n";
+            "dialect d\nmti ebdcic\nbitmpa hex\n2 n..19 bcd 1 bcd pan x\n3 n 6 - bcd keep code\n";
         let lines: Vec<_> =
             parse(text).unwrap_err().iter().map(|fault| (fault.line, fault.column)).collect();
         assert_eq!(lines, [(1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (2, 5), (3, 1), (4, 18)]);

@@ -51,7 +51,16 @@ pub(super) enum Fit {
 struct Digits {
     at: usize,
     count: usize,
-    bcd: bool,
+    coding: Coding,
+}
+
+/// How digits are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    /// One a byte, behind this high nibble: 3 in ASCII, F in EBCDIC.
+    Characters(u8),
+    /// Two a byte.
+    Packed,
 }
 
 /// Which digits of a card change: behind a prefix of six, before the last four.
@@ -138,16 +147,26 @@ impl Template {
 }
 
 impl Digits {
-    /// Finds part of a value's digits in the bytes where it lies: as ASCII, or two to a byte.
+    /// Finds part of a value's digits in the bytes where it lies: as characters, or two to a byte.
     fn find(frame: &[u8], place: Range<usize>, value: &[u8], of: Range<usize>) -> Option<Self> {
         let wire = frame.get(place.clone())?;
         let count = of.len();
-        if wire == value {
-            return Some(Self { at: place.start + of.start, count, bcd: false });
+        let there = wire.get(of.clone()).unwrap_or_default();
+        let here = value.get(of.clone()).unwrap_or_default();
+        for zone in [0x30, 0xF0] {
+            let alike = here.iter().map(|digit| zone | digit & 0x0F).eq(there.iter().copied());
+            if wire.len() == value.len() && alike {
+                let coding = Coding::Characters(zone);
+                return Some(Self { at: place.start + of.start, count, coding });
+            }
         }
         // An odd number of digits may be filled on either side.
         [0, 1]
-            .map(|shift| Self { at: 2 * place.start + shift + of.start, count, bcd: true })
+            .map(|shift| Self {
+                at: 2 * place.start + shift + of.start,
+                count,
+                coding: Coding::Packed,
+            })
             .into_iter()
             .find(|digits| {
                 let there = (0..count).map(|offset| nibble(frame, digits.at + offset));
@@ -157,9 +176,9 @@ impl Digits {
     }
 
     fn write(self, frame: &mut [u8], digits: &[u8]) {
-        if !self.bcd {
+        if let Coding::Characters(zone) = self.coding {
             if let Some(place) = frame.get_mut(self.at..self.at + self.count) {
-                place.iter_mut().zip(digits).for_each(|(to, from)| *to = *from);
+                place.iter_mut().zip(digits).for_each(|(to, from)| *to = zone | from & 0x0F);
             }
             return;
         }
@@ -177,11 +196,12 @@ impl Digits {
     }
 
     fn read(self, wire: &[u8]) -> Option<u32> {
+        let packed = self.coding == Coding::Packed;
         let digit = |offset| {
-            if self.bcd { nibble(wire, offset) } else { wire.get(offset).map(|byte| byte & 0x0F) }
+            if packed { nibble(wire, offset) } else { wire.get(offset).map(|byte| byte & 0x0F) }
         };
         // Filled on the left, the digits end where the bytes do.
-        let skip = if self.bcd { 2 * wire.len() - self.count } else { 0 };
+        let skip = if packed { 2 * wire.len() - self.count } else { 0 };
         (0..self.count).try_fold(0, |sum, offset| Some(sum * 10 + u32::from(digit(skip + offset)?)))
     }
 }
