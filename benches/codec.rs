@@ -84,7 +84,7 @@ fn steps(dialect: &Dialect) -> [Step; 129] {
             }
             Length::Fixed if packed => Step::Fixed(max.div_ceil(2) as u8),
             Length::Fixed if matches!(row.coding, Coding::Hex(_)) => Step::Fixed((2 * max) as u8),
-            Length::Fixed => Step::Fixed(max as u8),
+            Length::Fixed | Length::Rest | Length::Until(_) => Step::Fixed(max as u8),
             Length::Prefixed { width: 2, .. } if dialect.name() == "iso87-ascii" => Step::AsciiLl,
             Length::Prefixed { .. } if dialect.name() == "iso87-ascii" => Step::AsciiLll,
             Length::Prefixed { .. } if packed => Step::PackedLl,

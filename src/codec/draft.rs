@@ -126,7 +126,7 @@ fn write_bitmaps(dialect: &Dialect, present: ElementSet, out: &mut Vec<u8>) {
     /// The elements of the second bitmap.
     const BEYOND: u128 = u128::MAX >> 64;
     let mut bits = present.bits() & !SECOND;
-    let two = bits & BEYOND != 0 || dialect.second() == Second::Always;
+    let two = bits & BEYOND != 0 || matches!(dialect.second(), Second::Always | Second::Fixed);
     if two {
         bits |= SECOND;
     }

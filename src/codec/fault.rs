@@ -18,7 +18,12 @@ pub enum Fault {
     Undefined,
     /// A length field holds something else than digits.
     LengthDigits,
-    /// An odd number of hexadecimal digits.
+    /// A length that counts itself, and is shorter than that.
+    LengthShort {
+        /// What it counts.
+        counted: usize,
+    },
+    /// An odd number of hexadecimal digits or nibbles.
     HalfByte {
         /// How many there are.
         len: usize,
@@ -37,6 +42,18 @@ pub enum Fault {
         /// How long it must be.
         fixed: usize,
     },
+    /// A second bitmap, where the dialect has none.
+    SecondBitmap,
+    /// An element that the dialect wants in such a message is missing.
+    Missing,
+    /// An element that the dialect does not allow in such a message.
+    Forbidden,
+    /// A part that ends at a character which does not come.
+    Unended,
+    /// A count or a length within a value that does not agree with what is there.
+    Disagrees,
+    /// Objects within objects, deeper than anyone means them.
+    TooDeep,
     /// A character or nibble that the element's content does not allow.
     Content(Content),
     /// Bytes behind the last element.
@@ -79,6 +96,19 @@ impl fmt::Display for Fault {
             Self::Bitmap => f.write_str("the bitmap is not hexadecimal digits"),
             Self::Undefined => f.write_str("the dialect has no such element"),
             Self::LengthDigits => f.write_str("the length is not digits"),
+            Self::SecondBitmap => {
+                f.write_str("the dialect has no second bitmap, and bit 1 announces one")
+            }
+            Self::Missing => f.write_str("the dialect wants this element in such a message"),
+            Self::Forbidden => {
+                f.write_str("the dialect does not allow this element in such a message")
+            }
+            Self::Unended => f.write_str("the character that ends the part does not come"),
+            Self::Disagrees => f.write_str("a count or length does not agree with what follows"),
+            Self::TooDeep => f.write_str("objects lie too deep within one another"),
+            Self::LengthShort { counted } => {
+                write!(f, "length {counted} is shorter than the length field that it counts")
+            }
             Self::HalfByte { len } => write!(f, "{len} hexadecimal digits are no whole bytes"),
             Self::TooLong { len, max } => write!(f, "length {len} exceeds {max}"),
             Self::TooShort { len, fixed } => write!(f, "length {len} is not {fixed}"),

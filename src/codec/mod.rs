@@ -3,12 +3,14 @@
 mod check;
 mod draft;
 mod fault;
+mod fuzz;
+mod parts;
 mod plain;
 mod value;
 mod walk;
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -19,6 +21,9 @@ use self::walk::{Head, Starts, Stop};
 
 pub use draft::Draft;
 pub use fault::{DecodeError, EncodeError, Fault};
+#[doc(hidden)]
+pub use fuzz::fuzz_decode_encode_decode;
+pub use parts::{JoinError, JoinFault, Piece, PieceFault, Pieces, join, pieces};
 pub use plain::Plain;
 
 /// A message as it came: its bytes, and where each element lies in them.
@@ -41,12 +46,11 @@ pub fn decode(dialect: &Arc<Dialect>, body: Bytes) -> Result<Message, DecodeErro
 
 /// A message by what precedes its elements; made where it is returned and filled there, since it is dear to copy.
 fn filled(dialect: &Arc<Dialect>, body: Bytes, head: Head) -> Result<Message, DecodeError> {
-    let (mti, present, begin) = head;
+    let (mti, present, _) = head;
     let dialect = Arc::clone(dialect);
     let mut result = Ok(Message { body, dialect, mti, present, starts: [0; 129] });
     if let Ok(message) = &mut result {
-        let walked =
-            walk::walk(&message.dialect, &message.body, (present, begin), &mut message.starts);
+        let walked = walk::walk(&message.dialect, &message.body, head, &mut message.starts);
         if let Err((read, stop)) = walked {
             let salvaged = message.elements(read);
             result = Err(failed(Some(mti), salvaged, stop));
@@ -172,48 +176,6 @@ fn unpack(layout: Layout, whole: &[u8], out: &mut Vec<u8>) {
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:?}", self.mti, self.present)
-    }
-}
-
-/// What a fuzzer attacks: any bytes are a message or an error, and a message survives being written again.
-///
-/// The first byte chooses the dialect it is read by, and the one it is re-coded to.
-#[doc(hidden)]
-pub fn fuzz_decode_encode_decode(data: &[u8]) {
-    static DIALECTS: LazyLock<Vec<Arc<Dialect>>> = LazyLock::new(|| {
-        let shipped = Dialect::shipped_names().iter().filter_map(|name| Dialect::shipped(name));
-        shipped.map(Arc::new).collect()
-    });
-    let [choice, body @ ..] = data else { return };
-    let choose = |choice: u8| DIALECTS.get(usize::from(choice) % DIALECTS.len());
-    let (Some(dialect), Some(other)) = (choose(*choice), choose(choice / 16)) else { return };
-    let message = match decode(dialect, Bytes::copy_from_slice(body)) {
-        Ok(message) => message,
-        Err(error) => {
-            assert!(error.offset <= body.len(), "a fault lies within the message");
-            return;
-        }
-    };
-    let own = message.elements(ElementSet::from_bits(u128::MAX));
-    assert_eq!(own.present(), message.present());
-    let draft = Draft { mti: message.mti(), own: &own, copied: None };
-    let mut bytes = Vec::new();
-    assert!(draft.encode(dialect, &mut bytes).is_ok(), "what was read can be written");
-    let again = decode(dialect, Bytes::from(bytes.clone()));
-    assert!(again.is_ok_and(|again| again.elements(again.present()) == own), "and read again");
-    let nothing = Elements::default();
-    let copy = Draft { own: &nothing, copied: Some((&message, message.present())), ..draft };
-    let mut copied = Vec::new();
-    assert!(copy.encode(dialect, &mut copied).is_ok(), "a copy can be written");
-    let again = decode(dialect, Bytes::from(copied));
-    assert!(again.is_ok_and(|again| again.elements(again.present()) == own), "and says the same");
-    let mut recoded = Vec::new();
-    if copy.encode(other, &mut recoded).is_ok() {
-        let again = decode(other, Bytes::from(recoded));
-        assert!(
-            again.is_ok_and(|again| again.present() == own.present()),
-            "other dialects read what we write"
-        );
     }
 }
 
@@ -362,6 +324,151 @@ mod tests {
         }
         let long = decode(&bcd, Bytes::from(vec![0; 70_000])).unwrap_err();
         assert_eq!(long.to_string(), "offset 0: length 70000 exceeds 65534");
+    }
+
+    /// A value, what it looks like on the wire, and the row that says so.
+    #[test]
+    fn each_way_of_writing() {
+        for (row, plain, wire) in [
+            (
+                "n..19 bcd 1 wire bcd rF pan",
+                "541333000000411",
+                "\x08\x54\x13\x33\x00\x00\x00\x41\x1F",
+            ),
+            (
+                "n..19 bcd 1 wire bcd rF pan",
+                "5413330000004111",
+                "\x08\x54\x13\x33\x00\x00\x00\x41\x11",
+            ),
+            ("n..9 ascii 2 even bcd lF -", "123", "04\u{F1}\x23"),
+            ("n..9 bcd 1 wire bcd l0 -", "1234", "\x02\x12\x34"),
+            ("b..40 bcd 1 nibbles raw -", "AB", "\x04AB"),
+            ("ans..90 ascii 2 itself ascii -", "ABC", "05ABC"),
+            ("b..90 binary 2 wire itself hex -", "\x12\u{FF}", "\0\x0612FF"),
+            ("ans..90 hex 2 ascii -", "0123456789ABCDEF", "100123456789ABCDEF"),
+            ("x+n 4 - zoned -", "C0012", "001B"),
+            ("x+n 4 - zoned -", "D0010", "001}"),
+            ("x+n 4 - zoned-ebcdic -", "D0019", "\u{F0}\u{F0}\u{F1}\u{D9}"),
+            ("x+n 4 - zoned-ebcdic -", "C0010", "\u{F0}\u{F0}\u{F1}\u{C0}"),
+            ("x+n..8 ascii 2 zoned -", "C7", "02G"),
+            ("x+n 3 - bcd lF -", "D123", "D\u{F1}\x23"),
+            ("n 3 - bcd lF -", "123", "\u{F1}\x23"),
+            ("z..37 bcd 1 bcd lF sensitive", "5=12", "\x04\x5D\x12"),
+            ("z..37 bcd 1 bcd lF sensitive", "5=123", "\x05\u{F5}\u{D1}\x23"),
+        ] {
+            let latin = |text: &str| {
+                text.chars().map(|letter| u8::try_from(letter).unwrap()).collect::<Vec<_>>()
+            };
+            let dialect = one_row(2, row);
+            let mut own = Elements::default();
+            own.set(ElementNo::PAN, &latin(plain));
+            let mut out = Vec::new();
+            let mti = Mti::new(200).unwrap();
+            Draft { mti, own: &own, copied: None }.encode(&dialect, &mut out).unwrap();
+            let wanted = [b"0200\x40\0\0\0\0\0\0\0".to_vec(), latin(wire)].concat();
+            // The length counts the sign of a signed number too.
+            assert_eq!(out, wanted, "{row}");
+            let message = decode(&dialect, Bytes::from(out)).unwrap();
+            assert_eq!(&*message.get(ElementNo::PAN).unwrap(), latin(plain), "{row}");
+            assert_eq!(message.elements(message.present()), own, "{row}");
+        }
+    }
+
+    #[test]
+    fn lengths_that_cannot_be() {
+        for (row, wire, words) in [
+            (
+                "ans..90 ascii 2 itself ascii -",
+                "01",
+                "length 1 is shorter than the length field that it counts",
+            ),
+            ("b..40 bcd 1 nibbles raw -", "\x03AB", "3 hexadecimal digits are no whole bytes"),
+            (
+                "n..9 ascii 2 even bcd lF -",
+                "03\u{F1}\x23",
+                "3 hexadecimal digits are no whole bytes",
+            ),
+            ("n..9 bcd 1 wire bcd rF -", "\x06\x12\x34\x56\x78\x11\x12", "length 6 exceeds 5"),
+            ("x+n 4 - zoned -", "0010", "the value is not of content x+n"),
+            ("x+n 4 - zoned-ebcdic -", "0010", "the value is not of content x+n"),
+            ("n 3 - bcd lF -", "\u{E1}\x23", "the value is not of content n"),
+        ] {
+            let wire = wire.chars().map(|letter| u8::try_from(letter).unwrap());
+            let body: Vec<u8> = b"0200\x40\0\0\0\0\0\0\0".iter().copied().chain(wire).collect();
+            let error = decode(&one_row(2, row), Bytes::from(body)).unwrap_err();
+            assert_eq!(error.to_string(), format!("element 2 at offset 12: {words}"), "{row}");
+        }
+    }
+
+    fn one_row(no: u8, row: &str) -> Arc<Dialect> {
+        one_row_and(no, row, "")
+    }
+
+    fn one_row_and(no: u8, row: &str, lines: &str) -> Arc<Dialect> {
+        let text = format!(
+            "dialect d\nmti ascii\nbitmap binary\necho 11\napprove 00\naccept 00\nretry 91\n11 n 6 - ascii keep STAN\n{no} {row} a name\n{lines}"
+        );
+        Arc::new(Dialect::parse(&text).unwrap_or_else(|faults| panic!("{faults:#?}")))
+    }
+
+    #[test]
+    fn what_the_dialect_wants_must_be_there() {
+        let lines = "mandatory 02xx 11\nforbidden 02x0 39\n";
+        let dialect = one_row_and(39, "an 2 - ascii keep", lines);
+        for (body, words) in [
+            (&b"0200\0\x20\0\0\0\0\0\x00123456"[..], None),
+            (b"0100\0\0\0\0\x02\0\0\x0000", None),
+            (b"0201\0\x20\0\0\x02\0\0\x0012345600", None),
+            (
+                b"0200\0\x20\0\0\x02\0\0\x0012345600",
+                Some(
+                    "element 39 at offset 18: the dialect does not allow this element in such a message",
+                ),
+            ),
+            (
+                b"0201\0\0\0\0\x02\0\0\x0000",
+                Some("element 11 at offset 14: the dialect wants this element in such a message"),
+            ),
+        ] {
+            let result = decode(&dialect, Bytes::copy_from_slice(body));
+            assert_eq!(result.as_ref().err().map(ToString::to_string).as_deref(), words);
+            if let Err(error) = result {
+                assert!(
+                    error.salvaged.get(ElementNo::RESPONSE_CODE).is_some(),
+                    "what was read is kept"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn second_bitmaps_by_each_rule() {
+        let body = |maps: &[u8]| Bytes::from([b"0800", maps, b"123456"].concat());
+        let one = body(b"\0\x20\0\0\0\0\0\0");
+        let unannounced = body(b"\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        let announced = body(b"\x80\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        for (rule, read, written) in [
+            ("as-needed", [true, false, true], &one),
+            ("always", [true, false, true], &announced),
+            ("fixed", [false, true, true], &announced),
+            ("never", [true, false, false], &one),
+        ] {
+            let dialect = one_row_and(12, "n 6 - ascii keep", &format!("second {rule}\n"));
+            let results =
+                [&one, &unannounced, &announced].map(|body| decode(&dialect, body.clone()));
+            assert_eq!(results.each_ref().map(Result::is_ok), read, "{rule}");
+            let mut own = Elements::default();
+            own.set(ElementNo::STAN, b"123456");
+            let mut out = Vec::new();
+            let mti = Mti::new(800).unwrap();
+            Draft { mti, own: &own, copied: None }.encode(&dialect, &mut out).unwrap();
+            assert_eq!(out, *written, "{rule}");
+        }
+        let never = one_row_and(12, "n 6 - ascii keep", "second never\n");
+        assert_eq!(
+            decode(&never, announced).unwrap_err().to_string(),
+            "element 1 at offset 4: the dialect has no second bitmap, and bit 1 announces one"
+        );
     }
 
     #[test]

@@ -2,42 +2,68 @@
 
 use super::check;
 use super::fault::Fault;
-use crate::dialect::{Alphabet, CodePage, Content, Filler, Form, Layout, Prefix};
+use crate::dialect::{Alphabet, CodePage, Content, Counts, Filler, Form, Layout, Prefix};
 
 /// How many units the value of an element has, how many bytes it takes, and what stands behind the length field.
 pub(super) fn measure(layout: Layout, rest: &[u8]) -> Result<(usize, usize, &[u8]), Fault> {
     let max = usize::from(layout.max);
-    let split = |width: u8| rest.split_at_checked(usize::from(width)).ok_or(Fault::Truncated);
-    let (field, behind) = match layout.prefix {
-        Prefix::None => return Ok((max, usize::from(layout.wire), rest)),
-        Prefix::Ascii(width) => split(width).and_then(|(field, behind)| {
-            check::digits(field).then_some((field, behind)).ok_or(Fault::LengthDigits)
-        })?,
-        Prefix::Bcd(width) => split(width).and_then(|(field, behind)| {
-            check::packed(field).then_some((field, behind)).ok_or(Fault::LengthDigits)
-        })?,
-        Prefix::Binary(width) => split(width)?,
-        Prefix::Ebcdic(width) => split(width).and_then(|(field, behind)| {
-            check::ebcdic_digits(field).then_some((field, behind)).ok_or(Fault::LengthDigits)
-        })?,
-        Prefix::Hex(width) => split(width).and_then(|(field, behind)| {
-            check::hex(field).then_some((field, behind)).ok_or(Fault::LengthDigits)
-        })?,
+    if layout.prefix == Prefix::None {
+        return Ok((max, usize::from(layout.wire), rest));
+    }
+    let (field, behind) = rest.split_at_checked(layout.prefix.width()).ok_or(Fault::Truncated)?;
+    if !is_length(layout.prefix, field) {
+        return Err(Fault::LengthDigits);
+    }
+    let counted = number(layout.prefix, field);
+    let len = counted.checked_sub(usize::from(layout.own)).ok_or(Fault::LengthShort { counted })?;
+    let units = counted_units(layout, len, behind)?;
+    if max < units {
+        return Err(Fault::TooLong { len: counted, max: layout.counted(max) });
+    }
+    Ok((units, layout.form.wire_len(units), behind))
+}
+
+/// Whether a length field holds a number.
+pub(super) fn is_length(prefix: Prefix, field: &[u8]) -> bool {
+    match prefix {
+        Prefix::Ascii(_) => check::digits(field),
+        Prefix::Ebcdic(_) => check::ebcdic_digits(field),
+        Prefix::Bcd(_) => check::packed(field),
+        Prefix::Hex(_) => check::hex(field),
+        Prefix::None | Prefix::Binary(_) => true,
+    }
+}
+
+/// How many units a value has by what its length field counted.
+fn counted_units(layout: Layout, len: usize, behind: &[u8]) -> Result<usize, Fault> {
+    let halves = || if len.is_multiple_of(2) { Ok(len / 2) } else { Err(Fault::HalfByte { len }) };
+    match (layout.counts, layout.form) {
+        (Counts::Units, _) => Ok(len),
+        (Counts::Wire, Form::PackedDigits(filler) | Form::PackedTrack(filler)) => {
+            Ok(packed_units(layout, filler, behind.get(..len).unwrap_or_default(), len))
+        }
+        (Counts::Even, Form::PackedDigits(filler) | Form::PackedTrack(filler)) => {
+            let len = halves()?;
+            Ok(packed_units(layout, filler, behind.get(..len).unwrap_or_default(), len))
+        }
+        _ => halves(),
+    }
+}
+
+/// How many digits so many packed bytes hold. A filler of F tells itself; one of zero is taken for a digit, unless there would be
+/// one too many with it.
+pub(super) fn packed_units(layout: Layout, filler: Filler, wire: &[u8], len: usize) -> usize {
+    let digits = 2 * len;
+    let filled = match (filler, wire) {
+        (Filler::RightF, [.., last]) => last & 0x0F == 0x0F,
+        (Filler::LeftF, [first, ..]) => first >> 4 == 0x0F,
+        _ => digits == usize::from(layout.max) + 1,
     };
-    let len = number(layout.prefix, field);
-    // What is counted in the digits of hexadecimal bytes may be twice as many, and comes in pairs.
-    let pairs = layout.form.counted();
-    if !len.is_multiple_of(pairs) {
-        return Err(Fault::HalfByte { len });
-    }
-    if max * pairs < len {
-        return Err(Fault::TooLong { len, max: max * pairs });
-    }
-    Ok((len / pairs, layout.form.wire_len(len / pairs), behind))
+    digits - usize::from(filled)
 }
 
 /// The number in a length field that holds one.
-fn number(prefix: Prefix, field: &[u8]) -> usize {
+pub(super) fn number(prefix: Prefix, field: &[u8]) -> usize {
     field.iter().fold(0, |number, byte| match prefix {
         Prefix::Ascii(_) | Prefix::Ebcdic(_) => number * 10 + usize::from(byte & 15),
         Prefix::Hex(_) => number << 4 | usize::from(nibble(*byte)),
@@ -53,7 +79,11 @@ pub(super) fn measured(layout: Layout, whole: &[u8]) -> Option<(usize, &[u8])> {
         prefix => prefix.width(),
     };
     let (field, wire) = whole.split_at_checked(width)?;
-    Some((number(layout.prefix, field) / layout.form.counted(), wire))
+    if layout.counts_units() {
+        return Some((number(layout.prefix, field), wire));
+    }
+    let (units, _, wire) = measure(layout, whole).ok()?;
+    Some((units, wire))
 }
 
 /// Appends the plain form of a well-formed value.
@@ -66,12 +96,51 @@ pub(super) fn unpack(form: Form, units: usize, wire: &[u8], out: &mut Vec<u8>) {
                 nibbles(filler, units - 1, digits, out);
             }
         }
-        Form::Hex(Alphabet::Ascii, _) => out.extend(wire.chunks(2).map(hex_byte)),
-        Form::Hex(Alphabet::Ebcdic, _) => out.extend(wire.chunks(2).map(ebcdic_hex_byte)),
+        Form::Zoned(alphabet) => {
+            if let [digits @ .., last] = wire {
+                let (sign, last) = zoned_last(alphabet, *last).unwrap_or((b'C', b'0'));
+                out.push(sign);
+                out.extend(digits.iter().map(|digit| b'0' + (digit & 15)));
+                out.push(last);
+            }
+        }
+        Form::Hex(Alphabet::Ascii) => out.extend(wire.chunks(2).map(hex_byte)),
+        Form::Hex(Alphabet::Ebcdic) => out.extend(wire.chunks(2).map(ebcdic_hex_byte)),
         Form::Ebcdic(page, _) => {
             out.extend(wire.iter().map(|byte| translated(page.characters(), *byte)));
         }
         _ => out.extend_from_slice(wire),
+    }
+}
+
+/// Sign and digit of the last byte of a zoned amount; none if it is no such byte.
+pub(super) const fn zoned_last(alphabet: Alphabet, byte: u8) -> Option<(u8, u8)> {
+    // In ASCII the bytes are the characters that EBCDIC has at C0 to C9 and D0 to D9.
+    let zoned = match (alphabet, byte) {
+        (Alphabet::Ebcdic, byte) => byte,
+        (Alphabet::Ascii, b'{') => 0xC0,
+        (Alphabet::Ascii, b'}') => 0xD0,
+        (Alphabet::Ascii, b'A'..=b'I') => byte - b'A' + 0xC1,
+        (Alphabet::Ascii, b'J'..=b'R') => byte - b'J' + 0xD1,
+        _ => 0,
+    };
+    match zoned {
+        0xC0..=0xC9 => Some((b'C', b'0' + (zoned & 15))),
+        0xD0..=0xD9 => Some((b'D', b'0' + (zoned & 15))),
+        _ => None,
+    }
+}
+
+/// The last byte of a zoned amount.
+const fn zoned_byte(alphabet: Alphabet, sign: u8, digit: u8) -> u8 {
+    let digit = digit & 15;
+    match (alphabet, sign) {
+        (Alphabet::Ebcdic, b'D') => 0xD0 + digit,
+        (Alphabet::Ebcdic, _) => 0xC0 + digit,
+        (Alphabet::Ascii, b'D') if digit == 0 => b'}',
+        (Alphabet::Ascii, b'D') => b'J' - 1 + digit,
+        (Alphabet::Ascii, _) if digit == 0 => b'{',
+        (Alphabet::Ascii, _) => b'A' - 1 + digit,
     }
 }
 
@@ -98,7 +167,8 @@ fn nibbles(filler: Filler, units: usize, wire: &[u8], out: &mut Vec<u8>) {
 pub(super) fn nibbles_into(filler: Filler, wire: &[u8], out: &mut [u8]) {
     let (mut packed, mut places) = (wire, out);
     // A filler on the left is the first of an odd number of nibbles; one on the right finds no place.
-    if let (1, Filler::LeftZero, [low, rest @ ..]) = (places.len() % 2, filler, wire)
+    if let (1, Filler::LeftZero | Filler::LeftF, [low, rest @ ..]) =
+        (places.len() % 2, filler, wire)
         && let Some((first, behind)) = std::mem::take(&mut places).split_first_mut()
     {
         *first = b'0' + (low & 15);
@@ -162,7 +232,7 @@ pub(super) fn pack(layout: Layout, value: &[u8], out: &mut Vec<u8>) -> Result<()
     let units = match layout.prefix {
         Prefix::None => max,
         prefix => {
-            prefix_digits(prefix, layout.form.counted() * value.len(), out);
+            prefix_digits(prefix, layout.counted(value.len()), out);
             value.len()
         }
     };
@@ -176,6 +246,10 @@ pub(super) fn pack(layout: Layout, value: &[u8], out: &mut Vec<u8>) -> Result<()
     };
     let zeros = if matches!(content, Content::Digits | Content::Signed) { pad } else { 0 };
     let start = out.len();
+    if let Form::Zoned(alphabet) = layout.form {
+        pack_zoned(alphabet, sign.unwrap_or(b'C'), zeros, value, out);
+        return Ok(());
+    }
     out.extend(sign);
     match layout.form {
         Form::PackedDigits(filler) | Form::PackedTrack(filler) | Form::PackedSigned(filler) => {
@@ -193,11 +267,24 @@ pub(super) fn pack(layout: Layout, value: &[u8], out: &mut Vec<u8>) -> Result<()
     let page = match layout.form {
         Form::Ebcdic(page, _) => page,
         // All pages have the same hexadecimal digits.
-        Form::Hex(Alphabet::Ebcdic, _) => CodePage::Cp037,
+        Form::Hex(Alphabet::Ebcdic) => CodePage::Cp037,
         _ => return Ok(()),
     };
     translate(page, out.get_mut(start..).unwrap_or_default());
     Ok(())
+}
+
+/// Appends zeros and digits, a byte each, the sign in the last.
+fn pack_zoned(alphabet: Alphabet, sign: u8, zeros: usize, value: &[u8], out: &mut Vec<u8>) {
+    let zone = match alphabet {
+        Alphabet::Ascii => 0x30,
+        Alphabet::Ebcdic => 0xF0,
+    };
+    out.extend(std::iter::repeat_n(zone, zeros));
+    out.extend(value.iter().map(|digit| zone | digit & 15));
+    if let (Some(last), 1..) = (out.last_mut(), zeros + value.len()) {
+        *last = zoned_byte(alphabet, sign, *last);
+    }
 }
 
 /// Turns characters of latin-1 into bytes of a code page.
@@ -210,7 +297,9 @@ pub(super) fn translate(page: CodePage, characters: &mut [u8]) {
 /// Appends zeros and digits, two a byte.
 fn pack_nibbles(filler: Filler, zeros: usize, value: &[u8], out: &mut Vec<u8>) {
     let odd = (zeros + value.len()) % 2;
-    let left = zeros + if filler == Filler::LeftZero { odd } else { 0 };
+    let on_left = matches!(filler, Filler::LeftZero | Filler::LeftF);
+    let left = zeros + if on_left { odd } else { 0 };
+    let start = out.len();
     let fill = if filler == Filler::RightF { 0x0F } else { 0 };
     let nibble = |digit: u8| if digit == b'D' { 0x0D } else { digit & 15 };
     out.extend(std::iter::repeat_n(0, left / 2));
@@ -222,10 +311,13 @@ fn pack_nibbles(filler: Filler, zeros: usize, value: &[u8], out: &mut Vec<u8>) {
     let (pairs, last) = digits.as_chunks();
     out.extend(pairs.iter().map(|[high, low]| nibble(*high) << 4 | nibble(*low)));
     out.extend(last.iter().map(|digit| nibble(*digit) << 4 | fill));
+    if let (Filler::LeftF, 1, Some(first)) = (filler, odd, out.get_mut(start)) {
+        *first |= 0xF0;
+    }
 }
 
 /// Appends a length field; the dialect's check has seen that the longest value fits it.
-fn prefix_digits(prefix: Prefix, len: usize, out: &mut Vec<u8>) {
+pub(super) fn prefix_digits(prefix: Prefix, len: usize, out: &mut Vec<u8>) {
     let low = |value: usize| u8::try_from(value % 256).unwrap_or(0);
     match prefix {
         Prefix::None => {}
@@ -269,7 +361,7 @@ pub(super) const fn content(form: Form) -> Content {
         Form::NumericSpecial => Content::NumericSpecial,
         Form::Text => Content::Text,
         Form::Track | Form::PackedTrack(_) => Content::Track,
-        Form::Signed | Form::PackedSigned(_) => Content::Signed,
+        Form::Signed | Form::PackedSigned(_) | Form::Zoned(_) => Content::Signed,
         Form::Raw | Form::Hex(..) => Content::Bytes,
         Form::Ebcdic(_, content) => content,
     }

@@ -7,7 +7,7 @@ use std::slice::IterMut;
 use super::check::Gathered;
 use super::{Fault, check, value};
 use crate::dialect::{
-    Alphabet, BitmapCoding, Dialect, Filler, Form, Layout, MtiCoding, Prefix, Quick,
+    Alphabet, BitmapCoding, Dialect, Filler, Form, Layout, MtiCoding, Prefix, Quick, Second,
 };
 use crate::iso::{ElementNo, ElementSet, Mti};
 
@@ -47,7 +47,7 @@ pub(super) fn head(dialect: &Dialect, body: &[u8]) -> Result<Head, (Option<Mti>,
     }
     let (mti, rest) =
         read_mti(dialect.mti(), body).map_err(|fault| (None, stop(body, None, fault)))?;
-    let (present, rest) = read_bitmaps(dialect.bitmap(), rest)
+    let (present, rest) = read_bitmaps(dialect, rest)
         .map_err(|(fault, rest)| (Some(mti), stop(rest, Some(1), fault)))?;
     if present.has(EXTENDED) && dialect.layout(EXTENDED).is_none() {
         // Who sets this bit sends a third bitmap here: nothing behind it lies where we would look.
@@ -61,7 +61,7 @@ pub(super) fn head(dialect: &Dialect, body: &[u8]) -> Result<Head, (Option<Mti>,
 pub(super) fn walk(
     dialect: &Dialect,
     body: &[u8],
-    (present, begin): (ElementSet, u16),
+    (mti, present, begin): Head,
     starts: &mut Starts,
 ) -> Result<(), (ElementSet, Stop)> {
     let (mut at, mut rank) = (begin, 0);
@@ -78,12 +78,35 @@ pub(super) fn walk(
         *end = at;
     }
     match body.get(usize::from(at)..).unwrap_or_default() {
-        [] => Ok(()),
+        [] if dialect.rules().is_empty() => Ok(()),
+        [] => lacking(dialect, (mti, present, at), starts),
         rest => {
             let fault = Fault::Trailing { bytes: rest.len() };
             Err((present, Stop { element: None, offset: usize::from(at), fault }))
         }
     }
+}
+
+/// An element that the dialect wants in such a message and that is missing, or that may not be in it.
+#[cold]
+fn lacking(
+    dialect: &Dialect,
+    (mti, present, end): Head,
+    starts: &Starts,
+) -> Result<(), (ElementSet, Stop)> {
+    for rule in dialect.rules().iter().filter(|rule| rule.pattern.fits(mti)) {
+        let (wrong, fault) = if rule.mandatory {
+            (rule.elements.minus(present), Fault::Missing)
+        } else {
+            (rule.elements.and(present), Fault::Forbidden)
+        };
+        if let Some(no) = wrong.iter().next() {
+            let begin = starts.get(present.rank(no)).copied().filter(|_| present.has(no));
+            let offset = usize::from(begin.unwrap_or(end));
+            return Err((present, Stop { element: Some(no.get()), offset, fault }));
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong with an element, and what was read before it.
@@ -194,13 +217,11 @@ const FIRST: u64 = 1 << 63;
 /// How many bytes the element at the front of `rest` takes, length field included; none when anything about it is wrong.
 #[inline]
 fn right_len(layout: Layout, rest: &[u8]) -> Option<usize> {
-    let by_digits = layout.form.counted() == 2;
+    let plainly = layout.counts_units();
     let (prefix, units) = match (layout.prefix, rest) {
         (Prefix::None, _) => (0, usize::from(layout.max)),
-        (Prefix::Bcd(1), [pair, ..]) if !by_digits => (1, packed_pair(*pair)?),
-        (Prefix::Ascii(2), [tens, ones, ..]) if !by_digits => {
-            (2, digit(*tens)? * 10 + digit(*ones)?)
-        }
+        (Prefix::Bcd(1), [pair, ..]) if plainly => (1, packed_pair(*pair)?),
+        (Prefix::Ascii(2), [tens, ones, ..]) if plainly => (2, digit(*tens)? * 10 + digit(*ones)?),
         _ => {
             let (units, _, behind) = value::measure(layout, rest).ok()?;
             (rest.len() - behind.len(), units)
@@ -240,20 +261,21 @@ fn packed_pair(byte: u8) -> Option<usize> {
 
 /// Whether a value on the wire consists of what it may.
 #[inline]
-fn is_right(form: Form, units: usize, wire: &[u8]) -> bool {
+pub(super) fn is_right(form: Form, units: usize, wire: &[u8]) -> bool {
     match form {
         Form::Text | Form::Raw => true,
         Form::Digits => check::digits(wire),
         // A filler of zero may be any digit on the way in, and needs no look of its own.
         Form::PackedDigits(Filler::LeftZero | Filler::RightZero) => check::packed(wire),
-        Form::PackedDigits(Filler::RightF) => packed(Filler::RightF, units, wire),
+        Form::PackedDigits(filler) => packed(filler, units, wire),
         Form::PackedTrack(filler) => packed_track(filler, units, wire),
         Form::Alphanumeric => check::alphanumeric(wire),
         Form::Track => check::track(wire),
         Form::Letters => check::letters(wire),
         Form::NumericSpecial => check::no_letters(wire),
-        Form::Hex(Alphabet::Ascii, _) => check::hex(wire),
-        Form::Hex(Alphabet::Ebcdic, _) => check::ebcdic_hex_digits(wire),
+        Form::Hex(Alphabet::Ascii) => check::hex(wire),
+        Form::Zoned(alphabet) => zoned(alphabet, wire),
+        Form::Hex(Alphabet::Ebcdic) => check::ebcdic_hex_digits(wire),
         Form::Ebcdic(page, content) => check::ebcdic(page, content, wire),
         Form::Signed => wire.is_empty() || check::signed(wire),
         Form::PackedSigned(filler) => match wire {
@@ -270,6 +292,9 @@ fn packed(filler: Filler, units: usize, wire: &[u8]) -> bool {
         (Filler::RightF, [digits @ .., last]) if units % 2 == 1 && last & 0x0F == 0x0F => {
             check::packed(digits) && last >> 4 < 10
         }
+        (Filler::LeftF, [first, digits @ ..]) if units % 2 == 1 && first >> 4 == 0x0F => {
+            check::packed(digits) && first & 0x0F < 10
+        }
         _ => check::packed(wire),
     }
 }
@@ -278,7 +303,10 @@ fn packed(filler: Filler, units: usize, wire: &[u8]) -> bool {
 fn packed_track(filler: Filler, units: usize, wire: &[u8]) -> bool {
     let filled = match (filler, wire) {
         _ if units.is_multiple_of(2) => return check::packed_track(wire),
-        (Filler::LeftZero, [first, ..]) => first >> 4,
+        (Filler::LeftF, [first, digits @ ..]) if first >> 4 == 0x0F => {
+            return check::packed_track(digits) && check::packed_track(&[first & 0x0F]);
+        }
+        (Filler::LeftZero | Filler::LeftF, [first, ..]) => first >> 4,
         (Filler::RightF, [digits @ .., last]) if last & 0x0F == 0x0F => {
             return check::packed_track(digits) && check::packed_track(&[last & 0xF0]);
         }
@@ -286,6 +314,20 @@ fn packed_track(filler: Filler, units: usize, wire: &[u8]) -> bool {
         _ => 0,
     };
     filled < 10 && check::packed_track(wire)
+}
+
+/// Digits, the last of them with a sign.
+fn zoned(alphabet: Alphabet, wire: &[u8]) -> bool {
+    let digits_before = |digits| match alphabet {
+        Alphabet::Ascii => check::digits(digits),
+        Alphabet::Ebcdic => check::ebcdic_digits(digits),
+    };
+    match wire {
+        [] => true,
+        [digits @ .., last] => {
+            digits_before(digits) && value::zoned_last(alphabet, *last).is_some()
+        }
+    }
 }
 
 /// The MTI at the front of a message.
@@ -315,14 +357,17 @@ fn read_mti(coding: MtiCoding, body: &[u8]) -> Result<(Mti, &[u8]), Fault> {
 
 /// One or two bitmaps, without the bit that says which; on a fault, what the faulty one begins.
 #[inline]
-fn read_bitmaps(
-    coding: BitmapCoding,
-    rest: &[u8],
-) -> Result<Behind<'_, ElementSet>, Behind<'_, Fault>> {
+fn read_bitmaps<'a>(
+    dialect: &Dialect,
+    rest: &'a [u8],
+) -> Result<Behind<'a, ElementSet>, Behind<'a, Fault>> {
+    let coding = dialect.bitmap();
     let (first, behind) = read_bitmap(coding, rest).map_err(|fault| (fault, rest))?;
     let bits = u128::from(first) << 64;
-    if first >> 63 == 0 {
-        return Ok((ElementSet::from_bits(bits), behind));
+    match (first >> 63, dialect.second()) {
+        (0, Second::Fixed) | (1, Second::AsNeeded | Second::Always | Second::Fixed) => {}
+        (1, Second::Never) => return Err((Fault::SecondBitmap, rest)),
+        _ => return Ok((ElementSet::from_bits(bits), behind)),
     }
     let (second, end) = read_bitmap(coding, behind).map_err(|fault| (fault, behind))?;
     Ok((ElementSet::from_bits((bits | u128::from(second)) & (u128::MAX >> 1)), end))

@@ -1,23 +1,28 @@
 //! One network's way of writing, as text in the standard's own notation; knows no other network and no message.
 
 mod fault;
+mod inside;
 mod page;
 mod row;
+mod rule;
 mod text;
 
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
 
 pub use fault::Fault;
+pub use inside::{Inside, Part, Scheme, TagCoding, Tagged};
 pub use page::CodePage;
 pub use row::{
     Alphabet, Class, Coding, Content, Counts, Filler, Form, Layout, Length, LengthCoding, Prefix,
     Quick, Row,
 };
+pub use rule::{MtiPattern, Rule};
 
 /// A network's way of writing: parsed, checked and flattened once.
 #[derive(Clone, Debug)]
 pub struct Dialect {
     name: String,
+    version: Version,
     mti: MtiCoding,
     bitmap: BitmapCoding,
     second: Second,
@@ -27,11 +32,24 @@ pub struct Dialect {
     approve: Vec<ResponseCode>,
     accept: Vec<ResponseCode>,
     retry: Vec<ResponseCode>,
+    rules: Vec<Rule>,
     rows: Vec<(ElementNo, Row)>,
+    insides: Vec<(ElementNo, Inside)>,
     /// By element number; 0 and 1 are never there.
     layouts: [Option<Layout>; 129],
     /// By bitmap and place in it: element 1 is the first of the first.
     quick: [[Quick; 64]; 2],
+}
+
+/// Which edition of the standard its messages follow: the first digit of their MTI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// ISO 8583:1987.
+    Of1987,
+    /// ISO 8583:1993.
+    Of1993,
+    /// ISO 8583:2003.
+    Of2003,
 }
 
 /// How the four digits of the MTI are written.
@@ -54,13 +72,17 @@ pub enum BitmapCoding {
     Hex(Alphabet),
 }
 
-/// When the second bitmap is sent. It is read whenever the first bit says that it is there.
+/// When the second bitmap is sent, and read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Second {
-    /// When an element beyond 64 is present.
+    /// Sent when an element beyond 64 is present; read when the first bit says that it is there.
     AsNeeded,
-    /// Always.
+    /// Always sent; read when the first bit says that it is there.
     Always,
+    /// Always sent, and read whatever the first bit says.
+    Fixed,
+    /// Never: there are no elements beyond 64, and the first bit is an error.
+    Never,
 }
 
 /// The dialects that come with the binary: their names and their text.
@@ -92,6 +114,11 @@ impl Dialect {
     /// Its name, as its file says it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Which edition of the standard its messages follow.
+    pub const fn version(&self) -> Version {
+        self.version
     }
 
     /// How the MTI is written.
@@ -154,6 +181,17 @@ impl Dialect {
     pub fn row(&self, no: ElementNo) -> Option<&Row> {
         let at = self.rows.binary_search_by_key(&no, |(no, _)| *no).ok()?;
         self.rows.get(at).map(|(_, row)| row)
+    }
+
+    /// What lies within an element, where its file says so.
+    pub fn inside(&self, no: ElementNo) -> Option<&Inside> {
+        let at = self.insides.binary_search_by_key(&no, |(no, _)| *no).ok()?;
+        self.insides.get(at).map(|(_, inside)| inside)
+    }
+
+    /// What messages must have and may not have.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 
     /// Each element as a mask, by bitmap and place in it, for the codec; element 1 is the first of the first.

@@ -45,6 +45,10 @@ pub enum Content {
 pub enum Length {
     /// None: always the same length.
     Fixed,
+    /// None: a part takes what is left of what holds it.
+    Rest,
+    /// None: a part ends before this byte.
+    Until(u8),
     /// A length field before the value.
     Prefixed {
         /// How the length is written.
@@ -53,6 +57,8 @@ pub enum Length {
         width: u8,
         /// What it counts.
         counts: Counts,
+        /// Whether it counts its own bytes too.
+        itself: bool,
     },
 }
 
@@ -76,8 +82,12 @@ pub enum LengthCoding {
 pub enum Counts {
     /// Characters of text, digits of packed numbers, bytes of binary values.
     Units,
-    /// Bytes as they lie on the wire: both characters of each hexadecimal byte.
+    /// `wire`: bytes as they lie on the wire: both characters of each hexadecimal byte, one for two packed digits.
     Wire,
+    /// `nibbles`: two for each byte of a binary value.
+    Nibbles,
+    /// `even`: digits of packed numbers, the filler among them.
+    Even,
 }
 
 /// How a value is written.
@@ -93,9 +103,11 @@ pub enum Coding {
     Hex(Alphabet),
     /// One byte a character, in a code page of EBCDIC.
     Ebcdic(CodePage),
+    /// One byte a digit, and a negative amount told from a positive one by the zone of the last: content `x+n`.
+    Zoned(Alphabet),
 }
 
-/// What hexadecimal digits are written in.
+/// What hexadecimal or zoned digits are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alphabet {
     /// ASCII.
@@ -113,6 +125,8 @@ pub enum Filler {
     RightZero,
     /// `rF`: an F on the right.
     RightF,
+    /// `lF`: an F on the left.
+    LeftF,
 }
 
 /// What may become of an element's value within the house.
@@ -128,13 +142,17 @@ pub enum Class {
     Unkept,
 }
 
-/// A row, flattened for the codec: everything that it must know of an element, in ten bytes.
+/// A row, flattened for the codec: everything that it must know of an element, in twelve bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The length field.
     pub prefix: Prefix,
     /// How the value is checked and measured.
     pub form: Form,
+    /// What the length field counts.
+    pub counts: Counts,
+    /// How many bytes of itself the length field counts; mostly none.
+    pub own: u8,
     /// The longest value, in units of the plain value.
     pub max: u16,
     /// How many bytes `max` units take on the wire, length field apart.
@@ -160,7 +178,7 @@ pub struct Quick {
 /// A length field: its coding, and its width where that varies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
-    /// None; the length is `max`.
+    /// None; the length is `max`, or of a part what is left for it.
     None,
     /// This many ASCII digits, 1 to 6.
     Ascii(u8),
@@ -199,8 +217,10 @@ pub enum Form {
     PackedSigned(Filler),
     /// `b` as it is.
     Raw,
-    /// `b` as hexadecimal digits, and what is counted: bytes, or digits.
-    Hex(Alphabet, Counts),
+    /// `b` as hexadecimal digits.
+    Hex(Alphabet),
+    /// `x+n` as digits, the sign in the last.
+    Zoned(Alphabet),
     /// Any content but `b`, as characters of a code page.
     Ebcdic(CodePage, Content),
 }
@@ -208,26 +228,37 @@ pub enum Form {
 impl Row {
     /// The row for the codec; `None` when content, length and coding do not go together.
     pub fn layout(&self) -> Option<Layout> {
-        let (prefix, counts) = match self.length {
-            Length::Fixed => (Prefix::None, Counts::Units),
-            Length::Prefixed { digits, width, counts } => {
-                let prefix = match digits {
-                    LengthCoding::Ascii => Prefix::Ascii(width),
-                    LengthCoding::Bcd => Prefix::Bcd(width),
-                    LengthCoding::Binary => Prefix::Binary(width),
-                    LengthCoding::Ebcdic => Prefix::Ebcdic(width),
-                    LengthCoding::Hex => Prefix::Hex(width),
-                };
-                (prefix, counts)
+        let (prefix, counts, own) = match self.length {
+            Length::Fixed | Length::Rest | Length::Until(_) => (Prefix::None, Counts::Units, 0),
+            Length::Prefixed { digits, width, counts, itself } => {
+                (digits.prefix(width), counts, if itself { width } else { 0 })
             }
         };
-        let form = form(self.content, self.coding, counts)?;
+        let form = form(self.content, self.coding)?;
+        let counts = counted(form, counts)?;
         let wire = u16::try_from(form.wire_len(usize::from(self.max))).ok()?;
-        Some(Layout { prefix, form, max: self.max, wire })
+        Some(Layout { prefix, form, counts, own, max: self.max, wire })
     }
 }
 
 impl Layout {
+    /// Whether the length field says how many units the value has, and nothing else.
+    #[inline]
+    pub const fn counts_units(self) -> bool {
+        matches!(self.counts, Counts::Units) && self.own == 0
+    }
+
+    /// What the length field says of a value of so many units.
+    pub const fn counted(self, units: usize) -> usize {
+        let counted = match self.counts {
+            Counts::Units => units,
+            Counts::Wire => self.form.wire_len(units),
+            Counts::Nibbles => 2 * units,
+            Counts::Even => units.next_multiple_of(2),
+        };
+        counted + self.own as usize
+    }
+
     /// The element as a mask, if it is one.
     pub fn quick(self) -> Quick {
         let first = u64::MAX.checked_shl(64 - 8 * u32::from(self.wire.min(8))).unwrap_or(0);
@@ -274,13 +305,7 @@ impl Form {
     /// Whether the plain value lies on the wire as it is.
     #[inline]
     pub const fn is_plain(self) -> bool {
-        !self.is_packed() && !matches!(self, Self::Hex(..) | Self::Ebcdic(..))
-    }
-
-    /// How many a length field counts for each unit of the plain value.
-    #[inline]
-    pub const fn counted(self) -> usize {
-        if matches!(self, Self::Hex(_, Counts::Wire)) { 2 } else { 1 }
+        !self.is_packed() && !matches!(self, Self::Hex(_) | Self::Ebcdic(..) | Self::Zoned(_))
     }
 
     /// How many bytes a value of so many units takes on the wire.
@@ -296,23 +321,43 @@ impl Form {
                     1 + units / 2
                 }
             }
-            Self::Hex(..) => 2 * units,
+            Self::Hex(_) => 2 * units,
+            // The sign takes no byte of its own.
+            Self::Zoned(_) => units.saturating_sub(1),
             _ => units,
         }
     }
 }
 
 impl Length {
-    /// The largest number that the length field holds, in what it counts; none for a fixed length.
-    pub fn holds(self) -> Option<u32> {
+    /// The largest number that the length field holds, in what it counts; none without one.
+    pub fn holds(self) -> Option<usize> {
         let Self::Prefixed { digits, width, .. } = self else { return None };
-        let width = u32::from(width);
-        Some(match digits {
-            LengthCoding::Ascii | LengthCoding::Ebcdic => 10_u32.saturating_pow(width) - 1,
-            LengthCoding::Bcd => 10_u32.saturating_pow(2 * width) - 1,
-            LengthCoding::Binary => 256_u32.saturating_pow(width).saturating_sub(1),
-            LengthCoding::Hex => 16_u32.saturating_pow(width).saturating_sub(1),
-        })
+        Some(digits.longest(width))
+    }
+}
+
+impl LengthCoding {
+    /// A length field of so many bytes.
+    pub const fn prefix(self, width: u8) -> Prefix {
+        match self {
+            Self::Ascii => Prefix::Ascii(width),
+            Self::Bcd => Prefix::Bcd(width),
+            Self::Binary => Prefix::Binary(width),
+            Self::Ebcdic => Prefix::Ebcdic(width),
+            Self::Hex => Prefix::Hex(width),
+        }
+    }
+
+    /// The largest number that so many bytes hold.
+    pub const fn longest(self, width: u8) -> usize {
+        let width = width as u32;
+        match self {
+            Self::Ascii | Self::Ebcdic => 10_usize.saturating_pow(width) - 1,
+            Self::Bcd => 100_usize.saturating_pow(width) - 1,
+            Self::Binary => 256_usize.saturating_pow(width) - 1,
+            Self::Hex => 16_usize.saturating_pow(width) - 1,
+        }
     }
 }
 
@@ -333,22 +378,36 @@ impl Content {
 }
 
 /// The combinations that exist.
-const fn form(content: Content, coding: Coding, counts: Counts) -> Option<Form> {
-    Some(match (content, coding, counts) {
-        (Content::Digits, Coding::Ascii, _) => Form::Digits,
-        (Content::Letters, Coding::Ascii, _) => Form::Letters,
-        (Content::Alphanumeric, Coding::Ascii, _) => Form::Alphanumeric,
-        (Content::NumericSpecial, Coding::Ascii, _) => Form::NumericSpecial,
-        (Content::Text, Coding::Ascii, _) => Form::Text,
-        (Content::Track, Coding::Ascii, _) => Form::Track,
-        (Content::Signed, Coding::Ascii, _) => Form::Signed,
-        (Content::Digits, Coding::Bcd(filler), Counts::Units) => Form::PackedDigits(filler),
-        (Content::Track, Coding::Bcd(filler), Counts::Units) => Form::PackedTrack(filler),
-        (Content::Signed, Coding::Bcd(filler), Counts::Units) => Form::PackedSigned(filler),
-        (Content::Bytes, Coding::Raw, _) => Form::Raw,
-        (Content::Bytes, Coding::Hex(alphabet), counts) => Form::Hex(alphabet, counts),
-        (Content::Bytes, Coding::Ebcdic(_), _) => return None,
-        (content, Coding::Ebcdic(page), _) => Form::Ebcdic(page, content),
+const fn form(content: Content, coding: Coding) -> Option<Form> {
+    Some(match (content, coding) {
+        (Content::Digits, Coding::Ascii) => Form::Digits,
+        (Content::Letters, Coding::Ascii) => Form::Letters,
+        (Content::Alphanumeric, Coding::Ascii) => Form::Alphanumeric,
+        (Content::NumericSpecial, Coding::Ascii) => Form::NumericSpecial,
+        (Content::Text, Coding::Ascii) => Form::Text,
+        (Content::Track, Coding::Ascii) => Form::Track,
+        (Content::Signed, Coding::Ascii) => Form::Signed,
+        (Content::Digits, Coding::Bcd(filler)) => Form::PackedDigits(filler),
+        (Content::Track, Coding::Bcd(filler)) => Form::PackedTrack(filler),
+        (Content::Signed, Coding::Bcd(filler)) => Form::PackedSigned(filler),
+        (Content::Signed, Coding::Zoned(alphabet)) => Form::Zoned(alphabet),
+        (Content::Bytes, Coding::Raw) => Form::Raw,
+        (Content::Bytes, Coding::Hex(alphabet)) => Form::Hex(alphabet),
+        (Content::Bytes, Coding::Ebcdic(_)) => return None,
+        (content, Coding::Ebcdic(page)) => Form::Ebcdic(page, content),
         _ => return None,
     })
+}
+
+/// What a length field counts of a form, where it can be that: one name for what comes to the same.
+const fn counted(form: Form, counts: Counts) -> Option<Counts> {
+    match (counts, form) {
+        (Counts::Units, _)
+        | (Counts::Wire, Form::Hex(_) | Form::PackedDigits(_) | Form::PackedTrack(_))
+        | (Counts::Nibbles, Form::Raw)
+        | (Counts::Even, Form::PackedDigits(_) | Form::PackedTrack(_)) => Some(counts),
+        (Counts::Wire, Form::PackedSigned(_) | Form::Zoned(_)) => None,
+        (Counts::Wire, _) => Some(Counts::Units),
+        _ => None,
+    }
 }

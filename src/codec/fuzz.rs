@@ -1,0 +1,95 @@
+//! What fuzzers attack: any bytes are a message or an error, and what was read survives being written again.
+
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+
+use super::{Draft, Message, decode, join, pieces};
+use crate::dialect::{Class, Dialect};
+use crate::iso::{ElementSet, Elements};
+
+/// Each way of writing that the shipped dialects do not have.
+const EVERY_CODING: &str = include_str!("../../fuzz/every-coding.dialect");
+
+/// What a fuzzer attacks: any bytes are a message or an error, and a message survives being written again.
+///
+/// The first byte chooses the dialect it is read by, and the one it is re-coded to.
+#[doc(hidden)]
+pub fn fuzz_decode_encode_decode(data: &[u8]) {
+    static DIALECTS: LazyLock<Vec<Arc<Dialect>>> = LazyLock::new(|| {
+        let shipped = Dialect::shipped_names().iter().filter_map(|name| Dialect::shipped(name));
+        let every = Dialect::parse(EVERY_CODING).ok();
+        shipped.chain(every).map(Arc::new).collect()
+    });
+    let [choice, body @ ..] = data else { return };
+    let choose = |choice: u8| DIALECTS.get(usize::from(choice) % DIALECTS.len());
+    let (Some(dialect), Some(other)) = (choose(*choice), choose(choice / 16)) else { return };
+    let message = match decode(dialect, Bytes::copy_from_slice(body)) {
+        Ok(message) => message,
+        Err(error) => {
+            assert!(error.offset <= body.len(), "a fault lies within the message");
+            return;
+        }
+    };
+    split_and_join(&message);
+    let own = message.elements(ElementSet::from_bits(u128::MAX));
+    assert_eq!(own.present(), message.present());
+    let draft = Draft { mti: message.mti(), own: &own, copied: None };
+    let mut bytes = Vec::new();
+    assert!(draft.encode(dialect, &mut bytes).is_ok(), "what was read can be written");
+    let again = decode(dialect, Bytes::from(bytes.clone()));
+    assert!(again.is_ok_and(|again| again.elements(again.present()) == own), "and read again");
+    let nothing = Elements::default();
+    let copy = Draft { own: &nothing, copied: Some((&message, message.present())), ..draft };
+    let mut copied = Vec::new();
+    assert!(copy.encode(dialect, &mut copied).is_ok(), "a copy can be written");
+    let again = decode(dialect, Bytes::from(copied));
+    assert!(again.is_ok_and(|again| again.elements(again.present()) == own), "and says the same");
+    let mut recoded = Vec::new();
+    if copy.encode(other, &mut recoded).is_ok() {
+        let again = decode(other, Bytes::from(recoded));
+        assert!(
+            again.is_ok_and(|again| again.present() == own.present()),
+            "other dialects read what we write"
+        );
+    }
+}
+
+/// Parts that were read without a fault are put together to the same parts.
+fn split_and_join(message: &Message) {
+    for no in message.present().iter() {
+        let (Some(inside), Some(plain)) = (message.dialect().inside(no), message.get(no)) else {
+            continue;
+        };
+        let split = pieces(no, inside, Class::Unkept, &plain);
+        let offset = split.fault.as_ref().and_then(|fault| fault.offset);
+        assert!(offset.is_none_or(|offset| offset <= plain.len()), "a fault lies within the value");
+        if split.fault.is_some() {
+            continue;
+        }
+        let whole = split.pieces.into_iter().filter(|piece| !piece.divided);
+        let keys =
+            |path: &str| path.split_once('.').map_or(String::new(), |(_, keys)| keys.to_owned());
+        let parts: Vec<_> = whole.map(|piece| (keys(&piece.path), piece.plain)).collect();
+        let joined = join(inside, &parts);
+        assert!(joined.is_ok(), "parts that were read can be put together");
+        let joined = joined.unwrap_or_default();
+        let again = pieces(no, inside, Class::Unkept, &joined);
+        assert!(again.fault.is_none(), "and read again");
+        let values =
+            again.pieces.into_iter().filter(|piece| !piece.divided).map(|piece| piece.plain);
+        assert!(values.eq(parts.into_iter().map(|(_, plain)| plain)), "and say the same");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dialect_of_every_coding_is_whole() {
+        if let Err(faults) = Dialect::parse(EVERY_CODING) {
+            panic!("{faults:#?}");
+        }
+    }
+}
