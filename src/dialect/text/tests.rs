@@ -315,6 +315,20 @@ fn parts_are_inherited_changed_and_dropped() {
 }
 
 #[test]
+fn shipped_dialects_say_what_lies_within() {
+    for name in ["iso87-ascii", "iso87-ascii-binary-bitmap", "iso87-bcd", "iso87-ebcdic"] {
+        let dialect = Dialect::shipped(name).unwrap();
+        let inside = |no| dialect.inside(ElementNo::of(no)).unwrap();
+        assert_eq!(inside(55).find("5A").unwrap().row.class, Class::Pan);
+        assert_eq!(inside(90).find("2").unwrap().row.name, "original systems trace audit number");
+        for (no, whole) in [(3, 6), (22, 3), (43, 40), (90, 42), (95, 42)] {
+            let parts: u16 = inside(no).parts.iter().map(|part| part.row.max).sum();
+            assert_eq!(parts, whole, "the parts of {no} are the whole of it");
+        }
+    }
+}
+
+#[test]
 fn messages_must_have_some_elements_and_not_others() {
     let text = format!("{HEAD}39 an 2 - ascii keep code\nmandatory 02xx 3\nforbidden 02x0 39\n");
     let dialect = parse(&text).unwrap();
