@@ -215,3 +215,129 @@ fn cards_are_masked_unless_asked() {
     let shown = stdout(&run(&["decode", "--unmask"], &encoded));
     assert!(shown.contains("5413330000004111"), "{shown}");
 }
+
+/// An echo request as it lies on the wire in iso87-bcd, and as `decode` shows it.
+const ECHO: [u8; 13] = [8, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 1, 0x23];
+const ECHO_SHOWN: &str = "{\"ok\":true,\"mti\":\"0800\",\"fields\":{\"11\":\"000123\"}}\n";
+
+/// Runs the program on any bytes.
+fn run_on(arguments: &[&str], stdin: &[u8]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_iso8583d"));
+    command.args(arguments).write_stdin(stdin).output().unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// A capture with a TCP segment from port 40000 to 8583 for each payload, in Ethernet frames.
+fn capture(payloads: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = [0xA1B2_C3D4_u32, 0x0002_0004, 0, 0, 65_535, 1].map(u32::to_be_bytes).concat();
+    let mut sequence = 1_u32;
+    for payload in payloads {
+        let len = u16::try_from(40 + payload.len()).unwrap();
+        let mut packet = [&[0; 12][..], &[8, 0, 0x45, 0], &len.to_be_bytes()].concat();
+        packet
+            .extend([0, 1, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x9C, 0x40, 0x21, 0x87]);
+        packet.extend(sequence.to_be_bytes());
+        packet.extend([0, 0, 0, 0, 0x50, 0x18, 1, 0, 0, 0, 0, 0]);
+        packet.extend(*payload);
+        let captured = u32::try_from(packet.len()).unwrap();
+        bytes.extend([0, 0, captured, captured].map(u32::to_be_bytes).concat());
+        bytes.extend(packet);
+        sequence += u32::try_from(payload.len()).unwrap();
+    }
+    bytes
+}
+
+#[test]
+fn decode_knows_what_it_is_given() {
+    let xxd = "00000000: 0800 0020 0000 0000 0000 0001 23         ... ........#\n";
+    let hexdump =
+        "00000000  08 00 00 20 00 00 00 00  00 00 00 01 23           |... ........#|\n0000000d\n";
+    let framed = [&[0, 13][..], &ECHO].concat();
+    let capture = capture(&[&framed[..7], &framed[7..], &framed]);
+    let twice = ECHO_SHOWN.repeat(2);
+    let (digits, dumps) = (hex(&ECHO), format!("{xxd}{hexdump}"));
+    let cases: [(&str, &[u8], &[&str], &str); _] = [
+        ("hex", digits.as_bytes(), &[], ECHO_SHOWN),
+        ("base64", b"CAAAIAAAAAAAAAABIw==\n", &[], ECHO_SHOWN),
+        ("hexdump", xxd.as_bytes(), &[], ECHO_SHOWN),
+        ("hexdump", dumps.as_bytes(), &[], &twice),
+        ("raw", &ECHO, &[], ECHO_SHOWN),
+        ("raw", &framed.repeat(2), &["--framing", "binary-2"], &twice),
+        ("pcap", &capture, &["--port", "8583"], &twice),
+        ("pcap", &capture, &["--port", "40000", "--length", "binary-2"], &twice),
+    ];
+    for (form, input, options, shown) in cases {
+        let recognised = [&["decode", "--dialect", "iso87-bcd"], options].concat();
+        let forced = [&recognised[..], &["--input", form]].concat();
+        for arguments in [recognised, forced] {
+            let output = run_on(&arguments, input);
+            assert_eq!(stdout(&output), shown, "{arguments:?}\n{}", stderr(&output));
+            assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn decode_says_what_is_wrong_with_its_input() {
+    let capture = capture(&[&ECHO]);
+    let cases: [(&[u8], &[&str], &str, &str); _] = [
+        (
+            &capture,
+            &[],
+            "",
+            "help: say the TCP port of either side with --port; ports with data here: 8583",
+        ),
+        (&capture, &["--port", "1"], "", "no TCP data to or from port 1"),
+        (&capture[..60], &["--port", "1"], "", "byte 60: the capture ends within packet 1"),
+        (b"\x1F\x8B\x08\0\0", &[], "", "help: unpack it first"),
+        (b"nothing", &["--input", "pcap"], "", "neither pcap nor pcapng"),
+        (
+            b"0000  08 0G\n",
+            &[],
+            "column 10: not bytes as pairs of hexadecimal digits",
+            "1 of 1 messages are bad",
+        ),
+        // A length of 2048 bytes is announced, and they do not come.
+        (&capture, &["--port", "8583"], "the frame ends early, after 13 bytes", "1 of 1 messages"),
+        (&ECHO, &["--framing", "binary-2"], "the frame ends early", "1 of 1 messages are bad"),
+    ];
+    for (input, options, data, talk) in cases {
+        let arguments = [&["decode", "--dialect", "iso87-bcd"], options].concat();
+        let output = run_on(&arguments, input);
+        let (out, told) = (stdout(&output), stderr(&output));
+        assert!(out.contains(data) && out.is_empty() == data.is_empty(), "{arguments:?}\n{out}");
+        assert!(told.contains(talk), "{arguments:?}\n{told}");
+        assert_eq!(output.status.code(), Some(65), "{arguments:?}\n{told}");
+    }
+}
+
+/// Each `$ command` of the page, run by a shell that finds the program; what it prints is what stands below it.
+#[test]
+fn the_page_on_messages_is_true() {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(home.join("docs/messages.md")).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_iso8583d"));
+    let path = std::env::var_os("PATH").unwrap();
+    let beside = std::iter::once(program.parent().unwrap().to_owned());
+    let path = std::env::join_paths(beside.chain(std::env::split_paths(&path))).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let mut commands = 0;
+    for block in page.split("```console\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        let mut example = block.split("$ ").skip(1).peekable();
+        assert!(example.peek().is_some(), "a block without a command:\n{block}");
+        for example in example {
+            let (command, wanted) = example.split_once('\n').unwrap();
+            let mut shell = Command::new("sh");
+            let told = shell.arg("-c").arg(format!("({command}) 2>&1")).env("PATH", &path);
+            let told = told.current_dir(scratch.path()).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&told.stdout), wanted, "{command}");
+            commands += 1;
+        }
+    }
+    assert!(commands > 6, "only {commands} commands");
+}

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 /// A fuzz target and its body; `fuzz/fuzz_targets` has one file for each.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 5] = [
     ("frame_split", iso8583d::framing::fuzz_frame_split),
     ("decode_encode_decode", iso8583d::codec::fuzz_decode_encode_decode),
     ("dialect_text", iso8583d::dialect::fuzz_dialect_text),
     ("journal_blob", iso8583d::record::fuzz_records),
+    ("tools_input", iso8583d::tools::input::fuzz_tools_input),
 ];
 
 fn fuzz() -> PathBuf {

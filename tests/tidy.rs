@@ -31,6 +31,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("aes_gcm_siv", &["seal"]),
     ("annotate_snippets", &["config"]),
     ("axum", &["console"]),
+    ("base64", &["tools"]),
     ("clap", &["cli"]),
     ("dashmap", &["link"]),
     ("getrandom", &["cli", "daemon", "link", "sim"]),

@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::peer::{Length, dialect};
 use super::{Failure, say};
+use crate::dialect::{Dialect, MtiCoding};
 use crate::framing::{self, Framing, Tpdu};
+use crate::tools::input::{self, Form, InputError, Options};
 use crate::tools::{self, Line};
 
 /// Show messages.
@@ -16,9 +18,30 @@ use crate::tools::{self, Line};
 pub(super) struct Decode {
     #[command(flatten)]
     lines: Lines,
+    /// What the input is; recognised by its beginning without this
+    #[arg(long, value_enum)]
+    input: Option<Input>,
+    /// Of a capture, the TCP port on either side whose streams are messages; cut by --framing, else by two bytes of length
+    #[arg(long)]
+    port: Option<u16>,
     /// Show card numbers, tracks and PIN blocks in clear
     #[arg(long)]
     unmask: bool,
+}
+
+/// How messages are given.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Input {
+    /// A message a line, hexadecimal digits
+    Hex,
+    /// A message a line
+    Base64,
+    /// As xxd, hexdump -C, tcpdump -X and Wireshark show bytes; a blank line or offset 0 begins a message
+    Hexdump,
+    /// The bytes themselves: one message, or with --framing a stream of frames
+    Raw,
+    /// A capture, pcap or pcapng
+    Pcap,
 }
 
 /// Write messages.
@@ -34,8 +57,8 @@ struct Lines {
     /// A shipped dialect (iso87-ascii, iso87-ascii-binary-bitmap, iso87-bcd, iso87-ebcdic), or a file with a `/` or a `.` in its name
     #[arg(long, default_value = "iso87-ascii")]
     dialect: String,
-    /// Each line is a whole frame, and this is how its length is written
-    #[arg(long, value_enum)]
+    /// Messages come as whole frames, and this is how the length of each is written
+    #[arg(long, visible_alias = "framing", value_enum)]
     length: Option<Length>,
     /// Frames have a TPDU; this one is written by `encode` where the object names none
     #[arg(long, value_parser = Tpdu::from_text, requires = "length")]
@@ -47,11 +70,56 @@ struct Lines {
 impl Decode {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let dialect = dialect(&self.lines.dialect)?;
-        let framing = self.lines.framing();
-        self.lines.each(|line, out| {
-            let line = tools::decode_line(&dialect, framing.as_ref(), line, self.unmask);
-            writeln!(out, "{}", line.text).map(|()| line.ok)
-        })
+        let options = options(self.input, self.lines.framing(), self.port, &dialect);
+        let mut out = BufWriter::new(io::stdout().lock());
+        let (mut all, mut bad, mut what) = (0_u64, 0_u64, "lines");
+        for (name, mut input) in self.lines.inputs()? {
+            let mut show = |piece: input::Piece| {
+                let line = tools::decode_piece(&dialect, piece.found, self.unmask);
+                all += 1;
+                bad += u64::from(!line.ok);
+                writeln!(out, "{}", line.text)
+            };
+            let form =
+                input::read(&mut input, &options, &mut show).map_err(|error| match error {
+                    InputError::Read(source) => Failure::Io { what: name, source },
+                    InputError::Show(source) => {
+                        Failure::Io { what: String::from("stdout"), source }
+                    }
+                    error @ InputError::Bad { .. } => Failure::Input(format!("{name}: {error}")),
+                })?;
+            if form != Form::Hex {
+                what = "messages";
+            }
+        }
+        out.flush().map_err(Failure::io("stdout"))?;
+        if bad == 0 { Ok(()) } else { Err(Failure::Data { bad, all, what }) }
+    }
+}
+
+/// How messages are looked for.
+pub(super) fn options(
+    input: Option<Input>,
+    framing: Option<Framing>,
+    port: Option<u16>,
+    dialect: &Dialect,
+) -> Options {
+    let digits_first = framing.as_ref().map_or_else(
+        || dialect.mti() == MtiCoding::Ascii,
+        |framing| framing.settings().length == framing::Length::Ascii4,
+    );
+    Options { form: input.map(Form::from), framing, port, digits_first }
+}
+
+impl From<Input> for Form {
+    fn from(input: Input) -> Self {
+        match input {
+            Input::Hex => Self::Hex,
+            Input::Base64 => Self::Base64,
+            Input::Hexdump => Self::HexDump,
+            Input::Raw => Self::Raw,
+            Input::Pcap => Self::Pcap,
+        }
     }
 }
 
@@ -99,14 +167,14 @@ impl Lines {
             }
         }
         out.flush().map_err(Failure::io("stdout"))?;
-        if bad == 0 { Ok(()) } else { Err(Failure::Data { bad, all }) }
+        if bad == 0 { Ok(()) } else { Err(Failure::Data { bad, all, what: "lines" }) }
     }
 
-    fn inputs(&self) -> Result<Vec<Input>, Failure> {
+    fn inputs(&self) -> Result<Vec<Source>, Failure> {
         if self.files.is_empty() {
             return Ok(vec![(String::from("stdin"), Box::new(BufReader::new(io::stdin())))]);
         }
-        let open = |path: &PathBuf| -> Result<Input, Failure> {
+        let open = |path: &PathBuf| -> Result<Source, Failure> {
             let name = path.display().to_string();
             let file = File::open(path).map_err(Failure::io(name.clone()))?;
             Ok((name, Box::new(BufReader::new(file))))
@@ -116,4 +184,4 @@ impl Lines {
 }
 
 /// What lines are read from, and what people call it.
-type Input = (String, Box<dyn BufRead>);
+type Source = (String, Box<dyn BufRead>);

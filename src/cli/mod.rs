@@ -46,7 +46,7 @@ enum Command {
     },
     /// Watch a switch at work: two banks, a few shops, and every accident once; needs no configuration
     Demo(sim::Demo),
-    /// Show messages: a line of hexadecimal digits in, a JSON object out
+    /// Show messages: hexadecimal digits, base64, dumps, plain bytes or a capture in, a JSON object a message out
     Decode(messages::Decode),
     /// Write messages: a JSON object in, a line of hexadecimal digits out
     Encode(messages::Encode),
@@ -70,9 +70,12 @@ enum Failure {
     /// The configuration, or a dialect, has faults.
     #[error("{0}")]
     Faults(Report),
-    /// Lines of the input that are no messages were told one by one.
-    #[error("{bad} of {all} lines are bad")]
-    Data { bad: u64, all: u64 },
+    /// Parts of the input that are no messages were told one by one.
+    #[error("{bad} of {all} {what} are bad")]
+    Data { bad: u64, all: u64, what: &'static str },
+    /// An input that could not be read to its end.
+    #[error("{0}")]
+    Input(String),
     /// The daemon, which has told its story.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
@@ -163,7 +166,7 @@ impl Failure {
     const fn code(&self) -> u8 {
         match self {
             Self::Faults(_) => 78,
-            Self::Data { .. } => 65,
+            Self::Data { .. } | Self::Input(_) => 65,
             Self::Daemon(fault) => fault.exit_code(),
             Self::Journal(ShowError::Journal(_) | ShowError::Record(_)) => 74,
             Self::Journal(ShowError::Output(_))

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use tokio_util::codec::Decoder;
 
-use super::Line;
+use super::{Line, input};
 use crate::codec::{self, DecodeError, Message};
 use crate::dialect::{Class, Content, Dialect, Row};
 use crate::framing::{Framing, Head};
@@ -22,13 +21,22 @@ pub fn decode_line(
     line: &str,
     unmask: bool,
 ) -> Line {
-    let shown =
-        unhex(line.trim()).and_then(|bytes| unframe(framing, bytes)).and_then(|(head, body)| {
-            match codec::decode(dialect, body) {
-                Ok(message) => Ok(Shown::Message { head, message: Box::new(message), unmask }),
-                Err(error) => Err(Shown::Fault(error)),
-            }
-        });
+    decode_piece(dialect, input::hex_frame(framing, line.trim().as_bytes()), unmask)
+}
+
+/// Shows one message of an input as `decode_line` does.
+pub fn decode_piece(
+    dialect: &Arc<Dialect>,
+    found: Result<(Head, Bytes), String>,
+    unmask: bool,
+) -> Line {
+    let shown = match found {
+        Ok((head, body)) => match codec::decode(dialect, body) {
+            Ok(message) => Ok(Shown::Message { head, message: Box::new(message), unmask }),
+            Err(error) => Err(Shown::Fault(error)),
+        },
+        Err(fault) => Err(Shown::Other(fault)),
+    };
     let ok = shown.is_ok();
     let shown = shown.unwrap_or_else(|fault| fault);
     // Maps with text keys cannot fail to become JSON.
@@ -45,26 +53,6 @@ enum Shown {
     Fault(DecodeError),
     /// No message at all, and why.
     Other(String),
-}
-
-/// The bytes of hexadecimal digits of either case.
-fn unhex(line: &str) -> Result<Vec<u8>, Shown> {
-    let pairs = line.as_bytes().chunks(2);
-    let bytes: Option<Vec<u8>> = pairs.map(super::byte).collect();
-    bytes.ok_or_else(|| Shown::Other("not an even number of hexadecimal digits".to_owned()))
-}
-
-/// The one message of a frame.
-fn unframe(framing: Option<&Framing>, bytes: Vec<u8>) -> Result<(Head, Bytes), Shown> {
-    let Some(framing) = framing else { return Ok((Head::NONE, Bytes::from(bytes))) };
-    let mut stream = BytesMut::from(Bytes::from(bytes));
-    let frame = framing.clone().decode(&mut stream);
-    match frame {
-        Ok(Some(frame)) if stream.is_empty() => Ok((frame.head, frame.body)),
-        Ok(Some(_)) => Err(Shown::Other(format!("{} bytes behind the frame", stream.len()))),
-        Ok(None) => Err(Shown::Other("the frame ends early".to_owned())),
-        Err(error) => Err(Shown::Other(error.to_string())),
-    }
 }
 
 impl Serialize for Shown {

@@ -1,11 +1,12 @@
 //! What people do with messages and journals without running a switch.
 
+pub mod input;
 pub mod journal;
 
 mod decode;
 mod encode;
 
-pub use decode::decode_line;
+pub use decode::{decode_line, decode_piece};
 pub use encode::encode_line;
 
 /// One line of output.

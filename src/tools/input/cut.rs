@@ -1,0 +1,192 @@
+//! Bytes into messages: by a framing, or as one.
+
+use std::io::BufRead;
+
+use bytes::{Bytes, BytesMut};
+use tokio_util::codec::Decoder as _;
+
+use super::{InputError, Piece, Sink};
+use crate::framing::{Framing, Head};
+
+/// The longest message without a framing in bytes: more than any message has, so that a longer one is told as too long.
+const MESSAGE_LEN_MAX: usize = 1 << 17;
+
+/// The one message of these bytes.
+pub(super) fn only(framing: Option<&Framing>, bytes: Vec<u8>) -> Found {
+    let Some(framing) = framing else { return Ok((Head::NONE, Bytes::from(bytes))) };
+    let mut stream = BytesMut::from(Bytes::from(bytes));
+    let frame = framing.clone().decode(&mut stream);
+    match frame {
+        Ok(Some(frame)) if stream.is_empty() => Ok((frame.head, frame.body)),
+        Ok(Some(_)) => Err(format!("{} bytes behind the frame", stream.len())),
+        Ok(None) => Err("the frame ends early".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A stream that is being cut.
+pub(super) struct Cutter {
+    framing: Framing,
+    buffer: BytesMut,
+    /// How many bytes were cut off before the buffer.
+    at: u64,
+}
+
+/// What preceded a message and its bytes, or why there is none.
+pub(super) type Found = Result<(Head, Bytes), String>;
+
+/// Where in the stream a frame begins, and what it holds.
+pub(super) type Cut = (u64, Found);
+
+impl Cutter {
+    pub(super) fn new(framing: &Framing) -> Self {
+        Self { framing: framing.clone(), buffer: BytesMut::new(), at: 0 }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next frame that is complete. After a fault, what is there is lost: nobody knows where the next frame begins.
+    pub(super) fn next(&mut self) -> Option<Cut> {
+        let (at, before) = (self.at, self.buffer.len());
+        match self.framing.decode(&mut self.buffer) {
+            Ok(frame) => {
+                self.at += u64::try_from(before - self.buffer.len()).unwrap_or(0);
+                frame.map(|frame| (at, Ok((frame.head, frame.body))))
+            }
+            Err(error) => {
+                self.lose();
+                let cure = "if the length before each message is written otherwise, say --framing";
+                Some((at, Err(format!("{error}; {cure}"))))
+            }
+        }
+    }
+
+    /// The stream ends: what is left of a frame.
+    pub(super) fn end(&mut self) -> Option<Cut> {
+        let (at, len) = (self.at, self.lose());
+        (0 < len).then(|| (at, Err(format!("the frame ends early, after {len} bytes"))))
+    }
+
+    /// Drops what is left of a frame; gives how many bytes that is.
+    pub(super) fn lose(&mut self) -> usize {
+        let len = self.buffer.len();
+        self.at += u64::try_from(len).unwrap_or(0);
+        self.buffer.clear();
+        len
+    }
+}
+
+/// All of the input: a stream of frames, or one message.
+pub(super) fn raw(
+    input: &mut dyn BufRead,
+    framing: Option<&Framing>,
+    sink: &mut Sink<'_>,
+) -> Result<(), InputError> {
+    let Some(framing) = framing else { return one(input, sink) };
+    let mut cutter = Cutter::new(framing);
+    loop {
+        let some = input.fill_buf().map_err(InputError::Read)?;
+        let len = some.len();
+        if len == 0 {
+            return cutter.end().map_or(Ok(()), |cut| show(cut, sink));
+        }
+        cutter.push(some);
+        input.consume(len);
+        while let Some(cut) = cutter.next() {
+            let is_fault = cut.1.is_err();
+            show(cut, sink)?;
+            if is_fault {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn show((at, found): Cut, sink: &mut Sink<'_>) -> Result<(), InputError> {
+    sink(Piece { place: format!("byte {at}"), found }).map_err(InputError::Show)
+}
+
+/// All of the input as one message.
+fn one(input: &mut dyn BufRead, sink: &mut Sink<'_>) -> Result<(), InputError> {
+    let mut bytes = Vec::new();
+    loop {
+        let some = input.fill_buf().map_err(InputError::Read)?;
+        let len = some.len();
+        if len == 0 {
+            break;
+        }
+        bytes.extend_from_slice(some);
+        input.consume(len);
+        if MESSAGE_LEN_MAX < bytes.len() {
+            return Err(InputError::Bad {
+                place: format!("byte {MESSAGE_LEN_MAX}"),
+                why: String::from("no message is this long"),
+                cure: String::from(
+                    "if this is a stream of messages, say how it is cut: --framing binary-2",
+                ),
+            });
+        }
+    }
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let found = Ok((Head::NONE, Bytes::from(bytes)));
+    show((0, found), sink)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Cursor, repeat};
+
+    use super::*;
+    use crate::framing::{Length, Settings};
+
+    #[test]
+    fn a_stream_in_pieces_of_any_size() {
+        let framing = Framing::new(Settings { length: Length::Ascii4, ..Settings::default() });
+        let stream = b"0003abc00000001d0002ef00";
+        for piece in 1..=stream.len() {
+            let mut seen = Vec::new();
+            raw(
+                &mut BufReader::with_capacity(piece, Cursor::new(stream)),
+                Some(&framing),
+                &mut |piece| {
+                    let text =
+                        piece.found.map(|(_, body)| String::from_utf8(body.to_vec()).unwrap());
+                    seen.push((piece.place, text));
+                    Ok(())
+                },
+            )
+            .unwrap();
+            let (last, whole) = seen.split_last().unwrap();
+            let bodies: Vec<_> = whole.iter().map(|(_, body)| body.clone().unwrap()).collect();
+            assert_eq!(bodies, ["abc", "d", "ef"]);
+            assert_eq!(
+                *last,
+                ("byte 22".to_owned(), Err("the frame ends early, after 2 bytes".to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_stream_ends_at_its_first_fault() {
+        let framing = Framing::new(Settings::default());
+        let mut seen = Vec::new();
+        raw(&mut Cursor::new(b"\0\x01a\xFF\xFFbcd"), Some(&framing), &mut |piece| {
+            seen.push(format!("{}: {:?}", piece.place, piece.found));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen.len(), 2, "{seen:?}");
+        assert!(seen[1].starts_with("byte 3: Err(\"a frame of 65535 bytes"), "{seen:?}");
+        assert!(seen[1].contains("--framing"), "{seen:?}");
+    }
+
+    #[test]
+    fn nothing_endless_is_kept() {
+        let error = raw(&mut BufReader::new(repeat(2)), None, &mut |_| Ok(())).unwrap_err();
+        assert!(error.to_string().contains("--framing"), "{error}");
+    }
+}
