@@ -315,6 +315,168 @@ fn decode_says_what_is_wrong_with_its_input() {
     }
 }
 
+/// A sale with everything that must not be shown, as `encode` takes it.
+const SALE: &str = r#"{"mti":"0200","fields":{"2":"5413330000004111","3":"000000","4":"000000001250","22":"051","35":"5413330000004111=29122010000","49":"978","52":"0123456789ABCDEF","55":"9F2608A1B2C3D4E5F60718"}}"#;
+
+/// A message as a line of hexadecimal digits.
+fn encoded(dialect: &str, json: &str) -> String {
+    let output = run(&["encode", "--dialect", dialect], json);
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output).trim().to_owned()
+}
+
+#[test]
+fn a_message_is_explained() {
+    let line = encoded("iso87-bcd", SALE);
+    let output = run(&["decode", "--explain", "--dialect", "iso87-bcd"], &line);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = stdout(&output);
+    for wanted in [
+        "line 1: 69 bytes, iso87-bcd\n",
+        "    0  MTI 0200: ISO 8583:1987, financial, request, from the acquirer\n            bcd   02 00\n",
+        "    2  bitmap: 2 3 4 22 35 49 52 55\n            binary   70 00 04 00 20 00 92 00\n",
+        "   10    2  primary account number: 541333******4111\n            n..19, length bcd 1, bcd r0   16 ** ** ** ** ** ** ** **\n",
+        "   19    3  processing code: 000000  (goods and services, from default account, to default account)\n",
+        "   22    4  amount, transaction: 000000001250  (12.50 978)\n            n 12, bcd l0   00 00 00 00 12 50\n",
+        "   28   22  point of service entry mode: 051  (chip, PIN can be entered)\n",
+        "52  PIN data: <sensitive 8 bytes>\n            b 8, raw   ** ** ** ** ** ** ** **\n",
+    ] {
+        assert!(told.contains(wanted), "{wanted}\nis not in\n{told}");
+    }
+    assert!(!told.contains('\u{1B}'), "this is no terminal");
+    let twice = run(&["decode", "--explain", "--dialect", "iso87-bcd"], &format!("{line}\n0G\n"));
+    assert_eq!(twice.status.code(), Some(65));
+    assert!(stdout(&twice).contains("line 2:\nerror: not an even number of hexadecimal digits\n"));
+}
+
+#[test]
+fn a_caret_stands_below_the_first_wrong_byte() {
+    let (ascii, bcd) = (encoded("iso87-ascii", SALE), encoded("iso87-bcd", SALE));
+    let cases = [
+        // The MTI, the bitmap, a length field, a nibble.
+        ("iso87-ascii", &ascii, 2, "2D", "the MTI is not four digits"),
+        ("iso87-ascii", &ascii, 11, "47", "element 1 at offset 4: the bitmap is not hexadecimal"),
+        ("iso87-ascii", &ascii, 21, "3A", "element 2 at offset 20: the length is not digits"),
+        ("iso87-bcd", &bcd, 1, "0A", "the MTI is not four digits"),
+        ("iso87-bcd", &bcd, 10, "1F", "element 2 at offset 10: the length is not digits"),
+        ("iso87-bcd", &bcd, 26, "1B", "element 4 at offset 22: the value is not of content n"),
+    ];
+    for (dialect, line, at, byte, fault) in cases {
+        let mut wrong = line.clone();
+        wrong.replace_range(2 * at..2 * at + 2, byte);
+        let output = run(&["decode", "--explain", "--dialect", dialect], &wrong);
+        let told = stdout(&output);
+        assert_eq!(output.status.code(), Some(65), "{told}");
+        assert!(told.contains(fault), "{fault}\nis not in\n{told}");
+        assert_eq!(pointed(&told), (byte.to_owned(), at), "{told}");
+    }
+    // An element that is cut off: the caret stands where its next byte should be.
+    let output = run(&["decode", "--explain", "--dialect", "iso87-bcd"], &bcd[..2 * 25]);
+    let told = stdout(&output);
+    assert_eq!(pointed(&told), (String::new(), 25), "{told}");
+    assert!(told.contains("help: expected n 12, bcd l0; 3 bytes of it are there\n"), "{told}");
+}
+
+/// The byte above the caret, and the offset beside it.
+fn pointed(told: &str) -> (String, usize) {
+    let lines: Vec<&str> = told.lines().collect();
+    let (above, below) = lines
+        .windows(2)
+        .find_map(|pair| pair[1].trim_start().starts_with('^').then_some((pair[0], pair[1])))
+        .unwrap_or_else(|| panic!("no caret in\n{told}"));
+    let byte = above.chars().skip(below.find('^').unwrap()).take(2).collect();
+    (byte, below.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn two_messages_are_compared() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("a.hex");
+    let [one, other] = ["iso87-bcd", "iso87-ebcdic"].map(|dialect| encoded(dialect, SALE));
+    fs::write(&file, &one).unwrap();
+    let file = file.to_str().unwrap();
+    let across = ["--dialect", "iso87-bcd", "--dialect-b", "iso87-ebcdic"];
+    for arguments in [["diff", file, &other], ["diff", &one, "-"]] {
+        let output = run(&[&arguments[..], &across].concat(), &other);
+        assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
+        assert!(output.stdout.is_empty() && output.stderr.is_empty());
+    }
+    let changed = SALE.replace("\"0200\"", "\"0210\"").replace("1250", "1260");
+    let changed = changed.replace("\"22\":\"051\",", "").replace("ABCDEF", "ABCDEE");
+    let changed = encoded("iso87-ebcdic", &changed.replace("\"52\"", "\"39\":\"00\",\"52\""));
+    let output = run(&[&["diff", file, &changed], &across[..]].concat(), "");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(
+        stdout(&output),
+        "\
+differs     MTI: 0200 | 0210  (from digit 3 on)
+differs      4  amount, transaction: 000000001250 | 000000001260  (from character 11 on)
+only in A   22  point of service entry mode: 051
+only in B   39  response code: 00
+differs     52  PIN data: <sensitive 8 bytes> | <sensitive 8 bytes>  (masked values differ)
+"
+    );
+    assert!(output.stderr.is_empty(), "{}", stderr(&output));
+    for (arguments, said) in [
+        (["diff", file, "0200zz"], "B: line 1: not an even number of hexadecimal digits"),
+        (["diff", file, "02"], "B: line 1: offset 0: the message ends early"),
+        (["diff", file, "-"], "B, stdin: the input: 2 messages are here"),
+        (["diff", file, ""], "B: the input: 0 messages are here"),
+    ] {
+        let output = run(&[&arguments[..], &["--dialect", "iso87-bcd"]].concat(), "0200\n0200\n");
+        assert!(stderr(&output).contains(said), "{said}\nis not in\n{}", stderr(&output));
+        assert!(stderr(&output).contains("\nhelp: "), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(65), "{arguments:?}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+/// Whatever is asked, and whatever is wrong with it: no digits of card, track, PIN and chip without `--unmask`.
+#[test]
+fn no_tool_shows_a_secret() {
+    let secrets =
+        ["33300000041", "41330000004", "3330303030", "F3F0F0F0F0", "29122010", "6789ABCD"];
+    let secrets =
+        [&secrets[..], &["3031323334353637", "F0F1F2F3F4F5F6F7", "A1B2C3D4E5", "B2C3D4E5F6"]];
+    let secrets = secrets.concat();
+    let shows = |arguments: &[&str], stdin: &str| {
+        let output = run(arguments, stdin);
+        let told: String = [stdout(&output), stderr(&output)].concat();
+        let told: String = told.chars().filter(|letter| !letter.is_whitespace()).collect();
+        let shown: Vec<_> =
+            secrets.iter().copied().filter(|secret| told.contains(secret)).collect();
+        (!shown.is_empty(), format!("{arguments:?} shows {shown:?}:\n{told}"))
+    };
+    for dialect in ["iso87-ascii", "iso87-bcd", "iso87-ebcdic"] {
+        let good = encoded(dialect, SALE);
+        let bytes = good.len() / 2;
+        // Every fourth byte wrong, and every fourth place cut.
+        let wrong = (0..bytes).step_by(4).map(|at| {
+            let mut wrong = good.clone();
+            wrong.replace_range(2 * at..2 * at + 2, "FF");
+            wrong
+        });
+        let cut = (0..bytes).step_by(4).map(|at| good[..2 * at].to_owned());
+        let all: Vec<String> = wrong.chain(cut).chain([good.clone(), good.repeat(2)]).collect();
+        let lines = all.join("\n");
+        for arguments in
+            [&["decode", "--dialect", dialect][..], &["decode", "--explain", "--dialect", dialect]]
+        {
+            let (shown, told) = shows(arguments, &lines);
+            assert!(!shown, "{told}");
+            let (shown, told) = shows(&[arguments, &["--unmask"]].concat(), &good);
+            assert!(shown, "{told}");
+        }
+        let other = SALE.replace("00004111", "00005111").replace("ABCDEF", "ABCDEE");
+        let other = encoded(dialect, &other.replace("F60718", "F60719"));
+        let arguments = ["diff", "--dialect", dialect, "-", &other];
+        let (shown, told) = shows(&arguments, &good);
+        assert!(!shown, "{told}");
+        let (shown, told) = shows(&[&arguments[..], &["--unmask"]].concat(), &good);
+        assert!(shown, "{told}");
+    }
+}
+
 /// Each `$ command` of the page, run by a shell that finds the program; what it prints is what stands below it.
 #[test]
 fn the_page_on_messages_is_true() {

@@ -234,7 +234,7 @@ fn cut_messages_are_refused_with_what_was_read() {
             for cut in 0..body.len() {
                 let error = decode(&set.dialect, body.slice(..cut)).unwrap_err();
                 assert!(error.offset <= cut);
-                for (no, value) in error.salvaged.iter() {
+                for (no, value) in error.salvaged.elements.iter() {
                     assert_eq!(own.get(no), Some(value));
                 }
                 if 20 < cut {

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::peer::{Length, dialect};
-use super::{Failure, say};
+use super::{Failure, colours, say};
 use crate::dialect::{Dialect, MtiCoding};
 use crate::framing::{self, Framing, Tpdu};
 use crate::tools::input::{self, Form, InputError, Options};
-use crate::tools::{self, Line};
+use crate::tools::{self, Line, Style};
 
 /// Show messages.
 #[derive(Args)]
@@ -24,6 +24,9 @@ pub(super) struct Decode {
     /// Of a capture, the TCP port on either side whose streams are messages; cut by --framing, else by two bytes of length
     #[arg(long)]
     port: Option<u16>,
+    /// Tell each message to people: every element with its offset, bytes, coding and meaning; a caret below the first wrong byte
+    #[arg(long)]
+    explain: bool,
     /// Show card numbers, tracks and PIN blocks in clear
     #[arg(long)]
     unmask: bool,
@@ -71,23 +74,22 @@ impl Decode {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let dialect = dialect(&self.lines.dialect)?;
         let options = options(self.input, self.lines.framing(), self.port, &dialect);
+        let style = Style { unmask: self.unmask, colours: colours(&io::stdout()) };
         let mut out = BufWriter::new(io::stdout().lock());
         let (mut all, mut bad, mut what) = (0_u64, 0_u64, "lines");
         for (name, mut input) in self.lines.inputs()? {
             let mut show = |piece: input::Piece| {
-                let line = tools::decode_piece(&dialect, piece.found, self.unmask);
+                let line = if self.explain {
+                    tools::explain(&dialect, &piece.place, piece.found, style)
+                } else {
+                    tools::decode_piece(&dialect, piece.found, self.unmask)
+                };
                 all += 1;
                 bad += u64::from(!line.ok);
                 writeln!(out, "{}", line.text)
             };
-            let form =
-                input::read(&mut input, &options, &mut show).map_err(|error| match error {
-                    InputError::Read(source) => Failure::Io { what: name, source },
-                    InputError::Show(source) => {
-                        Failure::Io { what: String::from("stdout"), source }
-                    }
-                    error @ InputError::Bad { .. } => Failure::Input(format!("{name}: {error}")),
-                })?;
+            let form = input::read(&mut input, &options, &mut show)
+                .map_err(|error| unreadable(name, error))?;
             if form != Form::Hex {
                 what = "messages";
             }
@@ -95,6 +97,21 @@ impl Decode {
         out.flush().map_err(Failure::io("stdout"))?;
         if bad == 0 { Ok(()) } else { Err(Failure::Data { bad, all, what }) }
     }
+}
+
+/// What went wrong with an input of this name.
+pub(super) fn unreadable(name: String, error: InputError) -> Failure {
+    match error {
+        InputError::Read(source) => Failure::Io { what: name, source },
+        InputError::Show(source) => Failure::Io { what: String::from("stdout"), source },
+        error @ InputError::Bad { .. } => Failure::Input(format!("{name}: {error}")),
+    }
+}
+
+/// How frames are cut, if there are any.
+pub(super) fn framing(length: Option<Length>, tpdu: Option<Tpdu>) -> Option<Framing> {
+    let length = length?.into();
+    Some(Framing::new(framing::Settings { length, tpdu, ..framing::Settings::default() }))
 }
 
 /// How messages are looked for.
@@ -143,10 +160,7 @@ impl Encode {
 
 impl Lines {
     fn framing(&self) -> Option<Framing> {
-        let length = self.length?.into();
-        let settings =
-            framing::Settings { length, tpdu: self.tpdu, ..framing::Settings::default() };
-        Some(Framing::new(settings))
+        framing(self.length, self.tpdu)
     }
 
     /// Every line that is not blank, of every file; fails at the end when some were bad.

@@ -4,13 +4,14 @@
 //! 78 bad configuration.
 
 mod control;
+mod diff;
 mod home;
 mod journal;
 mod messages;
 mod peer;
 mod sim;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -48,6 +49,8 @@ enum Command {
     Demo(sim::Demo),
     /// Show messages: hexadecimal digits, base64, dumps, plain bytes or a capture in, a JSON object a message out
     Decode(messages::Decode),
+    /// Compare two messages element by element; exit code 0 when they are alike, 1 when not
+    Diff(diff::Diff),
     /// Write messages: a JSON object in, a line of hexadecimal digits out
     Encode(messages::Encode),
     /// Play peers of a switch, and load one
@@ -91,6 +94,9 @@ enum Failure {
     /// What ran found what should not be; it has told what.
     #[error("{0}")]
     Found(String),
+    /// Two messages differ; what was asked for is on stdout.
+    #[error("the messages differ")]
+    Differ,
     /// A file or a stream.
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
@@ -122,6 +128,7 @@ impl Command {
             Self::Check { config } => check(&config),
             Self::Demo(demo) => demo.run(),
             Self::Decode(decode) => decode.run(),
+            Self::Diff(diff) => diff.run(),
             Self::Encode(encode) => encode.run(),
             Self::Sim(sim) => sim.run(),
             Self::Journal(journal) => journal.run(),
@@ -143,6 +150,11 @@ fn check(path: &std::path::Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether a stream shows colours: a terminal does, unless whoever sits before it wants none (<https://no-color.org>).
+fn colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 impl Failure {
     /// A stream that has a name.
     fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
@@ -157,7 +169,8 @@ impl Failure {
             return ExitCode::SUCCESS;
         }
         match self {
-            Self::Faults(report) => say(&report.draw(io::stderr().is_terminal())),
+            Self::Differ => {}
+            Self::Faults(report) => say(&report.draw(colours(&io::stderr()))),
             other => say(&format!("error: {other}")),
         }
         ExitCode::from(self.code())
@@ -173,6 +186,7 @@ impl Failure {
             | Self::Sim(_)
             | Self::Control(_)
             | Self::Found(_)
+            | Self::Differ
             | Self::Io { .. } => 1,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::dialect::Content;
-use crate::iso::{ElementNo, Elements, Mti};
+use crate::iso::{ElementNo, ElementSet, Elements, Mti};
 
 /// What is wrong at one place of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +74,19 @@ pub struct DecodeError {
     pub offset: usize,
     /// What is wrong there.
     pub fault: Fault,
+    /// What precedes the fault.
+    pub salvaged: Box<Salvaged>,
+}
+
+/// What could be read of a message before its fault; nothing when its MTI or its bitmaps are wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Salvaged {
     /// The elements before the fault; their values are not shown.
-    pub salvaged: Box<Elements>,
+    pub elements: Elements,
+    /// Where each of them begins and ends in the body, length field included, ascending.
+    pub spans: Vec<(usize, usize)>,
+    /// The elements that the bitmaps announce.
+    pub announced: ElementSet,
 }
 
 /// Elements that cannot be said in the dialect.

@@ -20,7 +20,7 @@ use crate::iso::{ElementNo, ElementSet, Elements, Mti};
 use self::walk::{Head, Starts, Stop};
 
 pub use draft::Draft;
-pub use fault::{DecodeError, EncodeError, Fault};
+pub use fault::{DecodeError, EncodeError, Fault, Salvaged};
 #[doc(hidden)]
 pub use fuzz::fuzz_decode_encode_decode;
 pub use parts::{JoinError, JoinFault, Piece, PieceFault, Pieces, join, pieces};
@@ -40,7 +40,7 @@ pub struct Message {
 pub fn decode(dialect: &Arc<Dialect>, body: Bytes) -> Result<Message, DecodeError> {
     match walk::head(dialect, &body) {
         Ok(head) => filled(dialect, body, head),
-        Err((mti, stop)) => Err(failed(mti, Elements::default(), stop)),
+        Err((mti, stop)) => Err(failed(mti, Salvaged::default(), stop)),
     }
 }
 
@@ -52,7 +52,7 @@ fn filled(dialect: &Arc<Dialect>, body: Bytes, head: Head) -> Result<Message, De
     if let Ok(message) = &mut result {
         let walked = walk::walk(&message.dialect, &message.body, head, &mut message.starts);
         if let Err((read, stop)) = walked {
-            let salvaged = message.elements(read);
+            let salvaged = message.salvaged(read);
             result = Err(failed(Some(mti), salvaged, stop));
         }
     }
@@ -61,7 +61,7 @@ fn filled(dialect: &Arc<Dialect>, body: Bytes, head: Head) -> Result<Message, De
 
 /// What is wrong with a message, and what could be read of it.
 #[cold]
-fn failed(mti: Option<Mti>, salvaged: Elements, stop: Stop) -> DecodeError {
+fn failed(mti: Option<Mti>, salvaged: Salvaged, stop: Stop) -> DecodeError {
     let Stop { element, offset, fault } = stop;
     DecodeError { mti, element, offset, fault, salvaged: Box::new(salvaged) }
 }
@@ -139,8 +139,18 @@ impl Message {
         })
     }
 
-    /// Where each element of the set that is present begins and ends, ascending.
-    fn spans(&self, set: ElementSet) -> impl Iterator<Item = (usize, usize)> {
+    /// What was read of a message that is wrong behind these elements.
+    #[cold]
+    fn salvaged(&self, read: ElementSet) -> Salvaged {
+        Salvaged {
+            elements: self.elements(read),
+            spans: self.spans(read).collect(),
+            announced: self.present,
+        }
+    }
+
+    /// Where each element of the set that is present begins and ends in the body, length field included, ascending.
+    pub fn spans(&self, set: ElementSet) -> impl Iterator<Item = (usize, usize)> {
         let ends = self.starts.iter().skip(1);
         let spans = self.present.iter().zip(self.starts.iter().zip(ends));
         spans
@@ -236,7 +246,13 @@ mod tests {
                     }
                     let error = result.unwrap_err();
                     assert_eq!((error.element, error.offset), (Some(no.get()), start), "{error}");
-                    assert_eq!(*error.salvaged, message.elements(message.present().below(no)));
+                    let before = message.present().below(no);
+                    let salvaged = Salvaged {
+                        elements: message.elements(before),
+                        spans: message.spans(before).collect(),
+                        announced: message.present(),
+                    };
+                    assert_eq!(*error.salvaged, salvaged);
                     assert_eq!(error.mti, Some(message.mti()));
                 }
             }
@@ -434,7 +450,7 @@ mod tests {
             assert_eq!(result.as_ref().err().map(ToString::to_string).as_deref(), words);
             if let Err(error) = result {
                 assert!(
-                    error.salvaged.get(ElementNo::RESPONSE_CODE).is_some(),
+                    error.salvaged.elements.get(ElementNo::RESPONSE_CODE).is_some(),
                     "what was read is kept"
                 );
             }

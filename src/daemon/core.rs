@@ -228,7 +228,7 @@ impl Core {
             }
             Err(fault) => {
                 self.narrator.undecodable(session, &fault);
-                let (mti, salvaged) = (fault.mti, *fault.salvaged);
+                let (mti, salvaged) = (fault.mti, fault.salvaged.elements);
                 Input::Unreadable(Box::new(Unreadable { session: id, head, mti, salvaged }))
             }
         };

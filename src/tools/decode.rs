@@ -5,11 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Line, input};
+use super::{Line, input, show};
 use crate::codec::{self, DecodeError, Message};
-use crate::dialect::{Class, Content, Dialect, Row};
+use crate::dialect::Dialect;
 use crate::framing::{Framing, Head};
-use crate::iso::{ElementNo, Pan};
 
 /// Shows one message: `{"ok":true,"mti":"0200","fields":{"3":"000000"}}`, or what is wrong with it and where.
 ///
@@ -62,7 +61,7 @@ impl Serialize for Shown {
         match self {
             Self::Message { head, message, unmask } => {
                 if !head.as_bytes().is_empty() {
-                    map.serialize_entry("tpdu", &hex(head.as_bytes()))?;
+                    map.serialize_entry("tpdu", &show::hex(head.as_bytes()))?;
                 }
                 map.serialize_entry("mti", &message.mti().to_string())?;
                 map.serialize_entry("fields", &Fields { message, unmask: *unmask })?;
@@ -108,39 +107,10 @@ impl Serialize for Fields<'_> {
         let mut map = to.serialize_map(None)?;
         for (no, value) in self.message.elements(self.message.present()).iter() {
             let row = self.message.dialect().row(no);
-            map.serialize_entry(&no.get().to_string(), &shown(no, row, value, self.unmask))?;
+            map.serialize_entry(&no.get().to_string(), &show::value(no, row, value, self.unmask))?;
         }
         map.end()
     }
-}
-
-/// A value as its class allows.
-fn shown(no: ElementNo, row: Option<&Row>, value: &[u8], unmask: bool) -> String {
-    let class = row.map_or(Class::Sensitive, |row| row.class);
-    match class {
-        _ if unmask => plain(row, value),
-        Class::Keep | Class::Unkept if no != ElementNo::PAN => plain(row, value),
-        Class::Pan => Pan::new(value).map_or_else(|_| sensitive(value), |pan| pan.to_string()),
-        _ => sensitive(value),
-    }
-}
-
-/// Bytes as hexadecimal digits, anything else as its characters.
-fn plain(row: Option<&Row>, value: &[u8]) -> String {
-    if row.is_some_and(|row| row.content == Content::Bytes) {
-        return hex(value);
-    }
-    value.iter().copied().map(char::from).collect()
-}
-
-fn sensitive(value: &[u8]) -> String {
-    format!("<sensitive {} bytes>", value.len())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    super::push_hex(bytes, &mut text);
-    text
 }
 
 #[cfg(test)]

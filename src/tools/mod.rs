@@ -4,10 +4,17 @@ pub mod input;
 pub mod journal;
 
 mod decode;
+mod diff;
 mod encode;
+mod explain;
+mod meaning;
+mod show;
+mod wrong;
 
 pub use decode::{decode_line, decode_piece};
+pub use diff::{Side, diff, read_side};
 pub use encode::encode_line;
+pub use explain::{Style, explain};
 
 /// One line of output.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -383,7 +383,7 @@ impl World {
                     session,
                     head: frame.head,
                     mti: fault.mti,
-                    salvaged: *fault.salvaged,
+                    salvaged: fault.salvaged.elements,
                 })),
             };
             self.feed(input);

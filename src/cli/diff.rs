@@ -1,0 +1,74 @@
+//! `diff`: two messages compared.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Write as _};
+use std::path::Path;
+
+use clap::Args;
+
+use super::Failure;
+use super::messages::{Input, framing, options, unreadable};
+use super::peer::{Length, dialect};
+use crate::framing::Tpdu;
+use crate::tools::{self, Side};
+
+/// Compare two messages.
+#[derive(Args)]
+pub(super) struct Diff {
+    /// A file, `-` for stdin, or the message itself as hexadecimal digits or base64
+    a: String,
+    /// The other one
+    b: String,
+    /// How both are written: a shipped dialect, or a file with a `/` or a `.` in its name
+    #[arg(long, default_value = "iso87-ascii")]
+    dialect: String,
+    /// How A is written, where that is otherwise
+    #[arg(long)]
+    dialect_a: Option<String>,
+    /// How B is written, where that is otherwise
+    #[arg(long)]
+    dialect_b: Option<String>,
+    /// What both inputs are; recognised by their beginnings without this
+    #[arg(long, value_enum)]
+    input: Option<Input>,
+    /// Both come as whole frames, and this is how the length of each is written
+    #[arg(long, visible_alias = "framing", value_enum)]
+    length: Option<Length>,
+    /// Frames have a TPDU, which is compared
+    #[arg(long, value_parser = Tpdu::from_text, requires = "length")]
+    tpdu: Option<Tpdu>,
+    /// Show card numbers, tracks and PIN blocks in clear
+    #[arg(long)]
+    unmask: bool,
+}
+
+impl Diff {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let a = self.side("A", &self.a, self.dialect_a.as_deref())?;
+        let b = self.side("B", &self.b, self.dialect_b.as_deref())?;
+        let told = tools::diff(&a, &b, self.unmask);
+        io::stdout().lock().write_all(told.as_bytes()).map_err(Failure::io("stdout"))?;
+        if told.is_empty() { Ok(()) } else { Err(Failure::Differ) }
+    }
+
+    fn side(&self, side: &str, given: &str, own: Option<&str>) -> Result<Side, Failure> {
+        let dialect = dialect(own.unwrap_or(&self.dialect))?;
+        if matches!(self.input, Some(Input::Pcap)) {
+            return Err(Failure::Input(String::from(
+                "a capture is not one message\nhelp: decode it, and compare two of its messages",
+            )));
+        }
+        let options = options(self.input, framing(self.length, self.tpdu), None, &dialect);
+        let (name, mut input): (_, Box<dyn BufRead>) = match given {
+            "-" => (format!("{side}, stdin"), Box::new(BufReader::new(io::stdin()))),
+            file if Path::new(file).is_file() => {
+                let name = format!("{side}, {file}");
+                let file = File::open(file).map_err(Failure::io(name.clone()))?;
+                (name, Box::new(BufReader::new(file)))
+            }
+            // A literal may be a secret: it is not shown.
+            literal => (side.to_owned(), Box::new(Cursor::new(literal.to_owned()))),
+        };
+        tools::read_side(&dialect, &mut input, &options).map_err(|error| unreadable(name, error))
+    }
+}
