@@ -371,7 +371,8 @@ fn a_caret_stands_below_the_first_wrong_byte() {
         assert_eq!(pointed(&told), (byte.to_owned(), at), "{told}");
     }
     // An element that is cut off: the caret stands where its next byte should be.
-    let output = run(&["decode", "--explain", "--dialect", "iso87-bcd"], &bcd[..2 * 25]);
+    let output =
+        run(&["decode", "--explain", "--dialect", "iso87-bcd"], bcd.get(..2 * 25).unwrap());
     let told = stdout(&output);
     assert_eq!(pointed(&told), (String::new(), 25), "{told}");
     assert!(told.contains("help: expected n 12, bcd l0; 3 bytes of it are there\n"), "{told}");
@@ -379,11 +380,8 @@ fn a_caret_stands_below_the_first_wrong_byte() {
 
 /// The byte above the caret, and the offset beside it.
 fn pointed(told: &str) -> (String, usize) {
-    let lines: Vec<&str> = told.lines().collect();
-    let (above, below) = lines
-        .windows(2)
-        .find_map(|pair| pair[1].trim_start().starts_with('^').then_some((pair[0], pair[1])))
-        .unwrap_or_else(|| panic!("no caret in\n{told}"));
+    let mut pairs = told.lines().zip(told.lines().skip(1));
+    let (above, below) = pairs.find(|(_, below)| below.trim_start().starts_with('^')).unwrap();
     let byte = above.chars().skip(below.find('^').unwrap()).take(2).collect();
     (byte, below.rsplit(' ').next().unwrap().parse().unwrap())
 }
@@ -456,7 +454,7 @@ fn no_tool_shows_a_secret() {
             wrong.replace_range(2 * at..2 * at + 2, "FF");
             wrong
         });
-        let cut = (0..bytes).step_by(4).map(|at| good[..2 * at].to_owned());
+        let cut = (0..bytes).step_by(4).map(|at| good.get(..2 * at).unwrap().to_owned());
         let all: Vec<String> = wrong.chain(cut).chain([good.clone(), good.repeat(2)]).collect();
         let lines = all.join("\n");
         for arguments in

@@ -301,9 +301,8 @@ line 1: 41 bytes, iso87-bcd
         assert_eq!(plain, page.text);
     }
 
-    #[test]
-    fn a_fault_has_a_caret_below_it() {
-        for (from, to, wanted) in [
+    /// What of a sale is changed into what, and what is told of it.
+    const FAULTS: [(&str, &str, &str); 6] = [
             (
                 "000000001000",
                 "0000000010B0",
@@ -368,7 +367,11 @@ error: offset 0: the MTI is not four digits
 help: expected four digits, bcd; is this the dialect, and does a length or a TPDU precede the message?
 ",
             ),
-        ] {
+    ];
+
+    #[test]
+    fn a_fault_has_a_caret_below_it() {
+        for (from, to, wanted) in FAULTS {
             assert!(SALE.contains(from));
             let page = told(&SALE.replacen(from, to, 1), Style::default());
             assert!(!page.ok);
