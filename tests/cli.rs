@@ -501,3 +501,60 @@ fn the_page_on_messages_is_true() {
     }
     assert!(commands > 6, "only {commands} commands");
 }
+
+#[test]
+fn dialects_are_looked_through_without_a_configuration() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let files = [
+        ("good.dialect", "dialect good\nextends iso87-bcd\n"),
+        ("one.dialect", "dialect one\nextends iso87-bcd\nmti ebdcic\n"),
+        ("two.dialect", "dialect two\nextends iso87-bcd\n4 n 12 - bdc keep amount\n"),
+    ];
+    for (name, text) in files {
+        fs::write(path(name), text).unwrap();
+    }
+    let output = run(&["dialect", "check", &path("good.dialect")], "");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(output.stdout.is_empty(), "there is no data");
+    assert!(stderr(&output).contains("good.dialect is good: good, 126 elements"));
+    let all: Vec<String> = files.iter().map(|(name, _)| path(name)).collect();
+    let output = run(&["dialect", "check", &all[0], &all[1], &all[2]], "");
+    assert_eq!(output.status.code(), Some(65));
+    let told = stderr(&output);
+    for part in [
+        "one.dialect:3:5",
+        "help: did you mean \"ebcdic\"?",
+        "two.dialect:3:10",
+        "help: did you mean \"bcd\"?",
+        "2 faults",
+    ] {
+        assert!(told.contains(part), "{part}\nis not in\n{told}");
+    }
+    assert!(told.contains("^^^^^^") && output.stdout.is_empty(), "{told}");
+}
+
+#[test]
+fn dialects_are_listed_and_shown() {
+    let list = stdout(&run(&["dialect", "list"], ""));
+    assert!(
+        list.contains("\niso87-bcd                  ISO 8583:1987 with packed digits"),
+        "{list}"
+    );
+    for name in list.lines().map(|line| line.split_once(' ').unwrap().0) {
+        let shown = run(&["dialect", "show", name], "");
+        assert_eq!(shown.status.code(), Some(0), "{}", stderr(&shown));
+        assert!(stdout(&shown).starts_with(&format!("dialect  {name}\n")));
+        // What is shown is a dialect, and the same one.
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("shown.dialect");
+        fs::write(&file, &shown.stdout).unwrap();
+        let again = run(&["dialect", "show", file.to_str().unwrap()], "");
+        assert_eq!(stdout(&again), stdout(&shown));
+        let markdown = stdout(&run(&["dialect", "show", "--markdown", name], ""));
+        assert!(markdown.contains("\n| 2 | n..19 | "), "{markdown}");
+    }
+    let output = run(&["dialect", "show", "iso87-bdc"], "");
+    assert_eq!(output.status.code(), Some(65));
+    assert!(stderr(&output).contains("did you mean \"iso87-bcd\"?"), "{}", stderr(&output));
+}

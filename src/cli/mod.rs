@@ -4,6 +4,7 @@
 //! 78 bad configuration.
 
 mod control;
+mod dialect;
 mod diff;
 mod home;
 mod journal;
@@ -53,6 +54,9 @@ enum Command {
     Diff(diff::Diff),
     /// Write messages: a JSON object in, a line of hexadecimal digits out
     Encode(messages::Encode),
+    /// Look dialects through, show them, and make them of other products' packager files
+    #[command(subcommand)]
+    Dialect(dialect::Dialect),
     /// Play peers of a switch, and load one
     #[command(subcommand)]
     Sim(sim::Sim),
@@ -79,6 +83,9 @@ enum Failure {
     /// An input that could not be read to its end.
     #[error("{0}")]
     Input(String),
+    /// What was given as a dialect, or to make one of, has faults.
+    #[error("{0}")]
+    Dialect(Report),
     /// The daemon, which has told its story.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
@@ -130,6 +137,7 @@ impl Command {
             Self::Decode(decode) => decode.run(),
             Self::Diff(diff) => diff.run(),
             Self::Encode(encode) => encode.run(),
+            Self::Dialect(dialect) => dialect.run(),
             Self::Sim(sim) => sim.run(),
             Self::Journal(journal) => journal.run(),
             Self::Clearing(clearing) => clearing.run(),
@@ -170,7 +178,9 @@ impl Failure {
         }
         match self {
             Self::Differ => {}
-            Self::Faults(report) => say(&report.draw(colours(&io::stderr()))),
+            Self::Faults(report) | Self::Dialect(report) => {
+                say(&report.draw(colours(&io::stderr())));
+            }
             other => say(&format!("error: {other}")),
         }
         ExitCode::from(self.code())
@@ -179,7 +189,7 @@ impl Failure {
     const fn code(&self) -> u8 {
         match self {
             Self::Faults(_) => 78,
-            Self::Data { .. } | Self::Input(_) => 65,
+            Self::Data { .. } | Self::Input(_) | Self::Dialect(_) => 65,
             Self::Daemon(fault) => fault.exit_code(),
             Self::Journal(ShowError::Journal(_) | ShowError::Record(_)) => 74,
             Self::Journal(ShowError::Output(_))

@@ -39,6 +39,12 @@ pub fn named(name: &str) -> Result<Arc<Dialect>, Report> {
     Err(Report::new(faults.into_list()))
 }
 
+/// Faults of a text that is not part of a configuration, so that they are drawn as its own; `name` is what people call it.
+pub fn faults_of(name: &str, text: &str, faults: Vec<dialect::Fault>) -> Vec<Fault> {
+    let source = Arc::new(Source { name: name.to_owned(), text: text.to_owned() });
+    faults.into_iter().map(|fault| place(&source, fault)).collect()
+}
+
 impl Dialects {
     /// Relative paths begin at `home`.
     pub(super) fn new(home: &Path) -> Self {

@@ -44,7 +44,8 @@ pub(super) struct Faults {
 }
 
 impl Report {
-    pub(super) fn new(mut faults: Vec<Fault>) -> Self {
+    /// Of faults in any order; of one at least.
+    pub fn new(mut faults: Vec<Fault>) -> Self {
         faults.sort_by(|a, b| (&a.source.name, a.span.start).cmp(&(&b.source.name, b.span.start)));
         Self { faults }
     }

@@ -111,6 +111,11 @@ impl Dialect {
         &NAMES
     }
 
+    /// The text of a dialect that comes with the binary, comments included.
+    pub fn shipped_text(name: &str) -> Option<&'static str> {
+        SHIPPED.iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| *text)
+    }
+
     /// Its name, as its file says it.
     pub fn name(&self) -> &str {
         &self.name
@@ -166,6 +171,21 @@ impl Dialect {
         self.retry.contains(&code)
     }
 
+    /// The response codes that approve, in the order of the file.
+    pub fn approve_codes(&self) -> &[ResponseCode] {
+        &self.approve
+    }
+
+    /// The response codes that settle an advice or a reversal, in the order of the file.
+    pub fn accept_codes(&self) -> &[ResponseCode] {
+        &self.accept
+    }
+
+    /// The response codes after which an advice or a reversal goes again, in the order of the file.
+    pub fn retry_codes(&self) -> &[ResponseCode] {
+        &self.retry
+    }
+
     /// Whether a response repeats element 7, so that it can be part of what a response is matched by.
     pub const fn echoes_transmission(&self) -> bool {
         self.echo.has(ElementNo::TRANSMISSION)
@@ -204,6 +224,11 @@ impl Dialect {
     #[inline]
     pub const fn layouts(&self) -> &[Option<Layout>; 129] {
         &self.layouts
+    }
+
+    /// The rows, in ascending order of the element; 65 is there even where messages may not have it.
+    pub fn rows(&self) -> &[(ElementNo, Row)] {
+        &self.rows
     }
 
     /// How an element is written, for the codec; `None` for an element that a message may not have.

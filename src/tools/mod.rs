@@ -1,17 +1,20 @@
-//! What people do with messages and journals without running a switch.
+//! What people do with messages, journals and dialects without running a switch.
 
 pub mod input;
 pub mod journal;
 
 mod decode;
+mod dialects;
 mod diff;
 mod encode;
 mod explain;
 mod meaning;
+mod sheet;
 mod show;
 mod wrong;
 
 pub use decode::{decode_line, decode_piece};
+pub use dialects::{list_dialects, show_dialect, show_dialect_markdown};
 pub use diff::{Side, diff, read_side};
 pub use encode::encode_line;
 pub use explain::{Style, explain};
