@@ -558,3 +558,113 @@ fn dialects_are_listed_and_shown() {
     assert_eq!(output.status.code(), Some(65));
     assert!(stderr(&output).contains("did you mean \"iso87-bcd\"?"), "{}", stderr(&output));
 }
+
+/// A packager of jPOS, a specification of moov's and one of pyiso8583: each describes MTI, bitmap and elements 4 and 48.
+fn packagers() -> [(&'static str, &'static str, String); 3] {
+    let jpos = |id: u8, length: u16, class: &str| {
+        format!(
+            "<isofield id=\"{id}\" length=\"{length}\" name=\"name {id}\" class=\"{class}\"/>\n"
+        )
+    };
+    let jpos = [
+        "<isopackager>\n",
+        &jpos(0, 4, "org.jpos.iso.IFA_NUMERIC"),
+        &jpos(1, 16, "org.jpos.iso.IFA_BITMAP"),
+        &jpos(4, 12, "org.jpos.iso.IFA_NUMERIC"),
+        &jpos(48, 99, "org.example.Tagged"),
+        "</isopackager>\n",
+    ];
+    let moov = |length: u16, enc: &str, prefix: &str| {
+        format!(
+            "{{\"type\": \"String\", \"length\": {length}, \"enc\": \"{enc}\", \"prefix\": \"{prefix}\"}}"
+        )
+    };
+    let moov = format!(
+        "{{\"fields\": {{\n\"0\": {},\n\"1\": {},\n\"4\": {},\n\"48\": {}}}}}",
+        moov(4, "ASCII", "ASCII.Fixed"),
+        moov(8, "HexToASCII", "Hex.Fixed"),
+        moov(12, "ASCII", "ASCII.Fixed"),
+        moov(99, "ASCIIToHex", "ASCII.LL"),
+    );
+    let key = |data: &str, len_type: u8, max_len: u16| {
+        format!(
+            "{{\"data_enc\": \"{data}\", \"len_enc\": \"ascii\", \"len_type\": {len_type}, \"max_len\": {max_len}, \"desc\": \"\"}}"
+        )
+    };
+    let pyiso8583 = format!(
+        "{{\"t\": {},\n\"p\": {},\n\"4\": {},\n\"48\": {}}}",
+        key("ascii", 0, 4),
+        key("ascii", 0, 16),
+        key("ascii", 0, 12),
+        key("shift_jis", 2, 99),
+    );
+    [
+        ("jpos", "acquirer.xml", jpos.concat()),
+        ("moov", "acquirer.json", moov),
+        ("pyiso8583", "acquirer.json", pyiso8583),
+    ]
+}
+
+#[test]
+fn a_packager_file_becomes_a_dialect() {
+    for (product, name, text) in packagers() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+        fs::write(path(name), text).unwrap();
+        let output = run(&["dialect", "import", product, &path(name)], "");
+        assert_eq!(output.status.code(), Some(0), "{product}: {}", stderr(&output));
+        let (made, told) = (stdout(&output), stderr(&output));
+        assert!(made.contains("\ndialect  acquirer\nmti      ascii\nbitmap   hex\n"), "{made}");
+        assert!(made.contains("\n    4  n 12      -             ascii    keep       "), "{made}");
+        // What has no row is told with its place, and named in the file.
+        assert!(!made.contains("\n   48 ") && made.contains("\n#   element 48: "), "{made}");
+        assert!(told.contains(": element 48: left out: "), "{told}");
+        assert!(told.starts_with(&path(name)), "{told}");
+        assert!(told.trim_end().ends_with("1 elements taken over, 1 left out"), "{told}");
+        assert!(!made.contains(home.path().to_str().unwrap()), "a dialect names no directory");
+
+        let own = path("own.dialect");
+        let import = ["dialect", "import", product, &path(name), "-o", &own];
+        let output = run(&import, "");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(output.stdout.is_empty());
+        assert_eq!(fs::read_to_string(&own).unwrap(), made.replace("  acquirer\n", "  own\n"));
+        assert_eq!(run(&["dialect", "check", &own], "").status.code(), Some(0));
+        // It is never overwritten unasked.
+        fs::write(&own, "mine").unwrap();
+        let output = run(&import, "");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("own.dialect is there already; --force overwrites it"));
+        assert_eq!(fs::read_to_string(&own).unwrap(), "mine");
+        let named = [&import[..], &["--force", "--name", "bank one"]].concat();
+        assert_eq!(run(&named, "").status.code(), Some(0));
+        assert!(fs::read_to_string(&own).unwrap().contains("\ndialect  bank-one\n"));
+    }
+}
+
+#[test]
+fn what_is_no_packager_file_is_told_with_its_place() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("file");
+    let [(_, _, jpos), (_, _, moov), (_, _, pyiso8583)] = packagers();
+    for (product, bytes, parts) in [
+        ("jpos", jpos.replace("\"48\"", "\"4\"").into_bytes(), ["file:5:1", "4 a second time"]),
+        ("jpos", b"{}".to_vec(), ["file:1:1", "not XML"]),
+        ("jpos", b"<isopackager>\xFF".to_vec(), ["file:1:14", "this is not UTF-8"]),
+        ("jpos", jpos.replace("IFA_BITMAP", "IFA_BTMAP").into_bytes(), ["file:3:1", "^^^^^^^^^"]),
+        ("moov", moov.replace("ASCII.LL", "ASCI.LL").into_bytes(), ["file:5:7", "prefix"]),
+        ("moov", jpos.into_bytes(), ["file:1:1", "expected value"]),
+        ("pyiso8583", pyiso8583.replace("99", "-99").into_bytes(), ["file:4:", "-99"]),
+        ("pyiso8583", moov.into_bytes(), ["file:1:12", "is not a key of a specification"]),
+        ("pyiso8583", vec![b' '; (4 << 20) + 1], ["longer than 4194304 bytes", ""]),
+    ] {
+        fs::write(&file, bytes).unwrap();
+        let output = run(&["dialect", "import", product, file.to_str().unwrap()], "");
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(65), "{told}");
+        assert!(output.stdout.is_empty(), "{told}");
+        for part in parts {
+            assert!(told.contains(part), "{part}\nis not in\n{told}");
+        }
+    }
+}

@@ -1,14 +1,15 @@
-//! `dialect check|show|list`: dialects without a configuration.
+//! `dialect check|show|list|import`: dialects without a configuration, and out of other products' packager files.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Failure, say};
 use crate::config::{self, Report};
-use crate::{dialect, tools};
+use crate::dialect;
+use crate::tools::{self, Product, Remark};
 
 /// Dialects.
 #[derive(Subcommand)]
@@ -23,6 +24,10 @@ pub(super) enum Dialect {
     Show(Show),
     /// List the dialects that come with the program
     List,
+    /// Make a dialect of another product's packager file
+    ///
+    /// What cannot be taken over is told, and named in a comment of the dialect. Nothing but the file itself is read.
+    Import(Import),
 }
 
 /// Which dialect, and how.
@@ -35,8 +40,35 @@ pub(super) struct Show {
     markdown: bool,
 }
 
-/// How much of a file is read: far more than a dialect has, or what one can be made of.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+/// What becomes a dialect, and where it goes.
+#[derive(Args)]
+pub(super) struct Import {
+    /// Whose packager file it is
+    #[arg(value_enum)]
+    product: Source,
+    /// The packager file
+    file: PathBuf,
+    /// The file to write; stdout without it
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// Overwrite the file to write
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// The dialect's name; without it, that of the file to write, or else of the packager file
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// Who has packager files.
+#[derive(Clone, Copy, ValueEnum)]
+enum Source {
+    /// A specification of pyiso8583, as JSON
+    Pyiso8583,
+    /// A message specification of moov's iso8583, as JSON
+    Moov,
+    /// A `GenericPackager` of jPOS, as XML
+    Jpos,
+}
 
 impl Dialect {
     pub(super) fn run(&self) -> Result<(), Failure> {
@@ -44,6 +76,7 @@ impl Dialect {
             Self::Check { files } => check(files),
             Self::Show(show) => show.run(),
             Self::List => print(&tools::list_dialects()),
+            Self::Import(import) => import.run(),
         }
     }
 }
@@ -56,6 +89,59 @@ impl Show {
         } else {
             tools::show_dialect(&dialect)
         })
+    }
+}
+
+impl Import {
+    fn run(&self) -> Result<(), Failure> {
+        let path = self.file.display().to_string();
+        let bytes = read(&self.file)?;
+        let file = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let made = tools::import_dialect(self.product.into(), &self.name(), &file, &bytes);
+        let made = made.map_err(|faults| {
+            let text = String::from_utf8_lossy(&bytes);
+            Failure::Dialect(Report::new(config::faults_of(&path, &text, faults)))
+        })?;
+        for Remark { line, about, left_out, message } in &made.remarks {
+            let what = if *left_out { "left out" } else { "look at this" };
+            say(&format!("{path}:{line}: {about}: {what}: {message}"));
+        }
+        match &self.output {
+            None => print(&made.text)?,
+            Some(output) => self.write(output, &made.text)?,
+        }
+        say(&format!("{} elements taken over, {} left out", made.elements, made.left_out));
+        Ok(())
+    }
+
+    /// What a link will call the dialect.
+    fn name(&self) -> String {
+        let stem = self.output.as_ref().unwrap_or(&self.file).file_stem();
+        let stem = || stem.unwrap_or_default().to_string_lossy().into_owned();
+        self.name.clone().unwrap_or_else(stem)
+    }
+
+    fn write(&self, output: &Path, text: &str) -> Result<(), Failure> {
+        let name = output.display().to_string();
+        let mut options = OpenOptions::new();
+        options.write(true).truncate(self.force).create(self.force).create_new(!self.force);
+        let written = options.open(output).and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Failure::Found(format!("{name} is there already; --force overwrites it"))
+            }
+            _ => Failure::io(name)(error),
+        })
+    }
+}
+
+impl From<Source> for Product {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Pyiso8583 => Self::Pyiso8583,
+            Source::Moov => Self::Moov,
+            Source::Jpos => Self::Jpos,
+        }
     }
 }
 
@@ -77,21 +163,20 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
     if all.is_empty() { Ok(()) } else { Err(Failure::Dialect(Report::new(all))) }
 }
 
-/// A file up to its limit.
+/// A file that is not longer than any that describes a dialect.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    const MAX: usize = tools::IMPORT_BYTES_MAX;
     let name = path.display().to_string();
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(Failure::io(name.clone()))?;
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
-    let read = read.map_err(Failure::io(name.clone()))?;
-    if FILE_BYTES_MAX < u64::try_from(read).unwrap_or(u64::MAX) {
-        let limit = io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("longer than {FILE_BYTES_MAX} bytes, which no such file is"),
-        );
-        return Err(Failure::Io { what: name, source: limit });
+    let limit = u64::try_from(MAX).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut bytes).map_err(Failure::io(name.clone()))?;
+    if bytes.len() <= MAX {
+        return Ok(bytes);
     }
-    Ok(bytes)
+    let message = format!("longer than {MAX} bytes, which no file that describes a dialect is");
+    let fault = dialect::Fault { line: 1, column: 1, offset: 0, len: 0, message, help: None };
+    Err(Failure::Dialect(Report::new(config::faults_of(&name, "", vec![fault]))))
 }
 
 fn print(text: &str) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ mod diff;
 mod encode;
 mod explain;
 mod meaning;
+mod import;
 mod sheet;
 mod show;
 mod wrong;
@@ -18,6 +19,10 @@ pub use dialects::{list_dialects, show_dialect, show_dialect_markdown};
 pub use diff::{Side, diff, read_side};
 pub use encode::encode_line;
 pub use explain::{Style, explain};
+pub use import::{
+    IMPORT_BYTES_MAX, Imported, Product, Remark, fuzz_import_jpos, fuzz_import_moov,
+    fuzz_import_pyiso8583, import_dialect,
+};
 
 /// One line of output.
 #[derive(Clone, Debug, PartialEq, Eq)]
