@@ -614,7 +614,10 @@ fn a_packager_file_becomes_a_dialect() {
         let output = run(&["dialect", "import", product, &path(name)], "");
         assert_eq!(output.status.code(), Some(0), "{product}: {}", stderr(&output));
         let (made, told) = (stdout(&output), stderr(&output));
-        assert!(made.contains("\ndialect  acquirer\nmti      ascii\nbitmap   hex\n"), "{made}");
+        assert!(
+            made.contains("\ndialect  acquirer\nversion  1987\nmti      ascii\nbitmap   hex\n"),
+            "{made}"
+        );
         assert!(made.contains("\n    4  n 12      -             ascii    keep       "), "{made}");
         // What has no row is told with its place, and named in the file.
         assert!(!made.contains("\n   48 ") && made.contains("\n#   element 48: "), "{made}");

@@ -67,11 +67,11 @@ fn codec(page: CodePage) -> &'static str {
 /// What pyiso8583 says of a row.
 fn pyiso8583_key(row: &Row) -> Value {
     let (len_enc, len_type) = match row.length {
-        Length::Fixed => ("ascii", 0),
         Length::Prefixed { digits: LengthCoding::Ascii, width, .. } => ("ascii", width),
         Length::Prefixed { digits: LengthCoding::Ebcdic, width, .. } => ("cp500", width),
         Length::Prefixed { digits: LengthCoding::Bcd, width, .. } => ("bcd", width),
         Length::Prefixed { digits: _, width, .. } => ("b", width),
+        _ => ("ascii", 0),
     };
     let (data_enc, max_len, pads) = match row.coding {
         Coding::Ascii => ("ascii", row.max, None),
@@ -82,6 +82,8 @@ fn pyiso8583_key(row: &Row) -> Value {
         Coding::Bcd(Filler::LeftZero) => ("b", row.max, Some(("left_pad", "0"))),
         Coding::Bcd(Filler::RightZero) => ("b", row.max, Some(("right_pad", "0"))),
         Coding::Bcd(Filler::RightF) => ("b", row.max, Some(("right_pad", "F"))),
+        Coding::Bcd(Filler::LeftF) => ("b", row.max, Some(("left_pad", "F"))),
+        Coding::Zoned(_) => panic!("pyiso8583 has no zoned digits"),
     };
     let mut key = json!({
         "data_enc": data_enc, "len_enc": len_enc, "len_type": len_type, "max_len": max_len, "desc": row.name,
@@ -241,12 +243,12 @@ fn moov_field(row: &Row) -> Option<Value> {
         Coding::Raw => ("Binary", row.max),
         Coding::Hex(_) if kind == "String" => ("ASCII", 2 * row.max),
         Coding::Hex(_) => ("HexToASCII", row.max),
+        Coding::Zoned(_) => return None,
         Coding::Bcd(_) if row.content == Content::Signed => return None,
         Coding::Bcd(Filler::LeftZero) => ("BCD", row.max),
         Coding::Bcd(_) => ("LBCD", row.max),
     };
     let prefix = match row.length {
-        Length::Fixed => "ASCII.Fixed".to_owned(),
         Length::Prefixed { digits, width, .. } => {
             let (family, run) = match digits {
                 LengthCoding::Ascii => ("ASCII", width),
@@ -257,6 +259,7 @@ fn moov_field(row: &Row) -> Option<Value> {
             };
             format!("{family}.{}", "L".repeat(usize::from(run)))
         }
+        _ => "ASCII.Fixed".to_owned(),
     };
     Some(
         json!({"type": kind, "length": length, "description": row.name, "enc": enc, "prefix": prefix}),
@@ -318,11 +321,11 @@ fn what_moov_says_of_the_shipped_dialects_is_them() {
 /// What jPOS says of a row: class, `pad`, length.
 fn jpos_class(row: &Row) -> (String, &'static str, u16) {
     let (family, run, behind) = match row.length {
-        Length::Fixed => ("", 0, ""),
         Length::Prefixed { digits: LengthCoding::Ascii, width, .. } => ("IFA_", width, ""),
         Length::Prefixed { digits: LengthCoding::Ebcdic, width, .. } => ("IFE_", width, ""),
         Length::Prefixed { digits: LengthCoding::Bcd, width, .. } => ("IFB_", width + 1, ""),
         Length::Prefixed { digits: _, width, .. } => ("IFB_", width + 1, "H"),
+        _ => ("", 0, ""),
     };
     let data = match (row.content, row.coding) {
         (Content::Bytes, Coding::Hex(_)) if family.is_empty() => "IFA_BINARY",

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::sheet::{Columns, Sheet};
+use super::sheet::{Columns, Sheet, Within};
 use crate::dialect::Dialect;
 
 /// A line for each dialect that comes with the program: its name, and what it is.
@@ -38,6 +38,25 @@ impl fmt::Display for Markdown {
             let Columns { content, length, coding, class, name } = Columns::of(row);
             let name = cell(name);
             writeln!(out, "| {no} | {content} | {length} | {coding} | {class} | {name} |")?;
+        }
+        for line in sheet.within() {
+            match line {
+                Within::Scheme(path, scheme) => {
+                    writeln!(
+                        out,
+                        "\n{path}: {scheme}\n\n| no | content | length | coding | class | name |"
+                    )?;
+                    writeln!(out, "|--:|---|---|---|---|---|")?;
+                }
+                Within::Part(path, row) => {
+                    let Columns { content, length, coding, class, name } = row;
+                    let (path, length, name) = (cell(&path), cell(&length), cell(name));
+                    writeln!(
+                        out,
+                        "| {path} | {content} | {length} | {coding} | {class} | {name} |"
+                    )?;
+                }
+            }
         }
         Ok(())
     }
@@ -86,13 +105,21 @@ mod tests {
         let mine = "dialect mine\nextends iso87-bcd\n43 ans 40 - cp037 keep a | b\n";
         let mine = Dialect::parse(mine).unwrap();
         let shown = show_dialect(&mine);
-        assert!(shown.starts_with("dialect  mine\nmti      bcd\nbitmap   binary\n"), "{shown}");
+        assert!(
+            shown.starts_with("dialect  mine\nversion  1987\nmti      bcd\nbitmap   binary\n"),
+            "{shown}"
+        );
         assert!(shown.contains("\n   43  ans 40    -             cp037    keep       a | b\n"));
         assert!(shown.contains("\n    4  n 12      -             bcd      keep       amount"));
         assert_eq!(Dialect::parse(&shown).unwrap().rows(), mine.rows());
         let shown = show_dialect_markdown(&mine);
         assert!(shown.contains("\n| 43 | ans 40 | - | cp037 | keep | a \\| b |\n"), "{shown}");
         assert!(shown.contains("\n| `retry` | 19 91 96 |\n"), "{shown}");
-        assert_eq!(shown.lines().filter(|line| line.starts_with("| ")).count(), 1 + 9 + 1 + 127);
+        let (rows, parts) = shown.split_once("\n3: positional\n").unwrap();
+        assert_eq!(rows.lines().filter(|line| line.starts_with("| ")).count(), 1 + 10 + 1 + 127);
+        assert!(
+            parts.contains("\n| 3.1 | n 2 | - | ascii | keep | transaction type |\n"),
+            "{parts}"
+        );
     }
 }

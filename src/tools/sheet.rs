@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::dialect::{
-    Alphabet, BitmapCoding, Class, CodePage, Coding, Content, Counts, Dialect, Filler, Length,
-    LengthCoding, MtiCoding, Row, Second,
+    Alphabet, BitmapCoding, Class, CodePage, Coding, Content, Counts, Dialect, Filler, Inside,
+    Length, LengthCoding, MtiCoding, Row, Rule, Scheme, Second, TagCoding, Tagged, Version,
 };
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
 
@@ -14,6 +14,7 @@ pub(super) struct Sheet {
     pub(super) remarks: Vec<String>,
     /// One word.
     pub(super) name: String,
+    pub(super) version: Version,
     pub(super) mti: MtiCoding,
     pub(super) bitmap: BitmapCoding,
     pub(super) second: Second,
@@ -23,8 +24,12 @@ pub(super) struct Sheet {
     pub(super) approve: Vec<ResponseCode>,
     pub(super) accept: Vec<ResponseCode>,
     pub(super) retry: Vec<ResponseCode>,
+    /// What messages must have and may not have.
+    pub(super) rules: Vec<Rule>,
     /// In ascending order.
     pub(super) rows: Vec<(ElementNo, Row)>,
+    /// What lies within elements, in ascending order.
+    pub(super) insides: Vec<(ElementNo, Inside)>,
 }
 
 /// The columns of one row behind its number, as text.
@@ -42,6 +47,7 @@ impl Sheet {
         Self {
             remarks: Vec::new(),
             name: dialect.name().to_owned(),
+            version: dialect.version(),
             mti: dialect.mti(),
             bitmap: dialect.bitmap(),
             second: dialect.second(),
@@ -50,24 +56,64 @@ impl Sheet {
             approve: dialect.approve_codes().to_vec(),
             accept: dialect.accept_codes().to_vec(),
             retry: dialect.retry_codes().to_vec(),
+            rules: dialect.rules().to_vec(),
             rows: dialect.rows().to_vec(),
+            insides: dialect
+                .rows()
+                .iter()
+                .filter_map(|(no, _)| Some((*no, dialect.inside(*no)?.clone())))
+                .collect(),
         }
     }
 
     /// The header lines: their word, and what follows it.
-    pub(super) fn headers(&self) -> [(&'static str, String); 9] {
-        let echo: Vec<String> = self.echo.iter().map(|no| no.to_string()).collect();
-        [
+    pub(super) fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
             ("dialect", self.name.clone()),
+            ("version", version(self.version).to_owned()),
             ("mti", mti(self.mti).to_owned()),
             ("bitmap", bitmap(self.bitmap).to_owned()),
             ("second", second(self.second).to_owned()),
             ("third", if self.third { "element" } else { "refused" }.to_owned()),
-            ("echo", echo.join(" ")),
+            ("echo", numbers(self.echo)),
             ("approve", codes(&self.approve)),
             ("accept", codes(&self.accept)),
             ("retry", codes(&self.retry)),
-        ]
+        ];
+        headers.extend(self.rules.iter().map(|rule| {
+            let header = if rule.mandatory { "mandatory" } else { "forbidden" };
+            (header, format!("{} {}", rule.pattern.as_text(), numbers(rule.elements)))
+        }));
+        headers
+    }
+
+    /// What lies within elements, in the order in which it is read: how parts are found, then the parts.
+    pub(super) fn within(&self) -> Vec<Within<'_>> {
+        let mut lines = Vec::new();
+        for (no, inside) in &self.insides {
+            within(&no.to_string(), inside, &mut lines);
+        }
+        lines
+    }
+}
+
+/// A line about the inside of an element.
+pub(super) enum Within<'a> {
+    /// How the parts of what this path leads to are found.
+    Scheme(String, String),
+    /// The part that this path leads to.
+    Part(String, Columns<'a>),
+}
+
+fn within<'a>(path: &str, inside: &'a Inside, lines: &mut Vec<Within<'a>>) {
+    lines.push(Within::Scheme(path.to_owned(), scheme(inside.scheme)));
+    for part in &inside.parts {
+        lines.push(Within::Part(format!("{path}.{}", part.key), Columns::of(&part.row)));
+    }
+    for part in &inside.parts {
+        if let Some(inside) = &part.inside {
+            within(&format!("{path}.{}", part.key), inside, lines);
+        }
     }
 }
 
@@ -79,8 +125,9 @@ impl fmt::Display for Sheet {
         if !self.remarks.is_empty() {
             writeln!(f)?;
         }
+        let width = if self.rules.is_empty() { 7 } else { 9 };
         for (header, value) in self.headers() {
-            writeln!(f, "{header:<7}  {value}")?;
+            writeln!(f, "{header:<width$}  {value}")?;
         }
         let rows: Vec<_> = self.rows.iter().map(|(no, row)| (no.get(), Columns::of(row))).collect();
         let wide = |least: usize, column: fn(&Columns<'_>) -> usize| {
@@ -101,6 +148,16 @@ impl fmt::Display for Sheet {
                 "{no:>5}  {:<content$} {:<length$} {:<coding$} {:<10} {}",
                 row.content, row.length, row.coding, row.class, row.name
             )?;
+        }
+        for line in self.within() {
+            match line {
+                Within::Scheme(path, scheme) => writeln!(f, "\nparts  {path:<6} {scheme}")?,
+                Within::Part(path, row) => writeln!(
+                    f,
+                    "{path:>8}  {:<9} {:<9} {:<8} {:<10} {}",
+                    row.content, row.length, row.coding, row.class, row.name
+                )?,
+            }
         }
         Ok(())
     }
@@ -132,7 +189,11 @@ pub(super) fn content(content: Content, varies: bool, max: u16) -> String {
 }
 
 fn length(length: Length) -> String {
-    let Length::Prefixed { digits, width, counts } = length else { return "-".to_owned() };
+    let (digits, width, counts, itself) = match length {
+        Length::Fixed | Length::Rest => return "-".to_owned(),
+        Length::Until(end) => return format!("until {}", char::from(end)),
+        Length::Prefixed { digits, width, counts, itself } => (digits, width, counts, itself),
+    };
     let digits = match digits {
         LengthCoding::Ascii => "ascii",
         LengthCoding::Bcd => "bcd",
@@ -143,8 +204,11 @@ fn length(length: Length) -> String {
     let counts = match counts {
         Counts::Units => "",
         Counts::Wire => " wire",
+        Counts::Nibbles => " nibbles",
+        Counts::Even => " even",
     };
-    format!("{digits} {width}{counts}")
+    let itself = if itself { " itself" } else { "" };
+    format!("{digits} {width}{counts}{itself}")
 }
 
 /// With the filler of packed digits where one is needed, or where it is not the usual one.
@@ -155,6 +219,9 @@ fn coding(coding: Coding, odd: bool) -> String {
         Coding::Bcd(Filler::LeftZero) => "bcd",
         Coding::Bcd(Filler::RightZero) => "bcd r0",
         Coding::Bcd(Filler::RightF) => "bcd rF",
+        Coding::Bcd(Filler::LeftF) => "bcd lF",
+        Coding::Zoned(Alphabet::Ascii) => "zoned",
+        Coding::Zoned(Alphabet::Ebcdic) => "zoned-ebcdic",
         Coding::Raw => "raw",
         Coding::Hex(Alphabet::Ascii) => "hex",
         Coding::Hex(Alphabet::Ebcdic) => "hex-ebcdic",
@@ -194,7 +261,60 @@ const fn second(second: Second) -> &'static str {
     match second {
         Second::AsNeeded => "as-needed",
         Second::Always => "always",
+        Second::Fixed => "fixed",
+        Second::Never => "never",
     }
+}
+
+const fn version(version: Version) -> &'static str {
+    match version {
+        Version::Of1987 => "1987",
+        Version::Of1993 => "1993",
+        Version::Of2003 => "2003",
+    }
+}
+
+/// How parts are found, as a `parts` line says it behind the path.
+fn scheme(scheme: Scheme) -> String {
+    match scheme {
+        Scheme::Positional { repeated: false } => "positional".to_owned(),
+        Scheme::Positional { repeated: true } => "positional repeated".to_owned(),
+        Scheme::Ber => "ber".to_owned(),
+        Scheme::Tokens => "tokens".to_owned(),
+        Scheme::Bitmap { hex, bytes } => {
+            format!("bitmap {} {bytes}", if hex { "hex" } else { "binary" })
+        }
+        Scheme::Tagged(tagged) => tags(tagged),
+    }
+}
+
+fn tags(tagged: Tagged) -> String {
+    let coding = match tagged.tag {
+        TagCoding::Characters(Alphabet::Ascii) => "ascii",
+        TagCoding::Characters(Alphabet::Ebcdic) => "ebcdic",
+        TagCoding::Bcd => "bcd",
+        TagCoding::Binary => "binary",
+    };
+    let tag = format!("tag {coding} {}", tagged.tag_width);
+    let field = Length::Prefixed {
+        digits: tagged.length,
+        width: tagged.length_width,
+        counts: Counts::Units,
+        itself: tagged.counts_itself,
+    };
+    let with_tag = if tagged.counts_tag { " with-tag" } else { "" };
+    let field = format!("length {}{with_tag}", length(field));
+    let lead = if tagged.lead > 0 { format!("lead {} ", tagged.lead) } else { String::new() };
+    if tagged.length_first {
+        format!("{lead}{field} {tag}")
+    } else {
+        format!("{lead}{tag} {field}")
+    }
+}
+
+fn numbers(elements: ElementSet) -> String {
+    let numbers: Vec<String> = elements.iter().map(|no| no.to_string()).collect();
+    numbers.join(" ")
 }
 
 fn codes(codes: &[ResponseCode]) -> String {
@@ -209,7 +329,7 @@ mod tests {
     /// The rows of a file as they stand in it, headers and comments apart.
     fn table(text: &str) -> Vec<&str> {
         let rows = text.lines().skip_while(|line| !line.starts_with("#  no"));
-        rows.map(str::trim_end).collect()
+        rows.map(str::trim_end).take_while(|line| !line.is_empty()).collect()
     }
 
     #[test]
@@ -228,6 +348,27 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_within_is_written_too() {
+        let text = include_str!("../../fuzz/every-coding.dialect");
+        for dialect in Dialect::shipped_names()
+            .iter()
+            .map(|name| Dialect::shipped(name))
+            .chain([Dialect::parse(text).ok()])
+        {
+            let dialect = dialect.unwrap();
+            let sheet = Sheet::of(&dialect);
+            assert!(sheet.within().len() > 10, "{}", dialect.name());
+            let again = Dialect::parse(&sheet.to_string()).unwrap();
+            assert_eq!((again.rows(), again.rules()), (dialect.rows(), dialect.rules()));
+            assert_eq!(Sheet::of(&again).insides, sheet.insides);
+            assert_eq!(
+                (again.version(), again.second(), again.echo()),
+                (dialect.version(), dialect.second(), dialect.echo())
+            );
+        }
+    }
+
+    #[test]
     fn each_notation_there_and_back() {
         for row in [
             "n 6 - ascii",
@@ -238,7 +379,12 @@ mod tests {
             "x+n 7 - bcd rF",
             "x+n..8 bcd 1 bcd r0",
             "z..37 bcd 1 bcd rF",
-            "ans..9998 ebcdic 6 cp037",
+            "ans..32000 ebcdic 6 cp037",
+            "b..40 bcd 1 nibbles raw",
+            "n..19 ascii 2 even bcd lF",
+            "n..19 ascii 2 wire itself bcd rF",
+            "x+n 8 - zoned",
+            "x+n 8 - zoned-ebcdic",
             "ns 4 - cp1047",
             "a 4 - cp500",
             "an..99 hex 8 ascii",

@@ -10,6 +10,7 @@
 mod street;
 
 use iso8583d::daemon::control::Command;
+use iso8583d::dialect::Dialect;
 use iso8583d::framing::{Head, Tpdu};
 use iso8583d::iso::{BusinessDate, Elements};
 use iso8583d::journal::{Commit, Reader};
@@ -74,6 +75,29 @@ fn a_purchase_through_two_dialects_and_its_repeat() {
     let page = Street::console(&street.console_address(), "/metrics");
     assert!(page.contains("iso8583d_switch_answers_total{verdict=\"approved\"} 1"), "{page}");
     assert!(Street::console(&street.console_address(), "/readyz").contains("\"ready\":true"));
+}
+
+#[test]
+fn a_link_speaks_a_dialect_made_of_a_packager_file() {
+    let link =
+        "\n[links.mine]\nrole = \"asker\"\nlisten = \"127.0.0.1:0\"\ndialect = \"./mine.dialect\"";
+    let mut street = Street::with("", link);
+    street.import("jpos", "packed.jpos.xml", "mine.dialect");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    // What the peer speaks was written by hand.
+    let packed = include_str!("../dialects/pyiso8583-bcd-right0.dialect");
+    let mut asker = street.asker_speaking("mine", Dialect::parse(packed).unwrap());
+    pays(&mut asker, &mut issuer, 1);
+    asker.send(200, &purchase(2));
+    let (_, asked) = issuer.heard();
+    for no in [2, 3, 4, 22, 32, 43, 49] {
+        assert_eq!(text(&asked, no), text(&purchase(2), no), "element {no}");
+    }
+    issuer.answer(210, &asked, "51");
+    let (mti, answered) = asker.heard();
+    assert_eq!((mti, text(&answered, 39), text(&answered, 49)), (210, "51".into(), "978".into()));
 }
 
 #[test]

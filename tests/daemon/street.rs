@@ -206,6 +206,23 @@ to = ["bank"]
         Self::asker_at(&self.door(link), link)
     }
 
+    /// The same, speaking a dialect that does not come with the program.
+    pub(crate) fn asker_speaking(&self, link: &str, dialect: Dialect) -> Peer {
+        let socket = TcpStream::connect(self.door(link)).unwrap();
+        Peer::speaking(socket, dialect, Settings::default())
+    }
+
+    /// Makes a dialect of a packager file, beside the configuration.
+    pub(crate) fn import(&self, product: &str, packager: &str, dialect: &str) {
+        let packager = format!("{}/tests/packagers/{packager}", env!("CARGO_MANIFEST_DIR"));
+        let made = Command::new(env!("CARGO_BIN_EXE_iso8583d"))
+            .args(["dialect", "import", product, &packager, "--output"])
+            .arg(self.home.path().join(dialect))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+
     /// Where a link listens.
     pub(crate) fn door(&self, link: &str) -> String {
         let lines = self.ask(&control::Command::Links).unwrap();
@@ -287,9 +304,13 @@ impl Drop for Street {
 
 impl Peer {
     fn new(socket: TcpStream, dialect: &str, settings: Settings) -> Self {
+        Self::speaking(socket, Dialect::shipped(dialect).unwrap(), settings)
+    }
+
+    fn speaking(socket: TcpStream, dialect: Dialect, settings: Settings) -> Self {
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let dialect = Arc::new(Dialect::shipped(dialect).unwrap());
+        let dialect = Arc::new(dialect);
         Self { socket, framing: Framing::new(settings), dialect, incoming: BytesMut::new() }
     }
 

@@ -35,7 +35,7 @@ pub(super) enum Says {
 }
 
 /// The longest value that a row can say, in the standard's count.
-const MAX: u32 = 9998;
+const MAX: u32 = 32_000;
 
 /// The row, and what to look at; `base` is the element's row in ISO 8583:1987.
 pub(super) fn fit(
@@ -73,6 +73,9 @@ pub(super) fn fit(
     if class == Class::Pan && (content != Content::Digits || 19 < max) {
         class = Class::Sensitive;
         notes.push("it is not the n..19 that a card number is, so it is never kept".to_owned());
+    }
+    if !is_told(length, coding, class) {
+        return Err("whether its last or first digit is a filler cannot be told".to_owned());
     }
     let Ok(max) = u16::try_from(max) else {
         return Err(format!("its length {max} is out of range"));
@@ -138,7 +141,7 @@ fn content(
         (Coding::Bcd(_), Says::Bytes | Says::Parts) => {
             return Err("its packed digits are more than a number".to_owned());
         }
-        (_, Says::Signed) => Content::Signed,
+        (Coding::Zoned(_), _) | (_, Says::Signed) => Content::Signed,
         (_, Says::Track) => Content::Track,
         (Coding::Bcd(_), _) | (_, Says::Digits) => digits,
         (_, Says::Bytes) => return Err("its bytes are written as characters".to_owned()),
@@ -167,9 +170,7 @@ fn clamp(
     if max <= sign {
         return Err("it has no length".to_owned());
     }
-    let doubled =
-        matches!((coding, length), (Coding::Hex(_), Length::Prefixed { counts: Counts::Wire, .. }));
-    let holds = length.holds().map(|holds| if doubled { holds / 2 } else { holds });
+    let holds = longest(length, coding);
     if let Some(holds) = holds.filter(|holds| *holds < max.min(MAX)) {
         notes.push(format!("its length field ends at {holds}, so that {max} became {holds}"));
         return Ok(holds);
@@ -182,6 +183,31 @@ fn clamp(
         return Ok(MAX + sign);
     }
     Ok(max)
+}
+
+/// The longest value that a length field can say, in units of the coding.
+fn longest(length: Length, coding: Coding) -> Option<u32> {
+    let Length::Prefixed { width, counts, itself, .. } = length else { return None };
+    let own = if itself { usize::from(width) } else { 0 };
+    let holds = length.holds()?.saturating_sub(own);
+    let longest = match (counts, coding) {
+        (Counts::Wire, Coding::Hex(_)) | (Counts::Nibbles, _) => holds / 2,
+        (Counts::Wire, Coding::Bcd(_)) => holds.saturating_mul(2),
+        (Counts::Even, _) => holds - holds % 2,
+        (Counts::Units | Counts::Wire, _) => holds,
+    };
+    Some(u32::try_from(longest).unwrap_or(u32::MAX))
+}
+
+/// Whether a filler can be told from a digit: a length that counts bytes or even digits does not say.
+fn is_told(length: Length, coding: Coding, class: Class) -> bool {
+    let Length::Prefixed { counts: Counts::Wire | Counts::Even, .. } = length else { return true };
+    match coding {
+        Coding::Bcd(Filler::RightZero) => false,
+        // A zero before a number changes nothing, but one before a card's number names another card.
+        Coding::Bcd(Filler::LeftZero) => class != Class::Pan,
+        _ => true,
+    }
 }
 
 /// Whether there is such a length field.
@@ -207,7 +233,11 @@ mod tests {
     use crate::tools::sheet::Columns;
 
     const FIELD: fn(LengthCoding, u8) -> Length =
-        |digits, width| Length::Prefixed { digits, width, counts: Counts::Units };
+        |digits, width| Length::Prefixed { digits, width, counts: Counts::Units, itself: false };
+
+    fn counted(digits: LengthCoding, width: u8, counts: Counts) -> Length {
+        Length::Prefixed { digits, width, counts, itself: false }
+    }
 
     /// What becomes of one element: its row in text, and how many notes there are; or why there is none.
     fn fitted(no: u8, says: Says, length: Length, coding: Coding, max: u32) -> String {
@@ -262,9 +292,16 @@ mod tests {
                 FIELD(LengthCoding::Ascii, 6),
                 ascii,
                 999_999,
-                "ans..9998, ascii 6, ascii, -; 1",
+                "ans..32000, ascii 6, ascii, -; 1",
             ),
-            (48, Says::Text, fixed, ascii, 9999, "it is longer than the 9998 that a row can say"),
+            (
+                48,
+                Says::Text,
+                fixed,
+                ascii,
+                32_001,
+                "it is longer than the 32000 that a row can say",
+            ),
             (
                 48,
                 Says::Text,
@@ -275,6 +312,64 @@ mod tests {
             ),
             (48, Says::Parts, field, packed, 9, "its packed digits are more than a number"),
             (28, Says::Signed, fixed, ascii, 1, "it has no length"),
+        ] {
+            assert_eq!(fitted(no, says, length, coding, max), row, "{no} {says:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_that_count_otherwise() {
+        let packed = Coding::Bcd(Filler::RightZero);
+        let fixed = Length::Fixed;
+        for (no, says, length, coding, max, row) in [
+            (
+                48,
+                Says::Bytes,
+                counted(LengthCoding::Bcd, 1, Counts::Nibbles),
+                Coding::Raw,
+                99,
+                "b..49, bcd 1 nibbles, raw, -; 1",
+            ),
+            (
+                32,
+                Says::Digits,
+                counted(LengthCoding::Ebcdic, 2, Counts::Wire),
+                Coding::Bcd(Filler::RightF),
+                11,
+                "n..11, ebcdic 2 wire, bcd rF, keep; 0",
+            ),
+            (
+                32,
+                Says::Digits,
+                counted(LengthCoding::Ascii, 1, Counts::Even),
+                Coding::Bcd(Filler::LeftZero),
+                11,
+                "n..8, ascii 1 even, bcd l0, keep; 1",
+            ),
+            (
+                32,
+                Says::Digits,
+                counted(LengthCoding::Ascii, 2, Counts::Even),
+                packed,
+                11,
+                "whether its last or first digit is a filler cannot be told",
+            ),
+            (
+                2,
+                Says::Digits,
+                counted(LengthCoding::Ascii, 2, Counts::Even),
+                Coding::Bcd(Filler::LeftZero),
+                19,
+                "whether its last or first digit is a filler cannot be told",
+            ),
+            (
+                28,
+                Says::Signed,
+                fixed,
+                Coding::Zoned(Alphabet::Ebcdic),
+                9,
+                "x+n 8, -, zoned-ebcdic, keep; 0",
+            ),
         ] {
             assert_eq!(fitted(no, says, length, coding, max), row, "{no} {says:?}");
         }

@@ -5,10 +5,10 @@ use std::ops::Range;
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::fit::{Described, Says};
-use super::jpos_class::{Named, named};
+use super::jpos_class::{Measure, Named, named};
 use super::place::Text;
 use super::{Collected, EXTENDED};
-use crate::dialect::{BitmapCoding, Coding, Length, MtiCoding};
+use crate::dialect::{BitmapCoding, Coding, Length, LengthCoding, MtiCoding, Second};
 
 /// How many elements, attributes and texts a file may have.
 const NODES_MAX: u32 = 100_000;
@@ -221,7 +221,7 @@ fn mti(to: &mut Collected<'_>, named: Named, length: u32, span: Range<usize>) {
             Coding::Ascii => Some(MtiCoding::Ascii),
             Coding::Bcd(_) => Some(MtiCoding::Bcd),
             Coding::Ebcdic(_) => Some(MtiCoding::Ebcdic),
-            Coding::Raw | Coding::Hex(_) => None,
+            Coding::Raw | Coding::Hex(_) | Coding::Zoned(_) => None,
         },
         _ => None,
     };
@@ -245,11 +245,7 @@ fn bitmap(to: &mut Collected<'_>, named: Named, length: u32, span: Range<usize>)
             "the bitmap is none that a dialect can say",
             "IFA_BITMAP, IFB_BITMAP or IFE_BITMAP",
         ),
-        (_, 8) => to.remark(
-            span.start,
-            "bitmap",
-            "the source has one bitmap alone; a second is read when bit 1 says so",
-        ),
+        (_, 8) => to.second = Second::Never,
         (_, 16) => {}
         _ => to.remark(span.start, THIRD, &format!("length=\"{length}\": {BEYOND}")),
     }
@@ -298,22 +294,34 @@ fn describe<'n>(
         Named::Unused => return Err("no message may have it".to_owned()),
         Named::Unsayable(why) => return Err(format!("{why}, which no row can say")),
     };
+    let mut length_field = class.length;
     if says_true(node, "inclusive") {
-        return Err("its length counts its own bytes too, which no row can say".to_owned());
+        match &mut length_field {
+            Length::Prefixed { digits: LengthCoding::Binary, itself, .. }
+                if class.says == Says::Bytes =>
+            {
+                *itself = true;
+            }
+            _ => return Err("inclusive=\"true\" says nothing in this class".to_owned()),
+        }
     }
     if let Some(encoding) = node.attribute("encoding") {
         return Err(format!("it has an encoding of its own, {}", short(encoding)));
     }
-    if class.halved && length % 2 == 1 {
-        return Err("an odd number of hexadecimal digits, which no row can say".to_owned());
-    }
+    let max = match class.measure {
+        Measure::Units => length,
+        Measure::Signless => length + 1,
+        Measure::Nibbles if length % 2 == 1 => {
+            return Err("an odd number of hexadecimal digits, which no row can say".to_owned());
+        }
+        Measure::Nibbles => length / 2,
+    };
     // What is packed is a number also where it has parts.
     let packed = matches!(class.coding, Coding::Bcd(_));
     let parts = nested && !packed && class.says != Says::Bytes;
     let says = if parts { Says::Parts } else { class.says };
-    let max = if class.halved { length / 2 } else { length };
     let name = node.attribute("name").unwrap_or_default();
-    Ok(Described { name, says, length: class.length, coding: class.coding, max })
+    Ok(Described { name, says, length: length_field, coding: class.coding, max })
 }
 
 fn says_true(node: Node<'_, '_>, attribute: &str) -> bool {
@@ -392,8 +400,18 @@ mod tests {
             ),
             (
                 field("org.jpos.iso.IFB_LLHBINARY", " inclusive=\"true\""),
-                "left out: IFB_LLHBINARY: its length counts its own bytes too, which no row can say",
                 "",
+                "b..99 binary 1 itself raw - 48 mine",
+            ),
+            (
+                field("org.jpos.iso.IFA_LLCHAR", " inclusive=\"true\""),
+                "left out: IFA_LLCHAR: inclusive=\"true\" says nothing in this class",
+                "",
+            ),
+            (
+                field("org.jpos.iso.IFE_SIGNED_NUMERIC", "").replace("99", "9"),
+                "",
+                "x+n 9 - zoned-ebcdic - 48 mine",
             ),
             (
                 field("org.jpos.iso.IFA_LLCHAR", " encoding=\"org.jpos.iso.Foo\""),
@@ -409,21 +427,6 @@ mod tests {
                 field("org.jpos.iso.IFB_LLCHAR", "").replace("99", "255"),
                 "its length field ends at 99, so that 255 became 99",
                 "ans..99 bcd 1 ascii - 48 mine",
-            ),
-            (
-                "<isofieldpackager id=\"48\" length=\"999\" name=\"parts\" class=\"org.jpos.iso.IFA_LLLBINARY\" packager=\"org.jpos.iso.packager.GenericSubFieldPackager\"><isofield id=\"0\" length=\"1\" class=\"x\"/><isofield id=\"1\" length=\"1\" class=\"x\"/></isofieldpackager>".to_owned(),
-                "its 2 sub-elements are not taken over: it is one value",
-                "b..999 ascii 3 raw - parts",
-            ),
-            (
-                "<isofieldpackager id=\"48\" length=\"7\" name=\"packed\" class=\"org.jpos.iso.IFB_NUMERIC\"/>".to_owned(),
-                "its 0 sub-elements are not taken over: it is one value",
-                "n 7 - bcd r0 - packed",
-            ),
-            (
-                field("org.jpos.iso.IF_CHAR", " trim=\"true\""),
-                "trim=\"true\": the source writes it without padding; here it always has its whole length",
-                "ans 99 - ascii - 48 mine",
             ),
         ] {
             assert_eq!(about(&row), (said.to_owned(), kept.to_owned()), "{row}");
@@ -441,6 +444,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_row_does_not_say_is_told() {
+        for (row, said, kept) in [
+            (
+                "<isofieldpackager id=\"48\" length=\"999\" name=\"parts\" class=\"org.jpos.iso.IFA_LLLBINARY\" packager=\"org.jpos.iso.packager.GenericSubFieldPackager\"><isofield id=\"0\" length=\"1\" class=\"x\"/><isofield id=\"1\" length=\"1\" class=\"x\"/></isofieldpackager>",
+                "its 2 sub-elements are not taken over: it is one value",
+                "b..999 ascii 3 raw - parts",
+            ),
+            (
+                "<isofieldpackager id=\"48\" length=\"7\" name=\"packed\" class=\"org.jpos.iso.IFB_NUMERIC\"/>",
+                "its 0 sub-elements are not taken over: it is one value",
+                "n 7 - bcd r0 - packed",
+            ),
+            (
+                "<isofield id=\"48\" length=\"99\" name=\"short\" class=\"org.jpos.iso.IF_CHAR\" trim=\"true\"/>",
+                "trim=\"true\": the source writes it without padding; here it always has its whole length",
+                "ans 99 - ascii - short",
+            ),
+        ] {
+            assert_eq!(about(row), (said.to_owned(), kept.to_owned()), "{row}");
+        }
+    }
+
+    #[test]
     fn element_65_is_one_like_others_unless_it_announces_more() {
         let row = "<isofield id=\"65\" length=\"8\" name=\"x\" class=\"org.jpos.iso.IFB_BINARY\"/>";
         let made = import(&file(row)).unwrap();
@@ -453,6 +479,15 @@ mod tests {
             let said: Vec<_> = made.remarks.iter().map(|remark| remark.about.as_str()).collect();
             assert_eq!((said, made.left_out), (vec![THIRD, "element 65"], 1));
         }
+    }
+
+    #[test]
+    fn one_bitmap_alone_is_one_alone() {
+        let row = "<isofield id=\"70\" length=\"3\" class=\"org.jpos.iso.IFB_NUMERIC\"/>";
+        let made = import(&file(row).replace("length=\"16\"", "length=\"8\"")).unwrap();
+        assert!(made.text.contains("\nsecond   never\n") && made.text.contains("\necho     4\n"));
+        let said: Vec<_> = made.remarks.iter().map(|remark| remark.message.as_str()).collect();
+        assert_eq!((said, made.left_out), (vec!["it is beyond the one bitmap that there is"], 1));
     }
 
     #[test]

@@ -10,8 +10,18 @@ pub(super) struct Class {
     pub(super) says: Says,
     pub(super) length: Length,
     pub(super) coding: Coding,
-    /// Whether the longest value is said in hexadecimal digits, two of which are a byte.
-    pub(super) halved: bool,
+    pub(super) measure: Measure,
+}
+
+/// What the longest value is said in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measure {
+    /// The units of the coding.
+    Units,
+    /// Hexadecimal digits, two of which are a byte.
+    Nibbles,
+    /// Digits that a sign is within.
+    Signless,
 }
 
 /// What a class's name stands for.
@@ -39,6 +49,10 @@ enum Data {
     /// Packed digits; the filler is the one without `pad="true"`.
     Packed(Filler),
     PackedSigned,
+    /// Packed digits with an F on the right, whatever `pad` says.
+    PackedF,
+    /// Digits of which the last has the sign.
+    Zoned,
     /// Bytes whose longest value is said in hexadecimal digits.
     Nibbles,
 }
@@ -49,7 +63,7 @@ const HEX: Coding = Coding::Hex(Alphabet::Ascii);
 const EBCDIC: Coding = Coding::Ebcdic(CodePage::Cp1047);
 
 /// Classes without a length field.
-const FIXED: [(&str, Data); 18] = [
+const FIXED: [(&str, Data); 19] = [
     ("IF_CHAR", Data::Text(ASCII)),
     ("IFA_CHAR", Data::Text(ASCII)),
     ("IFE_CHAR", Data::Text(EBCDIC)),
@@ -63,6 +77,7 @@ const FIXED: [(&str, Data); 18] = [
     ("IFA_AMOUNT", Data::Signed(ASCII)),
     ("IFE_AMOUNT", Data::Signed(EBCDIC)),
     ("IFB_AMOUNT", Data::PackedSigned),
+    ("IFE_SIGNED_NUMERIC", Data::Zoned),
     ("IFA_AMOUNT2003", Data::Digits(ASCII)),
     ("IFB_AMOUNT2003", Data::Packed(Filler::RightZero)),
     ("IFA_BINARY", Data::Bytes(HEX)),
@@ -94,23 +109,24 @@ const PREFIXED: [(&str, &[u8], &str, LengthCoding, Data); 18] = [
     ("IFB_", &[2, 3], "HNUM", LengthCoding::Binary, Data::Packed(Filler::RightZero)),
 ];
 
+/// Classes whose length field counts something else than the units of their values, and what.
+const COUNTED: [(&str, LengthCoding, u8, Counts, Data); 5] = [
+    ("IFB_LLHEX", LengthCoding::Bcd, 1, Counts::Nibbles, Data::Bytes(Coding::Raw)),
+    ("IFB_LLLHEX", LengthCoding::Bcd, 2, Counts::Nibbles, Data::Bytes(Coding::Raw)),
+    ("IFEB_LLNUM", LengthCoding::Ebcdic, 2, Counts::Wire, Data::PackedF),
+    ("IFEB_LLLNUM", LengthCoding::Ebcdic, 3, Counts::Wire, Data::PackedF),
+    ("IFA_LLBNUM", LengthCoding::Ascii, 2, Counts::Even, Data::Packed(Filler::RightZero)),
+];
+
 const FILLED: &str = "its value is filled up to the longest, whatever its length says";
-const NIBBLES: &str = "its length counts nibbles of bytes";
-const PACKED_BYTES: &str = "its length counts the bytes of packed digits";
 const TAGGED: &str = "it is a sub-element with a tag";
 const BITMAPS_32: &str = "its bitmaps have 32 bits";
 
 /// Classes that no row can say.
-const UNSAYABLE: [(&str, &str); 13] = [
+const UNSAYABLE: [(&str, &str); 7] = [
     ("IFA_FLLCHAR", FILLED),
     ("IFA_FLLNUM", FILLED),
     ("IFB_LLHFBINARY", FILLED),
-    ("IFB_LLHEX", NIBBLES),
-    ("IFB_LLLHEX", NIBBLES),
-    ("IFEB_LLNUM", PACKED_BYTES),
-    ("IFEB_LLLNUM", PACKED_BYTES),
-    ("IFA_LLBNUM", "its length counts packed digits rounded up to even"),
-    ("IFE_SIGNED_NUMERIC", "its sign is in its last digit"),
     ("IF_TCHAR", "it ends at a token and has no length"),
     ("IF_NOP", "it has no bytes at all"),
     ("X92_BITMAP", BITMAPS_32),
@@ -136,6 +152,13 @@ pub(super) fn named(name: &str, left: bool) -> Option<Named> {
     if let Some((_, data)) = FIXED.iter().find(|(class, _)| *class == name) {
         return Some(Named::Row(class(Length::Fixed, *data, left)));
     }
+    if let Some((_, digits, width, counts, data)) =
+        COUNTED.iter().find(|(class, ..)| *class == name)
+    {
+        let (digits, width, counts) = (*digits, *width, *counts);
+        let length = Length::Prefixed { digits, width, counts, itself: false };
+        return Some(Named::Row(class(length, *data, left)));
+    }
     let prefixed = PREFIXED.iter().find_map(|(stem, runs, tail, digits, data)| {
         let behind = name.strip_prefix(stem)?.strip_suffix(tail)?;
         let run = u8::try_from(behind.len()).ok().filter(|run| runs.contains(run))?;
@@ -155,7 +178,7 @@ const fn field(digits: LengthCoding, run: u8) -> Length {
         // LLH is a byte, LLLH are two.
         LengthCoding::Binary => run.saturating_sub(1),
     };
-    Length::Prefixed { digits, width, counts: Counts::Units }
+    Length::Prefixed { digits, width, counts: Counts::Units, itself: false }
 }
 
 const fn class(length: Length, data: Data, left: bool) -> Class {
@@ -168,9 +191,16 @@ const fn class(length: Length, data: Data, left: bool) -> Class {
         Data::Packed(filler) => (Says::Digits, Coding::Bcd(filler)),
         Data::PackedSigned if left => (Says::Signed, Coding::Bcd(Filler::LeftZero)),
         Data::PackedSigned => (Says::Signed, Coding::Bcd(Filler::RightZero)),
+        Data::PackedF => (Says::Digits, Coding::Bcd(Filler::RightF)),
+        Data::Zoned => (Says::Signed, Coding::Zoned(Alphabet::Ebcdic)),
         Data::Nibbles => (Says::Bytes, Coding::Raw),
     };
-    Class { says, length, coding, halved: matches!(data, Data::Nibbles) }
+    let measure = match data {
+        Data::Nibbles => Measure::Nibbles,
+        Data::Zoned => Measure::Signless,
+        _ => Measure::Units,
+    };
+    Class { says, length, coding, measure }
 }
 
 #[cfg(test)]
@@ -180,7 +210,7 @@ mod tests {
     use crate::tools::sheet::Columns;
 
     /// Each class of jPOS's that is no bitmap, and the row that it stands for; with `pad="true"` behind the bar where that differs.
-    const CLASSES: [(&str, &str); 62] = [
+    const CLASSES: [(&str, &str); 68] = [
         ("IF_CHAR", "- ascii"),
         ("IFE_CHAR", "- cp1047"),
         ("IF_ECHAR", "- cp1047"),
@@ -196,6 +226,12 @@ mod tests {
         ("IFB_AMOUNT", "- bcd r0|- bcd l0"),
         ("IFA_AMOUNT2003", "- ascii"),
         ("IFB_AMOUNT2003", "- bcd r0|- bcd l0"),
+        ("IFE_SIGNED_NUMERIC", "- zoned-ebcdic"),
+        ("IFB_LLHEX", "bcd 1 nibbles raw"),
+        ("IFB_LLLHEX", "bcd 2 nibbles raw"),
+        ("IFEB_LLNUM", "ebcdic 2 wire bcd rF"),
+        ("IFEB_LLLNUM", "ebcdic 3 wire bcd rF"),
+        ("IFA_LLBNUM", "ascii 2 even bcd r0|ascii 2 even bcd l0"),
         ("IFA_BINARY", "- hex"),
         ("IFE_BINARY", "- hex-ebcdic"),
         ("IFB_BINARY", "- raw"),
@@ -271,9 +307,6 @@ mod tests {
     fn what_no_row_can_say_has_its_reason_and_the_rest_is_unknown() {
         for name in [
             "IFA_FLLNUM",
-            "IFB_LLHEX",
-            "IFEB_LLLNUM",
-            "IFA_LLBNUM",
             "IF_TCHAR",
             "IF_NOP",
             "IFEP_LLCHAR",
@@ -286,7 +319,6 @@ mod tests {
             "IFA_TTLCHAR",
             "IFA_TTTLLLCHAR",
             "IFB_LLHFBINARY",
-            "IFE_SIGNED_NUMERIC",
             "X92_BITMAP",
         ] {
             assert!(matches!(named(name, false), Some(Named::Unsayable(_))), "{name}");

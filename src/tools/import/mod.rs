@@ -118,6 +118,7 @@ struct Collected<'t> {
     beyond: (Vec<u16>, usize),
     mti: Option<MtiCoding>,
     bitmap: Option<BitmapCoding>,
+    second: Second,
     /// Whether a message may have element 65.
     third: bool,
 }
@@ -134,6 +135,7 @@ impl<'t> Collected<'t> {
             beyond: (Vec::new(), 0),
             mti: None,
             bitmap: None,
+            second: Second::AsNeeded,
             third: false,
         }
     }
@@ -231,6 +233,11 @@ impl<'t> Collected<'t> {
             let message = format!("{FAULTS_MAX} faults in this file; no more of it was read");
             self.fault(0..0, message, "is it of the product that was named?");
         }
+        if self.second == Second::Never {
+            for no in (65..=128).filter_map(|no| ElementNo::new(no).ok()) {
+                self.take_back(no, "it is beyond the one bitmap that there is");
+            }
+        }
         let left_out = self.count_left_out();
         self.remarks.sort_by_key(|remark| remark.line);
         let (mti, bitmap) = (self.mti, self.bitmap);
@@ -257,13 +264,16 @@ impl<'t> Collected<'t> {
             name: word(name),
             mti,
             bitmap,
-            second: Second::AsNeeded,
+            version: self.base.version(),
+            second: self.second,
             third: self.third,
             echo,
             approve: self.base.approve_codes().to_vec(),
             accept: self.base.accept_codes().to_vec(),
             retry: self.base.retry_codes().to_vec(),
+            rules: Vec::new(),
             rows,
+            insides: Vec::new(),
         };
         let text = sheet.to_string();
         match Dialect::parse(&text) {

@@ -10,7 +10,7 @@ use super::fit::{Described, Says};
 use super::json;
 use crate::dialect::{
     Alphabet, BitmapCoding, CodePage, Coding, Content, Counts, Filler, Length, LengthCoding,
-    MtiCoding, Row,
+    MtiCoding, Row, Second,
 };
 use crate::iso::ElementNo;
 
@@ -179,11 +179,8 @@ fn bitmap(to: &mut Collected<'_>, field: &Field<'_>, span: Range<usize>) {
     if coding.is_none() {
         to.fault(span, "the bitmap is none that a dialect can say", "enc Binary or HexToASCII");
     } else if field.one_bitmap {
-        to.remark(
-            span.start,
-            "bitmap",
-            "the source has one bitmap alone; a second is read when bit 1 says so",
-        );
+        // The first bit announces nothing: one bitmap, or both always.
+        to.second = if field.length < 16 { Second::Never } else { Second::Fixed };
     }
 }
 
@@ -226,7 +223,13 @@ fn element(to: &mut Collected<'_>, number: u16, field: &Field<'_>, span: Range<u
             }
         },
     };
-    let described = described.and_then(|described| Ok(Described { length: length?, ..described }));
+    let described = described.and_then(|described| {
+        let mut length = length?;
+        if let (Length::Prefixed { counts, .. }, true) = (&mut length, nibbles(field)) {
+            *counts = Counts::Nibbles;
+        }
+        Ok(Described { length, ..described })
+    });
     // The product's EBCDIC is 500 but for one sign and what lies beyond ASCII.
     let cp500 = |described: &Described<'_>| described.coding == Coding::Ebcdic(CodePage::Cp500);
     if described.as_ref().is_ok_and(cp500)
@@ -263,13 +266,13 @@ fn unlike(padding: &Padding, row: &Row) -> Option<String> {
     let pad = pad.map(String::from).unwrap_or_default();
     let theirs = format!("the source fills it up with {} on the {side}", quoted(&pad));
     match row.length {
-        Length::Fixed if ours == (side, pad.chars().next()) => None,
-        Length::Fixed => Some(format!(
-            "{theirs}; a row fills digits with zeros on the left and text with blanks on the right"
-        )),
         Length::Prefixed { .. } => {
             Some(format!("{theirs} to its longest; here it is as long as its value"))
         }
+        _ if ours == (side, pad.chars().next()) => None,
+        _ => Some(format!(
+            "{theirs}; a row fills digits with zeros on the left and text with blanks on the right"
+        )),
     }
 }
 
@@ -300,8 +303,8 @@ fn plain<'f>(field: &'f Field<'_>, encoding: Encoding) -> Result<Described<'f>, 
         Encoding::Hexadecimal => {
             return Err("its characters are hexadecimal digits of characters".to_owned());
         }
-        Encoding::Nibbles if !field.length.is_multiple_of(2) || !fixed(field) => {
-            return Err("its length counts the nibbles of bytes".to_owned());
+        Encoding::Nibbles if !field.length.is_multiple_of(2) => {
+            return Err("an odd number of hexadecimal digits".to_owned());
         }
         Encoding::Nibbles => (Says::Bytes, Coding::Raw, field.length / 2),
     };
@@ -309,6 +312,11 @@ fn plain<'f>(field: &'f Field<'_>, encoding: Encoding) -> Result<Described<'f>, 
         return Err("its bytes are written as characters".to_owned());
     }
     Ok(Described { name: &field.description, says, length: Length::Fixed, coding, max })
+}
+
+/// Whether a length counts the hexadecimal digits of bytes.
+fn nibbles(field: &Field<'_>) -> bool {
+    field.subfields.is_none() && field.enc.as_deref().and_then(encoding) == Some(Encoding::Nibbles)
 }
 
 fn fixed(field: &Field<'_>) -> bool {
@@ -432,7 +440,7 @@ fn length(prefix: &str) -> Option<Result<Length, String>> {
         LengthCoding::Hex => 2 * run,
         LengthCoding::Ascii | LengthCoding::Ebcdic | LengthCoding::Binary => run,
     };
-    Some(Ok(Length::Prefixed { digits, width, counts: Counts::Units }))
+    Some(Ok(Length::Prefixed { digits, width, counts: Counts::Units, itself: false }))
 }
 
 const ENCODINGS: &str =
@@ -544,13 +552,25 @@ mod tests {
                 field("String", 19, "ASCII", "ASCII.LL") + r#","padding":{"type":"leftPadder","pad":48}"#,
                 "n..19 ascii 2 ascii pan x|the source fills it up with \"0\" on the left to its longest; here it is as long as its value".to_owned(),
             ),
-            (48, field("String", 99, "ASCIIToHex", "BCD.LL"), "|its length counts the nibbles of bytes".to_owned()),
+            (48, field("String", 98, "ASCIIToHex", "BCD.LL"), "b..49 bcd 1 nibbles raw - x|".to_owned()),
+            (48, field("String", 99, "ASCIIToHex", "BCD.LL"), "|an odd number of hexadecimal digits".to_owned()),
             (48, field("Binary", 99, "BCD", "BCD.LL"), "|its bytes are packed digits".to_owned()),
             (48, field("Secret", 99, "BCD", "BCD.LL"), "|its type is \"Secret\", which nobody here knows".to_owned()),
             (48, field("String", 99, "ASCII", "BerTLV"), "|its length is written as BER does".to_owned()),
             (65, field("Bitmap", 8, "Binary", "Binary.Fixed"), "|dialects have two bitmaps; bit 65 set is an error".to_owned()),
         ] {
             assert_eq!(row(no, &field), wanted, "{no} {field}");
+        }
+    }
+
+    #[test]
+    fn a_bitmap_that_announces_none() {
+        for (length, second) in [(8, "never"), (16, "fixed")] {
+            let text = format!("{HEAD}\"11\":{{{}}}}}}}", field("Numeric", 6, "BCD", "BCD.Fixed"));
+            let bitmap = format!("\"length\":{length},\"disableAutoExpand\":true,\"enc\":\"Bin");
+            let text = text.replace("\"length\":8,\"enc\":\"Bin", &bitmap);
+            let made = import_dialect(Product::Moov, "made", "made.json", text.as_bytes()).unwrap();
+            assert!(made.text.contains(&format!("\nsecond   {second}\n")), "{}", made.text);
         }
     }
 

@@ -183,7 +183,7 @@ fn describe<'f>(
     };
     match codec {
         Codec::Bytes if nibbles => packed(field, whole, base, notes),
-        Codec::Bytes => unpacked(whole, base, notes),
+        Codec::Bytes => Ok(unpacked(whole, base, notes)),
         _ if nibbles => Err("it counts nibbles of characters".to_owned()),
         Codec::Ascii => Ok(Described { coding: Coding::Ascii, ..whole }),
         Codec::Ebcdic(page) => Ok(Described { coding: Coding::Ebcdic(page), ..whole }),
@@ -215,10 +215,11 @@ fn packed<'f>(
         let coding = Coding::Bcd(filler.unwrap_or(Filler::RightZero));
         return Ok(Described { says: Says::Digits, coding, ..whole });
     }
-    if fixed && whole.max.is_multiple_of(2) {
-        return Ok(Described { says: Says::Bytes, max: whole.max / 2, ..whole });
+    if fixed && !whole.max.is_multiple_of(2) {
+        return Err("an odd number of nibbles that are not a number".to_owned());
     }
-    Err("its length counts nibbles of what is not a number".to_owned())
+    let length = counting(whole.length, Counts::Nibbles);
+    Ok(Described { says: Says::Bytes, length, max: whole.max / 2, ..whole })
 }
 
 /// Bytes that are counted as bytes: of a fixed length they are packed digits where the standard has as many.
@@ -226,33 +227,53 @@ fn unpacked<'f>(
     whole: Described<'f>,
     base: Option<&Row>,
     notes: &mut Vec<String>,
-) -> Result<Described<'f>, String> {
-    let Some(base) = base else { return Ok(whole) };
+) -> Described<'f> {
+    let Some(base) = base else { return whole };
     let digits = match base.content {
-        Content::Digits => base.max,
         // The sign is a byte of its own.
         Content::Signed => base.max.saturating_add(1),
-        Content::Track => return Err("its length counts the bytes of packed digits".to_owned()),
-        _ => return Ok(Described { says: Says::Bytes, ..whole }),
+        Content::Digits | Content::Track => base.max,
+        _ => return Described { says: Says::Bytes, ..whole },
     };
     if whole.length != Length::Fixed {
-        return Err("its length counts the bytes of packed digits".to_owned());
+        if base.content == Content::Signed {
+            return Described { says: Says::Bytes, ..whole };
+        }
+        notes.push(UNFILLED.to_owned());
+        let same = u32::from(digits.div_ceil(2)) == whole.max;
+        let max = if same { u32::from(digits) } else { 2 * whole.max };
+        let (length, coding) = (counting(whole.length, Counts::Wire), Coding::Bcd(Filler::RightF));
+        return Described { says: Says::Digits, length, coding, max, ..whole };
     }
     let coding = Coding::Bcd(Filler::LeftZero);
     if u32::from(digits.div_ceil(2)) != whole.max {
         if base.content == Content::Signed {
-            return Ok(Described { says: Says::Bytes, ..whole });
+            return Described { says: Says::Bytes, ..whole };
         }
-        return Ok(Described { says: Says::Digits, coding, max: 2 * whole.max, ..whole });
+        return Described { says: Says::Digits, coding, max: 2 * whole.max, ..whole };
     }
-    if base.content == Content::Digits && digits % 2 == 1 {
+    if base.content != Content::Signed && digits % 2 == 1 {
         notes.push(format!(
             "taken as n {digits} with a zero on the left; the source shows all {} nibbles",
             digits + 1
         ));
     }
     let says = if base.content == Content::Signed { Says::Signed } else { Says::Digits };
-    Ok(Described { says, coding, max: u32::from(base.max), ..whole })
+    Described { says, coding, max: u32::from(base.max), ..whole }
+}
+
+/// What is said where a length counts the bytes of packed digits.
+const UNFILLED: &str =
+    "the source does not say what fills odd numbers of digits: an F on the right";
+
+/// The same length field, counting something else.
+const fn counting(length: Length, counts: Counts) -> Length {
+    match length {
+        Length::Prefixed { digits, width, itself, .. } => {
+            Length::Prefixed { digits, width, counts, itself }
+        }
+        other => other,
+    }
 }
 
 fn filler(field: &Field) -> Result<Option<Filler>, String> {
@@ -260,12 +281,14 @@ fn filler(field: &Field) -> Result<Option<Filler>, String> {
     match (given(&field.left_pad).as_deref(), given(&field.right_pad).as_deref()) {
         // The product prefers the left one.
         (Some("0"), _) => Ok(Some(Filler::LeftZero)),
+        (Some("f" | "F"), _) => Ok(Some(Filler::LeftF)),
         (None, Some("0")) => Ok(Some(Filler::RightZero)),
         (None, Some("f" | "F")) => Ok(Some(Filler::RightF)),
         (None, None) => Ok(None),
-        (Some(pad), _) | (None, Some(pad)) => {
-            Err(format!("its odd digits are filled with {}; a row has l0, r0 and rF", quoted(pad)))
-        }
+        (Some(pad), _) | (None, Some(pad)) => Err(format!(
+            "its odd digits are filled with {}; a row has l0, r0, rF and lF",
+            quoted(pad)
+        )),
     }
 }
 
@@ -283,7 +306,7 @@ fn length(field: &Field) -> Result<Length, String> {
         },
     };
     let width = u8::try_from(field.len_type).unwrap_or(u8::MAX);
-    Ok(Length::Prefixed { digits, width, counts: Counts::Units })
+    Ok(Length::Prefixed { digits, width, counts: Counts::Units, itself: false })
 }
 
 const CODECS: &str = "known are b, ascii, latin-1, utf-8, cp037, cp500 and cp1047";
@@ -381,12 +404,23 @@ mod tests {
                 key("ascii", "bcd", 0, 16),
                 "b 8 - hex sensitive x|its characters are taken as the hexadecimal digits of 8 bytes",
             ),
-            (2, key("b", "bcd", 1, 10), "|its length counts the bytes of packed digits"),
+            (
+                2,
+                key("b", "bcd", 1, 10),
+                "n..19 bcd 1 wire bcd rF|the source does not say what fills odd numbers of digits: an F on the right",
+            ),
+            (
+                35,
+                key("b", "b", 1, 19),
+                "z..37 binary 1 wire bcd rF|the source does not say what fills odd numbers of digits: an F on the right",
+            ),
+            (48, nibbles("", key("b", "bcd", 2, 99)), "b..49 bcd 2 nibbles raw -|"),
             (
                 48,
-                nibbles("", key("b", "bcd", 2, 99)),
-                "|its length counts nibbles of what is not a number",
+                nibbles("", key("b", "bcd", 0, 7)),
+                "|an odd number of nibbles that are not a number",
             ),
+            (2, nibbles(r#","left_pad":"F""#, key("b", "bcd", 1, 19)), "n..19 bcd 1 bcd lF pan|"),
             (
                 48,
                 key("shift_jis", "ascii", 2, 9),
@@ -400,8 +434,8 @@ mod tests {
             ),
             (
                 2,
-                nibbles(r#","left_pad":"F""#, key("b", "bcd", 1, 19)),
-                "|its odd digits are filled with \"F\"; a row has l0, r0 and rF",
+                nibbles(r#","left_pad":"A""#, key("b", "bcd", 1, 19)),
+                "|its odd digits are filled with \"A\"; a row has l0, r0, rF and lF",
             ),
             (
                 65,
