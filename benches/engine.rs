@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use iso8583d::codec::{self, Draft};
 use iso8583d::dialect::Dialect;
-use iso8583d::framing::Head;
+use iso8583d::framing::{Fixed, Head};
 use iso8583d::iso::{ElementNo, Elements, Mono, Mti, Now, ResponseCode, Wall};
 use iso8583d::record::LinkId;
 use iso8583d::route::{CardRange, Rule, Table};
@@ -49,6 +49,7 @@ fn link(name: &str, asks: bool, dialect: &Arc<Dialect>) -> LinkSettings {
         dialect: Arc::clone(dialect),
         head: Head::NONE,
         frame_len_max: 8192,
+        delimiter: Fixed::NONE,
         asks,
         answers: !asks,
         sign_on: SignOn::None,

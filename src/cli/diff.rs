@@ -7,9 +7,8 @@ use std::path::Path;
 use clap::Args;
 
 use super::Failure;
-use super::messages::{Input, framing, options, unreadable};
-use super::peer::{Length, dialect};
-use crate::framing::Tpdu;
+use super::messages::{Input, options, unreadable};
+use super::peer::{Frames, dialect};
 use crate::tools::{self, Side};
 
 /// Compare two messages.
@@ -31,12 +30,8 @@ pub(super) struct Diff {
     /// What both inputs are; recognised by their beginnings without this
     #[arg(long, value_enum)]
     input: Option<Input>,
-    /// Both come as whole frames, and this is how the length of each is written
-    #[arg(long, visible_alias = "framing", value_enum)]
-    length: Option<Length>,
-    /// Frames have a TPDU, which is compared
-    #[arg(long, value_parser = Tpdu::from_text, requires = "length")]
-    tpdu: Option<Tpdu>,
+    #[command(flatten)]
+    frames: Frames,
     /// Show card numbers, tracks and PIN blocks in clear
     #[arg(long)]
     unmask: bool,
@@ -58,7 +53,7 @@ impl Diff {
                 "a capture is not one message\nhelp: decode it, and compare two of its messages",
             )));
         }
-        let options = options(self.input, framing(self.length, self.tpdu), None, &dialect);
+        let options = options(self.input, self.frames.framing(&dialect)?, None, &dialect);
         let (name, mut input): (_, Box<dyn BufRead>) = match given {
             "-" => (format!("{side}, stdin"), Box::new(BufReader::new(io::stdin()))),
             file if Path::new(file).is_file() => {

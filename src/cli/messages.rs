@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::peer::{Length, dialect};
+use super::peer::{Frames, dialect};
 use super::{Failure, colours, say};
 use crate::dialect::{Dialect, MtiCoding};
-use crate::framing::{self, Framing, Tpdu};
+use crate::framing::Framing;
 use crate::tools::input::{self, Form, InputError, Options};
 use crate::tools::{self, Line, Style};
 
@@ -60,12 +60,8 @@ struct Lines {
     /// A shipped dialect (iso87-ascii, iso87-ascii-binary-bitmap, iso87-bcd, iso87-ebcdic), or a file with a `/` or a `.` in its name
     #[arg(long, default_value = "iso87-ascii")]
     dialect: String,
-    /// Messages come as whole frames, and this is how the length of each is written
-    #[arg(long, visible_alias = "framing", value_enum)]
-    length: Option<Length>,
-    /// Frames have a TPDU; this one is written by `encode` where the object names none
-    #[arg(long, value_parser = Tpdu::from_text, requires = "length")]
-    tpdu: Option<Tpdu>,
+    #[command(flatten)]
+    frames: Frames,
     /// Files to read; stdin without any
     files: Vec<PathBuf>,
 }
@@ -73,7 +69,8 @@ struct Lines {
 impl Decode {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let dialect = dialect(&self.lines.dialect)?;
-        let options = options(self.input, self.lines.framing(), self.port, &dialect);
+        let options =
+            options(self.input, self.lines.frames.framing(&dialect)?, self.port, &dialect);
         let style = Style { unmask: self.unmask, colours: colours(&io::stdout()) };
         let mut out = BufWriter::new(io::stdout().lock());
         let (mut all, mut bad, mut what) = (0_u64, 0_u64, "lines");
@@ -108,12 +105,6 @@ pub(super) fn unreadable(name: String, error: InputError) -> Failure {
     }
 }
 
-/// How frames are cut, if there are any.
-pub(super) fn framing(length: Option<Length>, tpdu: Option<Tpdu>) -> Option<Framing> {
-    let length = length?.into();
-    Some(Framing::new(framing::Settings { length, tpdu, ..framing::Settings::default() }))
-}
-
 /// How messages are looked for.
 pub(super) fn options(
     input: Option<Input>,
@@ -121,10 +112,12 @@ pub(super) fn options(
     port: Option<u16>,
     dialect: &Dialect,
 ) -> Options {
-    let digits_first = framing.as_ref().map_or_else(
-        || dialect.mti() == MtiCoding::Ascii,
-        |framing| framing.settings().length == framing::Length::Ascii4,
-    );
+    let text = dialect.mti() == MtiCoding::Ascii;
+    let digits_first = framing.as_ref().map_or(text, |framing| {
+        let framing = framing.settings();
+        let bare = framing.length.is_none() && framing.header.is_empty();
+        framing.prefix.is_empty() && (framing.length.is_ascii() || bare && text)
+    });
     Options { form: input.map(Form::from), framing, port, digits_first }
 }
 
@@ -143,7 +136,7 @@ impl From<Input> for Form {
 impl Encode {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let dialect = dialect(&self.lines.dialect)?;
-        let framing = self.lines.framing();
+        let framing = self.lines.frames.framing(&dialect)?;
         let mut number = 0_u64;
         self.lines.each(|line, out| {
             number += 1;
@@ -159,10 +152,6 @@ impl Encode {
 }
 
 impl Lines {
-    fn framing(&self) -> Option<Framing> {
-        framing(self.length, self.tpdu)
-    }
-
     /// Every line that is not blank, of every file; fails at the end when some were bad.
     fn each(
         &self,

@@ -74,6 +74,9 @@ enum Command {
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    /// Options that do not go together.
+    #[error("{0}")]
+    Usage(String),
     /// The configuration, or a dialect, has faults.
     #[error("{0}")]
     Faults(Report),
@@ -188,6 +191,7 @@ impl Failure {
 
     const fn code(&self) -> u8 {
         match self {
+            Self::Usage(_) => 2,
             Self::Faults(_) => 78,
             Self::Data { .. } | Self::Input(_) | Self::Dialect(_) => 65,
             Self::Daemon(fault) => fault.exit_code(),

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::Failure;
 use crate::config;
 use crate::dialect::Dialect;
-use crate::framing::{self, Tpdu};
+use crate::framing::{self, Counts, Fixed, Framing, Head, Impossible, Length, Tpdu};
 
 /// How a peer writes and cuts its stream.
 #[derive(Args)]
@@ -19,26 +19,52 @@ pub(super) struct Speech {
     cut: Cut,
 }
 
-/// How a peer cuts its stream.
+/// How a peer cuts its stream, in the words of a link's configuration.
 #[derive(Args)]
-pub(super) struct Cut {
-    /// How the length before each message is written
-    #[arg(long, value_enum, default_value = "binary-2")]
+struct Cut {
+    /// How the length before each message is written, e.g. binary-2, binary-2-le, ascii-4, ebcdic-4, hex-4, bcd-2, none
+    #[arg(long, value_parser = Length::from_text, default_value = "binary-2")]
     length: Length,
-    /// The TPDU before each message, ten hexadecimal digits; none without this
-    #[arg(long, value_parser = Tpdu::from_text)]
-    tpdu: Option<Tpdu>,
+    #[command(flatten)]
+    around: Around,
 }
 
-/// The length field.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Length {
-    /// Two bytes, high byte first
-    #[value(name = "binary-2")]
-    Binary2,
-    /// Four digits
-    #[value(name = "ascii-4")]
-    Ascii4,
+/// How frames are cut, where messages come as whole frames.
+#[derive(Args)]
+pub(super) struct Frames {
+    /// Messages come as whole frames, and this is how the length of each is written, e.g. binary-2, binary-2-le, ascii-4,
+    /// ebcdic-4, hex-4, bcd-2, none
+    #[arg(long, visible_alias = "framing", value_parser = Length::from_text)]
+    length: Option<Length>,
+    #[command(flatten)]
+    around: Around,
+}
+
+/// What stands around a message besides its length, in the words of a link's configuration.
+#[derive(Args)]
+struct Around {
+    /// What the length counts besides the message: prefix, itself, reserved, header, trailer, with commas between; header
+    /// without this
+    #[arg(long, value_name = "PARTS", value_parser = Counts::from_text)]
+    length_counts: Option<Counts>,
+    /// The bytes with which each frame begins, in hexadecimal digits
+    #[arg(long, value_name = "BYTES", value_parser = Fixed::from_text)]
+    prefix: Option<Fixed>,
+    /// The bytes between the length and the header, in hexadecimal digits
+    #[arg(long, value_name = "BYTES", value_parser = Fixed::from_text)]
+    reserved: Option<Fixed>,
+    /// The TPDU before each message, ten hexadecimal digits; none without this
+    #[arg(long, value_parser = Tpdu::from_text, conflicts_with = "header")]
+    tpdu: Option<Tpdu>,
+    /// Another header before each message: visa:DESTINATION:SOURCE, base24:ISO025000050, echo:BYTES or constant:BYTES
+    #[arg(long, value_parser = Head::from_text)]
+    header: Option<Head>,
+    /// The bytes behind each message, in hexadecimal digits
+    #[arg(long, value_name = "BYTES", value_parser = Fixed::from_text)]
+    trailer: Option<Fixed>,
+    /// Each frame ends with an LRC
+    #[arg(long)]
+    lrc: bool,
 }
 
 impl Speech {
@@ -46,26 +72,54 @@ impl Speech {
         dialect(&self.dialect)
     }
 
-    pub(super) fn framing(&self) -> framing::Settings {
-        self.cut.framing()
+    pub(super) fn framing(&self) -> Result<framing::Settings, Failure> {
+        self.cut.around.framing(self.cut.length)
     }
 }
 
-impl Cut {
-    pub(super) fn framing(&self) -> framing::Settings {
-        framing::Settings {
-            length: self.length.into(),
-            tpdu: self.tpdu,
+impl Frames {
+    /// The framing of messages of this dialect, if they have any.
+    pub(super) fn framing(&self, dialect: &Arc<Dialect>) -> Result<Option<Framing>, Failure> {
+        let Some(length) = self.length else {
+            let bare = "without --length there is nothing around a message; add --length, which may be none";
+            let given = self.around.is_given();
+            return if given { Err(Failure::Usage(bare.to_owned())) } else { Ok(None) };
+        };
+        let framing = Framing::new(self.around.framing(length)?);
+        Ok(Some(framing.measured_by(Arc::<Dialect>::clone(dialect))))
+    }
+}
+
+impl Around {
+    /// Whether any of it is said.
+    const fn is_given(&self) -> bool {
+        self.length_counts.is_some()
+            || self.prefix.is_some()
+            || self.reserved.is_some()
+            || self.tpdu.is_some()
+            || self.header.is_some()
+            || self.trailer.is_some()
+            || self.lrc
+    }
+
+    /// The framing with this length.
+    fn framing(&self, length: Length) -> Result<framing::Settings, Failure> {
+        let settings = framing::Settings {
+            prefix: self.prefix.unwrap_or_default(),
+            length,
+            counts: self.length_counts.unwrap_or_default(),
+            reserved: self.reserved.unwrap_or_default(),
+            header: self.tpdu.map(Head::tpdu).or(self.header).unwrap_or_default(),
+            trailer: self.trailer.unwrap_or_default(),
+            lrc: self.lrc,
             ..framing::Settings::default()
-        }
-    }
-}
-
-impl From<Length> for framing::Length {
-    fn from(length: Length) -> Self {
-        match length {
-            Length::Binary2 => Self::Binary2,
-            Length::Ascii4 => Self::Ascii4,
+        };
+        match settings.impossible().first() {
+            None => Ok(settings),
+            Some(Impossible { key, why, fix }) => {
+                let option = key.replace('_', "-");
+                Err(Failure::Usage(format!("--{option}: {why}; {fix}")))
+            }
         }
     }
 }

@@ -222,7 +222,7 @@ impl Pos {
     fn run(self) -> Result<(), Failure> {
         let peer = Peer {
             dialect: self.speech.dialect()?,
-            framing: self.speech.framing(),
+            framing: self.speech.framing()?,
             place: Place::Dial(self.connect),
         };
         let settings = pos::Settings {
@@ -254,7 +254,7 @@ impl IssuerOptions {
         };
         let settings = issuer::Settings {
             name: self.name,
-            peer: Peer { dialect: self.speech.dialect()?, framing: self.speech.framing(), place },
+            peer: Peer { dialect: self.speech.dialect()?, framing: self.speech.framing()?, place },
             rules,
             ledger: self.ledger.as_deref().map(Log::open).transpose()?,
             remembers: true,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Draft, Message, decode, join, pieces};
 use crate::dialect::{Class, Dialect};
+use crate::framing::Measure as _;
 use crate::iso::{ElementSet, Elements};
 
 /// Each way of writing that the shipped dialects do not have.
@@ -31,6 +32,7 @@ pub fn fuzz_decode_encode_decode(data: &[u8]) {
             return;
         }
     };
+    assert_eq!(dialect.end(body), Ok(Some(body.len())), "a message ends where it ends");
     split_and_join(&message);
     let own = message.elements(ElementSet::from_bits(u128::MAX));
     assert_eq!(own.present(), message.present());

@@ -4,6 +4,7 @@ mod check;
 mod draft;
 mod fault;
 mod fuzz;
+mod measure;
 mod parts;
 mod plain;
 mod value;

@@ -15,7 +15,7 @@ use crate::iso::{ElementNo, ElementSet, Mti};
 pub(super) type Starts = [u16; 129];
 
 /// The longest body in bytes: offsets have sixteen bits, and the last of them lies beyond every body.
-const BODY_LEN_MAX: usize = BEYOND as usize - 1;
+pub(super) const BODY_LEN_MAX: usize = BEYOND as usize - 1;
 
 /// An offset beyond every body; where sums end that are too large.
 const BEYOND: u16 = u16::MAX;

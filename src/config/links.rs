@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::dialects::Dialects;
+use super::frames;
 use super::read::{Limit, Section, Spot};
 use super::{Link, Place};
 use crate::dialect::Dialect;
-use crate::framing::{self, Length, Tpdu};
 use crate::record::LinkId;
 use crate::switch::{AnswerOn, OwedSettings, SignOn};
 
@@ -85,7 +85,7 @@ fn read_one(
         answers,
         place,
         dialect,
-        framing: read_framing(section),
+        framing: frames::read(section),
         sign_on: section.choice("sign_on", SIGN_ONS).unwrap_or(SignOn::None),
         echo_after_ms: section.number("echo_after_ms", ECHO_AFTER_MS),
         timeout_ms,
@@ -101,7 +101,11 @@ fn read_one(
     let found = place.is_some() && dialect.is_some();
     let place = place.unwrap_or(Place::Dial { peers: Vec::new(), sessions: 0 });
     let dialect = dialect.or_else(|| Dialect::shipped("iso87-ascii").map(Arc::new))?;
-    Some(read(place, dialect)).filter(|_| found)
+    let link = read(place, dialect);
+    if found {
+        frames::fits(section, link.framing, &link.dialect);
+    }
+    Some(link).filter(|_| found)
 }
 
 /// Either `listen` or `dial`.
@@ -155,18 +159,6 @@ fn peer(section: &Section<'_>, text: Spot<&str>) -> Option<String> {
         section.faults().tell(fault.label("a host and a port, like switch.example:8583"));
     }
     parts.map(|_| text.value.to_owned())
-}
-
-fn read_framing(section: &Section<'_>) -> framing::Settings {
-    let length = section.choice("length", LENGTHS).unwrap_or(Length::Binary2);
-    let tpdu = section.word("tpdu", Tpdu::from_text).map(|tpdu| tpdu.value);
-    let frame_len_max = section.number_usize("frame_len_max", FRAME_LEN_MAX);
-    if let (true, Some(span)) = (frame_len_max > length.max(), section.has("frame_len_max")) {
-        let title = "`frame_len_max` is more than the length can say";
-        let label = format!("{} at most with this `length`", length.max());
-        section.faults().tell(section.faults().at(span, title).label(label));
-    }
-    framing::Settings { length, tpdu, frame_len_max: frame_len_max.min(length.max()) }
 }
 
 /// A reversal must not overtake a request that the network still holds.
@@ -261,14 +253,12 @@ pub(super) fn apart_from_console(root: &Section<'_>, known: &[Known], console: O
 
 const ROLES: &[(&str, (bool, bool))] =
     &[("asker", (true, false)), ("issuer", (false, true)), ("both", (true, true))];
-const LENGTHS: &[(&str, Length)] = &[("binary-2", Length::Binary2), ("ascii-4", Length::Ascii4)];
 const SIGN_ONS: &[(&str, SignOn)] =
     &[("none", SignOn::None), ("send", SignOn::Send), ("await", SignOn::Await)];
 const ANSWER_ONS: &[(&str, AnswerOn)] = &[("link", AnswerOn::Link), ("session", AnswerOn::Session)];
 
 const SESSIONS: Limit = Limit::new(1, 1, 1024);
 const SESSIONS_MAX: Limit = Limit::new(1024, 1, 65_536);
-const FRAME_LEN_MAX: Limit = Limit::new(8192, 64, 65_535);
 /// 0 is never.
 const ECHO_AFTER_MS: Limit = Limit::new(0, 0, 3_600_000);
 /// Card schemes allow the whole way 15 to 30 s.

@@ -4,6 +4,7 @@
 //! [`Report`]. What comes out is valid: nothing is checked again further down.
 
 mod dialects;
+mod frames;
 mod key;
 mod links;
 mod read;
@@ -185,12 +186,14 @@ impl Config {
 impl Link {
     /// What the engine is told about it.
     pub fn engine(&self) -> LinkSettings {
+        let framing = Framing::new(self.framing);
         LinkSettings {
             id: self.id,
             name: self.name.clone(),
             dialect: Arc::clone(&self.dialect),
-            head: Framing::new(self.framing).head(),
-            frame_len_max: self.framing.frame_len_max,
+            head: framing.head(),
+            frame_len_max: framing.message_len_max(),
+            delimiter: framing.delimiter(),
             asks: self.asks,
             answers: self.answers,
             sign_on: self.sign_on,
@@ -363,7 +366,7 @@ to = ["issuer-a"]
         assert_eq!(names, ["issuer-a", "terminals"]);
         let issuer = config.links.first().unwrap();
         assert_eq!((issuer.asks, issuer.answers, issuer.timeout_ms), (false, true, 2000));
-        assert_eq!(issuer.framing.length, framing::Length::Ascii4);
+        assert_eq!(issuer.framing.length, framing::Length::ASCII_4);
         assert!(matches!(&issuer.place, Place::Dial { peers, sessions: 2 } if peers.len() == 2));
         assert_eq!(config.daemon.console.unwrap().port(), 9583);
         assert!(config.journal.directory.ends_with("state/journal"));
@@ -412,6 +415,45 @@ to = ["issuer-a"]
                 "\"ascii-4\"",
                 "\"ascii-4\"\nframe_len_max = 10000",
                 "9999 at most with this `length`",
+            ),
+            ("\"ascii-4\"", "\"ascii4\"", "did you mean \"ascii-4\"?"),
+            ("\"ascii-4\"", "\"utf8\"", "not a length: binary-1 to binary-4, binary-2-le"),
+            ("\"ascii-4\"", "\"none\"\nreserved = \"00\"", "no length before these bytes"),
+            (
+                "\"ascii-4\"",
+                "\"none\"\nlength_counts = [\"itself\"]",
+                "there is no length to count",
+            ),
+            (
+                "\"ascii-4\"",
+                "\"ascii-4\"\nlength_counts = [\"itself\", \"trailer\"]",
+                "\"trailer\" is counted, and there is none",
+            ),
+            ("\"ascii-4\"", "\"ascii-4\"\nlength_counts = \"itsself\"", "did you mean \"itself\"?"),
+            (
+                "\"ascii-4\"",
+                "\"ascii-2\"\nlength_counts = [\"itself\"]\nframe_len_max = 98",
+                "97 at most with this `length`",
+            ),
+            (
+                "\"ascii-4\"",
+                "\"ascii-4\"\nprefix = \"2\"",
+                "one to eight bytes, two hexadecimal digits",
+            ),
+            ("\"ascii-4\"", "\"ascii-4\"\nkeep_alive = \"ecko\"", "did you mean \"echo\"?"),
+            ("\"ascii-4\"", "\"none\"\nkeep_alive = \"echo\"", "a frame without a message"),
+            ("\"ascii-4\"", "\"ascii-4\"\nheader = \"iso\"", "base24:ISO025000050"),
+            (
+                "\"ascii-4\"",
+                "\"none\"\ntrailer = \"3\"",
+                "one to eight bytes, two hexadecimal digits",
+            ),
+            ("tpdu", "header = \"echo:00\"\ntpdu", "a message has one header"),
+            ("tpdu", "length = \"none\"\ntrailer = \"03\"\n#", "`trailer` alone cannot end"),
+            (
+                "\"ascii-4\"",
+                "\"none\"\ntrailer = \"03\"\ntpdu = \"6000010000\"",
+                "a length, or another trailer",
             ),
             ("links.terminals", "links.\"a b\"", "a link cannot be called \"a b\""),
             ("541333", "54133x", "a card range is a prefix"),
@@ -498,12 +540,20 @@ to = ["issuer-a"]
         let text =
             include_str!("../../docs/iso8583d.toml").replace("credential:pan-key", "file:pan.key");
         let text = text.replace("# class", "class").replace("# processing_code", "processing_code");
-        let config = check(&text).unwrap_or_else(|report| panic!("{report}"));
+        let text = ["prefix", "reserved", "header", "trailer"]
+            .iter()
+            .fold(text, |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
+        // A link has one header or the other.
+        let one = text.replace("tpdu = \"6000010000\"", "");
+        let config = check(&one).unwrap_or_else(|report| panic!("{report}"));
         let keys = |key: &str| text.lines().any(|line| line.starts_with(&format!("{key} =")));
         let mut asked = Vec::new();
-        for file in
-            [include_str!("sections.rs"), include_str!("links.rs"), include_str!("routes.rs")]
-        {
+        for file in [
+            include_str!("sections.rs"),
+            include_str!("links.rs"),
+            include_str!("frames.rs"),
+            include_str!("routes.rs"),
+        ] {
             let calls = [
                 "text",
                 "texts",

@@ -176,6 +176,11 @@ impl Faults {
         }
     }
 
+    /// How many were told.
+    pub(super) fn count(&self) -> usize {
+        self.list.borrow().len()
+    }
+
     /// The text itself does not parse here.
     pub(super) fn tear(&self, fault: Fault) {
         self.torn.borrow_mut().push(fault.span.clone());

@@ -30,6 +30,7 @@ use super::view::{Glass, Sight};
 use crate::books::Books;
 use crate::config::{Config, Link, Place};
 use crate::console;
+use crate::dialect::Dialect;
 use crate::journal::{Journal, JournalError, Recovery};
 use crate::link::{self, Links, Way};
 use crate::meter::{self, Meter, Rendering};
@@ -382,6 +383,7 @@ fn of_link(link: &Link) -> link::Settings {
         id: link.id,
         way,
         framing: link.framing,
+        measure: Arc::<Dialect>::clone(&link.dialect),
         outbox_bytes_max: link.outbox_bytes_max,
         idle_ms_max: (link.idle_ms_max > 0).then_some(link.idle_ms_max),
         frame_ms_max: link.frame_ms_max,

@@ -1,35 +1,30 @@
-//! Where a message ends in a stream of bytes, and what precedes it; knows no elements.
+//! Where a message ends in a stream of bytes, and what stands around it; knows no elements.
+//!
+//! A frame is, in the order of the stream: prefix, length, reserved bytes, header, message, trailer, LRC. Each part may be
+//! missing, and what the length counts is said apart from how it is written. Without a length the trailer ends a message;
+//! without both, whoever can read it finds its end.
 
+mod counts;
+mod fixed;
+mod fuzz;
+mod head;
+mod length;
+mod settings;
 mod tpdu;
+
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
+pub use counts::{Counts, Part};
+pub use fixed::Fixed;
+#[doc(hidden)]
+pub use fuzz::fuzz_frame_split;
+pub use head::Head;
+pub use length::Length;
+pub use settings::{Impossible, KeepAlive, Settings};
 pub use tpdu::Tpdu;
-
-/// How a link cuts its stream into messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// How the length before each message is written.
-    pub length: Length,
-    /// The TPDU of the messages that we begin; `None` when the link has no TPDUs at all.
-    pub tpdu: Option<Tpdu>,
-    /// The longest frame, length field apart, in bytes, 1 to 65,535.
-    pub frame_len_max: usize,
-}
-
-/// How the length of a frame is written. It counts what follows it, never itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Length {
-    /// Two bytes, high byte first: 0 to 65,535.
-    Binary2,
-    /// Four ASCII digits: 0 to 9,999.
-    Ascii4,
-}
-
-/// What precedes a message's body: nothing, or a TPDU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Head(Option<Tpdu>);
 
 /// One frame: what preceded the body, and the body as it lay in the stream.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,129 +35,139 @@ pub struct Frame {
     pub body: Bytes,
 }
 
+/// Who finds the end of a message by reading it, for streams in which nothing else says where it is.
+pub trait Measure: std::fmt::Debug + Send + Sync {
+    /// Where the message at the front of a stream ends, which is at least one byte behind its beginning; none while the
+    /// stream is too short to tell. An error says why nobody can tell.
+    fn end(&self, stream: &[u8]) -> Result<Option<usize>, String>;
+}
+
 /// A link's way of cutting frames; both halves of a `tokio_util` codec.
 #[derive(Clone, Debug)]
 pub struct Framing {
     settings: Settings,
+    measure: Option<Arc<dyn Measure>>,
+    /// Bytes before the header.
+    before: usize,
+    /// Bytes behind the message.
+    behind: usize,
+    /// Bytes of header, and behind the message.
+    around: usize,
+    /// Bytes before the header that the length counts.
+    counted_before: usize,
+    /// Bytes from the header on that the length does not count.
+    uncounted_behind: usize,
+    /// The most bytes from the header on.
+    limit: usize,
+    /// Bytes in which no trailer begins that would end the next frame.
+    searched: usize,
     keepalives: u64,
+    echo: BytesMut,
+    rejects: Rejects,
+}
+
+/// Messages of ours that a network sent back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rejects {
+    /// How many.
+    pub count: u64,
+    /// The network's reason for the last of them, four digits.
+    pub code: u16,
 }
 
 /// Why a stream cannot be cut any further: its sender is lost, the connection has to go.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    /// A length that is not four digits.
-    #[error("the frame's length is not four digits")]
-    NotDigits,
+    /// A length with a byte that cannot stand in it.
+    #[error("the frame's length is not {length}")]
+    NotDigits {
+        /// The length that should be there, by its name.
+        length: Length,
+    },
     /// A length beyond the limit, or, when sending, beyond what the length field holds.
     #[error("a frame of {len} bytes exceeds the limit of {limit}")]
     TooLong {
-        /// The length that was announced, or was to be sent.
+        /// The length that was announced, or was to be sent, from the header on.
         len: usize,
         /// The longest that is accepted.
         limit: usize,
     },
-    /// A frame without room for the TPDU that the link has.
-    #[error("a frame of {len} bytes has no room for a TPDU of 5 and a message")]
+    /// A frame without room for what the link has around a message.
+    #[error(
+        "a frame of {len} bytes has no room for {around} bytes around a message, and the message"
+    )]
     TooShort {
         /// The length that was announced.
         len: usize,
+        /// Bytes of header and trailer, and of what else the length counts.
+        around: usize,
+    },
+    /// Bytes that are not those of the link.
+    #[error("the frame has the wrong {part}")]
+    Foreign {
+        /// Which part, e.g. `prefix`.
+        part: &'static str,
+    },
+    /// The LRC is not that of the frame.
+    #[error("the frame's LRC is wrong")]
+    Lrc,
+    /// A keep-alive on a link that hangs up on them.
+    #[error("a keep-alive, and this link takes none")]
+    KeepAlive,
+    /// A message to be sent has the trailer's bytes in it, and no length says where it ends.
+    #[error("the message has the trailer's bytes in it: its reader would end it there")]
+    Trailer,
+    /// Where a message ends cannot be read in it.
+    #[error("it cannot be read where the message ends: {why}")]
+    Endless {
+        /// Why not.
+        why: String,
     },
     /// The socket's own trouble.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
 
-impl Settings {
-    /// The longest frame unless the configuration says otherwise.
-    pub const FRAME_LEN_MAX: usize = 8192;
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { length: Length::Binary2, tpdu: None, frame_len_max: Self::FRAME_LEN_MAX }
-    }
-}
-
-impl Length {
-    /// Bytes of the length field itself.
-    pub const fn width(self) -> usize {
-        match self {
-            Self::Binary2 => 2,
-            Self::Ascii4 => 4,
-        }
-    }
-
-    /// The largest that it can say.
-    pub const fn max(self) -> usize {
-        match self {
-            Self::Binary2 => 65_535,
-            Self::Ascii4 => 9999,
-        }
-    }
-
-    /// Reads the field; `None` while it is not all there.
-    fn read(self, stream: &[u8]) -> Result<Option<usize>, FrameError> {
-        match self {
-            Self::Binary2 => {
-                Ok(stream.first_chunk().map(|field| usize::from(u16::from_be_bytes(*field))))
-            }
-            Self::Ascii4 => {
-                // A byte that is no digit is told at once: its sender may be waiting for the answer to garbage.
-                let mut len = 0;
-                for digit in stream.iter().take(4) {
-                    if !digit.is_ascii_digit() {
-                        return Err(FrameError::NotDigits);
-                    }
-                    len = len * 10 + usize::from(digit - b'0');
-                }
-                Ok((4 <= stream.len()).then_some(len))
-            }
-        }
-    }
-
-    /// Appends the field; the caller has seen that it fits.
-    fn write(self, len: usize, out: &mut BytesMut) {
-        let len = u16::try_from(len).unwrap_or(u16::MAX);
-        match self {
-            Self::Binary2 => out.extend_from_slice(&len.to_be_bytes()),
-            Self::Ascii4 => {
-                let digit = |place| b'0' + u8::try_from(len / place % 10).unwrap_or(0);
-                out.extend_from_slice(&[1000, 100, 10, 1].map(digit));
-            }
-        }
-    }
-}
-
-impl Head {
-    /// Nothing precedes the body.
-    pub const NONE: Self = Self(None);
-
-    /// A TPDU precedes the body.
-    pub const fn tpdu(tpdu: Tpdu) -> Self {
-        Self(Some(tpdu))
-    }
-
-    /// What precedes the answer to a message with this head: source and destination swapped.
-    #[must_use]
-    pub fn reply(self) -> Self {
-        Self(self.0.map(Tpdu::reply))
-    }
-
-    /// The bytes, none or five.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], Tpdu::as_bytes)
-    }
+/// What a stream begins with.
+enum Cut {
+    /// Nothing whole; so many bytes in all would be more.
+    More(usize),
+    /// A keep-alive of so many bytes.
+    Empty(usize),
+    /// A frame; so many bytes from the header on.
+    Whole(usize),
 }
 
 impl Framing {
     /// A fresh one; a connection has its own.
-    pub const fn new(settings: Settings) -> Self {
-        Self { settings, keepalives: 0 }
+    pub fn new(settings: Settings) -> Self {
+        let Settings { prefix, length, reserved, .. } = settings;
+        Self {
+            settings,
+            measure: None,
+            before: prefix.len() + length.width() + reserved.len(),
+            behind: settings.behind(),
+            around: settings.header.len() + settings.behind(),
+            counted_before: settings.counted_before(),
+            uncounted_behind: settings.uncounted(),
+            limit: settings.frame_len_max.min(settings.frame_len_most()),
+            searched: 0,
+            keepalives: 0,
+            echo: BytesMut::new(),
+            rejects: Rejects::default(),
+        }
+    }
+
+    /// The same, where messages may have to be read to find where they end; see [`Settings::reads_messages`].
+    #[must_use]
+    pub fn measured_by(mut self, measure: Arc<dyn Measure>) -> Self {
+        self.measure = Some(measure);
+        self
     }
 
     /// The head of messages that we begin; an answer has `Head::reply` of what it answers.
     pub const fn head(&self) -> Head {
-        Head(self.settings.tpdu)
+        self.settings.header
     }
 
     /// What it was made of.
@@ -170,28 +175,191 @@ impl Framing {
         &self.settings
     }
 
-    /// How many frames of length zero the decoder has skipped: keep-alives, never messages.
+    /// The most bytes that header and message have together.
+    pub const fn message_len_max(&self) -> usize {
+        self.limit.saturating_sub(self.behind)
+    }
+
+    /// Bytes that no message may hold, because nothing else says where it ends; mostly none.
+    pub const fn delimiter(&self) -> Fixed {
+        if self.settings.length.is_none() { self.settings.trailer } else { Fixed::NONE }
+    }
+
+    /// Another stream begins: what was seen of a frame is forgotten.
+    pub const fn restart(&mut self) {
+        self.searched = 0;
+    }
+
+    /// How many frames without a message the decoder has skipped: keep-alives.
     pub const fn keepalives(&self) -> u64 {
         self.keepalives
     }
 
+    /// The keep-alives that are to go back as they came; each is told once.
+    pub fn take_echo(&mut self) -> Option<BytesMut> {
+        (!self.echo.is_empty()).then(|| std::mem::take(&mut self.echo))
+    }
+
+    /// The messages of ours that came back rejected; the decoder skips them, and their deadlines decide.
+    pub const fn rejects(&self) -> Rejects {
+        self.rejects
+    }
+
     /// Appends a frame; on an error nothing is appended.
     pub fn put(&self, head: Head, body: &[u8], out: &mut BytesMut) -> Result<(), FrameError> {
-        let head = head.as_bytes();
-        let len = head.len() + body.len();
-        let limit = self.limit();
-        if limit < len {
-            return Err(FrameError::TooLong { len, limit });
+        let Settings { prefix, length, reserved, trailer, lrc, .. } = &self.settings;
+        let len = head.len() + body.len() + self.behind;
+        if self.limit < len {
+            return Err(FrameError::TooLong { len, limit: self.limit });
         }
-        out.reserve(self.settings.length.width() + len);
-        self.settings.length.write(len, out);
-        out.extend_from_slice(head);
+        if length.is_none() && trailer.cuts(body) {
+            return Err(FrameError::Trailer);
+        }
+        out.reserve(self.before + len);
+        let begins = out.len() + prefix.len();
+        if !prefix.is_empty() {
+            out.extend_from_slice(prefix.as_bytes());
+        }
+        length.write((len + self.counted_before).saturating_sub(self.uncounted_behind), out);
+        if !reserved.is_empty() {
+            out.extend_from_slice(reserved.as_bytes());
+        }
+        if !head.is_empty() {
+            out.extend_from_slice(head.before(body.len()).as_bytes());
+        }
         out.extend_from_slice(body);
+        if self.behind != 0 {
+            out.extend_from_slice(trailer.as_bytes());
+            if *lrc {
+                let sum = xor(out.get(begins..).unwrap_or_default());
+                out.extend_from_slice(&[sum]);
+            }
+        }
         Ok(())
     }
 
-    fn limit(&self) -> usize {
-        self.settings.frame_len_max.min(self.settings.length.max())
+    /// Whether bytes may be the beginning of the prefix.
+    fn check_prefix(&self, stream: &[u8]) -> Result<(), FrameError> {
+        let begins = self.settings.prefix.begins(stream);
+        begins.then_some(()).ok_or(FrameError::Foreign { part: "prefix" })
+    }
+
+    /// The next cut where a length says it.
+    #[inline]
+    fn by_length(&self, stream: &[u8]) -> Result<Cut, FrameError> {
+        let Settings { prefix, length, reserved, .. } = &self.settings;
+        if !prefix.is_empty() {
+            self.check_prefix(stream)?;
+        }
+        let field = stream.get(prefix.len()..).unwrap_or_default();
+        let Some(said) = length.read(field)? else { return Ok(Cut::More(self.before)) };
+        if said == 0 || said == self.counted_before {
+            let whole = self.before <= stream.len();
+            return Ok(if whole { Cut::Empty(self.before) } else { Cut::More(self.before) });
+        }
+        let around = self.around;
+        let len = (said + self.uncounted_behind).saturating_sub(self.counted_before);
+        if len <= around {
+            let around = (around + self.counted_before).saturating_sub(self.uncounted_behind);
+            return Err(FrameError::TooShort { len: said, around });
+        }
+        if self.limit < len {
+            return Err(FrameError::TooLong { len, limit: self.limit });
+        }
+        if !reserved.is_empty() && !reserved.begins(field.get(length.width()..).unwrap_or_default())
+        {
+            return Err(FrameError::Foreign { part: "reserved bytes" });
+        }
+        let whole = self.before + len <= stream.len();
+        Ok(if whole { Cut::Whole(len) } else { Cut::More(self.before + len) })
+    }
+
+    /// The next cut where the trailer ends a frame.
+    fn by_trailer(&mut self, stream: &[u8]) -> Result<Cut, FrameError> {
+        self.check_prefix(stream)?;
+        let trailer = self.settings.trailer.as_bytes();
+        let rest = stream.get(self.before..).unwrap_or_default();
+        let Some(message) = self.settings.trailer.found(rest, self.searched) else {
+            self.searched = rest.len().saturating_sub(trailer.len().saturating_sub(1));
+            if self.limit <= rest.len() {
+                return Err(FrameError::TooLong { len: rest.len() + 1, limit: self.limit });
+            }
+            return Ok(Cut::More(stream.len() + 1));
+        };
+        let len = message + self.behind;
+        self.searched = message;
+        if self.limit < len {
+            return Err(FrameError::TooLong { len, limit: self.limit });
+        }
+        if rest.len() < len {
+            return Ok(Cut::More(self.before + len));
+        }
+        self.searched = 0;
+        if message == 0 {
+            return Ok(Cut::Empty(self.before + len));
+        }
+        let around = self.around;
+        if len <= around { Err(FrameError::TooShort { len, around }) } else { Ok(Cut::Whole(len)) }
+    }
+
+    /// The next cut where the message itself says where it ends.
+    fn by_message(&self, stream: &[u8]) -> Result<Cut, FrameError> {
+        self.check_prefix(stream)?;
+        let begins = self.before + self.settings.header.len();
+        let message = stream.get(begins..).unwrap_or_default();
+        let endless = |why| FrameError::Endless { why };
+        let measure = self.measure.as_ref().ok_or_else(|| endless("nobody reads it".to_owned()))?;
+        let Some(end) = measure.end(message).map_err(endless)? else {
+            if self.limit <= stream.len().saturating_sub(self.before) {
+                return Err(FrameError::TooLong { len: self.limit + 1, limit: self.limit });
+            }
+            return Ok(Cut::More(begins + message.len() + 1));
+        };
+        let len = self.settings.header.len() + end + self.behind;
+        if self.limit < len {
+            return Err(FrameError::TooLong { len, limit: self.limit });
+        }
+        let whole = self.before + len <= stream.len();
+        Ok(if whole { Cut::Whole(len) } else { Cut::More(self.before + len) })
+    }
+
+    /// Whether a whole frame ends as it should.
+    fn check_end(&self, frame: &[u8]) -> Result<(), FrameError> {
+        let Settings { prefix, trailer, lrc, .. } = &self.settings;
+        let summed = frame.get(prefix.len()..).unwrap_or_default();
+        let (summed, right) = match summed.split_last() {
+            Some((sum, summed)) if *lrc => (summed, *sum == xor(summed)),
+            _ => (summed, true),
+        };
+        if !summed.ends_with(trailer.as_bytes()) {
+            return Err(FrameError::Foreign { part: "trailer" });
+        }
+        right.then_some(()).ok_or(FrameError::Lrc)
+    }
+
+    /// Takes what stands around the message off a frame; none when the message is one of ours that came back.
+    fn open(&mut self, frame: &mut Bytes) -> Result<Option<Head>, FrameError> {
+        frame.truncate(frame.len() - self.behind);
+        match self.settings.header.take(frame)? {
+            head::Read::Head(head) => Ok(Some(head)),
+            head::Read::Rejected { code } => {
+                let count = self.rejects.count.saturating_add(1);
+                self.rejects = Rejects { count, code };
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes a keep-alive from the stream.
+    fn keep_alive(&mut self, stream: &mut BytesMut, len: usize) -> Result<(), FrameError> {
+        match self.settings.keep_alive {
+            KeepAlive::Ignore => {}
+            KeepAlive::Echo => self.echo.extend_from_slice(stream.get(..len).unwrap_or_default()),
+            KeepAlive::Close => return Err(FrameError::KeepAlive),
+        }
+        stream.advance(len);
+        self.keepalives = self.keepalives.saturating_add(1);
+        Ok(())
     }
 }
 
@@ -200,34 +368,37 @@ impl Decoder for Framing {
     type Error = FrameError;
 
     fn decode(&mut self, stream: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
-        let width = self.settings.length.width();
         loop {
-            let Some(len) = self.settings.length.read(stream)? else { return Ok(None) };
-            if len == 0 {
-                stream.advance(width);
-                self.keepalives = self.keepalives.saturating_add(1);
-                continue;
+            let cut = if !self.settings.length.is_none() {
+                self.by_length(stream)?
+            } else if self.settings.reads_messages() {
+                self.by_message(stream)?
+            } else {
+                self.by_trailer(stream)?
+            };
+            match cut {
+                Cut::Whole(len) => {
+                    if self.behind != 0 {
+                        self.check_end(stream.get(..self.before + len).unwrap_or_default())?;
+                    }
+                    stream.advance(self.before);
+                    let mut body = stream.split_to(len).freeze();
+                    // Mostly there is nothing around a message, or a TPDU.
+                    let head = match self.around {
+                        0 => Some(Head::NONE),
+                        _ => self.open(&mut body)?,
+                    };
+                    if let Some(head) = head {
+                        return Ok(Some(Frame { head, body }));
+                    }
+                }
+                Cut::Empty(len) => self.keep_alive(stream, len)?,
+                Cut::More(len) => {
+                    // Bounded by the limit, however much the peer announced.
+                    stream.reserve(len.saturating_sub(stream.len()));
+                    return Ok(None);
+                }
             }
-            let limit = self.limit();
-            if limit < len {
-                return Err(FrameError::TooLong { len, limit });
-            }
-            if self.settings.tpdu.is_some() && len <= Tpdu::LEN {
-                return Err(FrameError::TooShort { len });
-            }
-            if stream.len() < width + len {
-                // Bounded by the limit, however much the peer announced.
-                stream.reserve(width + len - stream.len());
-                return Ok(None);
-            }
-            stream.advance(width);
-            let mut body = stream.split_to(len).freeze();
-            let mut head = Head::NONE;
-            if self.settings.tpdu.is_some() {
-                head = Head(body.first_chunk().map(|bytes| Tpdu::new(*bytes)));
-                body.advance(Tpdu::LEN);
-            }
-            return Ok(Some(Frame { head, body }));
         }
     }
 }
@@ -255,120 +426,10 @@ impl std::fmt::Debug for Frame {
     }
 }
 
-/// What a fuzzer attacks: any bytes, in pieces of any size, under each framing. Frames that come out go in again.
-///
-/// The first byte chooses the framing, the second how large the pieces are.
-#[doc(hidden)]
-pub fn fuzz_frame_split(data: &[u8]) {
-    let [choice, piece, stream @ ..] = data else { return };
-    let tpdu = Tpdu::from_text("6000010002").ok().filter(|_| choice & 1 == 1);
-    let length = if choice & 2 == 2 { Length::Ascii4 } else { Length::Binary2 };
-    let settings = Settings { length, tpdu, frame_len_max: 512 };
-    let whole = split(settings, stream, stream.len().max(1));
-    let pieces = split(settings, stream, usize::from(*piece).max(1));
-    assert_eq!(whole, pieces, "the same stream gives the same frames however it arrives");
-    let mut again = BytesMut::new();
-    let framing = Framing::new(settings);
-    for frame in &whole {
-        assert!(
-            framing.put(frame.head, &frame.body, &mut again).is_ok(),
-            "what was read can be sent"
-        );
-    }
-    let len = again.len().max(1);
-    assert_eq!(whole, split(settings, &again, len), "what was sent is read again");
-}
-
-/// The frames of a stream that arrives in pieces, up to its first fault.
-fn split(settings: Settings, stream: &[u8], piece: usize) -> Vec<Frame> {
-    let mut framing = Framing::new(settings);
-    let mut buffer = BytesMut::new();
-    let mut frames = Vec::new();
-    for piece in stream.chunks(piece) {
-        buffer.extend_from_slice(piece);
-        loop {
-            match framing.decode(&mut buffer) {
-                Ok(Some(frame)) => frames.push(frame),
-                Ok(None) => break,
-                Err(_) => return frames,
-            }
-        }
-    }
-    frames
+/// The exclusive or of all bytes.
+fn xor(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |sum, byte| sum ^ byte)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(length: Length, tpdu: bool) -> Settings {
-        let tpdu = tpdu.then(|| Tpdu::from_text("6000010002").unwrap());
-        Settings { length, tpdu, frame_len_max: 20 }
-    }
-
-    #[test]
-    fn frames_and_keepalives() {
-        for (length, tpdu, stream, bodies, keepalives) in [
-            (Length::Binary2, false, &b"\0\x03abc\0\0\0\x01d\0\x02e"[..], &["abc", "d"][..], 1),
-            (Length::Ascii4, false, b"000000000003abc0001d00", &["abc", "d"], 2),
-            (Length::Binary2, true, b"\0\x06\x60\0\x01\0\x02x", &["x"], 0),
-            (Length::Ascii4, true, b"0007\x60\0\x01\0\x02xy0000", &["xy"], 1),
-        ] {
-            for piece in 1..=stream.len() {
-                let mut framing = Framing::new(settings(length, tpdu));
-                let mut buffer = BytesMut::new();
-                let mut seen = Vec::new();
-                for bytes in stream.chunks(piece) {
-                    buffer.extend_from_slice(bytes);
-                    while let Some(frame) = framing.decode(&mut buffer).unwrap() {
-                        assert_eq!(frame.head, if tpdu { framing.head() } else { Head::NONE });
-                        seen.push(String::from_utf8(frame.body.to_vec()).unwrap());
-                    }
-                }
-                assert_eq!(
-                    (&seen[..], framing.keepalives()),
-                    (&bodies.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()[..], keepalives)
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn faults_are_told_apart_before_anything_is_reserved() {
-        for (length, tpdu, stream, fault) in [
-            (Length::Ascii4, false, &b"+"[..], "the frame's length is not four digits"),
-            (Length::Ascii4, false, b"00 6", "the frame's length is not four digits"),
-            (Length::Ascii4, false, b"9999", "a frame of 9999 bytes exceeds the limit of 20"),
-            (Length::Binary2, false, b"\xFF\xFF", "a frame of 65535 bytes exceeds the limit of 20"),
-            (
-                Length::Binary2,
-                true,
-                b"\0\x05",
-                "a frame of 5 bytes has no room for a TPDU of 5 and a message",
-            ),
-        ] {
-            let mut buffer = BytesMut::from(stream);
-            let before = buffer.capacity();
-            let error = Framing::new(settings(length, tpdu)).decode(&mut buffer).unwrap_err();
-            assert_eq!((error.to_string().as_str(), buffer.capacity()), (fault, before));
-        }
-    }
-
-    #[test]
-    fn a_reply_goes_back_where_its_request_came_from() {
-        let framing = Framing::new(settings(Length::Binary2, true));
-        let mut out = BytesMut::new();
-        framing.put(framing.head().reply(), b"m", &mut out).unwrap();
-        assert_eq!(&out[..], b"\0\x06\x60\0\x02\0\x01m");
-        assert!(framing.put(framing.head(), &[0; 16], &mut out).is_err());
-        assert_eq!(out.len(), 8);
-    }
-
-    #[test]
-    fn the_buffer_of_a_frame_is_not_copied() {
-        let mut buffer = BytesMut::from(&b"\0\x03abc"[..]);
-        let at = buffer.as_ptr().addr();
-        let frame = Framing::new(Settings::default()).decode(&mut buffer).unwrap().unwrap();
-        assert_eq!(frame.body.as_ptr().addr(), at + 2);
-    }
-}
+mod tests;

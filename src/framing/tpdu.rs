@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::fixed::unhex;
 use crate::iso::NotOne;
 
 /// A transport protocol data unit header: an id (mostly 60), two bytes of destination, two of source.
@@ -19,21 +20,19 @@ impl Tpdu {
 
     /// From ten digits or letters A to F, e.g. `6000010002`: id 60, destination 0001, source 0002.
     pub fn from_text(text: &str) -> Result<Self, NotOne> {
-        let fault = NotOne { expected: "a TPDU of ten hexadecimal digits" };
-        let digits: [u8; 2 * Self::LEN] = text.as_bytes().try_into().or(Err(fault))?;
         let mut bytes = [0; Self::LEN];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-            for digit in pair {
-                let value = char::from(*digit).to_digit(16).ok_or(fault)?;
-                *byte = *byte << 4 | u8::try_from(value).or(Err(fault))?;
-            }
-        }
-        Ok(Self(bytes))
+        let whole = unhex(text, &mut bytes) == Some(Self::LEN);
+        whole.then_some(Self(bytes)).ok_or(NotOne { expected: "a TPDU of ten hexadecimal digits" })
     }
 
     /// The five bytes.
     pub const fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The five bytes.
+    pub(super) const fn to_bytes(self) -> [u8; Self::LEN] {
+        self.0
     }
 
     /// The TPDU of the answer: destination and source swapped, the id kept.

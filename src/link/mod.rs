@@ -4,6 +4,7 @@
 //! what is to be sent lies in the session's outbox and leaves with one write a wake. No task, timer or channel a message.
 
 mod dial;
+mod hint;
 mod hush;
 mod listen;
 mod outbox;
@@ -19,7 +20,7 @@ use dashmap::DashMap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::framing::{self, Frame};
+use crate::framing::{self, Frame, Measure};
 use crate::meter::LinkMeter;
 use crate::record::LinkId;
 
@@ -27,7 +28,7 @@ pub use hush::Hush;
 pub use session::{Session, Snapshot};
 
 /// How a link meets its peers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Its name, for people.
     pub name: String,
@@ -37,6 +38,8 @@ pub struct Settings {
     pub way: Way,
     /// Where its messages end.
     pub framing: framing::Settings,
+    /// Who finds that out by reading them, where nothing else says so.
+    pub measure: Arc<dyn Measure>,
     /// How much may wait for one peer to read it.
     pub outbox_bytes_max: usize,
     /// A session that says nothing for this long ends; none for never.

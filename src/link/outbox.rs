@@ -67,23 +67,39 @@ impl<M: Copy> Outbox<M> {
         body: &[u8],
         mark: Option<M>,
     ) -> Put {
-        if self.state != State::Open {
+        let begins = self.queued;
+        let put = self.add(|waiting| framing.put(head, body, waiting));
+        if matches!(put, Put::Waits) {
+            self.marks.extend(mark.map(|mark| (begins, mark)));
+        } else {
             self.never.extend(mark);
+        }
+        put
+    }
+
+    /// Puts bytes in that are no message.
+    pub(super) fn put_bytes(&mut self, bytes: &[u8]) -> Put {
+        self.add(|waiting| {
+            waiting.extend_from_slice(bytes);
+            Ok(())
+        })
+    }
+
+    /// Lets something be added to what waits, if anything may.
+    #[inline]
+    fn add(&mut self, add: impl FnOnce(&mut BytesMut) -> Result<(), FrameError>) -> Put {
+        if self.state != State::Open {
             return Put::Closed;
         }
         if self.bytes_max < self.bytes() {
-            self.never.extend(mark);
             return Put::Full;
         }
-        let begins = self.queued;
         let before = self.waiting.len();
-        if let Err(fault) = framing.put(head, body, &mut self.waiting) {
-            self.never.extend(mark);
+        if let Err(fault) = add(&mut self.waiting) {
             return Put::Unframed(fault);
         }
         let added = self.waiting.len().saturating_sub(before);
         self.queued += u64::try_from(added).unwrap_or(u64::MAX);
-        self.marks.extend(mark.map(|mark| (begins, mark)));
         Put::Waits
     }
 
@@ -183,6 +199,26 @@ mod tests {
             outbox.close();
             assert_eq!((&told[..], &outbox.never_begun()[..]), (begun, never), "{taken} bytes");
         }
+    }
+
+    /// A keep-alive between two messages leaves between them, and is none of them.
+    #[test]
+    fn bytes_that_are_no_message() {
+        let (mut outbox, framing) = outbox(1000);
+        outbox.put(&framing, Head::NONE, b"abc", Some(1));
+        outbox.put_bytes(b"\0\0");
+        outbox.put(&framing, Head::NONE, b"def", Some(2));
+        let mut fetched = BytesMut::new();
+        outbox.fetch(&mut fetched);
+        assert_eq!(&fetched[..], b"\0\x03abc\0\0\0\x03def");
+        let mut begun = Vec::new();
+        outbox.wrote(7, &mut begun);
+        assert_eq!(begun, [1]);
+        outbox.wrote(1, &mut begun);
+        assert_eq!(begun, [1, 2]);
+        outbox.close();
+        assert!(matches!(outbox.put_bytes(b"\0\0"), Put::Closed));
+        assert_eq!((outbox.bytes(), outbox.never_begun()), (4, vec![]));
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl<M: Copy> Session<M> {
         let mut outbox = self.outbox();
         let put = outbox.put(&self.framing, head, body, mark);
         if matches!(put, Put::Full) {
-            outbox.lose("its peer does not read: the outbox is full");
+            outbox.lose(UNREAD);
         }
         drop(outbox);
         match put {
@@ -93,8 +93,23 @@ impl<M: Copy> Session<M> {
                 self.wake();
             }
             Put::Unframed(fault) => {
-                tracing::error!(link = self.name, peer = %self.peer, %fault, "a message was not sent: raise frame_len_max");
+                tracing::error!(link = self.name, peer = %self.peer, %fault, "a message was not sent: it does not go into the frames of its link");
             }
+        }
+    }
+
+    /// Sends a keep-alive back.
+    pub(super) fn echo(&self, keep_alive: &[u8]) {
+        let full = {
+            let mut outbox = self.outbox();
+            let full = matches!(outbox.put_bytes(keep_alive), Put::Full);
+            if full {
+                outbox.lose(UNREAD);
+            }
+            full
+        };
+        if full {
+            self.meter.outbox_overflowed();
         }
     }
 
@@ -151,6 +166,9 @@ impl<M: Copy> Session<M> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Why a session ends whose outbox is full.
+const UNREAD: &str = "its peer does not read: the outbox is full";
 
 impl<M> fmt::Debug for Session<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

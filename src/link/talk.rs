@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::codec::Decoder as _;
 
-use super::{Link, Session, Settings, Upstairs, socket};
-use crate::framing::{Frame, FrameError, Framing, Length};
+use super::{Link, Session, Settings, Upstairs, hint, socket};
+use crate::framing::{Frame, FrameError, Framing};
 use crate::meter::Refusal;
 
 /// The smallest and the largest piece that is read at once.
@@ -84,6 +84,8 @@ struct Talk {
     stalled_since: Option<Instant>,
     /// Keep-alives that were counted.
     keep_alives: u64,
+    /// Messages of ours that came back, as far as they were told.
+    rejects: u64,
 }
 
 async fn talk<U: Upstairs>(
@@ -135,7 +137,7 @@ async fn talk<U: Upstairs>(
                     Ok(bytes) => talk.cut(bytes, &mut frames),
                     Err(fault) => return End::Socket(fault),
                 };
-                talk.count_keep_alives(link);
+                talk.beside_messages(link, session);
                 if !frames.is_empty() {
                     upstairs.frames(session, &mut frames);
                     frames.clear();
@@ -160,13 +162,14 @@ async fn talk<U: Upstairs>(
 impl Talk {
     fn new(settings: &Settings) -> Self {
         Self {
-            framing: Framing::new(settings.framing),
+            framing: Framing::new(settings.framing).measured_by(Arc::clone(&settings.measure)),
             incoming: BytesMut::new(),
             piece: PIECE,
             heard_at: Instant::now(),
             frame_since: None,
             stalled_since: None,
             keep_alives: 0,
+            rejects: 0,
         }
     }
 
@@ -212,11 +215,23 @@ impl Talk {
         idle.then_some(End::Idle)
     }
 
-    fn count_keep_alives<U: Upstairs>(&mut self, link: &Link<U>) {
+    /// What came besides messages: keep-alives are counted and go back, messages of ours that came back are told.
+    fn beside_messages<U: Upstairs>(&mut self, link: &Link<U>, session: &Session<U::Mark>) {
         let now = self.framing.keepalives();
         if self.keep_alives < now {
             link.meter.keep_alives(now - self.keep_alives);
             self.keep_alives = now;
+        }
+        if let Some(echo) = self.framing.take_echo() {
+            session.echo(&echo);
+        }
+        let rejects = self.framing.rejects();
+        if self.rejects < rejects.count {
+            let came = rejects.count - self.rejects;
+            self.rejects = rejects.count;
+            if let Some(kept) = link.hush.may_say() {
+                tracing::warn!(link = session.name(), session = session.id(), peer = %session.peer(), code = rejects.code, came, kept, "the network sent messages of ours back: nobody answers them");
+            }
         }
     }
 
@@ -242,21 +257,27 @@ fn report<U: Upstairs>(link: &Link<U>, session: &Session<U::Mark>, end: &End) {
         End::Closed { within_a_frame: true } => (
             None,
             "its peer closed it within a frame".to_owned(),
-            "if it does so always, its length may count itself or a header that is not there: check `length` and `tpdu`",
+            "if it does so always, its length may count more than this link thinks: check `length_counts` and the header",
         ),
         End::Socket(fault) => (None, fault.to_string(), ""),
         End::Frame(fault) => {
             let refusal = match fault {
                 FrameError::TooLong { .. } => Some(Refusal::TooLong),
                 FrameError::Io(_) => None,
-                FrameError::NotDigits | FrameError::TooShort { .. } => Some(Refusal::Malformed),
+                FrameError::NotDigits { .. }
+                | FrameError::TooShort { .. }
+                | FrameError::Foreign { .. }
+                | FrameError::Lrc
+                | FrameError::Endless { .. }
+                | FrameError::KeepAlive
+                | FrameError::Trailer => Some(Refusal::Malformed),
             };
-            (refusal, fault.to_string(), hint(fault, link.settings.framing.length))
+            (refusal, fault.to_string(), hint::about(fault, &link.settings.framing))
         }
         End::SlowFrame => (
             Some(Refusal::Slow),
             "a frame was begun and not ended in time".to_owned(),
-            "its length may say more than is sent: check `length`; or raise frame_ms_max",
+            "its length may say more than is sent: check `length` and `length_counts`; or raise frame_ms_max",
         ),
         End::Idle => (Some(Refusal::Idle), "nothing came for idle_ms_max".to_owned(), ""),
         End::Stalled => (
@@ -276,34 +297,5 @@ fn report<U: Upstairs>(link: &Link<U>, session: &Session<U::Mark>, end: &End) {
         tracing::warn!(link = name, session = id, %peer, why, fix, kept, "session down");
     } else {
         tracing::info!(link = name, session = id, %peer, why, fix, kept, "session down");
-    }
-}
-
-/// What a wrong length says about its sender.
-fn hint(fault: &FrameError, length: Length) -> &'static str {
-    match (fault, length) {
-        (FrameError::TooLong { len, .. }, Length::Binary2) => {
-            let len = u16::try_from(*len).unwrap_or(0);
-            let [high, low] = len.to_be_bytes();
-            if high.is_ascii_digit() && low.is_ascii_digit() {
-                "the length looks like ASCII digits: does its peer write `length = \"ascii-4\"`?"
-            } else if (b' '..=b'~').contains(&high) && (b' '..=b'~').contains(&low) {
-                "the length looks like ASCII text: is its peer one that speaks ISO 8583?"
-            } else if high == 0x16 && low == 0x03 {
-                "the length looks like the beginning of TLS: its peer wants to encrypt, and this link does not"
-            } else if usize::from(len.swap_bytes()) <= 4096 {
-                "the length would be plausible with its bytes swapped: does its peer write the low byte first?"
-            } else {
-                "check `length` on both sides, or raise frame_len_max"
-            }
-        }
-        (FrameError::TooLong { .. }, Length::Ascii4) => "raise frame_len_max, if its peer is right",
-        (FrameError::NotDigits, _) => {
-            "does its peer write `length = \"binary-2\"`, or no length at all?"
-        }
-        (FrameError::TooShort { .. }, _) => {
-            "does its peer write a TPDU? This link has one: see `tpdu`"
-        }
-        (FrameError::Io(_), _) => "",
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::*;
+use crate::dialect::Dialect;
 use crate::framing::Head;
 
 /// Remembers what it is told.
@@ -87,6 +88,7 @@ fn settings(way: Way) -> Settings {
         id: LinkId(1),
         way,
         framing: framing::Settings { frame_len_max: 1000, ..framing::Settings::default() },
+        measure: Arc::new(Dialect::shipped("iso87-bcd").unwrap()),
         outbox_bytes_max: 1 << 20,
         idle_ms_max: None,
         frame_ms_max: 10_000,

@@ -1,12 +1,15 @@
 //! One connection of a simulated peer: a read gives all frames that are there, a write sends all
 //! that were put. Knows no rules.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::codec::Decoder;
 
 use crate::codec::{self, Draft, Message};
+use crate::dialect::Dialect;
 use crate::framing::{Frame, Framing, Head};
 
 use super::{Peer, SimError};
@@ -29,7 +32,7 @@ impl Line {
     pub(super) fn new(stream: TcpStream, peer: Peer) -> Result<Self, SimError> {
         let refused = |source| SimError::Socket { place: "TCP_NODELAY".to_owned(), source };
         stream.set_nodelay(true).map_err(refused)?;
-        let framing = Framing::new(peer.framing);
+        let framing = Framing::new(peer.framing).measured_by(Arc::<Dialect>::clone(&peer.dialect));
         let (incoming, outgoing) = (BytesMut::new(), BytesMut::new());
         Ok(Self { stream, peer, framing, incoming, outgoing, body: Vec::new() })
     }

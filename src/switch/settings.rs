@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
-use crate::framing::Head;
+use crate::framing::{Fixed, Head};
 use crate::iso::ResponseCode;
 use crate::record::LinkId;
 use crate::route::Table;
@@ -42,8 +42,10 @@ pub struct LinkSettings {
     pub dialect: Arc<Dialect>,
     /// What precedes the messages that we begin.
     pub head: Head,
-    /// The longest frame, head included, that its peers take.
+    /// The longest message, head included, that its peers take.
     pub frame_len_max: usize,
+    /// Bytes that no message to it may have within, because they end its frames; mostly none.
+    pub delimiter: Fixed,
     /// Whether it may send requests.
     pub asks: bool,
     /// Whether requests may be sent to it.
@@ -82,7 +84,7 @@ pub struct OwedSettings {
 impl LinkSettings {
     /// Whether a message goes into one frame.
     pub(super) fn frames(&self, head: Head, body: &[u8]) -> bool {
-        head.as_bytes().len() + body.len() <= self.frame_len_max
+        head.len() + body.len() <= self.frame_len_max && !self.delimiter.cuts(body)
     }
 }
 

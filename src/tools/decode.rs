@@ -12,7 +12,7 @@ use crate::framing::{Framing, Head};
 
 /// Shows one message: `{"ok":true,"mti":"0200","fields":{"3":"000000"}}`, or what is wrong with it and where.
 ///
-/// With a framing the line is a whole frame: its length field comes first, and its TPDU is shown as `tpdu`.
+/// With a framing the line is a whole frame: its length field comes first, and what precedes the message is shown as `tpdu` or `header`.
 /// Card numbers are masked and sensitive elements shown as their lengths, unless `unmask`.
 pub fn decode_line(
     dialect: &Arc<Dialect>,
@@ -61,7 +61,8 @@ impl Serialize for Shown {
         match self {
             Self::Message { head, message, unmask } => {
                 if !head.as_bytes().is_empty() {
-                    map.serialize_entry("tpdu", &show::hex(head.as_bytes()))?;
+                    let key = if head.is_tpdu() { "tpdu" } else { "header" };
+                    map.serialize_entry(key, &show::hex(head.as_bytes()))?;
                 }
                 map.serialize_entry("mti", &message.mti().to_string())?;
                 map.serialize_entry("fields", &Fields { message, unmask: *unmask })?;
@@ -176,9 +177,8 @@ mod tests {
 
     #[test]
     fn a_frame_is_cut_first() {
-        let tpdu = Tpdu::from_text("6000010002").ok();
-        let framing =
-            Framing::new(Settings { length: Length::Binary2, tpdu, ..Settings::default() });
+        let header = Head::tpdu(Tpdu::from_text("6000010002").unwrap());
+        let framing = Framing::new(Settings { header, ..Settings::default() });
         for (hex, shown) in [
             (
                 "0012600001000208000020000000000000000001",
@@ -194,6 +194,21 @@ mod tests {
             ),
         ] {
             assert_eq!(line(Some(&framing), hex, false), shown);
+        }
+        let header = Head::from_text("base24:ISO025000050").unwrap();
+        let read = Framing::new(Settings { length: Length::NONE, header, ..Settings::default() })
+            .measured_by(Arc::new(Dialect::shipped("iso87-bcd").unwrap()));
+        for (hex, shown) in [
+            (
+                "49534F30323530303030353008000020000000000000000001",
+                r#"{"ok":true,"header":"49534F303235303030303530","mti":"0800","fields":{"11":"000001"}}"#,
+            ),
+            (
+                "49534F3032353030303035300800002000000000000000",
+                r#"{"ok":false,"error":{"fault":"the frame ends early"}}"#,
+            ),
+        ] {
+            assert_eq!(line(Some(&read), hex, false), shown);
         }
     }
 }

@@ -8,12 +8,12 @@ use serde::Deserialize;
 use super::Line;
 use crate::codec::Draft;
 use crate::dialect::{Content, Dialect};
-use crate::framing::{Framing, Head, Tpdu};
+use crate::framing::{Framing, Head};
 use crate::iso::{ElementNo, Elements, Mti};
 
 /// Writes one message from the JSON that `decode_line` shows unmasked; or says what is wrong with it.
 ///
-/// With a framing the line becomes a whole frame, behind the TPDU of `tpdu` or else the framing's own.
+/// With a framing the line becomes a whole frame, with what `tpdu` or `header` says before the message, or else the framing's own.
 pub fn encode_line(dialect: &Dialect, framing: Option<&Framing>, line: &str) -> Line {
     match encode(dialect, framing, line) {
         Ok(bytes) => {
@@ -34,6 +34,8 @@ struct Shown {
     mti: String,
     #[serde(default)]
     tpdu: Option<String>,
+    #[serde(default)]
+    header: Option<String>,
     #[serde(default)]
     fields: BTreeMap<String, String>,
     /// What is wrong with a message that is none.
@@ -66,17 +68,25 @@ fn encode(dialect: &Dialect, framing: Option<&Framing>, line: &str) -> Result<Ve
     let mut body = Vec::new();
     let draft = Draft { mti, own: &own, copied: None };
     draft.encode(dialect, &mut body).map_err(|error| error.to_string())?;
-    let tpdu = shown.tpdu.map(|text| Tpdu::from_text(&text)).transpose();
-    let tpdu = tpdu.map_err(|fault| format!("tpdu: {fault}"))?;
     let Some(framing) = framing else { return Ok(body) };
-    let head = match (framing.settings().tpdu, tpdu) {
-        (Some(_), Some(tpdu)) => Head::tpdu(tpdu),
-        (None, Some(_)) => return Err("tpdu: this framing has none".to_owned()),
-        _ => framing.head(),
-    };
+    let head = head(framing.head(), shown.tpdu.as_deref(), shown.header.as_deref())?;
     let mut frame = BytesMut::new();
     framing.put(head, &body, &mut frame).map_err(|error| error.to_string())?;
     Ok(frame.to_vec())
+}
+
+/// What precedes the message: what the line says, or else the framing's own.
+fn head(own: Head, tpdu: Option<&str>, header: Option<&str>) -> Result<Head, String> {
+    let (key, text) = match (tpdu, header) {
+        (None, None) => return Ok(own),
+        (Some(text), _) => ("tpdu", text),
+        (None, Some(text)) => ("header", text),
+    };
+    if own.is_empty() || own.is_tpdu() != (key == "tpdu") || (tpdu.is_some() && header.is_some()) {
+        return Err(format!("{key}: this framing has none"));
+    }
+    let bytes = unhex(text).map_err(|fault| format!("{key}: {fault}"))?;
+    own.with_bytes(&bytes).ok_or_else(|| format!("{key}: not one of this framing's kind"))
 }
 
 /// One byte a character, up to U+00FF.
@@ -93,6 +103,7 @@ fn unhex(text: &str) -> Result<Vec<u8>, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::framing::{Settings, Tpdu};
 
     #[test]
     fn faults_say_what_and_where() {
@@ -120,10 +131,35 @@ mod tests {
                 "element 52: not an even number of hexadecimal digits",
             ),
             (r#"{"mti":"0200","fields":{"41":"€"}}"#, "element 41: a character beyond latin-1"),
-            (r#"{"mti":"0200","tpdu":"60"}"#, "tpdu: not a TPDU of ten hexadecimal digits"),
             (r#"{"ok":false,"mti":"0200","error":{}}"#, "this line says that it is no message"),
         ] {
             assert_eq!(encode_line(&dialect, None, line).text, text, "{line}");
+        }
+        let framed = |header| Framing::new(Settings { header, ..Settings::default() });
+        let none = framed(Head::NONE);
+        let tpdu = framed(Head::tpdu(Tpdu::from_text("6000010002").unwrap()));
+        let base24 = framed(Head::from_text("base24:ISO025000050").unwrap());
+        for (framing, key, text) in [
+            (&none, r#""tpdu":"6000020001""#, "tpdu: this framing has none"),
+            (&none, r#""header":"60""#, "header: this framing has none"),
+            (&tpdu, r#""header":"6000020001""#, "header: this framing has none"),
+            (&base24, r#""tpdu":"6000020001""#, "tpdu: this framing has none"),
+            (&tpdu, r#""tpdu":"6""#, "tpdu: not an even number of hexadecimal digits"),
+            (&tpdu, r#""tpdu":"60""#, "tpdu: not one of this framing's kind"),
+            (&tpdu, r#""tpdu":"6000020001""#, "000F600002000108000000000000000000"),
+            (
+                &base24,
+                r#""header":"49534F303136303030303731""#,
+                "001649534F30313630303030373108000000000000000000",
+            ),
+            (
+                &base24,
+                r#""header":"000000000000000000000000""#,
+                "header: not one of this framing's kind",
+            ),
+        ] {
+            let line = format!(r#"{{"mti":"0800",{key}}}"#);
+            assert_eq!(encode_line(&dialect, Some(framing), &line).text, text, "{line}");
         }
         let broken = encode_line(&dialect, None, "{");
         assert!(!broken.ok && broken.text.starts_with("not a message as JSON"));

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod framings;
 mod street;
 
 use iso8583d::daemon::control::Command;

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::codec::Decoder as _;
 
 /// Longer than anything here takes; what takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A switch that runs, and everything around it.
 pub(crate) struct Street {
@@ -234,11 +234,12 @@ to = ["bank"]
     pub(crate) fn asker_at(door: &str, link: &str) -> Peer {
         let socket = TcpStream::connect(door).unwrap();
         let (name, length) = match link {
-            "pos" => ("iso87-bcd", Length::Binary2),
-            _ => ("iso87-ascii", Length::Ascii4),
+            "pos" => ("iso87-bcd", Length::BINARY_2),
+            _ => ("iso87-ascii", Length::ASCII_4),
         };
-        let tpdu = (link == "pos").then(|| Tpdu::from_text("6000010000").unwrap());
-        Peer::new(socket, name, Settings { length, tpdu, ..Settings::default() })
+        let tpdu = || Head::tpdu(Tpdu::from_text("6000010000").unwrap());
+        let header = if link == "pos" { tpdu() } else { Head::NONE };
+        Peer::new(socket, name, Settings { length, header, ..Settings::default() })
     }
 
     /// Where the switch dials its issuer; it has to be accepted before the switch gives up.
@@ -315,12 +316,7 @@ impl Peer {
     }
 
     pub(crate) fn send(&mut self, mti: u16, elements: &Elements) {
-        let mti = Mti::from_ascii(format!("{mti:04}").as_bytes()).unwrap();
-        let mut body = Vec::new();
-        Draft { mti, own: elements, copied: None }.encode(&self.dialect, &mut body).unwrap();
-        let mut out = BytesMut::new();
-        self.framing.put(self.framing.head(), &body, &mut out).unwrap();
-        self.socket.write_all(&out).unwrap();
+        self.send_body(&written(&self.dialect, mti, elements));
     }
 
     /// Bytes as they are.
@@ -379,6 +375,14 @@ impl Peer {
     pub(crate) fn hang_up(self) {
         self.socket.shutdown(Shutdown::Both).unwrap();
     }
+}
+
+/// A message's bytes, without anything around them.
+pub(crate) fn written(dialect: &Dialect, mti: u16, elements: &Elements) -> Vec<u8> {
+    let mti = Mti::from_ascii(format!("{mti:04}").as_bytes()).unwrap();
+    let mut body = Vec::new();
+    Draft { mti, own: elements, copied: None }.encode(dialect, &mut body).unwrap();
+    body
 }
 
 pub(crate) fn no_of(no: u8) -> ElementNo {

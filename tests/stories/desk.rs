@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use iso8583d::codec::{self, Draft, Message};
 use iso8583d::dialect::Dialect;
-use iso8583d::framing::Head;
+use iso8583d::framing::{Fixed, Head};
 use iso8583d::iso::{ElementNo, Elements, Mono, Mti, Now, ResponseCode, Wall};
 use iso8583d::record::{LinkId, Lsn, Record, Standing, TxnId, decode_all, encode};
 use iso8583d::route::{CardRange, Rule, Table};
@@ -83,6 +83,7 @@ fn link(name: &str, asks: bool) -> LinkSettings {
         dialect: dialect(LinkId::of_name(name)),
         head: Head::NONE,
         frame_len_max: 8192,
+        delimiter: Fixed::NONE,
         asks,
         answers: !asks,
         sign_on: SignOn::None,

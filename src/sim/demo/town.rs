@@ -49,8 +49,8 @@ impl Town {
         switch.configure(&plan(at, [address(&north), address(&south)]))?;
         switch.start()?;
         let shops = [
-            peer("iso87-bcd", Length::Binary2, Place::Dial(at[0].to_string()))?,
-            peer("iso87-ascii-binary-bitmap", Length::Ascii4, Place::Dial(at[1].to_string()))?,
+            peer("iso87-bcd", Length::BINARY_2, Place::Dial(at[0].to_string()))?,
+            peer("iso87-ascii-binary-bitmap", Length::ASCII_4, Place::Dial(at[1].to_string()))?,
         ];
         let log = Arc::new(Log::open(&switch.directory().join("shops.jsonl"))?);
         let terminals = (1..)
@@ -128,9 +128,9 @@ fn peer(name: &'static str, length: Length, place: Place) -> Result<Peer, SimErr
 fn bank(name: &str, directory: &Path) -> Result<issuer::Settings, SimError> {
     let place = Place::Listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let peer = if name == "north" {
-        peer("iso87-ascii", Length::Ascii4, place)?
+        peer("iso87-ascii", Length::ASCII_4, place)?
     } else {
-        peer("iso87-bcd", Length::Binary2, place)?
+        peer("iso87-bcd", Length::BINARY_2, place)?
     };
     Ok(issuer::Settings {
         name: name.to_owned(),

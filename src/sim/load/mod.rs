@@ -163,15 +163,12 @@ impl Settings {
             Pace::InFlight(depth) => depth.saturating_mul(self.connections).max(1000),
             Pace::PerSecond(rate) => rate.max(1000),
         };
-        let link = |name: &str, role, place, dialect: &Dialect, length| Link {
+        let link = |name: &str, role, place, dialect: &Dialect, length: Length| Link {
             name: name.to_owned(),
             role,
             place,
             dialect: dialect.name().to_owned(),
-            length: match length {
-                Length::Binary2 => "binary-2",
-                Length::Ascii4 => "ascii-4",
-            },
+            length: length.name(),
             more: format!("in_flight_max = {in_flight}\n"),
         };
         let sessions = self.connections.min(8);

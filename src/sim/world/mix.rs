@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
-use crate::framing::{self, Framing, Length, Tpdu};
+use crate::framing::{self, Framing, Head, Length, Tpdu};
 use crate::iso::ResponseCode;
 use crate::record::LinkId;
 use crate::route::{CardRange, Rule, Table};
@@ -374,9 +374,9 @@ fn frame_len_max(rng: &mut Rng, dialect: &Dialect, asks: bool) -> usize {
 
 /// Two askers and some issuers, each writing in its own way.
 fn plans(rng: &mut Rng, issuers: usize, dialects: &Dialects) -> Vec<Plan> {
-    let four = framing::Settings { length: Length::Ascii4, ..framing::Settings::default() };
+    let four = framing::Settings { length: Length::ASCII_4, ..framing::Settings::default() };
     let tpdu = framing::Settings {
-        tpdu: Tpdu::from_text("6000010002").ok(),
+        header: Tpdu::from_text("6000010002").map(Head::tpdu).unwrap_or_default(),
         ..framing::Settings::default()
     };
     let plain = framing::Settings::default();
@@ -417,7 +417,8 @@ fn link(
         name: name.to_owned(),
         dialect: Arc::clone(dialect),
         head: framing.head(),
-        frame_len_max: framing.settings().frame_len_max,
+        frame_len_max: framing.message_len_max(),
+        delimiter: framing.delimiter(),
         asks,
         answers: !asks,
         sign_on,

@@ -74,6 +74,7 @@ impl Cutter {
         let len = self.buffer.len();
         self.at += u64::try_from(len).unwrap_or(0);
         self.buffer.clear();
+        self.framing.restart();
         len
     }
 }
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_stream_in_pieces_of_any_size() {
-        let framing = Framing::new(Settings { length: Length::Ascii4, ..Settings::default() });
+        let framing = Framing::new(Settings { length: Length::ASCII_4, ..Settings::default() });
         let stream = b"0003abc00000001d0002ef00";
         for piece in 1..=stream.len() {
             let mut seen = Vec::new();
