@@ -1,11 +1,13 @@
-//! Decoding allocates nothing: neither per element nor per message.
+//! Cutting frames and decoding allocate nothing: neither per element nor per message.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use iso8583d::codec::{self, Draft};
 use iso8583d::dialect::Dialect;
+use iso8583d::framing::{Fixed, Framing, Head, Length, Settings, Tpdu};
 use iso8583d::iso::{ElementNo, Elements, Mti};
+use tokio_util::codec::Decoder as _;
 
 /// A purchase of nineteen elements, as plain text.
 const PURCHASE: [(u8, &str); 19] = [
@@ -50,5 +52,42 @@ fn decoding_a_purchase_allocates_nothing() {
         assert_eq!(read.unwrap().present().len(), 19, "{name}");
         let made = allocation_counter::measure(|| drop(std::hint::black_box(vec![1_u8])));
         assert_eq!(made.count_total, 1, "the counter counts");
+    }
+}
+
+/// With each kind of header, and by each way of finding where a message ends.
+#[test]
+fn cutting_frames_allocates_nothing() {
+    let plain = Settings::default();
+    let none = Settings { length: Length::NONE, ..plain };
+    let tpdu = Head::tpdu(Tpdu::from_text("6000010002").unwrap());
+    let base24 = Head::from_text("base24:ISO025000050").unwrap();
+    let visa = Head::from_text("visa:400001:500002").unwrap();
+    let etx = Fixed::from_text("03").unwrap();
+    let dialect = Arc::new(Dialect::shipped("iso87-bcd").unwrap());
+    let message = [&b"\x08\0\0\x20\0\0\0\0\0\0"[..], b"\0\0\x01"].concat();
+    for settings in [
+        plain,
+        Settings { length: Length::ASCII_4, header: tpdu, ..plain },
+        Settings { header: visa, ..plain },
+        Settings { header: base24, trailer: etx, lrc: true, ..plain },
+        Settings { trailer: etx, ..none },
+        Settings { header: tpdu, ..none },
+    ] {
+        let mut framing = Framing::new(settings).measured_by(Arc::<Dialect>::clone(&dialect));
+        let mut stream = BytesMut::new();
+        for _ in 0..8 {
+            framing.put(framing.head(), &message, &mut stream).unwrap();
+        }
+        // The first handle beside the first one makes a count of handles: once a piece of the stream.
+        let mut frames = vec![framing.decode(&mut stream).unwrap().unwrap()];
+        frames.reserve(8);
+        let counted = allocation_counter::measure(|| {
+            while let Ok(Some(frame)) = framing.decode(&mut stream) {
+                frames.push(frame);
+            }
+        });
+        assert_eq!(counted.count_total, 0, "{settings:?}: {counted:?}");
+        assert_eq!(frames.len(), 8, "{settings:?}");
     }
 }

@@ -70,7 +70,7 @@ mod tests {
             for cut in 0..message.len() {
                 assert_eq!(dialect.end(&message[..cut]), Ok(None), "{name}, {cut} bytes");
             }
-            for more in [&[][..], b"\0", &message, &[0xFF; 70_000]] {
+            for more in [&[][..], b"\0", &message, &vec![0xFF; 70_000]] {
                 let stream = [&message, more].concat();
                 assert_eq!(dialect.end(&stream), Ok(Some(message.len())), "{name}");
             }

@@ -79,12 +79,11 @@ fn counts(section: &Section<'_>) -> Counts {
     let mut counts = Counts::NONE;
     for text in section.texts("length_counts") {
         let part = Part::NAMES.iter().find(|(name, _)| *name == text.value);
-        match part {
-            Some((_, part)) => counts = counts.with(*part),
-            None => {
-                let near = meant(text.value, Part::NAMES.iter().map(|(name, _)| *name));
-                unknown(section, "length_counts", &text, (Counts::SHAPE, near));
-            }
+        if let Some((_, part)) = part {
+            counts = counts.with(*part);
+        } else {
+            let near = meant(text.value, Part::NAMES.iter().map(|(name, _)| *name));
+            unknown(section, "length_counts", &text, (Counts::SHAPE, near));
         }
     }
     counts

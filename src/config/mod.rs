@@ -416,6 +416,35 @@ to = ["issuer-a"]
                 "\"ascii-4\"\nframe_len_max = 10000",
                 "9999 at most with this `length`",
             ),
+            ("links.terminals", "links.\"a b\"", "a link cannot be called \"a b\""),
+            ("541333", "54133x", "a card range is a prefix"),
+            ("400000-499999", "541332-5413335", "overlap"),
+            ("400000-499999", "541333", "never gets here"),
+            ("to = [\"issuer-a\"]", "to = [\"issuer-b\"]", "did you mean \"issuer-a\"?"),
+            ("to = [\"issuer-a\"]", "to = [\"terminals\"]", "its role is \"asker\""),
+            ("to = [\"issuer-a\"]", "", "`to` is missing in [[routes]]"),
+            (
+                "class = \"financial\"",
+                "class = \"finance\"",
+                "one of \"authorization\", \"financial\"",
+            ),
+            ("class = \"financial\"", "processing_code = \"0000000\"", "up to six digits"),
+            ("[[routes]]", "[clearing]\nprocessor = \"1\"\n[[routes]]", "exactly 11, in quotes"),
+            (
+                "[[routes]]",
+                "[rules]\ntimeout_code = \"9 1\"\n[[routes]]",
+                "1 to 4 letters or digits",
+            ),
+            ("class = \"financial\"", "class = financial", "this is not TOML"),
+        ] {
+            one_fault(from, to, said);
+        }
+    }
+
+    /// The same, about what stands around messages.
+    #[test]
+    fn one_fault_of_a_framing_at_a_time() {
+        for (from, to, said) in [
             ("\"ascii-4\"", "\"ascii4\"", "did you mean \"ascii-4\"?"),
             ("\"ascii-4\"", "\"utf8\"", "not a length: binary-1 to binary-4, binary-2-le"),
             ("\"ascii-4\"", "\"none\"\nreserved = \"00\"", "no length before these bytes"),
@@ -455,32 +484,17 @@ to = ["issuer-a"]
                 "\"none\"\ntrailer = \"03\"\ntpdu = \"6000010000\"",
                 "a length, or another trailer",
             ),
-            ("links.terminals", "links.\"a b\"", "a link cannot be called \"a b\""),
-            ("541333", "54133x", "a card range is a prefix"),
-            ("400000-499999", "541332-5413335", "overlap"),
-            ("400000-499999", "541333", "never gets here"),
-            ("to = [\"issuer-a\"]", "to = [\"issuer-b\"]", "did you mean \"issuer-a\"?"),
-            ("to = [\"issuer-a\"]", "to = [\"terminals\"]", "its role is \"asker\""),
-            ("to = [\"issuer-a\"]", "", "`to` is missing in [[routes]]"),
-            (
-                "class = \"financial\"",
-                "class = \"finance\"",
-                "one of \"authorization\", \"financial\"",
-            ),
-            ("class = \"financial\"", "processing_code = \"0000000\"", "up to six digits"),
-            ("[[routes]]", "[clearing]\nprocessor = \"1\"\n[[routes]]", "exactly 11, in quotes"),
-            (
-                "[[routes]]",
-                "[rules]\ntimeout_code = \"9 1\"\n[[routes]]",
-                "1 to 4 letters or digits",
-            ),
-            ("class = \"financial\"", "class = financial", "this is not TOML"),
         ] {
-            assert!(GOOD.contains(from), "{from}");
-            let report = faults(&GOOD.replacen(from, to, 1));
-            assert!(report.to_string().contains(said), "{to}: {said}\nis not in\n{report}");
-            assert_eq!(report.count(), 1, "{to}:\n{report}");
+            one_fault(from, to, said);
         }
+    }
+
+    /// Something else in the good one is one fault, and this is said about it.
+    fn one_fault(from: &str, to: &str, said: &str) {
+        assert!(GOOD.contains(from), "{from}");
+        let report = faults(&GOOD.replacen(from, to, 1));
+        assert!(report.to_string().contains(said), "{to}: {said}\nis not in\n{report}");
+        assert_eq!(report.count(), 1, "{to}:\n{report}");
     }
 
     #[test]
@@ -583,6 +597,27 @@ to = ["issuer-a"]
         let (with, without) = (format!("{:?}", of(&config)), format!("{:?}", of(&without)));
         let state = |text: &str| text.split_once("workers").map(|(_, rest)| rest.to_owned());
         assert_eq!(state(&with), state(&without));
+    }
+
+    /// The lines for each peer, and each length, are ones that a link may have.
+    #[test]
+    fn the_page_on_framing_is_true() {
+        let page = include_str!("../../docs/framing.md");
+        let peers = page.split_once("## Peers of the field").unwrap().1;
+        let mut seen = 0;
+        for row in peers.lines().filter(|row| row.starts_with("| ")).skip(1) {
+            let pieces = row.split('`').skip(1).step_by(2).filter(|piece| piece.contains(" = "));
+            let lines: Vec<_> = pieces.collect();
+            let text = GOOD.replace("length = \"ascii-4\"", &lines.join("\n"));
+            assert!(!lines.is_empty() && check(&text).is_ok(), "{row}:\n{}", faults(&text));
+            seen += 1;
+        }
+        assert!(15 < seen, "only {seen} peers");
+        for name in framing::Length::names() {
+            let (coding, width) = name.split_once('-').unwrap_or((name, ""));
+            let named = page.lines().any(|row| row.starts_with("| `") && row.contains(coding));
+            assert!(named, "{coding} {width} is not on the page");
+        }
     }
 
     #[test]

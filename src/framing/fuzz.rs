@@ -68,7 +68,7 @@ fn composed(choice: u8, length: u8, around: u8) -> Settings {
         length: name.and_then(|name| Length::from_text(name).ok()).unwrap_or(Length::NONE),
         counts: counted.fold(Counts::NONE, |counts, ((_, part), _)| counts.with(*part)),
         reserved: fixed(bit(around, 1), "0000"),
-        header: Tpdu::from_text(header).map(Head::tpdu).unwrap_or(other),
+        header: Tpdu::from_text(header).map_or(other, Head::tpdu),
         trailer: fixed(bit(around, 2), if bit(choice, 6) { "0D0A" } else { "03" }),
         lrc: bit(around, 3),
         keep_alive: if bit(around, 4) { KeepAlive::Echo } else { KeepAlive::Ignore },

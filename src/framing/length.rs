@@ -169,7 +169,7 @@ impl Length {
                 0..10 => b'0' + value,
                 _ => b'A' + value - 10,
             }),
-            Coding::Bcd => fill::<100>(field, number, |value| value / 10 << 4 | value % 10),
+            Coding::Bcd => fill::<100>(field, number, |value| ((value / 10) << 4) | (value % 10)),
         }
         if self.coding != Coding::LowFirst {
             field.reverse();

@@ -130,7 +130,7 @@ pub enum FrameError {
 
 /// What a stream begins with.
 enum Cut {
-    /// Nothing whole; so many bytes in all would be more.
+    /// Nothing whole; a frame has so many bytes in all, or 0 when nobody can tell yet.
     More(usize),
     /// A keep-alive of so many bytes.
     Empty(usize),
@@ -252,10 +252,10 @@ impl Framing {
             self.check_prefix(stream)?;
         }
         let field = stream.get(prefix.len()..).unwrap_or_default();
-        let Some(said) = length.read(field)? else { return Ok(Cut::More(self.before)) };
+        let Some(said) = length.read(field)? else { return Ok(Cut::More(0)) };
         if said == 0 || said == self.counted_before {
             let whole = self.before <= stream.len();
-            return Ok(if whole { Cut::Empty(self.before) } else { Cut::More(self.before) });
+            return Ok(if whole { Cut::Empty(self.before) } else { Cut::More(0) });
         }
         let around = self.around;
         let len = (said + self.uncounted_behind).saturating_sub(self.counted_before);
@@ -284,7 +284,7 @@ impl Framing {
             if self.limit <= rest.len() {
                 return Err(FrameError::TooLong { len: rest.len() + 1, limit: self.limit });
             }
-            return Ok(Cut::More(stream.len() + 1));
+            return Ok(Cut::More(0));
         };
         let len = message + self.behind;
         self.searched = message;
@@ -313,7 +313,7 @@ impl Framing {
             if self.limit <= stream.len().saturating_sub(self.before) {
                 return Err(FrameError::TooLong { len: self.limit + 1, limit: self.limit });
             }
-            return Ok(Cut::More(begins + message.len() + 1));
+            return Ok(Cut::More(0));
         };
         let len = self.settings.header.len() + end + self.behind;
         if self.limit < len {

@@ -62,14 +62,13 @@ fn frames_and_keepalives() {
     }
 }
 
-/// The framings of the field: what is written for the message `abc`, and a keep-alive where there is one.
+/// Lengths of the field: what is written for the message `abc`, and a keep-alive.
 #[test]
-fn a_message_in_each_framing_of_the_field() {
+fn a_message_behind_each_length() {
     let two = by_name("binary-2");
     let inclusive = counting(&[Part::Itself, Part::Header]);
-    let etx = fixed("03");
-    for (what, settings, frame, keepalive) in [
-        ("two bytes", two, &b"\0\x03abc"[..], &b"\0\0"[..]),
+    let framings: [(_, _, &[u8], &[u8]); _] = [
+        ("two bytes", two, b"\0\x03abc", b"\0\0"),
         (
             "two bytes that count themselves",
             Settings { counts: inclusive, ..two },
@@ -90,6 +89,16 @@ fn a_message_in_each_framing_of_the_field() {
         ),
         ("four hexadecimal digits", by_name("hex-4"), b"0003abc", b"0000"),
         ("digits in EBCDIC", by_name("ebcdic-4"), b"\xF0\xF0\xF0\xF3abc", b"\xF0\xF0\xF0\xF0"),
+    ];
+    for (what, settings, frame, keepalive) in framings {
+        written_and_read(what, settings, frame, keepalive);
+    }
+}
+
+#[test]
+fn a_message_between_prefix_and_reserved_bytes() {
+    let two = by_name("binary-2");
+    let framings: [(_, _, &[u8], &[u8]); _] = [
         (
             "two and two reserved",
             Settings { reserved: fixed("0000"), ..two },
@@ -125,6 +134,16 @@ fn a_message_in_each_framing_of_the_field() {
             b"\xD0\x4A\0\x09\0\0abc",
             b"\xD0\x4A\0\x06\0\0",
         ),
+    ];
+    for (what, settings, frame, keepalive) in framings {
+        written_and_read(what, settings, frame, keepalive);
+    }
+}
+
+#[test]
+fn a_message_behind_each_header() {
+    let two = by_name("binary-2");
+    let framings: [(_, _, &[u8], &[u8]); _] = [
         (
             "a TPDU that is counted",
             Settings { header: header("tpdu:6000010002"), ..two },
@@ -137,6 +156,23 @@ fn a_message_in_each_framing_of_the_field() {
             b"\0\x03\x60\0\x01\0\x02abc",
             b"\0\0",
         ),
+        (
+            "Visa",
+            Settings { reserved: fixed("0000"), header: header("visa:111111:222222"), ..two },
+            b"\0\x19\0\0\x16\x01\x02\0\x19\x11\x11\x11\x22\x22\x22\0\0\0\0\0\0\0\0\0\0\0abc",
+            b"\0\0\0\0",
+        ),
+    ];
+    for (what, settings, frame, keepalive) in framings {
+        written_and_read(what, settings, frame, keepalive);
+    }
+}
+
+#[test]
+fn a_message_before_each_trailer() {
+    let two = by_name("binary-2");
+    let etx = fixed("03");
+    let framings: [(_, _, &[u8], &[u8]); _] = [
         (
             "a counted ETX",
             Settings { trailer: etx, counts: counting(&[Part::Trailer]), ..two },
@@ -164,28 +200,28 @@ fn a_message_in_each_framing_of_the_field() {
             b"ISO025000050abc\x03",
             b"\x03",
         ),
-        (
-            "Visa",
-            Settings { reserved: fixed("0000"), header: header("visa:111111:222222"), ..two },
-            b"\0\x19\0\0\x16\x01\x02\0\x19\x11\x11\x11\x22\x22\x22\0\0\0\0\0\0\0\0\0\0\0abc",
-            b"\0\0\0\0",
-        ),
-    ] {
-        assert_eq!(settings.impossible(), [], "{what}");
-        let framing = Framing::new(settings);
-        let mut out = BytesMut::new();
-        framing.put(framing.head(), b"abc", &mut out).unwrap();
-        assert_eq!(out, frame, "{what}");
-        let stream = [keepalive, frame, keepalive, keepalive, frame].concat();
-        for piece in 1..=stream.len() {
-            let frames = fuzz::split(settings, &stream, piece);
-            let bodies: Vec<_> = frames.iter().map(|frame| &frame.body[..]).collect();
-            assert_eq!(bodies, [b"abc", b"abc"], "{what}, in pieces of {piece}");
-        }
-        let mut framing = Framing::new(settings);
-        framing.decode(&mut BytesMut::from(&stream[..])).unwrap();
-        assert_eq!(framing.keepalives(), 1, "{what}");
+    ];
+    for (what, settings, frame, keepalive) in framings {
+        written_and_read(what, settings, frame, keepalive);
     }
+}
+
+/// The message `abc` is written so, and read again among keep-alives, in pieces of any size.
+fn written_and_read(what: &str, settings: Settings, frame: &[u8], keepalive: &[u8]) {
+    assert_eq!(settings.impossible(), [], "{what}");
+    let framing = Framing::new(settings);
+    let mut out = BytesMut::new();
+    framing.put(framing.head(), b"abc", &mut out).unwrap();
+    assert_eq!(out, frame, "{what}");
+    let stream = [keepalive, frame, keepalive, keepalive, frame].concat();
+    for piece in 1..=stream.len() {
+        let frames = fuzz::split(settings, &stream, piece);
+        let bodies: Vec<_> = frames.iter().map(|frame| &frame.body[..]).collect();
+        assert_eq!(bodies, [b"abc", b"abc"], "{what}, in pieces of {piece}");
+    }
+    let mut framing = Framing::new(settings);
+    framing.decode(&mut BytesMut::from(&stream[..])).unwrap();
+    assert_eq!(framing.keepalives(), 1, "{what}");
 }
 
 #[test]
@@ -411,19 +447,20 @@ fn the_buffer_of_a_frame_is_not_copied() {
     assert_eq!(frame.body.as_ptr().addr(), at + 2);
 }
 
+const HEADERS: &[&str] = &[
+    "",
+    "tpdu:6000010002",
+    "visa:111111:222222",
+    "base24:ISO025000050",
+    "echo:010203",
+    "constant:FFFE",
+];
+
 /// Any framing that is possible.
 fn any_settings() -> impl Strategy<Value = Settings> {
     let length = prop::sample::select(Length::names().collect::<Vec<_>>());
     let counts = prop::sample::subsequence(Part::NAMES.to_vec(), 0..=Part::NAMES.len());
     let fixed = |texts: &'static [&'static str]| prop::sample::select(texts);
-    const HEADERS: &[&str] = &[
-        "",
-        "tpdu:6000010002",
-        "visa:111111:222222",
-        "base24:ISO025000050",
-        "echo:010203",
-        "constant:FFFE",
-    ];
     let parts =
         (fixed(&["", "02", "D04A"]), fixed(&["", "0000"]), fixed(&["", "03", "0D0A", "0303"]));
     (length, counts, parts, prop::sample::select(HEADERS), any::<bool>())
@@ -458,9 +495,10 @@ proptest! {
             let head = framing.head().before(body.len());
             let frame = Frame { head, body: Bytes::from(body) };
             let before = stream.len();
-            match framing.encode(&frame, &mut stream) {
-                Ok(()) => sent.push(frame),
-                Err(_) => prop_assert_eq!(stream.len(), before),
+            if framing.encode(&frame, &mut stream).is_ok() {
+                sent.push(frame);
+            } else {
+                prop_assert_eq!(stream.len(), before);
             }
         }
         let (mut buffer, mut read, mut rest) = (BytesMut::new(), Vec::new(), &stream[..]);

@@ -31,11 +31,10 @@ pub(super) fn about(fault: &FrameError, framing: &Settings) -> &'static str {
 fn too_long(len: usize, length: Length) -> &'static str {
     let Some(field) = (length == Length::BINARY_2).then(|| u16::try_from(len).ok()).flatten()
     else {
-        return match length.is_none() {
-            true => {
-                "its messages do not end where this link looks: check `trailer` and `length`, or raise frame_len_max"
-            }
-            false => "check `length` on both sides, or raise frame_len_max",
+        return if length.is_none() {
+            "its messages do not end where this link looks: check `trailer` and `length`, or raise frame_len_max"
+        } else {
+            "check `length` on both sides, or raise frame_len_max"
         };
     };
     let [high, low] = field.to_be_bytes();
