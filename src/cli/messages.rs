@@ -57,7 +57,7 @@ pub(super) struct Encode {
 /// Where the lines come from, and how messages are written.
 #[derive(Args)]
 struct Lines {
-    /// A shipped dialect (iso87-ascii, iso87-ascii-binary-bitmap, iso87-bcd, iso87-ebcdic), or a file with a `/` or a `.` in its name
+    /// A shipped dialect (iso87-ascii, iso87-bcd, iso93-ascii and others), or a file with a `/` or a `.` in its name
     #[arg(long, default_value = "iso87-ascii")]
     dialect: String,
     #[command(flatten)]

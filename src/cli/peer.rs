@@ -12,7 +12,7 @@ use crate::framing::{self, Counts, Fixed, Framing, Head, Impossible, Length, Tpd
 /// How a peer writes and cuts its stream.
 #[derive(Args)]
 pub(super) struct Speech {
-    /// A shipped dialect (iso87-ascii, iso87-ascii-binary-bitmap, iso87-bcd, iso87-ebcdic), or a file with a `/` or a `.` in its name
+    /// A shipped dialect of ISO 8583:1987 (iso87-ascii, iso87-bcd and others), or a file with a `/` or a `.` in its name
     #[arg(long, default_value = "iso87-ascii")]
     dialect: String,
     #[command(flatten)]

@@ -14,7 +14,7 @@ const EVERY_CODING: &str = include_str!("../../fuzz/every-coding.dialect");
 
 /// What a fuzzer attacks: any bytes are a message or an error, and a message survives being written again.
 ///
-/// The first byte chooses the dialect it is read by, and the one it is re-coded to.
+/// The nibbles of the first byte choose the dialect it is re-coded to, and the one it is read by.
 #[doc(hidden)]
 pub fn fuzz_decode_encode_decode(data: &[u8]) {
     static DIALECTS: LazyLock<Vec<Arc<Dialect>>> = LazyLock::new(|| {
@@ -24,7 +24,7 @@ pub fn fuzz_decode_encode_decode(data: &[u8]) {
     });
     let [choice, body @ ..] = data else { return };
     let choose = |choice: u8| DIALECTS.get(usize::from(choice) % DIALECTS.len());
-    let (Some(dialect), Some(other)) = (choose(*choice), choose(choice / 16)) else { return };
+    let (Some(dialect), Some(other)) = (choose(choice % 16), choose(choice / 16)) else { return };
     let message = match decode(dialect, Bytes::copy_from_slice(body)) {
         Ok(message) => message,
         Err(error) => {

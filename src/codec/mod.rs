@@ -224,8 +224,10 @@ mod tests {
         message
     }
 
+    /// Those of the version that the sale is of.
     fn shipped() -> impl Iterator<Item = Arc<Dialect>> {
-        Dialect::shipped_names().iter().map(|name| Arc::new(Dialect::shipped(name).unwrap()))
+        let names = Dialect::shipped_names().iter().filter(|name| name.starts_with("iso87-"));
+        names.map(|name| Arc::new(Dialect::shipped(name).unwrap()))
     }
 
     #[test]
@@ -490,9 +492,8 @@ mod tests {
 
     #[test]
     fn own_elements_win_and_unlike_rows_are_recoded() {
-        let [ascii, _, bcd, _] = &shipped().collect::<Vec<_>>()[..] else {
-            panic!("four dialects")
-        };
+        let [ascii, bcd] =
+            &["iso87-ascii", "iso87-bcd"].map(|name| Arc::new(Dialect::shipped(name).unwrap()));
         let message = sale(bcd);
         let mut own = Elements::default();
         own.set(ElementNo::STAN, b"777");

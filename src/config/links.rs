@@ -10,6 +10,7 @@ use super::frames;
 use super::read::{Limit, Section, Spot};
 use super::{Link, Place};
 use crate::dialect::Dialect;
+use crate::iso::ElementNo;
 use crate::record::LinkId;
 use crate::switch::{AnswerOn, OwedSettings, SignOn};
 
@@ -76,6 +77,7 @@ fn read_one(
 ) -> Option<Link> {
     let place = place(section);
     let dialect = dialects.read(section);
+    dialect.iter().for_each(|dialect| check_version(section, dialect));
     let timeout_ms = section.number("timeout_ms", TIMEOUT_MS);
     // Everything is read, for its own faults, before what is missing ends the reading.
     let read = |place, dialect| Link {
@@ -106,6 +108,24 @@ fn read_one(
         frames::fits(section, link.framing, &link.dialect);
     }
     Some(link).filter(|_| found)
+}
+
+/// The switch speaks ISO 8583:1987: what it writes and reads by itself must be as long as it is there.
+fn check_version(section: &Section<'_>, dialect: &Dialect) {
+    let unlike = ELEMENTS_1987.iter().find_map(|(no, len, needed)| {
+        match dialect.row(*no).map(|row| row.max) {
+            Some(max) if max == *len => None,
+            Some(max) => Some(format!("its element {no} has a length of {max}, and not of {len}")),
+            None => needed.then(|| format!("it has no element {no}")),
+        }
+    });
+    if let (Some(unlike), Some(span)) = (unlike, section.has("dialect")) {
+        let title = "the switch cannot speak this dialect: it is not one of ISO 8583:1987";
+        let fault = section.faults().at(span, title).label(unlike);
+        section.faults().tell(fault.help(
+            "an iso87 dialect, or one that extends it; the others are for decode, encode and files",
+        ));
+    }
 }
 
 /// Either `listen` or `dial`.
@@ -253,6 +273,14 @@ pub(super) fn apart_from_console(root: &Section<'_>, known: &[Known], console: O
 
 const ROLES: &[(&str, (bool, bool))] =
     &[("asker", (true, false)), ("issuer", (false, true)), ("both", (true, true))];
+/// An element, its length, and whether every link needs it.
+const ELEMENTS_1987: [(ElementNo, u16, bool); 5] = [
+    (ElementNo::AMOUNT, 12, false),
+    (ElementNo::TRANSMISSION, 10, false),
+    (ElementNo::STAN, 6, true),
+    (ElementNo::RESPONSE_CODE, 2, true),
+    (ElementNo::ORIGINAL, 42, false),
+];
 const SIGN_ONS: &[(&str, SignOn)] =
     &[("none", SignOn::None), ("send", SignOn::Send), ("await", SignOn::Await)];
 const ANSWER_ONS: &[(&str, AnswerOn)] = &[("link", AnswerOn::Link), ("session", AnswerOn::Session)];

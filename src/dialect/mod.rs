@@ -85,12 +85,27 @@ pub enum Second {
     Never,
 }
 
-/// The dialects that come with the binary: their names and their text.
-const SHIPPED: [(&str, &str); 4] = [
-    ("iso87-ascii", include_str!("../../specs/iso87-ascii.dialect")),
-    ("iso87-ascii-binary-bitmap", include_str!("../../specs/iso87-ascii-binary-bitmap.dialect")),
-    ("iso87-bcd", include_str!("../../specs/iso87-bcd.dialect")),
-    ("iso87-ebcdic", include_str!("../../specs/iso87-ebcdic.dialect")),
+/// The dialects that come with the binary: their names, and with each its text in `specs/`.
+macro_rules! shipped {
+    ($($name:literal,)*) => {
+        const NAMES: &[&str] = &[$($name),*];
+        const SHIPPED: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../specs/", $name, ".dialect")))),*];
+    };
+}
+
+shipped![
+    "iso87-ascii",
+    "iso87-ascii-binary-bitmap",
+    "iso87-bcd",
+    "iso87-ebcdic",
+    "iso87-bcd-left",
+    "iso93-ascii",
+    "iso93-bcd",
+    "iso93-ebcdic",
+    "iso2003-binary",
+    "ipm-latin1",
+    "ipm-cp500",
 ];
 
 impl Dialect {
@@ -106,9 +121,8 @@ impl Dialect {
     }
 
     /// The names of the dialects that come with the binary.
-    pub fn shipped_names() -> &'static [&'static str] {
-        const NAMES: [&str; 4] = [SHIPPED[0].0, SHIPPED[1].0, SHIPPED[2].0, SHIPPED[3].0];
-        &NAMES
+    pub const fn shipped_names() -> &'static [&'static str] {
+        NAMES
     }
 
     /// The text of a dialect that comes with the binary, comments included.

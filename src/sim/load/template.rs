@@ -240,7 +240,8 @@ mod tests {
     fn a_patched_frame_is_what_would_have_been_encoded() {
         let second = Transmission(1_795_372_440);
         let first = Patch { stan: 1, transmission: second, card: 0 };
-        for name in Dialect::shipped_names() {
+        // The simulated shops speak ISO 8583:1987.
+        for name in Dialect::shipped_names().iter().filter(|name| name.starts_with("iso87-")) {
             let dialect = Arc::new(Dialect::shipped(name).unwrap());
             let settings = framing::Settings::default();
             let mut template = Template::new(&dialect, settings, &sale(&first)).unwrap();
