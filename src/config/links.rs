@@ -77,7 +77,9 @@ fn read_one(
 ) -> Option<Link> {
     let place = place(section);
     let dialect = dialects.read(section);
-    dialect.iter().for_each(|dialect| check_version(section, dialect));
+    if let Some(dialect) = &dialect {
+        check_version(section, dialect);
+    }
     let timeout_ms = section.number("timeout_ms", TIMEOUT_MS);
     // Everything is read, for its own faults, before what is missing ends the reading.
     let read = |place, dialect| Link {

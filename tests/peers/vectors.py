@@ -110,8 +110,7 @@ class Chance:
         if content == "ns":
             return self.some(DIGITS + " .,:/-", length)
         if content == "z":
-            place = self.below(length) if length > 3 else None
-            return "".join("=" if at == place else self.one(DIGITS) for at in range(length))
+            return (self.card() + "=" + self.some(DIGITS, length))[:length]
         if content == "ans" and self.below(8) == 0:
             return self.some(TEXT + ACCENTS, length)
         return self.some({"n": DIGITS, "an": LETTERS[:26] + DIGITS, "ans": TEXT}[content], length)
