@@ -9,7 +9,7 @@ use super::dialects::Dialects;
 use super::frames;
 use super::read::{Limit, Section, Spot};
 use super::{Link, Place};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Version};
 use crate::iso::ElementNo;
 use crate::record::LinkId;
 use crate::switch::{AnswerOn, OwedSettings, SignOn};
@@ -112,8 +112,13 @@ fn read_one(
     Some(link).filter(|_| found)
 }
 
-/// The switch speaks ISO 8583:1987: what it writes and reads by itself must be as long as it is there.
+/// The switch speaks ISO 8583:1987: what it writes and reads by itself must be as long as it is there, whatever version is named.
 fn check_version(section: &Section<'_>, dialect: &Dialect) {
+    let named = match dialect.version() {
+        Version::Of1987 => None,
+        Version::Of1993 => Some(String::from("it says that its version is 1993")),
+        Version::Of2003 => Some(String::from("it says that its version is 2003")),
+    };
     let unlike = ELEMENTS_1987.iter().find_map(|(no, len, needed)| {
         match dialect.row(*no).map(|row| row.max) {
             Some(max) if max == *len => None,
@@ -121,7 +126,7 @@ fn check_version(section: &Section<'_>, dialect: &Dialect) {
             None => needed.then(|| format!("it has no element {no}")),
         }
     });
-    if let (Some(unlike), Some(span)) = (unlike, section.has("dialect")) {
+    if let (Some(unlike), Some(span)) = (named.or(unlike), section.has("dialect")) {
         let title = "the switch cannot speak this dialect: it is not one of ISO 8583:1987";
         let fault = section.faults().at(span, title).label(unlike);
         section.faults().tell(fault.help(

@@ -402,9 +402,9 @@ to = ["issuer-a"]
             ("\"iso87-bcd\"", "\"iso87-bdc\"", "did you mean \"iso87-bcd\"?"),
             ("\"iso87-bcd\"", "\"visa\"", "shipped are iso87-ascii"),
             ("\"iso87-bcd\"", "\"./visa.dialect\"", "No such file"),
-            ("iso87-bcd", "iso93-bcd", "its element 39 has a length of 3, and not of 2"),
-            ("iso87-bcd", "iso2003-binary", "its element 4 has a length of 16, and not of 12"),
-            ("iso87-bcd", "ipm-latin1", "it has no element 11"),
+            ("iso87-bcd", "iso93-bcd", "its version is 1993"),
+            ("iso87-bcd", "iso2003-binary", "its version is 2003"),
+            ("iso87-bcd", "ipm-latin1", "its version is 1993"),
             ("6000010000", "60000100", "a TPDU of ten hexadecimal digits"),
             ("tpdu", "sessions = 2\ntpdu", "`sessions` is for links that dial"),
             ("sessions = 2", "sessions_max = 2", "`sessions_max` is for links that listen"),
@@ -498,6 +498,31 @@ to = ["issuer-a"]
         let report = faults(&GOOD.replacen(from, to, 1));
         assert!(report.to_string().contains(said), "{to}: {said}\nis not in\n{report}");
         assert_eq!(report.count(), 1, "{to}:\n{report}");
+    }
+
+    /// A dialect that names no version is looked at all the same.
+    #[test]
+    fn a_dialect_that_the_switch_cannot_speak() {
+        const ALONE: &str = "mti ascii\nbitmap hex\necho 11\napprove 00\naccept 00\nretry 91\n11 n 6 - ascii keep trace";
+        for (lines, said) in [
+            (
+                "extends iso87-ascii\n39 n 3 - ascii keep code",
+                "its element 39 has a length of 3, and not of 2",
+            ),
+            (
+                "extends iso87-ascii\n11 n 12 - ascii keep trace",
+                "its element 11 has a length of 12, and not of 6",
+            ),
+            (ALONE, "it has no element 39"),
+        ] {
+            let text = format!("dialect own\n{lines}\n");
+            let home = home();
+            fs::write(home.path().join("own.dialect"), text).unwrap();
+            let text = GOOD.replace("\"iso87-bcd\"", "\"./own.dialect\"");
+            let Err(report) = parse("iso8583d.toml", text, home.path()) else { panic!("{said}") };
+            assert!(report.to_string().contains(said), "{report}");
+            assert_eq!(report.count(), 1, "{report}");
+        }
     }
 
     #[test]
