@@ -340,7 +340,7 @@ fn a_message_is_explained() {
         "    2  bitmap: 2 3 4 22 35 49 52 55\n            binary   70 00 04 00 20 00 92 00\n",
         "   10    2  primary account number: 541333******4111\n            n..19, length bcd 1, bcd r0   16 ** ** ** ** ** ** ** **\n",
         "   19    3  processing code: 000000  (goods and services, from default account, to default account)\n",
-        "   22    4  amount, transaction: 000000001250  (12.50 978)\n            n 12, bcd l0   00 00 00 00 12 50\n",
+        "   22    4  amount, transaction: 000000001250  (12.50 978)\n            n 12, bcd   00 00 00 00 12 50\n",
         "   28   22  point of service entry mode: 051  (chip, PIN can be entered)\n",
         "52  PIN data: <sensitive 8 bytes>\n            b 8, raw   ** ** ** ** ** ** ** **\n",
     ] {
@@ -378,7 +378,7 @@ fn a_caret_stands_below_the_first_wrong_byte() {
         run(&["decode", "--explain", "--dialect", "iso87-bcd"], bcd.get(..2 * 25).unwrap());
     let told = stdout(&output);
     assert_eq!(pointed(&told), (String::new(), 25), "{told}");
-    assert!(told.contains("help: expected n 12, bcd l0; 3 bytes of it are there\n"), "{told}");
+    assert!(told.contains("help: expected n 12, bcd; 3 bytes of it are there\n"), "{told}");
 }
 
 /// The byte above the caret, and the offset beside it.

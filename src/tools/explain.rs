@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use super::meaning::{self, Sense};
 use super::wrong::{self, Wrong};
-use super::{Line, show};
+use super::{Line, sheet, show};
 use crate::codec::{self, DecodeError, Fault, Salvaged};
-use crate::dialect::{Alphabet, BitmapCoding, Dialect, MtiCoding};
+use crate::dialect::{Dialect, MtiCoding};
 use crate::framing::Head;
 use crate::iso::{ElementNo, ElementSet, Mti};
 
@@ -103,7 +103,7 @@ impl Page<'_> {
             let width = mti_width(self.dialect);
             self.entry(0, &format!("MTI {mti}"), &meaning::mti(mti));
             let bytes = body.get(..width).unwrap_or_default();
-            self.bytes(&show::word(&self.dialect.mti()), &pairs(bytes, false));
+            self.bytes(sheet::mti(self.dialect.mti()), &pairs(bytes, false));
             if let Some(end) = reading.bitmaps_end(body) {
                 self.bitmaps(body, width..end, reading.read.announced);
             }
@@ -116,11 +116,8 @@ impl Page<'_> {
 
     /// Each bitmap and the elements that it announces.
     fn bitmaps(&mut self, body: &Bytes, place: Range<usize>, announced: ElementSet) {
-        let (coding, width) = match self.dialect.bitmap() {
-            BitmapCoding::Binary => ("binary", 8),
-            BitmapCoding::Hex(Alphabet::Ascii) => ("hex", 16),
-            BitmapCoding::Hex(Alphabet::Ebcdic) => ("hex-ebcdic", 16),
-        };
+        let coding = sheet::bitmap(self.dialect.bitmap());
+        let width = wrong::bitmap_width(self.dialect);
         let low = announced.below(ElementNo::of(65));
         let maps = [("bitmap", low), ("second bitmap", announced.minus(low))];
         for (start, (name, set)) in place.clone().step_by(width).zip(maps) {
@@ -133,11 +130,13 @@ impl Page<'_> {
     /// Each element that was read; without its value where that is masked, or the message is wrong.
     fn elements(&mut self, body: &Bytes, mti: Mti, Reading { read, error, .. }: &Reading) {
         let dialect = Arc::clone(self.dialect);
+        let is_trusted = error.as_ref().is_none_or(wrong::is_whole);
         let sense = Sense { dialect: &dialect, mti, elements: &read.elements };
         for ((no, value), (start, end)) in read.elements.iter().zip(&read.spans) {
             let row = dialect.row(no);
-            let is_open = self.style.unmask || error.is_none() && show::is_open(no, row, false);
-            let mut shown = if is_open || error.is_none() {
+            let is_open =
+                (is_trusted || self.style.unmask) && show::is_open(no, row, self.style.unmask);
+            let mut shown = if is_trusted || self.style.unmask {
                 show::harmless(&show::value(no, row, value, self.style.unmask))
             } else {
                 format!("<{} bytes>", value.len())
@@ -179,7 +178,7 @@ impl Page<'_> {
         let blanks = " ".repeat(3 * (at - from));
         self.line(&format!("       {blanks}{caret} offset {at}"));
         self.line(&format!("help: {}", wrong::expected(self.dialect, body, read.announced, error)));
-        if !self.style.unmask {
+        if !self.style.unmask && !wrong::is_whole(error) {
             self.line(MASKED);
         }
     }
@@ -250,9 +249,12 @@ mod tests {
     use super::*;
 
     fn told(hex: &str, style: Style) -> Line {
-        let dialect = Arc::new(Dialect::shipped("iso87-bcd").unwrap());
+        told_by(&Arc::new(Dialect::shipped("iso87-bcd").unwrap()), hex, style)
+    }
+
+    fn told_by(dialect: &Arc<Dialect>, hex: &str, style: Style) -> Line {
         let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(super::super::byte).collect();
-        explain(&dialect, "line 1", Ok((Head::NONE, Bytes::from(bytes.unwrap()))), style)
+        explain(dialect, "line 1", Ok((Head::NONE, Bytes::from(bytes.unwrap()))), style)
     }
 
     /// Elements 2, 4, 41 and 52.
@@ -274,7 +276,7 @@ line 1: 41 bytes, iso87-bcd
    10    2  primary account number: 541333******4111
             n..19, length bcd 1, bcd r0   16 ** ** ** ** ** ** ** **
    19    4  amount, transaction: 000000001000
-            n 12, bcd l0   00 00 00 00 10 00
+            n 12, bcd   00 00 00 00 10 00
    25   41  card acceptor terminal identification: TERA0001
             ans 8, ascii   54 45 52 41 30 30 30 31
    33   52  PIN data: <sensitive 8 bytes>
@@ -308,7 +310,7 @@ line 1: 41 bytes, iso87-bcd
                 "0000000010B0",
                 "\
 error: element 4 at offset 19: the value is not of content n
-       amount, transaction: n 12, bcd l0
+       amount, transaction: n 12, bcd
    16  ** ** ** ** ** ** ** ** B0 ** ** ** ** ** ** **
                                ^^ offset 24
 help: expected digits
@@ -368,6 +370,21 @@ help: expected four digits, bcd; is this the dialect, and does a length or a TPD
 ",
             ),
     ];
+
+    #[test]
+    fn what_a_rule_wants_is_told_and_the_rest_is_shown() {
+        for (rule, wanted) in [
+            ("mandatory 02xx 11", "error: element 11 at offset 41: the dialect wants this element"),
+            ("forbidden 0200 52", "error: element 52 at offset 33: the dialect does not allow"),
+        ] {
+            let text = format!("dialect own\nextends iso87-bcd\n{rule}\n");
+            let page = told_by(&Arc::new(Dialect::parse(&text).unwrap()), SALE, Style::default());
+            assert!(!page.ok && page.text.contains(wanted), "{}", page.text);
+            assert!(page.text.contains("4  amount, transaction: 000000001000\n"), "{}", page.text);
+            assert!(!page.text.contains(" 01 23") && !page.text.contains("01 **"), "{}", page.text);
+            assert!(page.text.contains("take it out of the dialect's `"), "{}", page.text);
+        }
+    }
 
     #[test]
     fn a_fault_has_a_caret_below_it() {

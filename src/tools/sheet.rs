@@ -241,7 +241,7 @@ const fn class(class: Class) -> &'static str {
     }
 }
 
-const fn mti(mti: MtiCoding) -> &'static str {
+pub(super) const fn mti(mti: MtiCoding) -> &'static str {
     match mti {
         MtiCoding::Ascii => "ascii",
         MtiCoding::Bcd => "bcd",
@@ -249,7 +249,7 @@ const fn mti(mti: MtiCoding) -> &'static str {
     }
 }
 
-const fn bitmap(bitmap: BitmapCoding) -> &'static str {
+pub(super) const fn bitmap(bitmap: BitmapCoding) -> &'static str {
     match bitmap {
         BitmapCoding::Binary => "binary",
         BitmapCoding::Hex(Alphabet::Ascii) => "hex",

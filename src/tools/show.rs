@@ -1,6 +1,7 @@
 //! How much of a message may be shown, and as what: by the class of each element, and by nothing when in doubt.
 
-use crate::dialect::{Class, Coding, Content, Filler, Length, Row};
+use super::sheet::Columns;
+use crate::dialect::{Class, Content, Length, Row};
 use crate::iso::{ElementNo, Pan};
 
 /// Whether an element is shown as it is.
@@ -54,43 +55,13 @@ pub(super) fn harmless(text: &str) -> String {
 
 /// What a dialect says of an element in the words of its file: `n..19, length bcd 1, bcd r0`.
 pub(super) fn notation(row: &Row) -> String {
-    let content = row.content.notation();
-    let digits = row.max - u16::from(row.content == Content::Signed);
+    let Columns { content, length, coding, .. } = Columns::of(row);
     match row.length {
-        Length::Fixed | Length::Rest | Length::Until(_) => {
-            format!("{content} {digits}, {}", coding(row.coding))
-        }
-        length @ Length::Prefixed { .. } => {
-            format!("{content}..{digits}, length {}, {}", length_field(length), coding(row.coding))
+        Length::Fixed | Length::Rest => format!("{content}, {coding}"),
+        Length::Prefixed { .. } | Length::Until(_) => {
+            format!("{content}, length {length}, {coding}")
         }
     }
-}
-
-/// `bcd 1`: how a length field is written, and in how many bytes.
-pub(super) fn length_field(length: Length) -> String {
-    match length {
-        Length::Fixed | Length::Rest | Length::Until(_) => String::from("-"),
-        Length::Prefixed { digits, width, .. } => format!("{} {width}", word(&digits)),
-    }
-}
-
-fn coding(coding: Coding) -> String {
-    let filler = match coding {
-        Coding::Bcd(Filler::LeftZero) => " l0",
-        Coding::Bcd(Filler::RightZero) => " r0",
-        Coding::Bcd(Filler::RightF) => " rF",
-        Coding::Bcd(Filler::LeftF) => " lF",
-        Coding::Ebcdic(page) => return word(&page),
-        _ => "",
-    };
-    let name = word(&coding);
-    let name = name.split('(').next().unwrap_or_default();
-    format!("{name}{filler}")
-}
-
-/// The name of a variant as dialect files write it.
-pub(super) fn word(variant: &impl std::fmt::Debug) -> String {
-    format!("{variant:?}").to_lowercase()
 }
 
 #[cfg(test)]
@@ -102,10 +73,11 @@ mod tests {
     fn rows_are_told_as_their_files_write_them() {
         for (dialect, no, wanted) in [
             ("iso87-bcd", 2, "n..19, length bcd 1, bcd r0"),
-            ("iso87-bcd", 3, "n 6, bcd l0"),
-            ("iso87-bcd", 28, "x+n 8, bcd l0"),
+            ("iso87-bcd", 3, "n 6, bcd"),
+            ("iso87-bcd", 22, "n 3, bcd l0"),
+            ("iso87-bcd", 28, "x+n 8, bcd"),
             ("iso87-bcd", 52, "b 8, raw"),
-            ("iso87-ascii", 55, "b..255, length ascii 3, hex"),
+            ("iso87-ascii", 55, "b..255, length ascii 3 wire, hex"),
             ("iso87-ebcdic", 35, "z..37, length ebcdic 2, cp500"),
         ] {
             let dialect = Dialect::shipped(dialect).unwrap();

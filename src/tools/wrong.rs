@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::sheet::{self, Columns};
 use super::{explain, show};
 use crate::codec::{self, DecodeError, Fault, Salvaged};
 use crate::dialect::{BitmapCoding, Content, Dialect};
@@ -77,11 +78,16 @@ fn searched(
 /// Two packed digits have the ASCII zero too.
 const RIGHT: [u8; 4] = [b'0', 0xF0, b' ', 0x40];
 
+/// Whether all bytes of the message are right, and only the choice of its elements is not.
+pub(super) const fn is_whole(error: &DecodeError) -> bool {
+    matches!(error.fault, Fault::Missing | Fault::Forbidden)
+}
+
 fn element(error: &DecodeError) -> Option<ElementNo> {
     error.element.and_then(|no| ElementNo::new(no).ok())
 }
 
-fn bitmap_width(dialect: &Dialect) -> usize {
+pub(super) fn bitmap_width(dialect: &Dialect) -> usize {
     if dialect.bitmap() == BitmapCoding::Binary { 8 } else { 16 }
 }
 
@@ -99,7 +105,7 @@ pub(super) struct Visible<'a> {
 impl Visible<'_> {
     pub(super) fn has(&self, place: usize) -> bool {
         let (start, fault) = (self.error.offset, self.error.fault);
-        if place == self.wrong {
+        if place == self.wrong && !is_whole(self.error) {
             return true;
         }
         if place < start {
@@ -127,7 +133,7 @@ pub(super) fn expected(
 ) -> String {
     let no = element(error);
     let row = no.and_then(|no| dialect.row(no));
-    let length = row.map(|row| show::length_field(row.length)).unwrap_or_default();
+    let length = row.map(|row| Columns::of(row).length).unwrap_or_default();
     match error.fault {
         Fault::Truncated => {
             let left = body.len().saturating_sub(error.offset);
@@ -140,7 +146,7 @@ pub(super) fn expected(
         }
         Fault::Mti => format!(
             "expected four digits, {}; is this the dialect, and does a length or a TPDU precede the message?",
-            show::word(&dialect.mti())
+            sheet::mti(dialect.mti())
         ),
         Fault::Bitmap => {
             String::from("expected 16 hexadecimal digits; is the bitmap written as bytes?")
