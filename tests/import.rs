@@ -147,7 +147,7 @@ fn messages_of_pyiso8583_are_read_by_what_its_specifications_became() {
         ("py_ascii_binbm", shipped("iso87-ascii-binary-bitmap"), 0),
         ("py_cp500_binbm", shipped("iso87-ebcdic"), 0),
         ("py_bcd_right0", own(include_str!("dialects/pyiso8583-bcd-right0.dialect")), 0),
-        ("py_tpdu_bcd", own(include_str!("dialects/pyiso8583-tpdu-bcd.dialect")), 10),
+        ("py_tpdu_bcd", shipped("iso87-bcd-left"), 10),
     ] {
         let (_, imported) = import(Product::Pyiso8583, &pyiso8583(&dialect));
         let read = read_vectors(imported, file, head);

@@ -225,7 +225,7 @@ mod tests {
     ];
 
     fn messages() -> impl Iterator<Item = (Arc<Dialect>, Message)> {
-        Dialect::shipped_names().iter().map(|name| {
+        Dialect::shipped_names().iter().filter(|name| name.starts_with("iso87-")).map(|name| {
             let dialect = Arc::new(Dialect::shipped(name).unwrap());
             let mut own = Elements::default();
             for (no, value) in VALUES {
