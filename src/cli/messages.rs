@@ -11,7 +11,7 @@ use super::{Failure, colours, say};
 use crate::dialect::{Dialect, MtiCoding};
 use crate::framing::Framing;
 use crate::tools::input::{self, Form, InputError, Options};
-use crate::tools::{self, Line, Style};
+use crate::tools::{self, Line, Show, Style};
 
 /// Show messages.
 #[derive(Args)]
@@ -27,6 +27,9 @@ pub(super) struct Decode {
     /// Tell each message to people: every element with its offset, bytes, coding and meaning; a caret below the first wrong byte
     #[arg(long)]
     explain: bool,
+    /// Show what lies within elements, too, where the dialect says it; with --explain it is told anyway
+    #[arg(long)]
+    parts: bool,
     /// Show card numbers, tracks and PIN blocks in clear
     #[arg(long)]
     unmask: bool,
@@ -75,17 +78,18 @@ impl Decode {
         let mut out = BufWriter::new(io::stdout().lock());
         let (mut all, mut bad, mut what) = (0_u64, 0_u64, "lines");
         for (name, mut input) in self.lines.inputs()? {
-            let mut show = |piece: input::Piece| {
+            let show = Show { unmask: self.unmask, parts: self.parts };
+            let mut each = |piece: input::Piece| {
                 let line = if self.explain {
                     tools::explain(&dialect, &piece.place, piece.found, style)
                 } else {
-                    tools::decode_piece(&dialect, piece.found, self.unmask)
+                    tools::decode_piece(&dialect, piece.found, show)
                 };
                 all += 1;
                 bad += u64::from(!line.ok);
                 writeln!(out, "{}", line.text)
             };
-            let form = input::read(&mut input, &options, &mut show)
+            let form = input::read(&mut input, &options, &mut each)
                 .map_err(|error| unreadable(name, error))?;
             if form != Form::Hex {
                 what = "messages";

@@ -159,6 +159,12 @@ impl Message {
             .map(|(_, (start, end))| (usize::from(*start), usize::from(*end)))
     }
 
+    /// What lies within an element, where its dialect says so and the message has it.
+    pub fn pieces(&self, no: ElementNo) -> Option<Pieces<'_>> {
+        let (inside, row) = (self.dialect.inside(no)?, self.dialect.row(no)?);
+        Some(pieces(no, inside, row.class, &self.get(no)?))
+    }
+
     /// An element with its length field, as it lies on the wire, and its layout.
     fn whole(&self, no: ElementNo) -> Option<(Layout, &[u8])> {
         let (start, end) = self.span(no)?;

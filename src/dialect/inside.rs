@@ -2,7 +2,7 @@
 //!
 //! An inside is laid out over the plain value of what holds it, so that one description serves whatever the element is written in.
 
-use super::row::{Alphabet, LengthCoding, Row};
+use super::row::{Alphabet, Class, Content, LengthCoding, Row};
 
 /// How the inside of an element, or of one of its parts, is laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +96,36 @@ impl Inside {
         }
     }
 
+    /// What the part consists of that a path leads to, known or not.
+    pub fn content_at(&self, path: &str) -> Content {
+        let (key, rest) =
+            path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+        // Which of several by the same key does not matter.
+        let part = self.part(key.split_once('#').map_or(key, |(key, _)| key));
+        match (part, rest) {
+            (part, Some(rest)) => {
+                // Objects within an object are known by the same rows.
+                part.and_then(|part| part.inside.as_ref()).unwrap_or(self).content_at(rest)
+            }
+            (Some(part), None) => part.row.content,
+            (None, None) => self.scheme.unknown(),
+        }
+    }
+
+    /// What may become of the part that a path leads to: what its row says, or else is said of what holds it.
+    pub fn class_at(&self, path: &str, holder: Class) -> Class {
+        let (key, rest) =
+            path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+        let part = self.part(key.split_once('#').map_or(key, |(key, _)| key));
+        let class = part.map_or(holder, |part| part.row.class);
+        match rest {
+            None => class,
+            Some(rest) => {
+                part.and_then(|part| part.inside.as_ref()).unwrap_or(self).class_at(rest, class)
+            }
+        }
+    }
+
     pub(super) fn find_mut(&mut self, path: &[&str]) -> Option<&mut Part> {
         let (key, rest) = path.split_first()?;
         let part = self.parts.iter_mut().find(|part| part.key == *key)?;
@@ -110,6 +140,14 @@ impl Scheme {
             Self::Positional { .. } => Some(999),
             Self::Bitmap { bytes, .. } => Some(8 * bytes as u16),
             Self::Tagged(_) | Self::Ber | Self::Tokens => None,
+        }
+    }
+
+    /// What a part without a row consists of.
+    pub const fn unknown(self) -> Content {
+        match self {
+            Self::Ber | Self::Tagged(Tagged { tag: TagCoding::Binary, .. }) => Content::Bytes,
+            _ => Content::Text,
         }
     }
 

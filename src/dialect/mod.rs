@@ -106,6 +106,10 @@ shipped![
     "iso2003-binary",
     "ipm-latin1",
     "ipm-cp500",
+    "visa-base1-like",
+    "mastercard-like",
+    "base24-like",
+    "postilion-like",
 ];
 
 impl Dialect {

@@ -308,6 +308,12 @@ impl Form {
         !self.is_packed() && !matches!(self, Self::Hex(_) | Self::Ebcdic(..) | Self::Zoned(_))
     }
 
+    /// Whether each byte of the plain value has its byte on the wire, the same or another.
+    #[inline]
+    pub const fn is_in_place(self) -> bool {
+        self.is_plain() || matches!(self, Self::Ebcdic(..))
+    }
+
     /// How many bytes a value of so many units takes on the wire.
     #[inline]
     pub const fn wire_len(self, units: usize) -> usize {

@@ -20,18 +20,28 @@ pub fn decode_line(
     line: &str,
     unmask: bool,
 ) -> Line {
-    decode_piece(dialect, input::hex_frame(framing, line.trim().as_bytes()), unmask)
+    let show = Show { unmask, parts: false };
+    decode_piece(dialect, input::hex_frame(framing, line.trim().as_bytes()), show)
+}
+
+/// How much of a message is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Show {
+    /// Cards, tracks and PIN blocks in clear.
+    pub unmask: bool,
+    /// What lies within elements, too: `"48.42":"..."`.
+    pub parts: bool,
 }
 
 /// Shows one message of an input as `decode_line` does.
 pub fn decode_piece(
     dialect: &Arc<Dialect>,
     found: Result<(Head, Bytes), String>,
-    unmask: bool,
+    show: Show,
 ) -> Line {
     let shown = match found {
         Ok((head, body)) => match codec::decode(dialect, body) {
-            Ok(message) => Ok(Shown::Message { head, message: Box::new(message), unmask }),
+            Ok(message) => Ok(Shown::Message { head, message: Box::new(message), show }),
             Err(error) => Err(Shown::Fault(error)),
         },
         Err(fault) => Err(Shown::Other(fault)),
@@ -47,7 +57,7 @@ enum Shown {
     Message {
         head: Head,
         message: Box<Message>,
-        unmask: bool,
+        show: Show,
     },
     Fault(DecodeError),
     /// No message at all, and why.
@@ -59,13 +69,19 @@ impl Serialize for Shown {
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("ok", &matches!(self, Self::Message { .. }))?;
         match self {
-            Self::Message { head, message, unmask } => {
+            Self::Message { head, message, show } => {
                 if !head.as_bytes().is_empty() {
                     let key = if head.is_tpdu() { "tpdu" } else { "header" };
                     map.serialize_entry(key, &show::hex(head.as_bytes()))?;
                 }
                 map.serialize_entry("mti", &message.mti().to_string())?;
-                map.serialize_entry("fields", &Fields { message, unmask: *unmask })?;
+                map.serialize_entry("fields", &Fields { message, show: *show })?;
+                if show.parts {
+                    for (no, fault) in part_faults(message) {
+                        // The message is right, and what its dialect says of one element's inside is not.
+                        map.serialize_entry(&format!("within {no}"), &fault)?;
+                    }
+                }
             }
             Self::Fault(error) => {
                 if let Some(mti) = error.mti {
@@ -100,7 +116,15 @@ impl Serialize for Fault<'_> {
 /// A message's elements in ascending order, as JSON.
 struct Fields<'a> {
     message: &'a Message,
-    unmask: bool,
+    show: Show,
+}
+
+/// The elements whose parts are not as the dialect says, and why.
+fn part_faults(message: &Message) -> impl Iterator<Item = (u8, String)> {
+    message.present().iter().filter_map(|no| {
+        let fault = message.pieces(no)?.fault?;
+        Some((no.get(), fault.to_string()))
+    })
 }
 
 impl Serialize for Fields<'_> {
@@ -108,7 +132,13 @@ impl Serialize for Fields<'_> {
         let mut map = to.serialize_map(None)?;
         for (no, value) in self.message.elements(self.message.present()).iter() {
             let row = self.message.dialect().row(no);
-            map.serialize_entry(&no.get().to_string(), &show::value(no, row, value, self.unmask))?;
+            let value = show::value(no, row, value, self.show.unmask);
+            map.serialize_entry(&no.get().to_string(), &value)?;
+            let parts = self.message.pieces(no).filter(|_| self.show.parts);
+            for piece in parts.iter().flat_map(|parts| &parts.pieces).filter(|piece| !piece.divided)
+            {
+                map.serialize_entry(&piece.path, &show::piece(piece, self.show.unmask))?;
+            }
         }
         map.end()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::input::{self, InputError, Options};
 use super::show;
-use crate::codec::{self, Message, Plain};
+use crate::codec::{self, Message, Piece, Pieces, Plain};
 use crate::dialect::{Class, Content, Dialect, Row};
 use crate::framing::Head;
 use crate::iso::ElementNo;
@@ -69,10 +69,89 @@ pub fn diff(a: &Side, b: &Side, unmask: bool) -> String {
     for no in a.message.present().or(b.message.present()).iter() {
         let rows = [a, b].map(|side| side.message.dialect().row(no));
         let values = [a, b].map(|side| side.message.get(no));
-        Pair { no, rows, unmask }.compare([&values[0], &values[1]], &mut lines);
+        let alike = matches!(&values, [Some(one), Some(other)] if **one == **other);
+        if alike {
+            continue;
+        }
+        if !parts_differ(no, [a, b], unmask, &mut lines) {
+            Pair { no, rows, unmask }.compare([&values[0], &values[1]], &mut lines);
+        }
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// Compares what lies within an element of both messages, part by part; whether it could, and found what differs.
+fn parts_differ(no: ElementNo, sides: [&Side; 2], unmask: bool, lines: &mut Vec<String>) -> bool {
+    let [Some(one), Some(other)] = sides.map(|side| side.message.pieces(no)) else { return false };
+    if one.fault.is_some() || other.fault.is_some() {
+        return false;
+    }
+    let before = lines.len();
+    let whole = |pieces: &'_ Pieces<'_>| -> Vec<_> {
+        let whole = pieces.pieces.iter().filter(|piece| !piece.divided);
+        whole.map(|piece| piece.path.clone()).collect()
+    };
+    let (ones, others) = (whole(&one), whole(&other));
+    let only_others = others.iter().filter(|path| !ones.contains(path));
+    for path in ones.iter().chain(only_others) {
+        let pair = [&one, &other].map(|side| side.pieces.iter().find(|piece| piece.path == *path));
+        lines.extend(PiecePair { path, pair, sides, no, unmask }.told());
+    }
+    before < lines.len()
+}
+
+/// A part of an element, in one message or both.
+struct PiecePair<'a> {
+    path: &'a str,
+    pair: [Option<&'a Piece<'a>>; 2],
+    sides: [&'a Side; 2],
+    no: ElementNo,
+    unmask: bool,
+}
+
+impl PiecePair<'_> {
+    /// What differs, if anything.
+    fn told(&self) -> Option<String> {
+        match self.pair {
+            [Some(one), None] => Some(format!("only in A  {}: {}", self.name(), self.shown(one))),
+            [None, Some(other)] => {
+                Some(format!("only in B  {}: {}", self.name(), self.shown(other)))
+            }
+            [Some(one), Some(other)] if one.plain != other.plain => {
+                let bytes = one.content == Content::Bytes;
+                let at = if self.unmask || show::is_shown(self.class()) {
+                    place(&one.plain, &other.plain, if bytes { "byte" } else { "character" })
+                } else {
+                    String::from("  (masked values differ)")
+                };
+                let (one, other) = (self.shown(one), self.shown(other));
+                Some(format!("differs    {}: {one} | {other}{at}", self.name()))
+            }
+            _ => None,
+        }
+    }
+
+    fn name(&self) -> String {
+        let row = self.pair.into_iter().flatten().find_map(|piece| piece.row);
+        format!("{}  {}", self.path, row.map_or("", |row| row.name.as_str()))
+    }
+
+    fn shown(&self, piece: &Piece<'_>) -> String {
+        show::harmless(&show::part(self.class(), piece.content, &piece.plain, self.unmask))
+    }
+
+    /// What either dialect hides is hidden, also in a message that has no such part.
+    fn class(&self) -> Class {
+        let keys = self.path.split_once('.').map_or("", |(_, keys)| keys);
+        let classes = self.sides.map(|side| {
+            let dialect = side.message.dialect();
+            let element = dialect.row(self.no).map_or(Class::Sensitive, |row| row.class);
+            dialect.inside(self.no).map_or(element, |inside| inside.class_at(keys, element))
+        });
+        let has = |class| classes.contains(&class);
+        [Class::Sensitive, Class::Pan].into_iter().find(|class| has(*class)).unwrap_or(Class::Keep)
+    }
 }
 
 /// An element of both messages, by each one's dialect.
@@ -209,6 +288,46 @@ mod tests {
             assert_eq!(diff(&sides[0], &sides[1], false), masked);
             let open = if unmasked.is_empty() { masked } else { unmasked };
             assert_eq!(diff(&sides[0], &sides[1], true), open);
+        }
+    }
+
+    #[test]
+    fn parts_are_compared_one_by_one() {
+        const CHIP: &str = r#"{"mti":"0200","fields":{"3":"003000","55":"9F02060000000010005A0854133300000041119F36020001DF0101AA"}}"#;
+        for (from, to, wanted) in [
+            (
+                "003000",
+                "003100",
+                "differs    3.2  account type, from: 30 | 31  (from character 2 on)\n",
+            ),
+            (
+                "36020001",
+                "36020002",
+                "differs    55.9F36  application transaction counter: 0001 | 0002  (from byte 2 on)\n",
+            ),
+            ("9F36020001", "", "only in A  55.9F36  application transaction counter: 0001\n"),
+            ("9F36020001", "9F360200019A03261123", "only in B  55.9A  transaction date: 261123\n"),
+            (
+                "5A0854133300000041",
+                "5A0854133300000042",
+                "differs    55.5A  application primary account number: 541333******4111 | 541333******4211  (masked values differ)\n",
+            ),
+            (
+                "0101AA",
+                "0101AB",
+                "differs    55.DF01  : <sensitive 1 bytes> | <sensitive 1 bytes>  (masked values differ)\n",
+            ),
+            // What cannot be taken apart is compared as a whole.
+            (
+                "9F36020001",
+                "9F360F0001",
+                "differs     55  ICC data: <sensitive 28 bytes> | <sensitive 28 bytes>  (masked values differ)\n",
+            ),
+        ] {
+            assert!(CHIP.contains(from), "{from}");
+            let (one, other) =
+                (side("iso87-bcd", CHIP), side("iso87-ebcdic", &CHIP.replace(from, to)));
+            assert_eq!(diff(&one, &other, false), wanted);
         }
     }
 

@@ -1,13 +1,14 @@
 //! The way back from `decode`: the same JSON in, hexadecimal digits out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use bytes::BytesMut;
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::Line;
-use crate::codec::Draft;
-use crate::dialect::{Content, Dialect};
+use crate::codec::{self, Draft};
+use crate::dialect::{Content, Dialect, Inside};
 use crate::framing::{Framing, Head};
 use crate::iso::{ElementNo, Elements, Mti};
 
@@ -26,7 +27,7 @@ pub fn encode_line(dialect: &Dialect, framing: Option<&Framing>, line: &str) -> 
 }
 
 /// What `decode_line` shows of a message.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Shown {
     #[serde(default = "yes")]
@@ -37,7 +38,7 @@ struct Shown {
     #[serde(default)]
     header: Option<String>,
     #[serde(default)]
-    fields: BTreeMap<String, String>,
+    fields: Fields,
     /// What is wrong with a message that is none.
     #[serde(default, rename = "error")]
     _error: Option<serde_json::Value>,
@@ -54,17 +55,7 @@ fn encode(dialect: &Dialect, framing: Option<&Framing>, line: &str) -> Result<Ve
         return Err("this line says that it is no message".to_owned());
     }
     let mti = Mti::from_ascii(shown.mti.as_bytes()).map_err(|fault| format!("mti: {fault}"))?;
-    let mut own = Elements::default();
-    for (number, text) in &shown.fields {
-        let no = number.parse().ok().and_then(|no| ElementNo::new(no).ok());
-        let no =
-            no.ok_or_else(|| format!("\"{number}\" is not an element number from 2 to 128"))?;
-        let row = dialect
-            .row(no)
-            .ok_or_else(|| format!("element {no}: the dialect has no such element"))?;
-        let value = if row.content == Content::Bytes { unhex(text) } else { characters(text) };
-        own.set(no, &value.map_err(|fault| format!("element {no}: {fault}"))?);
-    }
+    let own = elements(dialect, &shown.fields)?;
     let mut body = Vec::new();
     let draft = Draft { mti, own: &own, copied: None };
     draft.encode(dialect, &mut body).map_err(|error| error.to_string())?;
@@ -87,6 +78,75 @@ fn head(own: Head, tpdu: Option<&str>, header: Option<&str>) -> Result<Head, Str
     }
     let bytes = unhex(text).map_err(|fault| format!("{key}: {fault}"))?;
     own.with_bytes(&bytes).ok_or_else(|| format!("{key}: not one of this framing's kind"))
+}
+
+/// The elements of these fields; where there are parts of one, the value that they are together.
+fn elements(dialect: &Dialect, Fields(fields): &Fields) -> Result<Elements, String> {
+    let mut own = Elements::default();
+    let mut parts: BTreeMap<ElementNo, Vec<(String, Vec<u8>)>> = BTreeMap::new();
+    for (key, text) in fields {
+        let (number, path) =
+            key.split_once('.').map_or((key.as_str(), None), |(no, path)| (no, Some(path)));
+        let no = number.parse().ok().and_then(|no| ElementNo::new(no).ok());
+        let no =
+            no.ok_or_else(|| format!("\"{number}\" is not an element number from 2 to 128"))?;
+        let row = dialect
+            .row(no)
+            .ok_or_else(|| format!("element {no}: the dialect has no such element"))?;
+        let content = match path {
+            None => row.content,
+            Some(path) => inside(dialect, no)?.content_at(path),
+        };
+        let value = if content == Content::Bytes { unhex(text) } else { characters(text) };
+        let value = value.map_err(|fault| format!("element {key}: {fault}"))?;
+        match path {
+            None => own.set(no, &value),
+            Some(path) => parts.entry(no).or_default().push((path.to_owned(), value)),
+        }
+    }
+    for (no, parts) in parts {
+        let joined = codec::join(inside(dialect, no)?, &parts)
+            .map_err(|error| format!("element {no}: {error}"))?;
+        if own.get(no).is_some_and(|value| value != joined) {
+            return Err(format!(
+                "element {no}: its value is not that of its parts; give one of them"
+            ));
+        }
+        own.set(no, &joined);
+    }
+    Ok(own)
+}
+
+fn inside(dialect: &Dialect, no: ElementNo) -> Result<&Inside, String> {
+    dialect.inside(no).ok_or_else(|| format!("element {no}: the dialect says of no parts of it"))
+}
+
+/// Elements and parts in the order in which they are given: that of parts with tags is theirs on the wire.
+#[derive(Default)]
+struct Fields(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Fields;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts by element number")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields: Vec<(String, String)> = Vec::new();
+                let mut seen = BTreeSet::new();
+                while let Some((key, value)) = map.next_entry::<String, String>()? {
+                    if !seen.insert(key.clone()) {
+                        return Err(A::Error::custom(format!("\"{key}\" a second time")));
+                    }
+                    fields.push((key, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        from.deserialize_map(Pairs)
+    }
 }
 
 /// One byte a character, up to U+00FF.
@@ -163,5 +223,38 @@ mod tests {
         }
         let broken = encode_line(&dialect, None, "{");
         assert!(!broken.ok && broken.text.starts_with("not a message as JSON"));
+    }
+
+    #[test]
+    fn parts_become_the_value_that_they_are() {
+        let dialect = Dialect::shipped("iso87-bcd").unwrap();
+        for (line, text) in [
+            (
+                r#"{"mti":"0800","fields":{"3.2":"30","3.1":"00","3.3":"00"}}"#,
+                "08002000000000000000003000",
+            ),
+            (
+                r#"{"mti":"0800","fields":{"55.9F02":"000000001000","55.DF01":"FF"}}"#,
+                "0800000000000000020000139F0206000000001000DF0101FF",
+            ),
+            (
+                r#"{"mti":"0800","fields":{"3":"003000","3.1":"01","3.2":"30","3.3":"00"}}"#,
+                "element 3: its value is not that of its parts; give one of them",
+            ),
+            (
+                r#"{"mti":"0800","fields":{"4.1":"01"}}"#,
+                "element 4: the dialect says of no parts of it",
+            ),
+            (
+                r#"{"mti":"0800","fields":{"3.2":"01"}}"#,
+                "element 3: part 2: part 1 before it is missing",
+            ),
+            (
+                r#"{"mti":"0800","fields":{"3":"1","3":"2"}}"#,
+                "not a message as JSON: \"3\" a second time at line 1 column 40",
+            ),
+        ] {
+            assert_eq!(encode_line(&dialect, None, line).text, text, "{line}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::meaning::{self, Sense};
 use super::wrong::{self, Wrong};
 use super::{Line, sheet, show};
-use crate::codec::{self, DecodeError, Fault, Salvaged};
+use crate::codec::{self, DecodeError, Fault, Pieces, Salvaged};
 use crate::dialect::{Dialect, MtiCoding};
 use crate::framing::Head;
 use crate::iso::{ElementNo, ElementSet, Mti};
@@ -151,6 +151,33 @@ impl Page<'_> {
                 whole.split_at_checked(prefix_width(&dialect, no)).unwrap_or_default();
             let bytes = [pairs(length, false), pairs(wire, !is_open)].join(" ");
             self.bytes(&row.map_or_else(String::new, show::notation), bytes.trim());
+            if is_trusted || self.style.unmask {
+                self.parts(no, value, *start + length.len());
+            }
+        }
+    }
+
+    /// What lies within an element, each part with its place where it lies in the message as it is.
+    fn parts(&mut self, no: ElementNo, value: &[u8], start: usize) {
+        let dialect = Arc::clone(self.dialect);
+        let (Some(inside), Some(row)) = (dialect.inside(no), dialect.row(no)) else { return };
+        let in_place = dialect.layout(no).is_some_and(|layout| layout.form.is_in_place());
+        let Pieces { pieces, fault } = codec::pieces(no, inside, row.class, value);
+        for piece in pieces {
+            let at = piece.at.as_ref().filter(|_| in_place);
+            let place = at.map_or_else(String::new, |at| (start + at.start).to_string());
+            let shown = if piece.divided {
+                String::new()
+            } else {
+                show::harmless(&show::piece(&piece, self.style.unmask))
+            };
+            let name = piece.row.map_or("", |row| row.name.as_str());
+            let path = self.paint(BOLD, &format!("{:<9} {name}", piece.path));
+            self.line(&format!("{place:>5}       {path}: {shown}"));
+        }
+        if let Some(fault) = fault {
+            let told = self.paint(RED, &format!("within {fault}"));
+            self.line(&format!("            {told}"));
         }
     }
 

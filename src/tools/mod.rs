@@ -14,7 +14,7 @@ mod sheet;
 mod show;
 mod wrong;
 
-pub use decode::{decode_line, decode_piece};
+pub use decode::{Show, decode_line, decode_piece};
 pub use dialects::{list_dialects, show_dialect, show_dialect_markdown};
 pub use diff::{Side, diff, read_side};
 pub use encode::encode_line;

@@ -1,6 +1,7 @@
 //! How much of a message may be shown, and as what: by the class of each element, and by nothing when in doubt.
 
 use super::sheet::Columns;
+use crate::codec::Piece;
 use crate::dialect::{Class, Content, Length, Row};
 use crate::iso::{ElementNo, Pan};
 
@@ -13,18 +14,39 @@ pub(super) fn is_open(no: ElementNo, row: Option<&Row>, unmask: bool) -> bool {
 /// A value as its class allows.
 pub(super) fn value(no: ElementNo, row: Option<&Row>, value: &[u8], unmask: bool) -> String {
     match row.map_or(Class::Sensitive, |row| row.class) {
-        _ if is_open(no, row, unmask) => plain(row, value),
-        Class::Pan => Pan::new(value).map_or_else(|_| sensitive(value), |pan| pan.to_string()),
-        _ => sensitive(value),
+        _ if is_open(no, row, unmask) => plain(row.map(|row| row.content), value),
+        class => masked(class, value),
     }
 }
 
+/// A part of an element as its class allows.
+pub(super) fn piece(piece: &Piece<'_>, unmask: bool) -> String {
+    part(piece.class, piece.content, &piece.plain, unmask)
+}
+
+/// The value of a part as a class allows.
+pub(super) fn part(class: Class, content: Content, value: &[u8], unmask: bool) -> String {
+    if unmask || is_shown(class) { plain(Some(content), value) } else { masked(class, value) }
+}
+
+/// Whether values of a class are shown as they are.
+pub(super) const fn is_shown(class: Class) -> bool {
+    matches!(class, Class::Keep | Class::Unkept)
+}
+
 /// Bytes as hexadecimal digits, anything else as its characters.
-fn plain(row: Option<&Row>, value: &[u8]) -> String {
-    if row.is_some_and(|row| row.content == Content::Bytes) {
+fn plain(content: Option<Content>, value: &[u8]) -> String {
+    if content == Some(Content::Bytes) {
         return hex(value);
     }
     value.iter().copied().map(char::from).collect()
+}
+
+fn masked(class: Class, value: &[u8]) -> String {
+    match class {
+        Class::Pan => Pan::new(value).map_or_else(|_| sensitive(value), |pan| pan.to_string()),
+        _ => sensitive(value),
+    }
 }
 
 fn sensitive(value: &[u8]) -> String {

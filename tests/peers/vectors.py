@@ -134,8 +134,8 @@ def lines(rows):
 def pyiso_spec(rows, coding, head, filler, characters):
     """A pyiso8583 specification: `ascii`, `bcd` or `ebcdic`. Where digits are packed: on which side an odd number of them that
     varies is filled, and which elements are characters all the same."""
-    text = {"ascii": "latin-1", "bcd": "latin-1", "ebcdic": "cp500"}[coding]
-    lengths = {"ascii": "ascii", "bcd": "bcd", "ebcdic": "cp500"}[coding]
+    text = {"ascii": "latin-1", "ascii-binary": "latin-1", "bcd": "latin-1", "ebcdic": "cp500"}[coding]
+    lengths = {"ascii": "ascii", "ascii-binary": "ascii", "bcd": "bcd", "ebcdic": "cp500"}[coding]
     packed = coding == "bcd"
 
     def field(data, width, longest, **more):
@@ -166,6 +166,9 @@ def pyiso_spec(rows, coding, head, filler, characters):
 
 class PyisoSet:
     """Messages of one variant, written by pyiso8583."""
+
+    # Elements with elements of their own, and what makes a value of each: the value and its parts.
+    nested = {}
 
     def __init__(self, name, text, version, coding, head=0, filler="right_pad", characters=(36,)):
         self.name, self.version, self.coding, self.head = name, version, coding, head
@@ -225,7 +228,7 @@ class PyisoSet:
             values = self.values(self.numbers(at))
             if at % 5 == 1:
                 # One at its longest.
-                number = self.chance.one([number for number, row in self.rows.items() if row[1] and number != 2])
+                number = self.chance.one([number for number, row in self.rows.items() if row[1] and number != 2 and number not in self.nested])
                 content, _, longest = self.rows[number]
                 values[number] = self.chance.value(content, longest)
             values = dict(sorted(values.items()))
@@ -306,6 +309,207 @@ class PyisoSet:
             yield f"nondigit_in_n_f{number}", over(raw, place, self.bytes("A", packed))
         if content == "b" and self.coding == "ascii" and size:
             yield f"nonhex_in_b_f{number}", over(raw, data, b"G")
+
+
+class LikeSet(PyisoSet):
+    """Messages of a network's kind: elements within elements, most of them written by pyiso8583 too."""
+
+    def __init__(self, name, text, coding, nested, widths=(), change=None, **more):
+        super().__init__(name, text, "0", coding, **more)
+        self.nested, self.parts = nested, {}
+        for number, width in dict(widths).items():
+            self.spec[str(number)]["len_type"] = width
+        if change:
+            change(self.rows, self.spec)
+        self.binary_lengths = change is not None
+
+    def numbers(self, at):
+        """Every second message has those with elements of their own."""
+        return sorted({*super().numbers(at), *(self.nested if at % 2 else ())})
+
+    def values(self, numbers):
+        values, self.parts = super().values(numbers), {}
+        for number in numbers:
+            if number in self.nested:
+                values[number], parts = self.nested[number](self.chance)
+                self.parts.update({f"{number}.{path}": value for path, value in parts.items()})
+        return values
+
+    def good(self):
+        for row, raw, parts in super().good():
+            yield {**row, "parts": self.parts}, raw, parts
+
+    def wrong_length(self, raw, number, begin, data):
+        content, varies, longest = self.rows[number]
+        if not self.binary_lengths:
+            yield from super().wrong_length(raw, number, begin, data)
+        elif varies and longest < 255:
+            yield f"len_beyond_max_f{number}", over(raw, begin, bytes([longest + 1]))
+
+
+def by_bitmap(rows, text, width=8, most=6):
+    """What makes values of an element that begins with a bitmap of so many bytes: a message of pyiso8583 without its MTI."""
+    field = lambda data, size, longest, **more: {
+        "data_enc": data, "len_enc": "ascii", "len_type": size, "max_len": longest, "desc": "", **more
+    }
+    spec = {"h": field("b", 0, 0), "t": field("b", 0, 2), "p": field("b", 0, 8), "1": field("b", 0, 8)}
+    makers = {}
+    for number, (content, digits, longest) in rows.items():
+        if callable(content):
+            spec[str(number)], makers[number] = field("b", digits, longest), content
+        elif content == "packed":
+            spec[str(number)] = field("b", 0, longest, len_count="nibbles", left_pad="0")
+        else:
+            spec[str(number)] = field("b" if content == "b" else text, digits, longest)
+
+    def make(chance):
+        values, parts, document = {}, {}, {"t": "0000"}
+        for number in chance.subset(rows, 1 + chance.below(most)):
+            content, digits, longest = rows[number]
+            if number in makers:
+                values[number], inner = makers[number](chance)
+                parts.update({f"{number}.{path}": value for path, value in inner.items()})
+            else:
+                length = chance.length(digits > 0, longest)
+                kind = {"packed": "n"}.get(content, content)
+                values[number] = parts[str(number)] = chance.value(kind, length).translate(PLAIN)
+            document[str(number)] = values[number]
+        raw, _ = iso8583.encode(document, spec)
+        # The MTI is left out, and of the bitmap what is not sent.
+        return (raw[2 : 2 + width] + raw[10:]).hex().upper(), parts
+
+    return make
+
+
+# Values within elements do without accents: another code page puts them elsewhere.
+PLAIN = dict(zip(map(ord, ACCENTS), "aaaaa"))
+
+
+def by_tag(tags, lead=""):
+    """What makes values of two digits of tag, two of length, and the value."""
+
+    def make(chance):
+        text, parts = "", {}
+        if lead:
+            text = parts["lead"] = chance.one(lead)
+        for tag in chance.subset(tags, 1 + chance.below(5)):
+            content, varies, longest = tags[tag]
+            if callable(content):
+                value, inner = content(chance)
+                parts.update({f"{tag}.{path}": part for path, part in inner.items()})
+            else:
+                value = parts[tag] = chance.value(content, chance.length(varies, longest)).translate(PLAIN)
+            text += f"{tag}{len(value):02}{value}"
+        return text, parts
+
+    return make
+
+
+def by_place(*rows):
+    """What makes values of parts one behind the other; the last of them may vary."""
+
+    def make(chance):
+        values = [chance.value(content, 1 + chance.below(length) if varies else length) for content, varies, length in rows]
+        values = [value.translate(PLAIN) for value in values]
+        return "".join(values), {str(at + 1): value for at, value in enumerate(values)}
+
+    return make
+
+
+def by_token(tokens):
+    """What makes values of BASE24 tokens."""
+
+    def make(chance):
+        text, parts = "", {}
+        for name in chance.subset(tokens, 1 + chance.below(3)):
+            value = parts[name] = chance.value("ans", chance.below(tokens[name] + 1)).translate(PLAIN)
+            text += f"! {name}{len(value):05} {value}"
+        return f"& {len(parts) + 1:05}{len(text) + 12:05}{text}", parts
+
+    return make
+
+
+def data_set(name):
+    """What makes values of one data set of objects, each shorter than 128 bytes."""
+
+    def make(chance):
+        text, parts = "", {}
+        for tag in chance.subset(["01", "02", "5F20", "9F36", "DF21"], 1 + chance.below(4)):
+            value = parts[f"{name}.{tag}"] = chance.value("b", 1 + chance.below(20))
+            text += f"{tag}{len(value) // 2:02X}{value}"
+        return f"{name}{len(text) // 2:04X}{text}", parts
+
+    return make
+
+
+def visa(rows, spec):
+    """One binary byte of length, text in EBCDIC."""
+    for number, (content, varies, _) in rows.items():
+        row = spec[str(number)]
+        if varies:
+            row["len_enc"], row["len_type"] = "b", 1
+        if row["data_enc"] == "latin-1":
+            row["data_enc"] = "cp037"
+
+
+FIXED = lambda **rows: {int(name[1:]): row for name, row in rows.items()}
+POSTILION = by_bitmap(
+    FIXED(
+        n2=("ans", 2, 32), n3=("ans", 0, 48), n4=("ans", 0, 22), n5=("ans", 0, 73), n6=("n", 0, 2), n7=("ans", 2, 50),
+        n8=("ans", 3, 999), n9=("ans", 3, 255), n10=("n", 0, 3), n11=("ans", 2, 32), n12=("ans", 2, 25), n13=("ans", 0, 17),
+        n14=("ans", 0, 8), n15=("ans", 2, 29), n16=("an", 0, 1), n17=("ans", 2, 50), n18=("ans", 2, 50), n19=("ans", 0, 31),
+        n20=("n", 0, 8), n21=("ans", 2, 12), n22=("ans", 5, 9999), n23=("ans", 0, 253), n24=("ans", 2, 28), n26=("ans", 2, 20),
+        n27=("an", 0, 1), n28=("n", 0, 4), n29=("b", 0, 40), n30=("an", 0, 1), n31=("ans", 2, 11), n32=("b", 2, 33),
+        n33=("n", 0, 4), n34=("n", 0, 2), n35=("ans", 2, 11),
+        n25=(
+            by_bitmap(
+                FIXED(
+                    n2=("n", 0, 12), n3=("n", 0, 12), n4=("ans", 2, 32), n5=("an", 0, 4), n6=("an", 0, 4), n7=("an", 0, 4),
+                    n8=("n", 0, 2), n9=("n", 0, 1), n10=("an", 0, 1), n11=("n", 0, 1), n12=("an", 0, 16), n13=("an", 0, 2),
+                    n14=("ans", 3, 504), n15=("an", 0, 6), n16=("ans", 0, 8), n17=("an", 2, 32), n18=("ans", 2, 64),
+                    n21=("an", 0, 6), n22=("n", 0, 3), n23=("n", 0, 2), n26=("n", 0, 3), n27=("n", 0, 6), n29=("n", 0, 2),
+                    n30=("an", 0, 8),
+                ),
+                "latin-1",
+            ),
+            4, 8000,
+        ),
+    ),
+    "latin-1",
+    most=8,
+)
+TERMINAL = by_place(*[("an", False, 1)] * 13, ("an", False, 2))
+MASTERCARD_48 = by_tag(
+    {
+        "20": ("an", False, 1), "42": (by_tag({"01": ("n", False, 3)}), True, 7), "43": ("ans", True, 32), "61": ("ans", True, 5),
+        "63": ("ans", True, 15), "71": ("an", True, 40), "77": ("an", False, 3), "82": ("n", False, 2), "92": ("n", False, 3),
+        "99": ("ans", True, 20),
+    },
+    "RTX",
+)
+TOKENS = by_token({"04": 20, "B2": 158, "B3": 80, "B4": 20, "C0": 26, "C4": 12, "ZZ": 40})
+VISA_62 = by_bitmap(
+    FIXED(
+        n2=("packed", 0, 15), n3=("an", 0, 4), n4=("an", 0, 1), n5=("packed", 0, 2), n6=("an", 0, 1), n20=("b", 0, 5), n23=("an", 0, 2)
+    ),
+    "cp037",
+)
+VISA_63 = by_bitmap(
+    FIXED(
+        n2=("packed", 0, 4), n3=("packed", 0, 4), n4=("packed", 0, 4), n6=("an", 0, 7), n8=("packed", 0, 8), n11=("an", 0, 1),
+        n19=("an", 0, 3),
+    ),
+    "cp037",
+    width=3,
+)
+VISA_126 = by_bitmap(
+    FIXED(
+        n5=("an", 0, 8), n8=("b", 0, 20), n9=("b", 0, 20), n10=("an", 0, 6), n12=("b", 0, 3), n13=("an", 0, 1), n15=("n", 0, 1)
+    ),
+    "cp037",
+)
+ISO87_SHORT = ISO87 + """ | 93 an6 | 96 b16 | 22 n4 | 46-48 ans..255 | 56-61 ans..255 | 62-63 b..255 | 104 b..255 | 105-122 ans..255 |
+123 b..255 | 124-125 ans..255 | 126 b..255 | 127 ans..255"""
 
 
 class CardutilSet:
@@ -428,6 +632,27 @@ SETS = [
     PyisoSet("py_iso93_bcd", ISO93, "1", "bcd"),
     PyisoSet("py_iso93_ebcdic", ISO93, "1", "ebcdic"),
     PyisoSet("py_iso2003_binary", ISO2003, "2", "bcd"),
+    LikeSet(
+        "py_visa_base1_like", ISO87_SHORT, "bcd",
+        {62: VISA_62, 63: VISA_63, 104: data_set("57"), 123: data_set("66"), 126: VISA_126},
+        change=visa, characters=(36, 49, 50, 51),
+    ),
+    LikeSet(
+        "py_mastercard_like", ISO87 + "| 61 ans..26 | 63 ans..50", "ebcdic",
+        {
+            48: MASTERCARD_48,
+            61: by_place(*[("n", False, 1)] * 11, ("n", False, 2), ("n", False, 3), ("ans", True, 10)),
+            63: by_place(("an", False, 3), ("ans", True, 9)),
+        },
+        widths={61: 3, 63: 3},
+    ),
+    LikeSet(
+        "py_base24_like", ISO87 + "| 55 ans..999 | 60 ans..60 | 61-62 ans..100", "ascii", {63: TOKENS, 126: TOKENS}, widths={60: 3}
+    ),
+    LikeSet(
+        "py_postilion_like", ISO87 + "| 59 ans..255 | 123 an..15 | 127 b..32000", "ascii-binary",
+        {123: TERMINAL, 127: POSTILION}, widths={123: 3, 127: 6},
+    ),
     CardutilSet("cardutil_ipm_latin1", "latin-1"),
     CardutilSet("cardutil_ipm_cp500", "cp500"),
 ]

@@ -269,9 +269,12 @@ fn hex(digits: &str) -> Option<Vec<u8>> {
 fn write_ber(inside: &Inside, group: &Group<'_>, out: &mut Vec<u8>) -> Result<(), JoinError> {
     let tag = hex(group.key()).ok_or_else(|| group.error(JoinFault::Unknown))?;
     let constructed = tag.first().is_some_and(|first| first & 0x20 != 0);
-    let data = match inside.part(group.key()) {
-        None if constructed => plain(group, Some(inside))?,
-        _ => open_value(inside, group)?,
+    let part = inside.part(group.key());
+    let data = if constructed && group.value.is_none() {
+        // Objects within it are known by the same rows, unless it has its own.
+        plain(group, Some(part.and_then(|part| part.inside.as_ref()).unwrap_or(inside)))?
+    } else {
+        open_value(inside, group)?
     };
     out.extend_from_slice(&tag);
     ber::write_length(data.len(), out);

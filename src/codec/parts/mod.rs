@@ -306,17 +306,11 @@ impl<'d> Reader<'d> {
     ) -> String {
         let path = self.path(holder, &found.key);
         let row = holder.inside.part(&found.key).map(|part| &part.row);
-        let binary = match holder.inside.scheme {
-            Scheme::Ber => true,
-            Scheme::Tagged(tagged) => matches!(tagged.tag, TagCoding::Binary),
-            _ => false,
-        };
-        let unknown = if binary { Content::Bytes } else { Content::Text };
         self.pieces.push(Piece {
             path: path.clone(),
             row,
             class: row.map_or(holder.class, |row| row.class),
-            content: row.map_or(unknown, |row| row.content),
+            content: row.map_or_else(|| holder.inside.scheme.unknown(), |row| row.content),
             at: holder.base.map(|base| base + found.whole.start..base + found.whole.end),
             plain,
             divided,

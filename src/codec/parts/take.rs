@@ -60,8 +60,7 @@ pub(super) fn unpacked(row: &Row, wire: &[u8]) -> Result<Unpacked, Fault> {
     }
     let mut plain = Vec::with_capacity(units);
     value::unpack(layout.form, units, wire, &mut plain);
-    let in_place = layout.form.is_plain() || matches!(layout.form, Form::Ebcdic(..));
-    Ok(Unpacked { plain, in_place })
+    Ok(Unpacked { plain, in_place: layout.form.is_in_place() })
 }
 
 fn layout(row: &Row) -> Result<Layout, Fault> {

@@ -176,7 +176,7 @@ fn objects_by_the_basic_encoding_rules() {
 #[test]
 fn parts_by_bitmap() {
     let dialect = dialect(
-        "127 ans..32000 ascii 6 ascii - private\nparts 127 bitmap hex 8\n127.2 ans..32 ascii 2 ascii keep key\n127.3 ans 4 - ascii keep routing\n\
+        "127 ans..32000 ascii 6 ascii sensitive private\nparts 127 bitmap hex 8\n127.2 ans..32 ascii 2 ascii keep key\n127.3 ans 4 - ascii keep routing\n\
          127.25 ans..9999 ascii 4 ascii sensitive ICC data\nparts 127.25 bitmap hex 8\n127.25.2 n 12 - ascii keep amount\n\
          126 b..255 binary 1 raw - private\nparts 126 bitmap binary 3\n126.1 n 2 - bcd keep first\n126.24 b 1 - raw keep last\n",
     );

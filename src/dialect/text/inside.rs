@@ -84,7 +84,8 @@ impl<'a> Lines<'a> {
                 .schemes
                 .iter()
                 .find(|(at, _)| at.text.split('.').next() == Some(&no.to_string()));
-            if let Some(message) = gap(inside) {
+            let class = dialect.row(*no).map_or(Class::Sensitive, |row| row.class);
+            if let Some(message) = gap(inside).or_else(|| uncovered(inside, class)) {
                 // What comes with the program has none: the fault is in a line of this file, or beside one.
                 let at = at
                     .map_or_else(|| Word { line: 1, column: 1, ..Word::default() }, |(at, _)| *at);
@@ -382,6 +383,29 @@ fn gap(inside: &Inside) -> Option<String> {
         }
     }
     (positional && inside.parts.is_empty()).then(|| "it has no part".to_owned())
+}
+
+/// A part that may not be shown, within what is shown whole.
+fn uncovered(inside: &Inside, holder: Class) -> Option<String> {
+    if matches!(holder, Class::Sensitive) {
+        return None;
+    }
+    secret_part(inside).map(|key| {
+        format!(
+            "its part {key} may not be shown, and the whole of it is: its class must be `sensitive`"
+        )
+    })
+}
+
+/// The keys that lead to a part that may not be shown.
+fn secret_part(inside: &Inside) -> Option<String> {
+    inside.parts.iter().find_map(|part| {
+        if matches!(part.row.class, Class::Sensitive | Class::Pan) {
+            return Some(part.key.clone());
+        }
+        let within = part.inside.as_ref().and_then(secret_part)?;
+        Some(format!("{}.{within}", part.key))
+    })
 }
 
 /// Tags of ICC data that hold what may never be stored: track equivalents, PIN data (EMV Book 3, annex A; PCI DSS 4.0.1, 3.3.1).

@@ -301,6 +301,10 @@ fn faults_of_parts_have_their_place_and_their_cure() {
             "10:1: \"B\" is not a token's name; two characters, e.g. B4",
         ),
         (
+            "48 ans..99 ascii 2 ascii - x\nparts 48 tag ascii 2 length ascii 2\n48.92 n 3 - ascii sensitive x",
+            "10:7: element 48: its part 92 may not be shown, and the whole of it is: its class must be `sensitive`",
+        ),
+        (
             "parts 3 tokens\n3..1 n 2 - ascii keep x",
             "10:1: \"3..1\" is no part of an element; the element's number, then up to three keys, e.g. 48.42 or 127.25.3",
         ),
