@@ -300,6 +300,15 @@ fn faults_of_parts_have_their_place_and_their_cure() {
             "parts 3 tokens\n3.B n 2 - ascii keep x",
             "10:1: \"B\" is not a token's name; two characters, e.g. B4",
         ),
+    ] {
+        let all = faults(&format!("{HEAD}{lines}\n"));
+        assert_eq!(all.first().map(String::as_str), Some(fault), "{lines}");
+    }
+}
+
+#[test]
+fn parts_that_may_not_be_shown() {
+    for (lines, fault) in [
         (
             "48 ans..99 ascii 2 ascii - x\nparts 48 tag ascii 2 length ascii 2\n48.92 n 3 - ascii sensitive x",
             "10:7: element 48: its part 92 may not be shown, and the whole of it is: its class must be `sensitive`",
