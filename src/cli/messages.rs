@@ -122,7 +122,7 @@ pub(super) fn options(
         let bare = framing.length.is_none() && framing.header.is_empty();
         framing.prefix.is_empty() && (framing.length.is_ascii() || bare && text)
     });
-    Options { form: input.map(Form::from), framing, port, digits_first }
+    Options { form: input.map(Form::from), framing, port, digits_first, uncut: false }
 }
 
 impl From<Input> for Form {
@@ -178,17 +178,22 @@ impl Lines {
     }
 
     fn inputs(&self) -> Result<Vec<Source>, Failure> {
-        if self.files.is_empty() {
-            return Ok(vec![(String::from("stdin"), Box::new(BufReader::new(io::stdin())))]);
-        }
-        let open = |path: &PathBuf| -> Result<Source, Failure> {
-            let name = path.display().to_string();
-            let file = File::open(path).map_err(Failure::io(name.clone()))?;
-            Ok((name, Box::new(BufReader::new(file))))
-        };
-        self.files.iter().map(open).collect()
+        sources(&self.files)
     }
 }
 
+/// Each file, or stdin where there is none.
+pub(super) fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+    if files.is_empty() {
+        return Ok(vec![(String::from("stdin"), Box::new(BufReader::new(io::stdin())))]);
+    }
+    let open = |path: &PathBuf| -> Result<Source, Failure> {
+        let name = path.display().to_string();
+        let file = File::open(path).map_err(Failure::io(name.clone()))?;
+        Ok((name, Box::new(BufReader::new(file))))
+    };
+    files.iter().map(open).collect()
+}
+
 /// What lines are read from, and what people call it.
-type Source = (String, Box<dyn BufRead>);
+pub(super) type Source = (String, Box<dyn BufRead>);

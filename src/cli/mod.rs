@@ -6,6 +6,7 @@
 mod control;
 mod dialect;
 mod diff;
+mod doctor;
 mod home;
 mod journal;
 mod messages;
@@ -52,6 +53,8 @@ enum Command {
     Decode(messages::Decode),
     /// Compare two messages element by element; exit code 0 when they are alike, 1 when not
     Diff(diff::Diff),
+    /// Find the framing and the dialect of captured bytes: lines for the configuration of a link out, with the evidence
+    Doctor(doctor::Doctor),
     /// Write messages: a JSON object in, a line of hexadecimal digits out
     Encode(messages::Encode),
     /// Look dialects through, show them, and make them of other products' packager files
@@ -139,6 +142,7 @@ impl Command {
             Self::Demo(demo) => demo.run(),
             Self::Decode(decode) => decode.run(),
             Self::Diff(diff) => diff.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Encode(encode) => encode.run(),
             Self::Dialect(dialect) => dialect.run(),
             Self::Sim(sim) => sim.run(),

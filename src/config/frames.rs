@@ -2,7 +2,7 @@
 
 use super::read::{Limit, Section, Spot};
 use super::report::meant;
-use crate::dialect::{BitmapCoding, Dialect, Form, Layout, MtiCoding, Prefix};
+use crate::dialect::Dialect;
 use crate::framing::{Counts, Fixed, Framing, Head, KeepAlive, Length, Part, Settings, Tpdu};
 
 /// The framing of a link; what is wrong with it is told, and something else returned.
@@ -39,7 +39,7 @@ pub(super) fn read(section: &Section<'_>) -> Settings {
 
 /// Whether a trailer alone can end the messages of a dialect.
 pub(super) fn fits(section: &Section<'_>, settings: Settings, dialect: &Dialect) {
-    if !Framing::new(settings).delimiter().is_empty() && writes_any_byte(dialect) {
+    if !Framing::new(settings).delimiter().is_empty() && dialect.writes_any_byte() {
         let span = section.has("trailer").unwrap_or_else(|| section.span());
         let title = "`trailer` alone cannot end the messages of this dialect";
         let label = "it writes bitmaps or elements as bytes of any value, these among them";
@@ -50,17 +50,6 @@ pub(super) fn fits(section: &Section<'_>, settings: Settings, dialect: &Dialect)
             ),
         );
     }
-}
-
-/// Whether any byte may stand in a message because of what it says, without a fault of its sender.
-fn writes_any_byte(dialect: &Dialect) -> bool {
-    let any = |layout: &Layout| {
-        let packed = matches!(layout.prefix, Prefix::Bcd(_) | Prefix::Binary(_));
-        packed || layout.form == Form::Raw || layout.form.is_packed()
-    };
-    dialect.mti() == MtiCoding::Bcd
-        || dialect.bitmap() == BitmapCoding::Binary
-        || dialect.layouts().iter().flatten().any(any)
 }
 
 fn length(section: &Section<'_>) -> Length {

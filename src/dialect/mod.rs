@@ -209,6 +209,17 @@ impl Dialect {
         self.echo.has(ElementNo::TRANSMISSION)
     }
 
+    /// Whether any byte may stand in a message because of what it says, without a fault of its sender.
+    pub fn writes_any_byte(&self) -> bool {
+        let any = |layout: &Layout| {
+            let packed = matches!(layout.prefix, Prefix::Bcd(_) | Prefix::Binary(_));
+            packed || layout.form == Form::Raw || layout.form.is_packed()
+        };
+        self.mti == MtiCoding::Bcd
+            || self.bitmap == BitmapCoding::Binary
+            || self.layouts.iter().flatten().any(any)
+    }
+
     /// The elements that both dialects write alike, byte for byte.
     pub fn same_rows(&self, other: &Self) -> ElementSet {
         let both = self.defined.and(other.defined);

@@ -209,6 +209,12 @@ fn layout(number: u8, len: usize, mti: Mti) -> Option<&'static str> {
     })
 }
 
+/// Whether an element that is a date or a time is one that there is; none when it is neither.
+pub(super) fn is_moment(no: ElementNo, value: &[u8], mti: Mti) -> Option<bool> {
+    let told = moment(value, layout(no.get(), value.len(), mti)?);
+    Some(told.is_some_and(|told| !told.starts_with("no such")))
+}
+
 /// A date, a time or both. `Z` is not in the digits: it says that they are in UTC.
 fn moment(digits: &[u8], parts: &str) -> Option<String> {
     let value = |which: char| {

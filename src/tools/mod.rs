@@ -1,5 +1,6 @@
 //! What people do with messages, journals and dialects without running a switch.
 
+pub mod doctor;
 pub mod input;
 pub mod journal;
 

@@ -1,11 +1,11 @@
 //! Bytes into messages: by a framing, or as one.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 
 use bytes::{Bytes, BytesMut};
 use tokio_util::codec::Decoder as _;
 
-use super::{InputError, Piece, Sink};
+use super::{InputError, Piece, Sink, UNCUT_LEN_MAX};
 use crate::framing::{Framing, Head};
 
 /// The longest message without a framing in bytes: more than any message has, so that a longer one is told as too long.
@@ -26,8 +26,11 @@ pub(super) fn only(framing: Option<&Framing>, bytes: Vec<u8>) -> Found {
 
 /// A stream that is being cut.
 pub(super) struct Cutter {
-    framing: Framing,
+    /// Without one the stream is gathered from its beginning, and not cut.
+    framing: Option<Framing>,
     buffer: BytesMut,
+    /// How many more bytes are gathered.
+    room: usize,
     /// How many bytes were cut off before the buffer.
     at: u64,
 }
@@ -40,17 +43,38 @@ pub(super) type Cut = (u64, Found);
 
 impl Cutter {
     pub(super) fn new(framing: &Framing) -> Self {
-        Self { framing: framing.clone(), buffer: BytesMut::new(), at: 0 }
+        Self { framing: Some(framing.clone()), ..Self::uncut() }
+    }
+
+    /// One that gathers the beginning of the stream.
+    pub(super) fn uncut() -> Self {
+        Self { framing: None, buffer: BytesMut::new(), room: UNCUT_LEN_MAX, at: 0 }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        if self.framing.is_some() {
+            self.buffer.extend_from_slice(bytes);
+            return;
+        }
+        let taken = bytes.get(..self.room).unwrap_or(bytes);
+        self.buffer.extend_from_slice(taken);
+        self.room -= taken.len();
+    }
+
+    /// Bytes of the stream are missing here: what was gathered, and nothing behind it, because nobody knows where a frame
+    /// begins there.
+    pub(super) fn broken(&mut self) -> Option<Cut> {
+        if self.framing.is_some() {
+            return None;
+        }
+        self.room = 0;
+        self.end()
     }
 
     /// The next frame that is complete. After a fault, what is there is lost: nobody knows where the next frame begins.
     pub(super) fn next(&mut self) -> Option<Cut> {
         let (at, before) = (self.at, self.buffer.len());
-        match self.framing.decode(&mut self.buffer) {
+        match self.framing.as_mut()?.decode(&mut self.buffer) {
             Ok(frame) => {
                 self.at += u64::try_from(before - self.buffer.len()).unwrap_or(0);
                 frame.map(|frame| (at, Ok((frame.head, frame.body))))
@@ -65,6 +89,10 @@ impl Cutter {
 
     /// The stream ends: what is left of a frame.
     pub(super) fn end(&mut self) -> Option<Cut> {
+        if self.framing.is_none() {
+            let (at, bytes) = (self.at, self.buffer.split().freeze());
+            return (!bytes.is_empty()).then_some((at, Ok((Head::NONE, bytes))));
+        }
         let (at, len) = (self.at, self.lose());
         (0 < len).then(|| (at, Err(format!("the frame ends early, after {len} bytes"))))
     }
@@ -74,7 +102,9 @@ impl Cutter {
         let len = self.buffer.len();
         self.at += u64::try_from(len).unwrap_or(0);
         self.buffer.clear();
-        self.framing.restart();
+        if let Some(framing) = &mut self.framing {
+            framing.restart();
+        }
         len
     }
 }
@@ -107,6 +137,17 @@ pub(super) fn raw(
 
 fn show((at, found): Cut, sink: &mut Sink<'_>) -> Result<(), InputError> {
     sink(Piece { place: format!("byte {at}"), found }).map_err(InputError::Show)
+}
+
+/// What the input begins with, as it is.
+pub(super) fn beginning(input: &mut dyn BufRead, sink: &mut Sink<'_>) -> Result<(), InputError> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(UNCUT_LEN_MAX).unwrap_or(u64::MAX);
+    input.take(most).read_to_end(&mut bytes).map_err(InputError::Read)?;
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    show((0, Ok((Head::NONE, Bytes::from(bytes)))), sink)
 }
 
 /// All of the input as one message.

@@ -28,7 +28,13 @@ pub struct Options {
     pub port: Option<u16>,
     /// Whether what comes first, MTI or length, is ASCII digits: then text may be a plain message.
     pub digits_first: bool,
+    /// Whether bytes are handed on as they are, not cut into messages: a line, a dump, a stream of a capture, each from its
+    /// beginning as far as [`UNCUT_LEN_MAX`]. A framing is not looked at then.
+    pub uncut: bool,
 }
+
+/// The most bytes of one piece that is not cut.
+pub const UNCUT_LEN_MAX: usize = 1 << 20;
 
 /// One message of an input, or what stands in its place.
 #[derive(Debug)]
@@ -85,11 +91,13 @@ fn read_as(
     options: &Options,
     sink: &mut Sink<'_>,
 ) -> Result<(), InputError> {
+    let framing = options.framing.as_ref().filter(|_| !options.uncut);
     match form {
-        Form::Hex => text::hex(input, options.framing.as_ref(), sink),
-        Form::Base64 => text::base64(input, options.framing.as_ref(), sink),
-        Form::HexDump => dump::read(input, options.framing.as_ref(), sink),
-        Form::Raw => cut::raw(input, options.framing.as_ref(), sink),
+        Form::Hex => text::hex(input, framing, sink),
+        Form::Base64 => text::base64(input, framing, sink),
+        Form::HexDump => dump::read(input, framing, sink),
+        Form::Raw if options.uncut => cut::beginning(input, sink),
+        Form::Raw => cut::raw(input, framing, sink),
         Form::Pcap => streams::read(input, options, sink),
     }
 }
@@ -122,6 +130,7 @@ pub fn fuzz_tools_input(data: &[u8]) {
         framing: (choice & 8 != 0).then(|| Framing::new(crate::framing::Settings::default())),
         port: (choice & 16 != 0).then_some(8583),
         digits_first: choice & 32 != 0,
+        uncut: choice & 64 != 0,
     };
     let mut found = 0;
     let read = read(&mut Cursor::new(data), &options, &mut |piece| {

@@ -12,6 +12,9 @@ use crate::framing::{Framing, Settings};
 /// The most streams that are followed at once; beyond, the one that was silent the longest is forgotten.
 const STREAMS_MAX: usize = 1024;
 
+/// The most streams of which the beginning is gathered.
+const UNCUT_STREAMS_MAX: usize = 32;
+
 /// How many bytes may wait for what was lost before them, of one stream and of all.
 const WAITING_MAX: usize = 256 << 10;
 const WAITING_IN_ALL_MAX: usize = 16 << 20;
@@ -26,6 +29,7 @@ pub(super) fn read(
     sink: &mut Sink<'_>,
 ) -> Result<(), InputError> {
     let framing = options.framing.clone().unwrap_or_else(|| Framing::new(Settings::default()));
+    let framing = (!options.uncut).then_some(framing);
     let mut streams = Streams { framing, port: options.port, ..Streams::default() };
     let read = capture::packets(input, &mut |captured| {
         if !packet::is_known(captured.link) {
@@ -51,7 +55,8 @@ pub(super) fn read(
 }
 
 struct Streams {
-    framing: Framing,
+    /// None: streams are not cut.
+    framing: Option<Framing>,
     port: Option<u16>,
     /// By who sends to whom.
     flows: BTreeMap<(SocketAddr, SocketAddr), Flow>,
@@ -67,7 +72,7 @@ struct Streams {
 impl Default for Streams {
     fn default() -> Self {
         Self {
-            framing: Framing::new(Settings::default()),
+            framing: None,
             port: None,
             flows: BTreeMap::new(),
             waiting: 0,
@@ -120,8 +125,11 @@ impl Streams {
             if segment.payload.is_empty() && !segment.syn {
                 return Ok(());
             }
+            if self.framing.is_none() && UNCUT_STREAMS_MAX <= self.flows.len() {
+                return Ok(());
+            }
             self.make_room(sink)?;
-            self.flows.insert(key, Flow::new(&self.framing, begins));
+            self.flows.insert(key, Flow::new(self.framing.as_ref(), begins));
         }
         let Some(flow) = self.flows.get_mut(&key) else { return Ok(()) };
         flow.packet = number;
@@ -199,9 +207,9 @@ impl Streams {
 }
 
 impl Flow {
-    fn new(framing: &Framing, next: u32) -> Self {
+    fn new(framing: Option<&Framing>, next: u32) -> Self {
         Self {
-            cutter: Cutter::new(framing),
+            cutter: framing.map_or_else(Cutter::uncut, Cutter::new),
             next,
             at: 0,
             waiting: BTreeMap::new(),
@@ -278,6 +286,9 @@ fn leap(
     sink: &mut Sink<'_>,
 ) -> Result<(), InputError> {
     let packet = flow.packet;
+    if let (false, Some((_, found))) = (flow.waiting.is_empty(), flow.cutter.broken()) {
+        tell(key, packet, found, sink)?;
+    }
     while let Some(lost) = flow.leap() {
         let why = format!(
             "{lost} bytes of the stream are missing: the capture lost packets or cut them short; capture with `-s 0`"

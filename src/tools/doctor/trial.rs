@@ -1,0 +1,177 @@
+//! One framing and one dialect tried on all of the bytes: how much of them they read.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio_util::codec::Decoder as _;
+
+use super::signs::Signs;
+use super::ways::{Header, Way};
+use crate::codec;
+use crate::dialect::Dialect;
+use crate::framing::{Framing, Head};
+use crate::iso::ElementSet;
+
+/// What a framing makes of the bytes.
+#[derive(Debug, Default)]
+pub(super) struct Cut {
+    /// What precedes each message, the message, and how many bytes its frame took.
+    pub(super) frames: Vec<(Head, Bytes, usize)>,
+    /// Bytes that were looked at.
+    bytes: usize,
+    /// Pieces that could not be cut to their end, and the first reason.
+    broken: usize,
+    why: Option<String>,
+    pub(super) keepalives: u64,
+}
+
+/// How well a dialect reads what a framing cut.
+#[derive(Clone, Debug)]
+pub(super) struct Trial {
+    pub(super) way: Way,
+    /// Which dialect.
+    pub(super) suspect: usize,
+    pub(super) read: usize,
+    pub(super) all: usize,
+    /// Bytes of the frames whose messages were read, and of all.
+    read_bytes: usize,
+    bytes: usize,
+    pub(super) signs: Signs,
+    pub(super) present: ElementSet,
+    pub(super) keepalives: u64,
+    pub(super) head: Head,
+    pub(super) longest: usize,
+    /// The first message that was not read, by its number, and why.
+    pub(super) fault: Option<(usize, String)>,
+    /// How many elements, and then bytes, the best of those was read to.
+    pub(super) reached: (usize, usize),
+}
+
+/// Cuts the pieces, to a number of frames.
+pub(super) fn cut(way: &Way, measure: &Arc<Dialect>, pieces: &[Bytes], frames_max: usize) -> Cut {
+    let mut cut = Cut::default();
+    for piece in pieces {
+        let framing = Framing::new(way.settings);
+        let mut framing = framing.measured_by(Arc::<Dialect>::clone(measure));
+        let mut stream = BytesMut::from(&piece[..]);
+        loop {
+            if cut.frames.len() == frames_max {
+                return cut;
+            }
+            let before = stream.len();
+            match framing.decode(&mut stream) {
+                Ok(Some(frame)) => {
+                    let taken = before - stream.len();
+                    cut.bytes += taken;
+                    cut.frames.push((frame.head, frame.body, taken));
+                }
+                Ok(None) => break cut.bytes += before,
+                Err(error) => {
+                    cut.bytes += before;
+                    cut.broken += 1;
+                    cut.why.get_or_insert_with(|| error.to_string());
+                    break;
+                }
+            }
+        }
+        cut.keepalives += framing.keepalives();
+    }
+    cut
+}
+
+impl Cut {
+    /// One message, whatever stands around it.
+    pub(super) fn of_one(body: Bytes) -> Self {
+        let len = body.len();
+        Self { frames: vec![(Head::NONE, body, len)], bytes: len, ..Self::default() }
+    }
+
+    /// Reads the messages.
+    pub(super) fn read(&self, way: Way, suspect: usize, dialect: &Arc<Dialect>) -> Trial {
+        let heads: Vec<_> = self.frames.iter().map(|(head, ..)| *head).collect();
+        let mut trial = Trial {
+            way,
+            suspect,
+            read: 0,
+            all: self.frames.len() + self.broken,
+            read_bytes: 0,
+            bytes: self.bytes,
+            signs: Signs::default(),
+            present: ElementSet::EMPTY,
+            keepalives: self.keepalives,
+            head: shown(way, &heads),
+            longest: 0,
+            fault: None,
+            reached: (0, 0),
+        };
+        for (number, (head, body, taken)) in self.frames.iter().enumerate() {
+            trial.longest = trial.longest.max(head.len() + body.len());
+            trial.add(number + 1, body, *taken, dialect);
+        }
+        if let Some(why) = &self.why {
+            trial.fault.get_or_insert((self.frames.len() + 1, why.clone()));
+        }
+        trial
+    }
+}
+
+/// The head that may be shown: bytes that nobody knows only where every message has the same.
+fn shown(way: Way, heads: &[Head]) -> Head {
+    let first = heads.first().copied().unwrap_or_default();
+    let alike = 2 <= heads.len() && heads.iter().all(|head| *head == first);
+    if way.header == Header::Opaque && !alike { way.settings.header } else { first }
+}
+
+impl Trial {
+    fn add(&mut self, number: usize, body: &Bytes, taken: usize, dialect: &Arc<Dialect>) {
+        let message = match codec::decode(dialect, body.clone()) {
+            Ok(message) => message,
+            Err(error) => {
+                let reached = (error.salvaged.spans.len(), error.offset);
+                if self.reached < reached || self.fault.is_none() {
+                    self.reached = self.reached.max(reached);
+                    self.fault = Some((number, error.to_string()));
+                }
+                return;
+            }
+        };
+        let [_, class, function, _] = message.mti().ascii();
+        let known = matches!(class, b'1'..=b'8') && function <= b'7';
+        if !known || message.present().is_empty() {
+            let why = String::from("the MTI is of no class, or no element is there");
+            self.fault.get_or_insert((number, why));
+            return;
+        }
+        self.read += 1;
+        self.read_bytes += taken;
+        self.present = self.present.or(message.present());
+        self.signs.see(&message);
+    }
+
+    /// How many of a thousand bytes are of messages that were read.
+    pub(super) fn share(&self) -> usize {
+        (1000 * self.read_bytes).checked_div(self.bytes).unwrap_or(0)
+    }
+
+    /// Whether it is worth a link.
+    pub(super) fn fits(&self) -> bool {
+        500 <= self.share() && 500 <= self.signs.weight()
+    }
+
+    /// What ranks it, the first best: what it reads, what speaks for it, how plain it is.
+    pub(super) fn rank(&self) -> impl Ord + use<> {
+        let fits = self.fits();
+        let reached = if fits { (0, 0) } else { self.reached };
+        let best_first = Reverse((fits, self.share(), self.signs.weight(), reached));
+        // Zeros before a longer length are no keep-alives.
+        (best_first, self.way.cost(), self.keepalives, self.suspect)
+    }
+
+    /// Whether nothing in the bytes speaks for one of both.
+    pub(super) fn ties(&self, other: &Self) -> bool {
+        self.share() == other.share()
+            && self.signs.weight() == other.signs.weight()
+            && self.keepalives == other.keepalives
+    }
+}
