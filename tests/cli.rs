@@ -432,6 +432,85 @@ differs     52  PIN data: <sensitive 8 bytes> | <sensitive 8 bytes>  (masked val
     }
 }
 
+/// The settings that doctor prints, without the comments.
+fn settings(told: &str) -> Vec<&str> {
+    told.lines().filter(|line| !line.starts_with('#')).collect()
+}
+
+#[test]
+fn doctor_finds_framing_and_dialect_in_every_form() {
+    let sale = r#"{"mti":"0200","fields":{"2":"4000000000000002","3":"000000","4":"000000001250","7":"1123184000","32":"12345678901"}}"#;
+    let framed = run(
+        &["encode", "--dialect", "iso87-bcd", "--framing", "binary-2", "--tpdu", "6000010007"],
+        sale,
+    );
+    let digits = stdout(&framed);
+    let pairs = digits.trim().as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    let frame: Vec<u8> = pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+    let dump: Vec<_> = frame
+        .chunks(16)
+        .enumerate()
+        .map(|(row, bytes)| {
+            let bytes: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{:04x}  {}\n", 16 * row, bytes.join(" "))
+        })
+        .collect();
+    let (dump, three) = (dump.concat(), frame.repeat(3));
+    let parts = capture(&[&frame[..7], &frame[7..], &frame]);
+    let wanted = ["dialect = \"iso87-bcd\"", "length = \"binary-2\"", "tpdu = \"6000010007\""];
+    let cases: [(&str, &[u8], &[&str]); _] = [
+        ("hex", digits.as_bytes(), &[]),
+        ("hexdump", dump.as_bytes(), &[]),
+        ("raw", &three, &[]),
+        ("pcap", &parts, &["--port", "8583"]),
+    ];
+    for (form, input, options) in cases {
+        for forced in [&[][..], &["--input", form]] {
+            let output = run_on(&[&["doctor"], options, forced].concat(), input);
+            let told = stdout(&output);
+            assert_eq!(settings(&told), wanted, "{form}\n{told}");
+            assert_eq!(output.status.code(), Some(0), "{form}");
+            assert!(!told.contains("0000000002"), "no card: {told}");
+        }
+    }
+}
+
+#[test]
+fn doctor_says_when_nothing_fits() {
+    let cases: [(&[u8], &[&str], &str, &str); _] = [
+        (b"", &[], "", "there are no bytes to look at"),
+        (b"nothing\n", &[], "", "line 1: not an even number of hexadecimal digits"),
+        (&capture(&[&ECHO]), &[], "", "say the TCP port of either side with --port"),
+        (b"0102030405\n", &[], "# nothing fits", "error: no framing and no dialect fit"),
+    ];
+    for (input, options, told, said) in cases {
+        let output = run_on(&[&["doctor"], options].concat(), input);
+        assert_eq!(output.status.code(), Some(65), "{}", stderr(&output));
+        assert!(stdout(&output).contains(told) && settings(&stdout(&output)).is_empty());
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+    let output = run(&["doctor", "--dialect", "./nowhere.dialect"], "00");
+    assert_eq!(output.status.code(), Some(78));
+}
+
+/// A dialect that is not shipped is tried when it is given.
+#[test]
+fn doctor_tries_the_dialects_that_it_is_given() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("mine.dialect");
+    let text = "dialect mine\nextends iso87-bcd\n41 ans 8 - ebcdic-500 keep terminal\n49 n 3 - bcd rF keep currency\n";
+    fs::write(&file, text).unwrap();
+    let name = file.to_str().unwrap();
+    let sale =
+        r#"{"mti":"0200","fields":{"3":"000000","7":"1123184000","41":"TERM0001","49":"978"}}"#;
+    let line = encoded(name, sale);
+    let told = stdout(&run(&["doctor", "--dialect", name], &line));
+    let wanted = format!("dialect = \"{name}\"");
+    assert_eq!(settings(&told), [wanted.as_str(), "length = \"none\""], "{told}");
+    assert!(told.contains("nothing stands around the messages"), "{told}");
+    assert_ne!(settings(&stdout(&run(&["doctor"], &line))), settings(&told));
+}
+
 /// Whatever is asked, and whatever is wrong with it: no digits of card, track, PIN and chip without `--unmask`.
 #[test]
 fn no_tool_shows_a_secret() {
@@ -467,6 +546,10 @@ fn no_tool_shows_a_secret() {
             assert!(!shown, "{told}");
             let (shown, told) = shows(&[arguments, &["--unmask"]].concat(), &good);
             assert!(shown, "{told}");
+        }
+        for line in &all {
+            let (shown, told) = shows(&["doctor"], line);
+            assert!(!shown, "{told}");
         }
         let other = SALE.replace("00004111", "00005111").replace("ABCDEF", "ABCDEE");
         let other = encoded(dialect, &other.replace("F60718", "F60719"));

@@ -208,8 +208,13 @@ to = ["bank"]
 
     /// The same, speaking a dialect that does not come with the program.
     pub(crate) fn asker_speaking(&self, link: &str, dialect: Dialect) -> Peer {
+        self.asker_framed(link, dialect, Settings::default())
+    }
+
+    /// The same, in frames of its own.
+    pub(crate) fn asker_framed(&self, link: &str, dialect: Dialect, settings: Settings) -> Peer {
         let socket = TcpStream::connect(self.door(link)).unwrap();
-        Peer::speaking(socket, dialect, Settings::default())
+        Peer::speaking(socket, dialect, settings)
     }
 
     /// Makes a dialect of a packager file, beside the configuration.

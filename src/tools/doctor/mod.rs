@@ -99,20 +99,16 @@ fn screened(sample: &Sample, suspects: &[Suspect]) -> Vec<(Way, usize)> {
     for piece in first(&sample.pieces) {
         for way in ways::ways(&piece) {
             for trial in tried(way, &piece, suspects) {
-                let (list, key) = if trial.read == 0 {
-                    (&mut poor, (trial.reached, std::cmp::Reverse(trial.way.cost())))
-                } else {
-                    (&mut good, ((trial.read, trial.share()), std::cmp::Reverse(trial.way.cost())))
-                };
-                let (way, suspect) = (without_head(trial.way), trial.suspect);
-                if !list.iter().any(|(_, known)| *known == (way, suspect)) {
-                    list.push((key, (way, suspect)));
+                let list = if trial.read == 0 { &mut poor } else { &mut good };
+                let found = (without_head(trial.way), trial.suspect);
+                if !list.iter().any(|(_, known)| *known == found) {
+                    list.push((trial.rank(), found));
                 }
             }
         }
     }
     let mut list = if good.is_empty() { poor } else { good };
-    list.sort_by_key(|(key, _)| std::cmp::Reverse(*key));
+    list.sort_by(|(one, _), (other, _)| one.cmp(other));
     list.into_iter().map(|(_, found)| found).take(TRIALS_MAX).collect()
 }
 
@@ -125,8 +121,7 @@ fn first(pieces: &[Bytes]) -> impl Iterator<Item = Bytes> {
     pieces.iter().take(4).map(move |piece| piece.slice(..piece.len().min(longest)))
 }
 
-/// A framing with each dialect on the first messages of a piece. Where no dialect reads any, with bytes before them that
-/// nobody knows.
+/// A framing with each dialect on the first messages of a piece. Where no dialect reads any, with a header before them.
 fn tried(way: Way, piece: &Bytes, suspects: &[Suspect]) -> Vec<Trial> {
     let pieces = std::slice::from_ref(piece);
     let mut trials = Vec::new();
@@ -153,21 +148,21 @@ fn tried(way: Way, piece: &Bytes, suspects: &[Suspect]) -> Vec<Trial> {
         && !trials.iter().any(|trial| trial.read != 0)
         && !way.settings.length.is_none()
     {
-        trials.extend(behind_opaque(way, cut, suspects));
+        trials.extend(behind_header(way, cut, suspects));
     }
     trials
 }
 
 const SCREEN_MESSAGES: usize = 4;
 
-/// The first header length behind which a dialect reads the first message.
-fn behind_opaque(way: Way, cut: &trial::Cut, suspects: &[Suspect]) -> Vec<Trial> {
-    let Some((_, body, _)) = cut.frames.first() else { return Vec::new() };
-    for len in 1..=Head::LEN_MAX.min(body.len().saturating_sub(1)) {
-        let Some(opaque) = ways::with_opaque(way, len) else { continue };
-        let rest = trial::Cut::of_one(body.slice(len..));
+/// The first header behind which a dialect reads the first message.
+fn behind_header(way: Way, cut: &trial::Cut, suspects: &[Suspect]) -> Vec<Trial> {
+    let Some((_, frame, _)) = cut.frames.first() else { return Vec::new() };
+    for way in ways::with_headers(way, frame) {
+        let len = way.settings.header.len().min(frame.len());
+        let message = trial::Cut::of_one(frame.slice(len..));
         let tried = suspects.iter().enumerate();
-        let tried = tried.map(|(number, suspect)| rest.read(opaque, number, &suspect.dialect));
+        let tried = tried.map(|(number, suspect)| message.read(way, number, &suspect.dialect));
         let found: Vec<_> = tried.filter(|trial| trial.read != 0 && trial.fits()).collect();
         if !found.is_empty() {
             return found;

@@ -6,7 +6,7 @@ use super::trial::Trial;
 use super::ways::Header;
 use super::{Diagnosis, MESSAGES_MAX, Sample, Suspect};
 use crate::dialect::{Dialect, Version};
-use crate::framing::Settings;
+use crate::framing::{Head, Settings};
 use crate::iso::ElementSet;
 
 /// The best of these, which come ranked, with what speaks for it and what else there is.
@@ -55,7 +55,7 @@ impl Page<'_> {
     }
 
     fn found(&mut self, sample: &Sample, best: &Trial, trials: &[Trial]) {
-        self.say(&format!("what fits: {}", self.title(best)));
+        self.say(&format!("what fits: {}", self.title(best, best.head)));
         for sign in best.signs.told() {
             self.say(&format!("  {sign}"));
         }
@@ -120,7 +120,9 @@ impl Page<'_> {
         }
         let known =
             |suspect| suspect == best.suspect || alike.iter().any(|one| one.suspect == suspect);
-        let recut = trials.iter().skip(1).filter(|trial| {
+        // Longer words for the same cuts help nobody.
+        let plain = |trial: &&Trial| trial.way.cost() <= best.way.cost() + 1;
+        let recut = trials.iter().skip(1).filter(plain).filter(|trial| {
             trial.suspect == best.suspect && trial.way != best.way && best.ties(trial)
         });
         for trial in recut.take(OTHERS_MAX) {
@@ -131,7 +133,7 @@ impl Page<'_> {
         for trial in trials.iter().filter(|trial| !known(trial.suspect) && trial.read != 0) {
             if seen.len() < OTHERS_MAX && !seen.contains(&trial.suspect) {
                 seen.push(trial.suspect);
-                self.say(&format!("fits less: {}", self.title(trial)));
+                self.say(&format!("fits less: {}", self.title(trial, trial.way.settings.header)));
                 if let Some((number, why)) = &trial.fault {
                     self.say(&format!("  message {number} was not read: {why}"));
                 }
@@ -166,11 +168,12 @@ impl Page<'_> {
     }
 
     /// A dialect and a framing, and how much they read.
-    fn title(&self, trial: &Trial) -> String {
+    /// Of a trial that may be wrong the bytes before its messages are not shown: they may be anything.
+    fn title(&self, trial: &Trial, head: Head) -> String {
         let (name, _) = self.dialect(trial);
         let Trial { read, all, .. } = trial;
         let share = trial.share();
-        let words = trial.way.words(trial.head);
+        let words = trial.way.words(head);
         format!(
             "{name}, {words}: {read} of {} read whole, {}.{} % of the bytes",
             count(*all, "message"),
@@ -192,7 +195,7 @@ impl Page<'_> {
         let (name, _) = self.dialect(best);
         let words = best.way.words(best.way.settings.header);
         let attempt = format!("iso8583d decode --explain --dialect {name} {words}");
-        self.say(&format!("closest: {}", self.title(best)));
+        self.say(&format!("closest: {}", self.title(best, best.way.settings.header)));
         if let Some((number, why)) = &best.fault {
             self.say(&format!("  message {number} was not read: {why}"));
         }

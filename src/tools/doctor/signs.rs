@@ -1,7 +1,7 @@
 //! What makes it likely that a message was read as it was meant: values that have to be something. Shows none of them.
 
 use crate::codec::Message;
-use crate::dialect::Version;
+use crate::dialect::{Dialect, Version};
 use crate::iso::{ElementNo, Mti};
 use crate::tools::meaning;
 
@@ -24,12 +24,7 @@ impl Signs {
     /// Looks at one message.
     pub(super) fn see(&mut self, message: &Message) {
         let mti = message.mti();
-        let edition = match message.dialect().version() {
-            Version::Of1987 => 0,
-            Version::Of1993 => 1,
-            Version::Of2003 => 2,
-        };
-        self.note(0, mti.version() == edition);
+        self.note(0, is_edition(mti, message.dialect()));
         for (no, value) in message.iter(message.present()) {
             if let Some((sign, good)) = sign(no, &value, mti) {
                 self.note(sign, good);
@@ -57,6 +52,16 @@ impl Signs {
         let signs = self.0.iter().zip(SIGNS).filter(|((_, all), _)| *all != 0);
         signs.map(|((seen, all), (sign, _))| format!("{sign}: {seen} of {all}"))
     }
+}
+
+/// Whether an MTI is of the edition that a dialect is of.
+pub(super) fn is_edition(mti: Mti, dialect: &Dialect) -> bool {
+    let edition = match dialect.version() {
+        Version::Of1987 => 0,
+        Version::Of1993 => 1,
+        Version::Of2003 => 2,
+    };
+    mti.version() == edition
 }
 
 /// Which sign an element is, and whether it is there.

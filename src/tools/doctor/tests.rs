@@ -35,12 +35,12 @@ fn message(dialect: &str, number: u32) -> Vec<u8> {
         (43, "CORNER SHOP             GENT          BE"),
         (49, "978"),
     ] {
-        if number % 3 != 0 || no != 43 {
+        if !number.is_multiple_of(3) || no != 43 {
             own.set(ElementNo::of(no), value.as_bytes());
         }
     }
     let mut body = Vec::new();
-    let mti = Mti::of(if number % 2 == 0 { 200 } else { 100 });
+    let mti = Mti::of(if number.is_multiple_of(2) { 200 } else { 100 });
     let dialect = Dialect::shipped(dialect).unwrap();
     Draft { mti, own: &own, copied: None }.encode(&dialect, &mut body).unwrap();
     body
@@ -98,7 +98,7 @@ const ENDED: &[&[&str]] = &[
 ];
 
 fn settings(lines: &[&str]) -> Settings {
-    let mut settings = Settings::default();
+    let mut settings = Settings { frame_len_max: 65_535, ..Settings::default() };
     for line in lines {
         let (key, value) = line.split_once(" = ").unwrap();
         let value = value.trim_matches('"');
@@ -153,5 +153,127 @@ fn each_framing_and_dialect_is_found() {
                 assert!(told.fits);
             }
         }
+    }
+}
+
+/// Messages of other people's encoders, in frames; what those encoders make up for dates and cards is no date and no card.
+#[test]
+fn messages_of_other_encoders_in_frames() {
+    for (set, dialect, framing) in [
+        (
+            include_str!("../../../tests/vectors/ok_py_ascii_hexbm.jsonl"),
+            "iso87-ascii",
+            FRAMINGS[8],
+        ),
+        (
+            include_str!("../../../tests/vectors/ok_py_cp500_binbm.jsonl"),
+            "iso87-ebcdic",
+            FRAMINGS[11],
+        ),
+        (
+            include_str!("../../../tests/vectors/ok_py_tpdu_iso87_bcd_left.jsonl"),
+            "iso87-bcd-left",
+            FRAMINGS[0],
+        ),
+        (include_str!("../../../tests/vectors/ok_py_iso93_bcd.jsonl"), "iso93-bcd", FRAMINGS[6]),
+        (
+            include_str!("../../../tests/vectors/ok_py_iso2003_binary.jsonl"),
+            "iso2003-binary",
+            FRAMINGS[5],
+        ),
+        (
+            include_str!("../../../tests/vectors/ok_cardutil_ipm_cp500.jsonl"),
+            "ipm-cp500",
+            FRAMINGS[5],
+        ),
+    ] {
+        let hex = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let digits = line["hex"].as_str().unwrap().as_bytes();
+            digits.chunks(2).map(|pair| crate::tools::byte(pair).unwrap()).collect::<Vec<_>>()
+        };
+        // Four digits say no more.
+        let bodies: Vec<_> = set.lines().map(hex).filter(|body| body.len() < 9999).collect();
+        let told = found(&[framed(framing, &bodies)]);
+        let lines = lines(&told.text);
+        let name = format!("dialect = \"{dialect}\"");
+        assert_eq!(lines[..2], [name.as_str(), framing[0]], "{}", told.text);
+        assert!(told.text.contains("100.0 % of the bytes"), "{}", told.text);
+    }
+}
+
+/// Two dialects that write what is there alike: both are named, with what would tell them apart.
+#[test]
+fn dialects_that_nothing_tells_apart() {
+    let mut own = Elements::default();
+    for (no, value) in [(3, "000000"), (7, "1123184000"), (11, "000001"), (70, "301")] {
+        own.set(ElementNo::of(no), value.as_bytes());
+    }
+    let dialect = Dialect::shipped("iso87-bcd").unwrap();
+    let mut body = Vec::new();
+    Draft { mti: Mti::of(800), own: &own, copied: None }.encode(&dialect, &mut body).unwrap();
+    let told = found(&[framed(FRAMINGS[0], &[body])]);
+    assert_eq!(lines(&told.text), ["dialect = \"iso87-bcd\"", "length = \"binary-2\""]);
+    let alike = "fits as well: dialect = \"iso87-bcd-left\"\n#   a message with one of these tells them apart: elements 2 28-";
+    assert!(told.text.contains(alike), "{}", told.text);
+}
+
+/// What is lost in the middle or cut off at the end, another stream, and messages that are wrong: it fits nevertheless.
+#[test]
+fn a_sample_that_is_not_perfect() {
+    let bodies: Vec<_> = (1..=20).map(|number| message("iso87-bcd", number)).collect();
+    let whole = framed(FRAMINGS[1], &bodies);
+    let mut wrong = bodies.clone();
+    wrong[4].truncate(30);
+    let wrong = framed(FRAMINGS[1], &wrong);
+    let cut = whole[..whole.len() - 7].to_vec();
+    let alive = [&[0, 0][..], &whole].concat();
+    for (pieces, part) in [
+        (vec![cut], "19 of 19 messages read whole"),
+        (vec![wrong], "19 of 20 messages read whole"),
+        (vec![whole[60..].to_vec(), whole.clone()], "20 of 21 messages read whole"),
+        (vec![alive], "1 frame without a message"),
+    ] {
+        let told = found(&pieces);
+        assert!(told.fits && told.text.contains(part), "{part}\n{}", told.text);
+        let wanted = ["dialect = \"iso87-bcd\"", "length = \"binary-2\"", "tpdu = \"6000010007\""];
+        assert_eq!(lines(&told.text), wanted, "{}", told.text);
+    }
+}
+
+#[test]
+fn nothing_fits_garbage() {
+    let mut noise = 1_u32;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise.to_be_bytes()[0]
+    })
+    .take(3000)
+    .collect();
+    let text = b"GET / HTTP/1.1\r\nHost: example\r\n\r\n".to_vec();
+    for piece in
+        [noise, text, vec![0; 500], vec![0xFF; 500], vec![b'0'; 500], vec![2], vec![0x16, 1]]
+    {
+        let told = found(&[piece]);
+        assert!(!told.fits && lines(&told.text).is_empty(), "{}", told.text);
+        assert!(told.text.contains("nothing fits"), "{}", told.text);
+    }
+    assert!(Sample::default().is_empty() && !found(&[]).fits);
+}
+
+/// How far it came, where, and what to do about it.
+#[test]
+fn how_far_it_came() {
+    let mut body = message("iso87-bcd", 1);
+    // Element 4, behind MTI, bitmap, card and processing code.
+    body[22] = 0xEE;
+    let told = found(&[framed(FRAMINGS[0], &[body])]);
+    assert!(!told.fits);
+    for part in [
+        "closest: iso87-bcd, --length binary-2: 0 of 1 message",
+        "message 1 was not read: element 4 at offset 22: the value is not of content n",
+        "try: iso8583d decode --explain --dialect iso87-bcd --length binary-2 FILE",
+    ] {
+        assert!(told.text.contains(part), "{part}\n{}", told.text);
     }
 }

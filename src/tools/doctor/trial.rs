@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio_util::codec::Decoder as _;
 
-use super::signs::Signs;
+use super::signs::{self, Signs};
 use super::ways::{Header, Way};
 use crate::codec;
 use crate::dialect::Dialect;
@@ -22,6 +22,8 @@ pub(super) struct Cut {
     bytes: usize,
     /// Pieces that could not be cut to their end, and the first reason.
     broken: usize,
+    /// Every frame ends where the next one begins, and the last one with its piece.
+    is_sound: bool,
     why: Option<String>,
     pub(super) keepalives: u64,
 }
@@ -44,13 +46,15 @@ pub(super) struct Trial {
     pub(super) longest: usize,
     /// The first message that was not read, by its number, and why.
     pub(super) fault: Option<(usize, String)>,
-    /// How many elements, and then bytes, the best of those was read to.
-    pub(super) reached: (usize, usize),
+    /// Every frame ends where the next one begins.
+    is_sound: bool,
+    /// Whether the best of those has an MTI of the dialect's edition, and how many elements and bytes it was read to.
+    reached: (bool, usize, usize),
 }
 
 /// Cuts the pieces, to a number of frames.
 pub(super) fn cut(way: &Way, measure: &Arc<Dialect>, pieces: &[Bytes], frames_max: usize) -> Cut {
-    let mut cut = Cut::default();
+    let mut cut = Cut { is_sound: true, ..Cut::default() };
     for piece in pieces {
         let framing = Framing::new(way.settings);
         let mut framing = framing.measured_by(Arc::<Dialect>::clone(measure));
@@ -66,10 +70,20 @@ pub(super) fn cut(way: &Way, measure: &Arc<Dialect>, pieces: &[Bytes], frames_ma
                     cut.bytes += taken;
                     cut.frames.push((frame.head, frame.body, taken));
                 }
-                Ok(None) => break cut.bytes += before,
+                Ok(None) => {
+                    cut.bytes += before;
+                    // A frame that the capture cut off is no fault, unless it is all that there is.
+                    if before == piece.len() {
+                        cut.broken += 1;
+                        cut.why.get_or_insert_with(|| String::from("the frame ends early"));
+                    }
+                    cut.is_sound &= before == 0;
+                    break;
+                }
                 Err(error) => {
                     cut.bytes += before;
                     cut.broken += 1;
+                    cut.is_sound = false;
                     cut.why.get_or_insert_with(|| error.to_string());
                     break;
                 }
@@ -103,14 +117,15 @@ impl Cut {
             head: shown(way, &heads),
             longest: 0,
             fault: None,
-            reached: (0, 0),
+            is_sound: self.is_sound,
+            reached: (false, 0, 0),
         };
         for (number, (head, body, taken)) in self.frames.iter().enumerate() {
             trial.longest = trial.longest.max(head.len() + body.len());
             trial.add(number + 1, body, *taken, dialect);
         }
         if let Some(why) = &self.why {
-            trial.fault.get_or_insert((self.frames.len() + 1, why.clone()));
+            trial.fault.get_or_insert_with(|| (self.frames.len() + 1, why.clone()));
         }
         trial
     }
@@ -128,7 +143,8 @@ impl Trial {
         let message = match codec::decode(dialect, body.clone()) {
             Ok(message) => message,
             Err(error) => {
-                let reached = (error.salvaged.spans.len(), error.offset);
+                let meant = error.mti.is_some_and(|mti| signs::is_edition(mti, dialect));
+                let reached = (meant, error.salvaged.spans.len(), error.offset);
                 if self.reached < reached || self.fault.is_none() {
                     self.reached = self.reached.max(reached);
                     self.fault = Some((number, error.to_string()));
@@ -162,8 +178,8 @@ impl Trial {
     /// What ranks it, the first best: what it reads, what speaks for it, how plain it is.
     pub(super) fn rank(&self) -> impl Ord + use<> {
         let fits = self.fits();
-        let reached = if fits { (0, 0) } else { self.reached };
-        let best_first = Reverse((fits, self.share(), self.signs.weight(), reached));
+        let near = (!fits).then_some((self.is_sound, self.reached));
+        let best_first = Reverse((fits, self.share(), self.signs.weight(), near));
         // Zeros before a longer length are no keep-alives.
         (best_first, self.way.cost(), self.keepalives, self.suspect)
     }

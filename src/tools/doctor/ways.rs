@@ -130,7 +130,7 @@ fn prefixes(piece: &[u8]) -> Vec<Fixed> {
 }
 
 /// The longest prefix that is looked for.
-const PREFIX_LEN_MAX: usize = 4;
+const PREFIX_LEN_MAX: usize = 2;
 
 fn reserved(length: Length, behind: &[u8]) -> Vec<Fixed> {
     let zeros = fixed(&[0, 0]).filter(|_| !length.is_none() && behind.starts_with(&[0, 0]));
@@ -160,11 +160,15 @@ fn headers(rest: &[u8]) -> Vec<(Header, Head)> {
 /// The first byte of a TPDU: 60 with most, and what is reserved beside it.
 const TPDU_IDS: std::ops::RangeInclusive<u8> = 0x60..=0x6F;
 
-/// The same framing, with a header of so many bytes that nobody knows.
-pub(super) fn with_opaque(way: Way, len: usize) -> Option<Way> {
-    let header = Head::from_text(&format!("echo:{}", "00".repeat(len))).ok()?;
-    let settings = Settings { header, ..way.settings };
-    Some(Way { settings, header: Header::Opaque })
+/// The same framing, with each header that this frame may have: those that have a name, then so many bytes of nobody's.
+pub(super) fn with_headers(way: Way, frame: &[u8]) -> Vec<Way> {
+    let opaque = |len| Head::from_text(&format!("echo:{}", "00".repeat(len))).ok();
+    let lens = 1..=Head::LEN_MAX.min(frame.len().saturating_sub(1));
+    let named = headers(frame).into_iter().filter(|(header, _)| *header != Header::None);
+    named
+        .chain(lens.filter_map(opaque).map(|head| (Header::Opaque, head)))
+        .map(|(header, head)| Way { settings: Settings { header: head, ..way.settings }, header })
+        .collect()
 }
 
 /// What may stand behind a message, where the bytes have it somewhere.

@@ -54,6 +54,7 @@ pub(super) fn read(
     streams.judge()
 }
 
+#[derive(Default)]
 struct Streams {
     /// None: streams are not cut.
     framing: Option<Framing>,
@@ -67,20 +68,6 @@ struct Streams {
     fragments: u64,
     /// Something came by the port.
     is_seen: bool,
-}
-
-impl Default for Streams {
-    fn default() -> Self {
-        Self {
-            framing: None,
-            port: None,
-            flows: BTreeMap::new(),
-            waiting: 0,
-            ports: BTreeMap::new(),
-            fragments: 0,
-            is_seen: false,
-        }
-    }
 }
 
 /// One direction of a connection.
