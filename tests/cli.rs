@@ -498,7 +498,7 @@ fn doctor_says_when_nothing_fits() {
 fn doctor_tries_the_dialects_that_it_is_given() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("mine.dialect");
-    let text = "dialect mine\nextends iso87-bcd\n41 ans 8 - ebcdic-500 keep terminal\n49 n 3 - bcd rF keep currency\n";
+    let text = "dialect mine\nextends iso87-bcd\n41 ans 8 - cp500 keep terminal\n49 n 3 - bcd rF keep currency\n";
     fs::write(&file, text).unwrap();
     let name = file.to_str().unwrap();
     let sale =

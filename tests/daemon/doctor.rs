@@ -42,7 +42,7 @@ fn capture(payloads: &[(bool, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// Two packed bytes of length, a TPDU, a message.
-fn frame(tpdu: &[u8; 5], message: &[u8]) -> Vec<u8> {
+fn frame(tpdu: [u8; 5], message: &[u8]) -> Vec<u8> {
     let len = u16::from_str_radix(&(tpdu.len() + message.len()).to_string(), 16).unwrap();
     [&len.to_be_bytes(), &tpdu[..], message].concat()
 }
@@ -54,8 +54,8 @@ fn a_link_made_of_what_doctor_said_of_a_capture_completes_a_payment() {
         let mut answer = purchase(number);
         answer.set(crate::street::no_of(39), b"00");
         [
-            (true, frame(b"\x60\0\x01\0\x07", &written(&dialect, 200, &purchase(number)))),
-            (false, frame(b"\x60\0\x07\0\x01", &written(&dialect, 210, &answer))),
+            (true, frame(*b"\x60\0\x01\0\x07", &written(&dialect, 200, &purchase(number)))),
+            (false, frame(*b"\x60\0\x07\0\x01", &written(&dialect, 210, &answer))),
         ]
     };
     let home = tempfile::tempdir().unwrap();

@@ -134,6 +134,9 @@ impl Page<'_> {
             if seen.len() < OTHERS_MAX && !seen.contains(&trial.suspect) {
                 seen.push(trial.suspect);
                 self.say(&format!("fits less: {}", self.title(trial, trial.way.settings.header)));
+                for sign in trial.signs.against() {
+                    self.say(&format!("  {sign}"));
+                }
                 if let Some((number, why)) = &trial.fault {
                     self.say(&format!("  message {number} was not read: {why}"));
                 }
@@ -167,8 +170,7 @@ impl Page<'_> {
         said
     }
 
-    /// A dialect and a framing, and how much they read.
-    /// Of a trial that may be wrong the bytes before its messages are not shown: they may be anything.
+    /// A dialect and a framing, and how much they read. Of a trial that may be wrong the bytes before its messages are not shown: they may be anything.
     fn title(&self, trial: &Trial, head: Head) -> String {
         let (name, _) = self.dialect(trial);
         let Trial { read, all, .. } = trial;

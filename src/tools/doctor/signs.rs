@@ -49,7 +49,16 @@ impl Signs {
 
     /// Each sign that there was, and how often.
     pub(super) fn told(&self) -> impl Iterator<Item = String> {
-        let signs = self.0.iter().zip(SIGNS).filter(|((_, all), _)| *all != 0);
+        self.some(|(_, all)| *all != 0)
+    }
+
+    /// Each sign that was missing somewhere.
+    pub(super) fn against(&self) -> impl Iterator<Item = String> {
+        self.some(|(seen, all)| seen < all)
+    }
+
+    fn some(&self, is_meant: fn(&(usize, usize)) -> bool) -> impl Iterator<Item = String> {
+        let signs = self.0.iter().zip(SIGNS).filter(move |(sign, _)| is_meant(sign));
         signs.map(|((seen, all), (sign, _))| format!("{sign}: {seen} of {all}"))
     }
 }

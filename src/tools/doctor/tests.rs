@@ -1,3 +1,5 @@
+//! What is found in frames of every framing and dialect, in captures that are not perfect, and in garbage.
+
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -223,7 +225,7 @@ fn dialects_that_nothing_tells_apart() {
 fn a_sample_that_is_not_perfect() {
     let bodies: Vec<_> = (1..=20).map(|number| message("iso87-bcd", number)).collect();
     let whole = framed(FRAMINGS[1], &bodies);
-    let mut wrong = bodies.clone();
+    let mut wrong = bodies;
     wrong[4].truncate(30);
     let wrong = framed(FRAMINGS[1], &wrong);
     let cut = whole[..whole.len() - 7].to_vec();

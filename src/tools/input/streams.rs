@@ -273,7 +273,10 @@ fn leap(
     sink: &mut Sink<'_>,
 ) -> Result<(), InputError> {
     let packet = flow.packet;
-    if let (false, Some((_, found))) = (flow.waiting.is_empty(), flow.cutter.broken()) {
+    if flow.waiting.is_empty() {
+        return Ok(());
+    }
+    if let Some((_, found)) = flow.cutter.broken() {
         tell(key, packet, found, sink)?;
     }
     while let Some(lost) = flow.leap() {
@@ -562,6 +565,36 @@ mod tests {
         assert_eq!(found(&raw(&again), Some(8583)).0, ["10.0.0.1:40000 one", "10.0.0.1:40000 two"]);
     }
 
+    /// Streams that are not cut: each from its beginning, and nothing behind what was lost.
+    #[test]
+    fn streams_that_are_not_cut() {
+        let gathered = |segments: &[(bool, Vec<u8>)]| {
+            let options = Options { port: Some(8583), uncut: true, ..Options::default() };
+            let mut gathered = Vec::new();
+            super::super::read(&mut Cursor::new(raw(segments)), &options, &mut |piece| {
+                gathered.push(piece.found.map(|(_, bytes)| bytes.to_vec()));
+                Ok(())
+            })
+            .unwrap();
+            gathered
+        };
+        let both = [
+            (false, tcp(false, 1, ACK, b"abc")),
+            (true, tcp(true, 1, ACK, b"xy")),
+            (false, tcp(false, 7, ACK, b"g")),
+            (false, tcp(false, 4, ACK, b"def")),
+        ];
+        let mut whole = gathered(&both);
+        whole.sort();
+        assert_eq!(whole, [Ok(b"abcdefg".to_vec()), Ok(b"xy".to_vec())]);
+        let broken = gathered(&[both[0].clone(), both[2].clone()]);
+        let [Ok(begins), Err(lost)] = &broken[..] else {
+            panic!("the beginning, and that something is missing")
+        };
+        assert_eq!(begins, b"abc");
+        assert!(lost.contains("3 bytes of the stream are missing"), "{lost}");
+    }
+
     #[test]
     fn no_stream_fills_the_memory() {
         // The first byte never comes.
@@ -570,29 +603,32 @@ mod tests {
         for at in 0..40 {
             segments.push((false, tcp(false, 10 + 60_000 * at, ACK, &piece)));
         }
-        let mut streams = Streams { port: Some(8583), ..Streams::default() };
-        let mut told = 0;
-        for (number, (back, bytes)) in (1..).zip(&segments) {
-            let packet = ipv4(*back, bytes);
-            let Packet::Tcp(segment) = packet::read(RAW, &packet) else { panic!("a segment") };
-            streams
-                .take(number, &segment, &mut |_| {
-                    told += 1;
-                    Ok(())
-                })
-                .unwrap();
-            assert!(streams.waiting <= WAITING_MAX);
-            let held: usize = streams.flows.values().map(|flow| flow.held).sum();
-            assert_eq!(streams.waiting, held);
-        }
-        assert_eq!(told, 1, "what was lost is told once");
-        for port in 0..2000 {
-            let mut bytes = tcp(false, 1, ACK, b"\0\x09");
-            bytes[..2].copy_from_slice(&u16::to_be_bytes(10_000 + port));
-            let packet = ipv4(false, &bytes);
-            let Packet::Tcp(segment) = packet::read(RAW, &packet) else { panic!("a segment") };
-            streams.take(99, &segment, &mut |_| Ok(())).unwrap();
-            assert!(streams.flows.len() <= STREAMS_MAX);
+        let cut = Framing::new(Settings::default());
+        for (framing, streams_max) in [(Some(cut), STREAMS_MAX), (None, UNCUT_STREAMS_MAX)] {
+            let mut streams = Streams { framing, port: Some(8583), ..Streams::default() };
+            let mut told = 0;
+            for (number, (back, bytes)) in (1..).zip(&segments) {
+                let packet = ipv4(*back, bytes);
+                let Packet::Tcp(segment) = packet::read(RAW, &packet) else { panic!("a segment") };
+                streams
+                    .take(number, &segment, &mut |_| {
+                        told += 1;
+                        Ok(())
+                    })
+                    .unwrap();
+                assert!(streams.waiting <= WAITING_MAX);
+                let held: usize = streams.flows.values().map(|flow| flow.held).sum();
+                assert_eq!(streams.waiting, held);
+            }
+            assert_eq!(told, 1, "what was lost is told once");
+            for port in 0..2000 {
+                let mut bytes = tcp(false, 1, ACK, b"\0\x09");
+                bytes[..2].copy_from_slice(&u16::to_be_bytes(10_000 + port));
+                let packet = ipv4(false, &bytes);
+                let Packet::Tcp(segment) = packet::read(RAW, &packet) else { panic!("a segment") };
+                streams.take(99, &segment, &mut |_| Ok(())).unwrap();
+                assert!(streams.flows.len() <= streams_max);
+            }
         }
     }
 
