@@ -2,8 +2,10 @@
 //! load. Every run goes through the real binary as a process of its own.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +44,39 @@ fn the_demonstration_ends_by_itself_with_books_that_balance() {
     ] {
         assert!(told.contains(part), "{part:?} is missing in\n{told}");
     }
+}
+
+/// A terminal that is closed, or whoever started it: the switch that it started ends with it.
+#[test]
+fn a_demonstration_that_is_told_to_end_leaves_no_switch_behind() {
+    let place = tempfile::tempdir().unwrap();
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::HUP] {
+        let mut demo = std::process::Command::new(env!("CARGO_BIN_EXE_iso8583d"))
+            .args(["demo", "--state-below", place.path().to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(demo.stdout.take().unwrap()).lines();
+        assert!(told.any(|line| line.unwrap().contains("The first payment was approved")));
+        assert!(is_anybody_at(place.path()), "the switch is a process of its own");
+        rustix::process::kill_process(rustix::process::Pid::from_child(&demo), signal).unwrap();
+        let rest: Vec<String> = told.map(Result::unwrap).collect();
+        assert!(demo.wait().unwrap().success(), "{signal:?}\n{rest:#?}");
+        assert!(rest.iter().any(|line| line.contains("The books balance")), "{rest:#?}");
+        assert!(!is_anybody_at(place.path()), "{signal:?}");
+    }
+}
+
+/// Whether a process that runs a switch was given a configuration below this directory.
+fn is_anybody_at(place: &Path) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let commands =
+        processes.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
+    let place = place.to_str().unwrap();
+    commands.into_iter().any(|command| {
+        let command = String::from_utf8_lossy(&command).into_owned();
+        command.contains("\0run\0") && command.contains(place)
+    })
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod load;
 pub mod log;
 pub mod pos;
 pub mod purchase;
+mod stop;
 pub mod street;
 pub mod terminal;
 pub mod world;

@@ -9,11 +9,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use super::SimError;
 use super::load::grouped;
+use super::stop::Stop;
 use super::street::Heard;
 
 use town::Town;
@@ -59,8 +59,7 @@ pub fn run(settings: &Settings, out: &mut dyn Write) -> Result<Verdict, SimError
 
 async fn play(settings: &Settings, voice: &mut Voice<'_>) -> Result<Verdict, SimError> {
     let begun = Instant::now();
-    let stop = signal(SignalKind::interrupt())
-        .map_err(|source| SimError::System { what: "listening for Ctrl-C", source })?;
+    let stop = Stop::listen()?;
     voice.say(
         "A switch, two banks and six shops, on this machine only. Nothing was configured by hand.",
     )?;
@@ -90,8 +89,7 @@ struct Stage<'a, 'b> {
     act: Duration,
     /// When the live line was last drawn, and how many sales there were.
     last: (Instant, u64),
-    /// Ctrl-C; one that comes while nobody listens is kept.
-    stop: Signal,
+    stop: Stop,
     interrupted: bool,
 }
 
@@ -155,9 +153,9 @@ impl Stage<'_, '_> {
             let next = (self.last.0 + Duration::from_secs(1)).min(until);
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
-                _ = self.stop.recv() => {
+                () = self.stop.told() => {
                     self.interrupted = true;
-                    self.voice.say("Ctrl-C: the shops close.")?;
+                    self.voice.say("Told to end: the shops close.")?;
                 }
             }
             if Duration::from_secs(1) <= self.last.0.elapsed() {

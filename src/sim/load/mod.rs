@@ -22,6 +22,7 @@ use crate::iso::Wall;
 use super::child::{Link, LinkPlace, Plan, Switch, free_port};
 use super::issuer::{self, Issuer, Rules};
 use super::purchase::{Sale, Shop, card};
+use super::stop::Stop;
 use super::terminal::{FINANCIAL, Outcome, Terminal};
 use super::{Peer, Place, SimError};
 
@@ -92,10 +93,11 @@ pub fn run(settings: &Settings) -> Result<Report, SimError> {
         .build()
         .map_err(|source| SimError::System { what: "a runtime", source })?;
     runtime.block_on(async {
+        let mut stop = Stop::listen()?;
         tokio::select! {
             report = load(settings) => report,
             // What was started ends with it.
-            _ = tokio::signal::ctrl_c() => Err(SimError::Interrupted),
+            () = stop.told() => Err(SimError::Interrupted),
         }
     })
 }
