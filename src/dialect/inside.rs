@@ -87,8 +87,7 @@ impl Inside {
 
     /// The part that a path leads to: keys apart by dots.
     pub fn find(&self, path: &str) -> Option<&Part> {
-        let (key, rest) =
-            path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+        let (key, rest) = split(path);
         let part = self.part(key)?;
         match rest {
             None => Some(part),
@@ -98,10 +97,8 @@ impl Inside {
 
     /// What the part consists of that a path leads to, known or not.
     pub fn content_at(&self, path: &str) -> Content {
-        let (key, rest) =
-            path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
-        // Which of several by the same key does not matter.
-        let part = self.part(key.split_once('#').map_or(key, |(key, _)| key));
+        let (key, rest) = split(path);
+        let part = self.part(any_of(key));
         match (part, rest) {
             (part, Some(rest)) => {
                 // Objects within an object are known by the same rows.
@@ -114,9 +111,8 @@ impl Inside {
 
     /// What may become of the part that a path leads to: what its row says, or else is said of what holds it.
     pub fn class_at(&self, path: &str, holder: Class) -> Class {
-        let (key, rest) =
-            path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
-        let part = self.part(key.split_once('#').map_or(key, |(key, _)| key));
+        let (key, rest) = split(path);
+        let part = self.part(any_of(key));
         let class = part.map_or(holder, |part| part.row.class);
         match rest {
             None => class,
@@ -131,6 +127,16 @@ impl Inside {
         let part = self.parts.iter_mut().find(|part| part.key == *key)?;
         if rest.is_empty() { Some(part) } else { part.inside.as_mut()?.find_mut(rest) }
     }
+}
+
+/// The first key of a path, and the path within that part.
+fn split(path: &str) -> (&str, Option<&str>) {
+    path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)))
+}
+
+/// The key without the number that tells several by the same key apart, as in `9F02#2`.
+fn any_of(key: &str) -> &str {
+    key.split_once('#').map_or(key, |(key, _)| key)
 }
 
 impl Scheme {

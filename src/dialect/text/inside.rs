@@ -156,37 +156,33 @@ fn tagged(rest: &mut Words<'_, '_>) -> Result<Tagged, Fault> {
     let lead =
         if rest.take("lead") { number(rest, "how many bytes precede the parts", 255)? } else { 0 };
     let length_first = rest.take("length");
+    let (tag, length, counts_itself, counts_tag);
     if length_first {
-        let (length, length_width) = tag_length(rest)?;
-        let (counts_itself, counts_tag) = (rest.take("itself"), rest.take("with-tag"));
+        (length, counts_itself, counts_tag) = counted(rest)?;
         expect(rest, "tag")?;
-        let (tag, tag_width) = tag(rest)?;
-        return Ok(Tagged {
-            lead: u16::from(lead),
-            tag,
-            tag_width,
-            length,
-            length_width,
-            length_first,
-            counts_tag,
-            counts_itself,
-        });
+        tag = tag_width(rest)?;
+    } else {
+        expect(rest, "tag")?;
+        tag = tag_width(rest)?;
+        expect(rest, "length")?;
+        (length, counts_itself, counts_tag) = counted(rest)?;
     }
-    expect(rest, "tag")?;
-    let (tag, tag_width) = tag(rest)?;
-    expect(rest, "length")?;
-    let (length, length_width) = tag_length(rest)?;
-    let (counts_itself, counts_tag) = (rest.take("itself"), rest.take("with-tag"));
     Ok(Tagged {
         lead: u16::from(lead),
-        tag,
-        tag_width,
-        length,
-        length_width,
+        tag: tag.0,
+        tag_width: tag.1,
+        length: length.0,
+        length_width: length.1,
         length_first,
         counts_tag,
         counts_itself,
     })
+}
+
+/// A length with what it counts besides the value: itself, the tag.
+fn counted(rest: &mut Words<'_, '_>) -> Result<((LengthCoding, u8), bool, bool), Fault> {
+    let length = length_width(rest)?;
+    Ok((length, rest.take("itself"), rest.take("with-tag")))
 }
 
 fn expect(rest: &mut Words<'_, '_>, word: &'static str) -> Result<(), Fault> {
@@ -194,7 +190,7 @@ fn expect(rest: &mut Words<'_, '_>, word: &'static str) -> Result<(), Fault> {
 }
 
 /// The coding and width of a tag.
-fn tag(rest: &mut Words<'_, '_>) -> Result<(TagCoding, u8), Fault> {
+fn tag_width(rest: &mut Words<'_, '_>) -> Result<(TagCoding, u8), Fault> {
     let coding = rest.choose(
         "a tag's coding",
         &[
@@ -208,7 +204,7 @@ fn tag(rest: &mut Words<'_, '_>) -> Result<(TagCoding, u8), Fault> {
 }
 
 /// The coding and width of the length behind or before a tag.
-fn tag_length(rest: &mut Words<'_, '_>) -> Result<(LengthCoding, u8), Fault> {
+fn length_width(rest: &mut Words<'_, '_>) -> Result<(LengthCoding, u8), Fault> {
     let coding = rest.choose(
         "a length's coding",
         &[
