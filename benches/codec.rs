@@ -166,7 +166,7 @@ fn encode(
     let mut own = Elements::default();
     own.set(ElementNo::TRANSMISSION, b"1123183401");
     own.set(ElementNo::STAN, b"000777");
-    let all = ElementSet::from_bits(u128::MAX);
+    let all = ElementSet::ALL;
     let draft = Draft { mti: message.mti(), own: &own, copied: Some((message, all)) };
     let mut out = Vec::with_capacity(512);
     for (kind, to) in [("encode copied", dialect), ("encode recoded", other)] {

@@ -37,7 +37,7 @@ fn unlike(here: &Dialect, there: &Dialect) -> ElementSet {
         };
         axes(here) == axes(there) && here.row(*no).is_some()
     };
-    let all = ElementSet::from_bits(ours.bits() | theirs.bits());
+    let all = ours.or(theirs);
     all.iter().filter(|no| !alike(no)).collect()
 }
 

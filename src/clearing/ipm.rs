@@ -24,8 +24,10 @@ pub(super) fn write(
     out: &mut Vec<u8>,
 ) -> Result<(), ElementNo> {
     charset.write(&mti, out);
+    let [first, second, _] = elements.present().bitmaps();
     // Bit 1 says that the second half of the bitmap is there; it always is.
-    out.extend_from_slice(&(elements.present().bits() | 1 << 127).to_be_bytes());
+    out.extend_from_slice(&(first | 1 << 63).to_be_bytes());
+    out.extend_from_slice(&second.to_be_bytes());
     for (no, value) in elements.iter() {
         let len = value.len();
         let shape = SHAPES.iter().find(|(known, _)| *known == no.get()).map(|(_, shape)| *shape);

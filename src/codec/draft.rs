@@ -119,24 +119,25 @@ fn write_mti(coding: MtiCoding, mti: Mti, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends one bitmap, or two when an element beyond 64 is present or the dialect always has two.
+/// Appends one bitmap; two when an element beyond 64 is present or the dialect always has two; three with one beyond 128.
 fn write_bitmaps(dialect: &Dialect, present: ElementSet, out: &mut Vec<u8>) {
-    /// The first bit: a second bitmap follows.
-    const SECOND: u128 = 1 << 127;
-    /// The elements of the second bitmap.
-    const BEYOND: u128 = u128::MAX >> 64;
-    let mut bits = present.bits() & !SECOND;
-    let two = bits & BEYOND != 0 || matches!(dialect.second(), Second::Always | Second::Fixed);
-    if two {
-        bits |= SECOND;
+    /// The first bit of a bitmap: a further one follows.
+    const FURTHER: u64 = 1 << 63;
+    let [mut first, mut second, third] = present.bitmaps();
+    if third != 0 {
+        second |= FURTHER;
     }
-    let bytes = bits.to_be_bytes();
-    let bytes = if two {
-        bytes.as_slice()
-    } else {
-        bytes.first_chunk::<8>().map_or(&[][..], <[u8; 8]>::as_slice)
-    };
-    match dialect.bitmap() {
+    if second != 0 || matches!(dialect.second(), Second::Always | Second::Fixed) {
+        first |= FURTHER;
+    }
+    let count = 1 + usize::from(first & FURTHER != 0) + usize::from(third != 0);
+    for bits in [first, second, third].into_iter().take(count) {
+        write_bitmap(dialect.bitmap(), &bits.to_be_bytes(), out);
+    }
+}
+
+fn write_bitmap(coding: BitmapCoding, bytes: &[u8; 8], out: &mut Vec<u8>) {
+    match coding {
         BitmapCoding::Binary => out.extend_from_slice(bytes),
         BitmapCoding::Hex(alphabet) => {
             let start = out.len();

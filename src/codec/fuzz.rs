@@ -34,7 +34,7 @@ pub fn fuzz_decode_encode_decode(data: &[u8]) {
     };
     assert_eq!(dialect.end(body), Ok(Some(body.len())), "a message ends where it ends");
     split_and_join(&message);
-    let own = message.elements(ElementSet::from_bits(u128::MAX));
+    let own = message.elements(ElementSet::ALL);
     assert_eq!(own.present(), message.present());
     let draft = Draft { mti: message.mti(), own: &own, copied: None };
     let mut bytes = Vec::new();

@@ -49,7 +49,7 @@ pub fn decode(dialect: &Arc<Dialect>, body: Bytes) -> Result<Message, DecodeErro
 fn filled(dialect: &Arc<Dialect>, body: Bytes, head: Head) -> Result<Message, DecodeError> {
     let (mti, present, _) = head;
     let dialect = Arc::clone(dialect);
-    let mut result = Ok(Message { body, dialect, mti, present, starts: [0; 129] });
+    let mut result = Ok(Message { body, dialect, mti, present, starts: walk::NOWHERE });
     if let Ok(message) = &mut result {
         let walked = walk::walk(&message.dialect, &message.body, head, &mut message.starts);
         if let Err((read, stop)) = walked {
@@ -112,7 +112,7 @@ impl Message {
     /// nobody needs any more nor the piece of the stream that it came in. What preceded the elements is gone from its body.
     pub fn reduce(&mut self, to: ElementSet) {
         let mut body = Vec::with_capacity(self.spans(to).map(|(from, to)| to - from).sum());
-        let mut starts: Starts = [0; 129];
+        let mut starts = walk::NOWHERE;
         let (mut places, mut end) = (starts.iter_mut(), 0);
         for (from, to) in self.spans(to) {
             body.extend_from_slice(self.body.get(from..to).unwrap_or_default());
@@ -275,7 +275,7 @@ mod tests {
                 let (whole, mut reduced) = (sale(&dialect), sale(&dialect));
                 let set = ElementSet::of(set);
                 reduced.reduce(set);
-                assert_eq!(reduced.elements(ElementSet::from_bits(u128::MAX)), whole.elements(set));
+                assert_eq!(reduced.elements(ElementSet::ALL), whole.elements(set));
                 let nothing = Elements::default();
                 let [copied, expected] = [&reduced, &whole].map(|message| {
                     let mut out = Vec::new();

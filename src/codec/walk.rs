@@ -7,12 +7,15 @@ use std::slice::IterMut;
 use super::check::Gathered;
 use super::{Fault, check, value};
 use crate::dialect::{
-    Alphabet, BitmapCoding, Dialect, Filler, Form, Layout, MtiCoding, Prefix, Quick, Second,
+    Alphabet, BitmapCoding, Dialect, Filler, Form, Layout, MtiCoding, Prefix, Quick, Second, Third,
 };
 use crate::iso::{ElementNo, ElementSet, Mti};
 
 /// Where the elements that are present begin, length fields included, by their rank; behind the last, where it ends.
-pub(super) type Starts = [u16; 129];
+pub(super) type Starts = [u16; ElementNo::MAX as usize + 1];
+
+/// None yet.
+pub(super) const NOWHERE: Starts = [0; ElementNo::MAX as usize + 1];
 
 /// The longest body in bytes: offsets have sixteen bits, and the last of them lies beyond every body.
 pub(super) const BODY_LEN_MAX: usize = BEYOND as usize - 1;
@@ -65,11 +68,12 @@ pub(super) fn walk(
     starts: &mut Starts,
 ) -> Result<(), (ElementSet, Stop)> {
     let (mut at, mut rank) = (begin, 0);
-    for ((bits, first), quick) in present.halves().into_iter().zip(dialect.quick()) {
+    let firsts = [1, 65, 129];
+    for ((bits, first), quick) in present.bitmaps().into_iter().zip(firsts).zip(dialect.quick()) {
         if bits == 0 {
             continue;
         }
-        let half = Half { dialect, quick, first, body };
+        let half = OneMap { dialect, quick, first, body };
         let starts = starts.get_mut(rank..).unwrap_or_default();
         at = half.walk(bits, at, starts).map_err(|wrong| found(dialect, body, present, wrong))?;
         rank += bits.count_ones() as usize;
@@ -126,7 +130,7 @@ fn found(
 }
 
 /// The elements of one bitmap.
-struct Half<'d> {
+struct OneMap<'d> {
     dialect: &'d Dialect,
     quick: &'d [Quick; 64],
     /// The number of the first.
@@ -137,7 +141,7 @@ struct Half<'d> {
 /// The number of an element that is wrong, and where it begins.
 type Wrong = (usize, u16);
 
-impl Half<'_> {
+impl OneMap<'_> {
     /// Walks the elements of these bits from an offset on; gives where they end, or the first that is wrong.
     ///
     /// What is wrong with elements that are masks is gathered and looked at once: where the next element begins
@@ -355,7 +359,7 @@ fn read_mti(coding: MtiCoding, body: &[u8]) -> Result<(Mti, &[u8]), Fault> {
     }
 }
 
-/// One or two bitmaps, without the bit that says which; on a fault, what the faulty one begins.
+/// One to three bitmaps, without the bits that say how many; on a fault, what the faulty one begins.
 #[inline]
 fn read_bitmaps<'a>(
     dialect: &Dialect,
@@ -363,14 +367,17 @@ fn read_bitmaps<'a>(
 ) -> Result<Behind<'a, ElementSet>, Behind<'a, Fault>> {
     let coding = dialect.bitmap();
     let (first, behind) = read_bitmap(coding, rest).map_err(|fault| (fault, rest))?;
-    let bits = u128::from(first) << 64;
     match (first >> 63, dialect.second()) {
         (0, Second::Fixed) | (1, Second::AsNeeded | Second::Always | Second::Fixed) => {}
         (1, Second::Never) => return Err((Fault::SecondBitmap, rest)),
-        _ => return Ok((ElementSet::from_bits(bits), behind)),
+        _ => return Ok((ElementSet::from_bitmaps([first, 0, 0]), behind)),
     }
     let (second, end) = read_bitmap(coding, behind).map_err(|fault| (fault, behind))?;
-    Ok((ElementSet::from_bits((bits | u128::from(second)) & (u128::MAX >> 1)), end))
+    if second & FIRST == 0 || dialect.third() != Third::Contiguous {
+        return Ok((ElementSet::from_bitmaps([first, second, 0]), end));
+    }
+    let (third, beyond) = read_bitmap(coding, end).map_err(|fault| (fault, end))?;
+    Ok((ElementSet::from_bitmaps([first, second & !FIRST, third]), beyond))
 }
 
 /// 64 bits.

@@ -26,6 +26,7 @@ pub struct Dialect {
     mti: MtiCoding,
     bitmap: BitmapCoding,
     second: Second,
+    third: Third,
     echo: ElementSet,
     keeps: ElementSet,
     defined: ElementSet,
@@ -36,9 +37,9 @@ pub struct Dialect {
     rows: Vec<(ElementNo, Row)>,
     insides: Vec<(ElementNo, Inside)>,
     /// By element number; 0 and 1 are never there.
-    layouts: [Option<Layout>; 129],
+    layouts: [Option<Layout>; ElementNo::MAX as usize + 1],
     /// By bitmap and place in it: element 1 is the first of the first.
-    quick: [[Quick; 64]; 2],
+    quick: [[Quick; 64]; 3],
 }
 
 /// Which edition of the standard its messages follow: the first digit of their MTI.
@@ -83,6 +84,17 @@ pub enum Second {
     Fixed,
     /// Never: there are no elements beyond 64, and the first bit is an error.
     Never,
+}
+
+/// What the first bit of the second bitmap, that of element 65, means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Third {
+    /// Nothing: it is an error.
+    Refused,
+    /// Element 65, an element like others.
+    Element,
+    /// A third bitmap follows the second, that of elements 129 to 192; sent when one of them is present. There is no element 65.
+    Contiguous,
 }
 
 /// The dialects that come with the binary: their names, and with each its text in `specs/`.
@@ -157,6 +169,11 @@ impl Dialect {
     /// When the second bitmap is sent.
     pub const fn second(&self) -> Second {
         self.second
+    }
+
+    /// What the first bit of the second bitmap means.
+    pub const fn third(&self) -> Third {
+        self.third
     }
 
     /// The elements that a response repeats from its request, where the request has them.
@@ -245,13 +262,13 @@ impl Dialect {
 
     /// Each element as a mask, by bitmap and place in it, for the codec; element 1 is the first of the first.
     #[inline]
-    pub const fn quick(&self) -> &[[Quick; 64]; 2] {
+    pub const fn quick(&self) -> &[[Quick; 64]; 3] {
         &self.quick
     }
 
     /// How each element is written, by its number, for the codec; 0 and 1 are never there.
     #[inline]
-    pub const fn layouts(&self) -> &[Option<Layout>; 129] {
+    pub const fn layouts(&self) -> &[Option<Layout>; ElementNo::MAX as usize + 1] {
         &self.layouts
     }
 

@@ -4,13 +4,13 @@ use std::fmt;
 
 use super::NotOne;
 
-/// The number of a data element, 2 to 128. The first is the bitmap's business and 0 is the MTI's.
+/// The number of a data element, 2 to 192: those of three bitmaps. The first is the bitmap's business and 0 is the MTI's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ElementNo(u8);
 
-/// A set of element numbers, 1 to 128, as the bits of a bitmap: element 1 is the highest bit.
+/// A set of element numbers, 1 to 192, as the bits of three bitmaps: the first of 64 elements is the highest bit of its map.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct ElementSet(u128);
+pub struct ElementSet([u64; 3]);
 
 /// Elements and their values, apart from any network's way of writing them.
 ///
@@ -23,17 +23,23 @@ pub struct Elements {
     bytes: Vec<u8>,
 }
 
+/// The highest bit of a bitmap: its first element.
+const FIRST: u64 = 1 << 63;
+
 impl ElementNo {
-    /// From 2 to 128.
+    /// The largest of them.
+    pub const MAX: u8 = 192;
+
+    /// From 2 to 192.
     pub const fn new(number: u8) -> Result<Self, NotOne> {
-        if matches!(number, 2..=128) {
+        if matches!(number, 2..=Self::MAX) {
             Ok(Self(number))
         } else {
-            Err(NotOne { expected: "an element number from 2 to 128" })
+            Err(NotOne { expected: "an element number from 2 to 192" })
         }
     }
 
-    /// The number itself, 2 to 128.
+    /// The number itself, 2 to 192.
     pub const fn get(self) -> u8 {
         self.0
     }
@@ -42,8 +48,14 @@ impl ElementNo {
     ///
     /// Evaluated at compile time wherever it is used in a `const`; a number out of range does not compile there.
     pub const fn of(number: u8) -> Self {
-        assert!(matches!(number, 2..=128), "an element number from 2 to 128");
+        assert!(matches!(number, 2..=Self::MAX), "an element number from 2 to 192");
         Self(number)
+    }
+
+    /// In which bitmap its bit is, 0 to 2, and that bit.
+    const fn bit(self) -> (usize, u64) {
+        let place = self.0 - 1;
+        ((place / 64) as usize, FIRST >> (place % 64))
     }
 
     /// 2, primary account number.
@@ -92,119 +104,133 @@ impl ElementNo {
 
 impl ElementSet {
     /// No element.
-    pub const EMPTY: Self = Self(0);
+    pub const EMPTY: Self = Self([0; 3]);
 
-    /// From numbers that stand in the source, 1 to 128.
+    /// Every element.
+    pub const ALL: Self = Self([u64::MAX >> 1, u64::MAX, u64::MAX]);
+
+    /// From numbers that stand in the source, 2 to 192.
     pub const fn of(numbers: &[u8]) -> Self {
-        let mut bits = 0;
+        let mut set = Self::EMPTY;
         let mut rest = numbers;
         while let [number, tail @ ..] = rest {
-            assert!(matches!(*number, 1..=128), "an element number from 1 to 128");
-            bits |= 1 << (128 - *number);
+            set = set.with(ElementNo::of(*number));
             rest = tail;
         }
-        Self(bits)
+        set
     }
 
-    /// From the 128 bits of both bitmaps, element 1 first.
-    pub const fn from_bits(bits: u128) -> Self {
-        Self(bits)
+    /// From the bits of three bitmaps. The first bit of the first map is no element.
+    pub const fn from_bitmaps([first, second, third]: [u64; 3]) -> Self {
+        Self([first & !FIRST, second, third])
     }
 
-    /// The 128 bits of both bitmaps, element 1 first.
-    pub const fn bits(self) -> u128 {
+    /// The bits of three bitmaps.
+    pub const fn bitmaps(self) -> [u64; 3] {
         self.0
     }
 
     /// Whether the element is in it.
+    #[inline]
     pub const fn has(self, no: ElementNo) -> bool {
-        self.0 & Self::bit(no) != 0
+        let (map, bit) = no.bit();
+        // A number is never beyond three bitmaps; the compiler sees that, too.
+        self.0[map % 3] & bit != 0
     }
 
     /// Whether nothing is in it.
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        let Self([first, second, third]) = self;
+        first | second | third == 0
     }
 
-    /// How many are in it, 0 to 128.
+    /// How many are in it, 0 to 191.
     pub const fn len(self) -> u32 {
-        self.0.count_ones()
+        let Self([first, second, third]) = self;
+        first.count_ones() + second.count_ones() + third.count_ones()
     }
 
-    /// How many members lie below the element: its place in ascending order, 0 to 127.
-    pub fn rank(self, no: ElementNo) -> usize {
-        // 128 - number is the shift of its bit; the bits above that one are the lower numbers.
-        let above = u32::from(129 - no.0);
-        self.0.checked_shr(above).unwrap_or(0).count_ones() as usize
+    /// How many members lie below the element: its place in ascending order, 0 to 190.
+    #[inline]
+    pub const fn rank(self, no: ElementNo) -> usize {
+        self.below(no).len() as usize
     }
 
     /// With the element.
     #[must_use]
-    pub const fn with(self, no: ElementNo) -> Self {
-        Self(self.0 | Self::bit(no))
+    #[inline]
+    pub const fn with(mut self, no: ElementNo) -> Self {
+        let (map, bit) = no.bit();
+        self.0[map % 3] |= bit;
+        self
     }
 
     /// Without the element.
     #[must_use]
-    pub const fn without(self, no: ElementNo) -> Self {
-        Self(self.0 & !Self::bit(no))
+    pub const fn without(mut self, no: ElementNo) -> Self {
+        let (map, bit) = no.bit();
+        self.0[map % 3] &= !bit;
+        self
     }
 
     /// The members with a lower number.
     #[must_use]
+    #[inline]
     pub const fn below(self, no: ElementNo) -> Self {
+        let Self([first, second, third]) = self;
+        let (map, bit) = no.bit();
         // The bits above a number's own are those of the lower numbers.
-        Self(self.0 & !(Self::bit(no) | (Self::bit(no) - 1)))
+        let above = !(bit | (bit - 1));
+        match map {
+            0 => Self([first & above, 0, 0]),
+            1 => Self([first, second & above, 0]),
+            _ => Self([first, second, third & above]),
+        }
     }
 
     /// Whether every member is a lower number.
+    #[inline]
     pub const fn is_below(self, no: ElementNo) -> bool {
-        self.0 & (Self::bit(no) | (Self::bit(no) - 1)) == 0
+        self.minus(self.below(no)).is_empty()
     }
 
     /// Members of both.
     #[must_use]
+    #[inline]
     pub const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
+        let (Self([a, b, c]), Self([d, e, f])) = (self, other);
+        Self([a & d, b & e, c & f])
     }
 
     /// Members of either.
     #[must_use]
+    #[inline]
     pub const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        let (Self([a, b, c]), Self([d, e, f])) = (self, other);
+        Self([a | d, b | e, c | f])
     }
 
     /// Members of this one and not of the other.
     #[must_use]
+    #[inline]
     pub const fn minus(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+        let (Self([a, b, c]), Self([d, e, f])) = (self, other);
+        Self([a & !d, b & !e, c & !f])
     }
 
-    /// The bits of both bitmaps apart, each with the number of its first element: 1 and 65.
-    pub fn halves(self) -> [(u64, usize); 2] {
-        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
-        [(half(self.0 >> 64), 1), (half(self.0), 65)]
-    }
-
-    /// The members from 2 to 128, ascending.
+    /// The members, ascending.
     #[inline]
     pub fn iter(self) -> impl Iterator<Item = ElementNo> {
-        let [(mut bits, mut first), (mut behind, then)] = self.halves();
-        // Element 1 is no element.
-        bits &= u64::MAX >> 1;
+        let Self([mut bits, second, third]) = self;
+        let (mut first, mut behind) = (1, [(second, 65), (third, 129), (0, 0)].into_iter());
         std::iter::from_fn(move || {
-            if bits == 0 {
-                (bits, first, behind) = (behind, then, 0);
+            while bits == 0 {
+                (bits, first) = behind.next()?;
             }
             let zeros = bits.leading_zeros();
-            // With nothing left there are 64 zeros, and no bit is cut off.
-            bits &= !(1_u64 << 63).checked_shr(zeros)?;
-            u8::try_from(first + zeros as usize).ok().map(ElementNo)
+            bits &= !(FIRST >> zeros);
+            u8::try_from(first + zeros).ok().map(ElementNo)
         })
-    }
-
-    const fn bit(no: ElementNo) -> u128 {
-        1 << (128 - no.0)
     }
 }
 
@@ -310,24 +336,40 @@ impl Elements {
         both
     }
 
-    /// As bytes: sixteen of the set, then each length and value. The form that records hold.
+    /// As bytes: two bitmaps, a third when the first bit says so, then each length and value. The form that records hold.
     pub fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.present.0.to_be_bytes());
+        let [first, second, third] = self.present.0;
+        let announced = if third == 0 { first } else { first | FIRST };
+        out.extend_from_slice(&announced.to_be_bytes());
+        out.extend_from_slice(&second.to_be_bytes());
+        if third != 0 {
+            out.extend_from_slice(&third.to_be_bytes());
+        }
         out.extend_from_slice(&self.bytes);
     }
 
     /// How many bytes `write` appends.
-    pub fn written_len(&self) -> usize {
-        16 + self.bytes.len()
+    pub const fn written_len(&self) -> usize {
+        let [_, _, third] = self.present.0;
+        let bitmaps = if third == 0 { 16 } else { 24 };
+        bitmaps + self.bytes.len()
     }
 
     /// Back from the bytes of `write`, all of them; `None` when they are not such bytes.
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let (present, values) = bytes.split_first_chunk::<16>()?;
-        let present = ElementSet(u128::from_be_bytes(*present));
-        if present.0 >> 127 != 0 {
+        let mut values = bytes;
+        let mut bitmap = || {
+            let (map, rest) = values.split_first_chunk::<8>()?;
+            values = rest;
+            Some(u64::from_be_bytes(*map))
+        };
+        let (first, second) = (bitmap()?, bitmap()?);
+        let third = if first & FIRST == 0 { 0 } else { bitmap()? };
+        // A third that says nothing would have been left out.
+        if (third == 0) != (first & FIRST == 0) {
             return None;
         }
+        let present = ElementSet::from_bitmaps([first, second, third]);
         let mut rest = values;
         for _ in 0..present.len() {
             let (len, tail) = rest.split_first_chunk::<2>()?;
@@ -356,7 +398,7 @@ impl Elements {
 
     /// The offset at which the element stands, or would stand.
     fn place(&self, no: ElementNo) -> usize {
-        if self.present.bits() & (ElementSet::bit(no) - 1) == 0 && !self.present.has(no) {
+        if self.present.is_below(no) {
             return self.bytes.len();
         }
         self.values().take(self.present.rank(no)).map(|value| value.len() + 2).sum()
@@ -394,18 +436,23 @@ mod tests {
 
     #[test]
     fn a_set_counts_as_a_bitmap_does() {
-        let set = ElementSet::of(&[2, 3, 64, 65, 128]);
-        assert_eq!(set.bits() >> 64, 0x6000_0000_0000_0001);
-        assert_eq!(set.iter().map(ElementNo::get).collect::<Vec<_>>(), [2, 3, 64, 65, 128]);
+        let numbers = [2, 3, 64, 65, 128, 129, 192];
+        let set = ElementSet::of(&numbers);
+        assert_eq!(set.bitmaps(), [0x6000_0000_0000_0001, FIRST | 1, FIRST | 1]);
+        assert_eq!(set.iter().map(ElementNo::get).collect::<Vec<_>>(), numbers);
+        assert_eq!(ElementSet::ALL.iter().count(), 191);
         for (rank, no) in set.iter().enumerate() {
             assert_eq!(set.rank(no), rank);
+            assert!(set.below(no).is_below(no) && !set.is_below(no));
+            assert!(set.has(no) && !set.without(no).has(no));
         }
     }
 
     #[test]
     fn elements_in_any_order_of_setting() {
         let mut elements = Elements::default();
-        for (no, value) in [(39, "00"), (4, "000000001000"), (38, "A1B2C3"), (4, "7"), (128, "")] {
+        let values = [(39, "00"), (4, "000000001000"), (38, "A1B2C3"), (4, "7"), (128, "")];
+        for (no, value) in values {
             elements.set(ElementNo::of(no), value.as_bytes());
         }
         elements.set(ElementNo::of(70), b"001");
@@ -414,12 +461,26 @@ mod tests {
         elements.remove(ElementNo::of(11));
         let seen: Vec<_> = elements.iter().map(|(no, value)| (no.get(), value)).collect();
         assert_eq!(seen, [(4, &b"7"[..]), (12, b"121212"), (39, b"00"), (70, b"001"), (128, b"")]);
+        is_read_again(&elements);
+        elements.set(ElementNo::of(192), b"third");
+        elements.set(ElementNo::of(129), b"");
+        is_read_again(&elements);
+    }
+
+    fn is_read_again(elements: &Elements) {
         let mut bytes = Vec::new();
         elements.write(&mut bytes);
         assert_eq!(bytes.len(), elements.written_len());
-        assert_eq!(Elements::read(&bytes).as_ref(), Some(&elements));
+        assert_eq!(Elements::read(&bytes).as_ref(), Some(elements));
         for cut in 0..bytes.len() {
             assert_eq!(Elements::read(&bytes[..cut]), None);
         }
+    }
+
+    #[test]
+    fn a_third_bitmap_that_says_nothing_was_not_written_by_us() {
+        let mut bytes = [0; 24];
+        bytes[0] = 0x80;
+        assert_eq!(Elements::read(&bytes), None);
     }
 }

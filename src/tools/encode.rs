@@ -89,7 +89,7 @@ fn elements(dialect: &Dialect, Fields(fields): &Fields) -> Result<Elements, Stri
             key.split_once('.').map_or((key.as_str(), None), |(no, path)| (no, Some(path)));
         let no = number.parse().ok().and_then(|no| ElementNo::new(no).ok());
         let no =
-            no.ok_or_else(|| format!("\"{number}\" is not an element number from 2 to 128"))?;
+            no.ok_or_else(|| format!("\"{number}\" is not an element number from 2 to 192"))?;
         let row = dialect
             .row(no)
             .ok_or_else(|| format!("element {no}: the dialect has no such element"))?;
@@ -176,7 +176,7 @@ mod tests {
             (r#"{"mti":"08x0"}"#, "mti: not an MTI of four digits"),
             (
                 r#"{"mti":"0800","fields":{"1":"x"}}"#,
-                "\"1\" is not an element number from 2 to 128",
+                "\"1\" is not an element number from 2 to 192",
             ),
             (
                 r#"{"mti":"0800","fields":{"65":"00"}}"#,

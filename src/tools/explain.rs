@@ -118,10 +118,14 @@ impl Page<'_> {
     fn bitmaps(&mut self, body: &Bytes, place: Range<usize>, announced: ElementSet) {
         let coding = sheet::bitmap(self.dialect.bitmap());
         let width = wrong::bitmap_width(self.dialect);
-        let low = announced.below(ElementNo::of(65));
-        let maps = [("bitmap", low), ("second bitmap", announced.minus(low))];
-        for (start, (name, set)) in place.clone().step_by(width).zip(maps) {
-            self.entry(start, name, &numbers(set));
+        let [first, second, third] = announced.bitmaps();
+        let maps = [
+            ("bitmap", [first, 0, 0]),
+            ("second bitmap", [0, second, 0]),
+            ("third bitmap", [0, 0, third]),
+        ];
+        for (start, (name, map)) in place.clone().step_by(width).zip(maps) {
+            self.entry(start, name, &numbers(ElementSet::from_bitmaps(map)));
             let bytes = body.get(start..place.end.min(start + width)).unwrap_or_default();
             self.bytes(coding, &pairs(bytes, false));
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::dialect::{
     Alphabet, BitmapCoding, Class, CodePage, Coding, Content, Counts, Dialect, Filler, Inside,
-    Length, LengthCoding, MtiCoding, Row, Rule, Scheme, Second, TagCoding, Tagged, Version,
+    Length, LengthCoding, MtiCoding, Row, Rule, Scheme, Second, TagCoding, Tagged, Third, Version,
 };
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
 
@@ -18,8 +18,7 @@ pub(super) struct Sheet {
     pub(super) mti: MtiCoding,
     pub(super) bitmap: BitmapCoding,
     pub(super) second: Second,
-    /// Whether a message may have element 65.
-    pub(super) third: bool,
+    pub(super) third: Third,
     pub(super) echo: ElementSet,
     pub(super) approve: Vec<ResponseCode>,
     pub(super) accept: Vec<ResponseCode>,
@@ -51,7 +50,7 @@ impl Sheet {
             mti: dialect.mti(),
             bitmap: dialect.bitmap(),
             second: dialect.second(),
-            third: dialect.defined().has(EXTENDED),
+            third: dialect.third(),
             echo: dialect.echo(),
             approve: dialect.approve_codes().to_vec(),
             accept: dialect.accept_codes().to_vec(),
@@ -74,7 +73,7 @@ impl Sheet {
             ("mti", mti(self.mti).to_owned()),
             ("bitmap", bitmap(self.bitmap).to_owned()),
             ("second", second(self.second).to_owned()),
-            ("third", if self.third { "element" } else { "refused" }.to_owned()),
+            ("third", third(self.third).to_owned()),
             ("echo", numbers(self.echo)),
             ("approve", codes(&self.approve)),
             ("accept", codes(&self.accept)),
@@ -179,9 +178,6 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// The element that some networks use as their third bitmap.
-const EXTENDED: ElementNo = ElementNo::of(65);
-
 /// `n 12`, `n..19`.
 pub(super) fn content(content: Content, varies: bool, max: u16) -> String {
     let between = if varies { ".." } else { " " };
@@ -254,6 +250,14 @@ pub(super) const fn bitmap(bitmap: BitmapCoding) -> &'static str {
         BitmapCoding::Binary => "binary",
         BitmapCoding::Hex(Alphabet::Ascii) => "hex",
         BitmapCoding::Hex(Alphabet::Ebcdic) => "hex-ebcdic",
+    }
+}
+
+const fn third(third: Third) -> &'static str {
+    match third {
+        Third::Refused => "refused",
+        Third::Element => "element",
+        Third::Contiguous => "contiguous",
     }
 }
 

@@ -7,7 +7,7 @@ mod word;
 use super::fault::meant;
 use super::{
     Alphabet, BitmapCoding, Class, Dialect, Fault, Layout, MtiCoding, MtiPattern, Quick, Row, Rule,
-    Second, Version,
+    Second, Third, Version,
 };
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
 
@@ -69,7 +69,7 @@ struct Reader<'a> {
     mti: Option<MtiCoding>,
     bitmap: Option<BitmapCoding>,
     second: Option<Second>,
-    third: Option<bool>,
+    third: Option<Third>,
     echo: Option<Vec<(ElementNo, Word<'a>)>>,
     approve: Option<Vec<ResponseCode>>,
     accept: Option<Vec<ResponseCode>>,
@@ -152,7 +152,14 @@ impl<'a> Reader<'a> {
                 )
                 .map(|second| self.second = Some(second)),
             "third" => rest
-                .choose("a rule", &[("refused", false), ("element", true)])
+                .choose(
+                    "a rule",
+                    &[
+                        ("refused", Third::Refused),
+                        ("element", Third::Element),
+                        ("contiguous", Third::Contiguous),
+                    ],
+                )
                 .map(|third| self.third = Some(third)),
             "echo" => numbers(rest).map(|echo| self.echo = Some(echo)),
             "approve" => codes(rest).map(|codes| self.approve = Some(codes)),
@@ -202,7 +209,7 @@ impl<'a> Reader<'a> {
     fn row(&mut self, first: Word<'a>, rest: &mut Words<'a, '_>) {
         let no = first.text.parse().ok().and_then(|no| ElementNo::new(no).ok());
         let Some(no) = no else {
-            let message = format!("\"{}\" is not an element number from 2 to 128", first.text);
+            let message = format!("\"{}\" is not an element number from 2 to 192", first.text);
             self.faults.push(first.fault(message, None));
             return;
         };
@@ -244,6 +251,7 @@ impl<'a> Reader<'a> {
             mti: MtiCoding::Ascii,
             bitmap: BitmapCoding::Binary,
             second: Second::AsNeeded,
+            third: Third::Refused,
             echo: ElementSet::EMPTY,
             keeps: ElementSet::EMPTY,
             defined: ElementSet::EMPTY,
@@ -253,8 +261,8 @@ impl<'a> Reader<'a> {
             rules: Vec::new(),
             rows: Vec::new(),
             insides: Vec::new(),
-            layouts: [None; 129],
-            quick: [[Quick::default(); 64]; 2],
+            layouts: [None; ElementNo::MAX as usize + 1],
+            quick: [[Quick::default(); 64]; 3],
         });
         self.name.unwrap_or_default().clone_into(&mut dialect.name);
         dialect.version = self.version.unwrap_or(dialect.version);
@@ -264,7 +272,8 @@ impl<'a> Reader<'a> {
         dialect.approve = self.approve.unwrap_or(dialect.approve);
         dialect.accept = self.accept.unwrap_or(dialect.accept);
         dialect.retry = self.retry.unwrap_or(dialect.retry);
-        let third = self.third.unwrap_or_else(|| dialect.defined.has(EXTENDED));
+        dialect.third = self.third.unwrap_or(dialect.third);
+        self.faults.extend(beyond_bitmaps(&dialect, &self.rows, &self.seen));
         for (no, _, row) in self.rows {
             match dialect.rows.binary_search_by_key(&no, |(no, _)| *no) {
                 Ok(at) => {
@@ -275,7 +284,7 @@ impl<'a> Reader<'a> {
                 Err(at) => dialect.rows.insert(at, (no, row)),
             }
         }
-        flatten(&mut dialect, third);
+        flatten(&mut dialect);
         for rule in self.rules {
             dialect.rules.retain(|old| !old.is(rule.pattern, rule.mandatory));
             dialect.rules.push(rule);
@@ -298,18 +307,37 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The element that some networks use as their third bitmap.
-const EXTENDED: ElementNo = ElementNo::of(65);
+/// Elements that are given a row, or a third bitmap, where no bitmap announces them.
+fn beyond_bitmaps(
+    dialect: &Dialect,
+    rows: &[(ElementNo, Word<'_>, Row)],
+    seen: &[(&str, Word<'_>)],
+) -> Option<Fault> {
+    let contiguous = dialect.third == Third::Contiguous;
+    if contiguous && dialect.second == Second::Never {
+        let (_, word) = seen.iter().rfind(|(header, _)| matches!(*header, "second" | "third"))?;
+        let help = "\"second never\" and \"third contiguous\" exclude each other";
+        return Some(word.fault("a third bitmap follows a second one", Some(help.to_owned())));
+    }
+    let (no, word, _) = rows.iter().find(|(no, ..)| 128 < no.get()).filter(|_| !contiguous)?;
+    let help = Some("`third contiguous` says that there is one".to_owned());
+    Some(word.fault(format!("element {no} is announced by a third bitmap"), help))
+}
 
 /// Fills what the codec and the switch ask for from the rows.
-fn flatten(dialect: &mut Dialect, third: bool) {
-    dialect.layouts = [None; 129];
-    dialect.quick = [[Quick::default(); 64]; 2];
+fn flatten(dialect: &mut Dialect) {
+    dialect.layouts = [None; ElementNo::MAX as usize + 1];
+    dialect.quick = [[Quick::default(); 64]; 3];
     dialect.defined = ElementSet::EMPTY;
     dialect.keeps = ElementSet::EMPTY;
     for (no, row) in &dialect.rows {
-        let beyond = 64 < no.get() && dialect.second == Second::Never;
-        if beyond || *no == EXTENDED && !third {
+        let beyond = match no.get() {
+            65.. if dialect.second == Second::Never => true,
+            65 => dialect.third != Third::Element,
+            129.. => dialect.third != Third::Contiguous,
+            _ => false,
+        };
+        if beyond {
             continue;
         }
         if let Some(layout) = dialect.layouts.get_mut(usize::from(no.get())) {
@@ -332,7 +360,7 @@ fn numbers<'a>(rest: &mut Words<'a, '_>) -> Result<Vec<(ElementNo, Word<'a>)>, F
     while let Some(word) = rest.next() {
         let no = word.text.parse().ok().and_then(|no| ElementNo::new(no).ok());
         let no = no.ok_or_else(|| {
-            word.fault(format!("\"{}\" is not an element number from 2 to 128", word.text), None)
+            word.fault(format!("\"{}\" is not an element number from 2 to 192", word.text), None)
         })?;
         numbers.push((no, word));
     }

@@ -8,7 +8,7 @@ use super::fit::{Described, Says};
 use super::jpos_class::{Measure, Named, named};
 use super::place::Text;
 use super::{Collected, EXTENDED};
-use crate::dialect::{BitmapCoding, Coding, Length, LengthCoding, MtiCoding, Second};
+use crate::dialect::{BitmapCoding, Coding, Length, LengthCoding, MtiCoding, Second, Third};
 
 /// How many elements, attributes and texts a file may have.
 const NODES_MAX: u32 = 100_000;
@@ -24,7 +24,8 @@ const LENGTH_MAX: u32 = 999_999;
 
 /// What the remark on a third bitmap is about, and why it is none of ours.
 const THIRD: &str = "third bitmap";
-const BEYOND: &str = "dialects end at element 128; a message with more is refused";
+const BEYOND: &str =
+    "a third bitmap follows the second or there is none; a message with more is refused";
 
 /// How a DTD declares an entity.
 const DECLARATION: &str = "<!ENTITY";
@@ -247,6 +248,7 @@ fn bitmap(to: &mut Collected<'_>, named: Named, length: u32, span: Range<usize>)
         ),
         (_, 8) => to.second = Second::Never,
         (_, 16) => {}
+        (_, 24) => to.third = Third::Contiguous,
         _ => to.remark(span.start, THIRD, &format!("length=\"{length}\": {BEYOND}")),
     }
 }
@@ -261,7 +263,9 @@ fn element(to: &mut Collected<'_>, node: Node<'_, '_>, number: u16, shape: Shape
     let described =
         describe(node, nested, named, length).map_err(|why| format!("{}: {why}", short(own)));
     // jPOS takes 65 like any other element.
-    to.third |= number == 65 && described.is_ok();
+    if number == 65 && described.is_ok() && to.third == Third::Refused {
+        to.third = Third::Element;
+    }
     let fixed = described.as_ref().is_ok_and(|described| described.length == Length::Fixed);
     if !to.element(number, at, described) {
         return;
@@ -431,16 +435,16 @@ mod tests {
         ] {
             assert_eq!(about(&row), (said.to_owned(), kept.to_owned()), "{row}");
         }
-        let beyond =
-            import(&file("<isofield id=\"129\" length=\"8\" class=\"org.jpos.iso.IFB_BINARY\"/>"))
-                .unwrap();
-        assert!(
-            beyond
-                .text
-                .contains("#   elements 129 to 129: 1 of them; dialects end at element 128\n"),
-            "{}",
-            beyond.text
-        );
+        for (number, said) in [
+            (193, "#   elements 193 to 193: 1 of them; dialects end at element 192\n"),
+            (129, "element 129: no third bitmap announces it\n"),
+        ] {
+            let row = format!(
+                "<isofield id=\"{number}\" length=\"8\" class=\"org.jpos.iso.IFB_BINARY\"/>"
+            );
+            let made = import(&file(&row)).unwrap();
+            assert!(made.text.contains(said), "{}", made.text);
+        }
     }
 
     #[test]
@@ -471,13 +475,18 @@ mod tests {
         let row = "<isofield id=\"65\" length=\"8\" name=\"x\" class=\"org.jpos.iso.IFB_BINARY\"/>";
         let made = import(&file(row)).unwrap();
         assert!(made.text.contains("\nthird    element\n") && made.text.contains("\n   65  b 8 "));
-        let long = file(row).replace("length=\"16\"", "length=\"24\"");
+        let beyond = row.replace("65", "129");
+        let long = file(&format!("{row}{beyond}")).replace("length=\"16\"", "length=\"24\"");
         let named = file(row).replace("<isopackager>", "<isopackager thirdBitmapField=\"65\">");
-        for text in [long, named] {
+        for (text, third, said) in
+            [(long, "contiguous", &["element 65"][..]), (named, "refused", &[THIRD, "element 65"])]
+        {
             let made = import(&text).unwrap();
-            assert!(made.text.contains("\nthird    refused\n") && !made.text.contains("\n   65 "));
-            let said: Vec<_> = made.remarks.iter().map(|remark| remark.about.as_str()).collect();
-            assert_eq!((said, made.left_out), (vec![THIRD, "element 65"], 1));
+            assert!(made.text.contains(&format!("\nthird    {third}\n")), "{}", made.text);
+            assert_eq!(made.text.contains("\n  129  b 8 "), third == "contiguous");
+            assert!(!made.text.contains("\n   65 "));
+            let about: Vec<_> = made.remarks.iter().map(|remark| remark.about.as_str()).collect();
+            assert_eq!((&about[..], made.left_out), (said, 1));
         }
     }
 

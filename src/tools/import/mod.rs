@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::sheet::Sheet;
-use crate::dialect::{BitmapCoding, Dialect, Fault, MtiCoding, Row, Second};
+use crate::dialect::{BitmapCoding, Dialect, Fault, MtiCoding, Row, Second, Third};
 use crate::iso::{ElementNo, ElementSet};
 use fit::{Described, one_line};
 use place::Text;
@@ -102,6 +102,9 @@ const FAULTS_MAX: usize = 100;
 /// The element that some networks use as their third bitmap.
 const EXTENDED: ElementNo = ElementNo::of(65);
 
+/// The first element of a third bitmap.
+const BEYOND_TWO: ElementNo = ElementNo::of(129);
+
 /// The dialect that says what a packager file does not.
 const BASE: &str = "iso87-ascii";
 
@@ -119,8 +122,8 @@ struct Collected<'t> {
     mti: Option<MtiCoding>,
     bitmap: Option<BitmapCoding>,
     second: Second,
-    /// Whether a message may have element 65.
-    third: bool,
+    /// What bit 65 means to the product; elements beyond 128 are told apart at the end.
+    third: Third,
 }
 
 impl<'t> Collected<'t> {
@@ -136,7 +139,7 @@ impl<'t> Collected<'t> {
             mti: None,
             bitmap: None,
             second: Second::AsNeeded,
-            third: false,
+            third: Third::Refused,
         }
     }
 
@@ -193,8 +196,30 @@ impl<'t> Collected<'t> {
         if self.rows.remove(&no).is_some() {
             let number = u16::from(no.get());
             let at = self.seen.get(&number).copied().unwrap_or_default();
-            self.third &= no != EXTENDED;
             self.leave_out(number, at, why);
+        }
+    }
+
+    /// Takes the rows of this element and of all behind it away again.
+    fn take_back_from(&mut self, first: ElementNo, why: &str) {
+        let numbers: Vec<ElementNo> = self.rows.range(first..).map(|(no, _)| *no).collect();
+        for no in numbers {
+            self.take_back(no, why);
+        }
+    }
+
+    /// What bit 65 is to mean, now that all elements are known.
+    fn settle_third(&mut self) {
+        if self.third == Third::Contiguous {
+            self.take_back(EXTENDED, "bit 65 announces a third bitmap");
+            if self.rows.range(BEYOND_TWO..).next().is_none() {
+                self.third = Third::Refused;
+            }
+            return;
+        }
+        self.take_back_from(BEYOND_TWO, "no third bitmap announces it");
+        if !self.rows.contains_key(&EXTENDED) {
+            self.third = Third::Refused;
         }
     }
 
@@ -220,7 +245,7 @@ impl<'t> Collected<'t> {
         let (mut numbers, at) = std::mem::take(&mut self.beyond);
         numbers.sort_unstable();
         if let (Some(first), Some(last)) = (numbers.first(), numbers.last()) {
-            let message = format!("{} of them; dialects end at element 128", numbers.len());
+            let message = format!("{} of them; dialects end at element 192", numbers.len());
             let about = format!("elements {first} to {last}");
             self.remark(at, &about, &message);
             self.remarks.last_mut().into_iter().for_each(|remark| remark.left_out = true);
@@ -234,10 +259,9 @@ impl<'t> Collected<'t> {
             self.fault(0..0, message, "is it of the product that was named?");
         }
         if self.second == Second::Never {
-            for no in (65..=128).filter_map(|no| ElementNo::new(no).ok()) {
-                self.take_back(no, "it is beyond the one bitmap that there is");
-            }
+            self.take_back_from(EXTENDED, "it is beyond the one bitmap that there is");
         }
+        self.settle_third();
         let left_out = self.count_left_out();
         self.remarks.sort_by_key(|remark| remark.line);
         let (mti, bitmap) = (self.mti, self.bitmap);

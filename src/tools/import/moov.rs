@@ -10,7 +10,7 @@ use super::fit::{Described, Says};
 use super::json;
 use crate::dialect::{
     Alphabet, BitmapCoding, CodePage, Coding, Content, Counts, Filler, Length, LengthCoding,
-    MtiCoding, Row, Second,
+    MtiCoding, Row, Second, Third,
 };
 use crate::iso::ElementNo;
 
@@ -181,6 +181,8 @@ fn bitmap(to: &mut Collected<'_>, field: &Field<'_>, span: Range<usize>) {
     } else if field.one_bitmap {
         // The first bit announces nothing: one bitmap, or both always.
         to.second = if field.length < 16 { Second::Never } else { Second::Fixed };
+    } else {
+        to.third = Third::Contiguous;
     }
 }
 
@@ -208,7 +210,7 @@ fn element(to: &mut Collected<'_>, number: u16, field: &Field<'_>, span: Range<u
     let described = match &field.subfields {
         Some(parts) => Ok(composite(field, parts, base.as_ref(), &mut notes)),
         None if number == 65 || field.kind == "Bitmap" => {
-            Err("dialects have two bitmaps; bit 65 set is an error".to_owned())
+            Err("bit 65 announces a third bitmap".to_owned())
         }
         None => match field.enc.as_deref().map(|enc| (enc, encoding(enc))) {
             Some((_, Some(encoding))) => plain(field, encoding),
@@ -557,7 +559,7 @@ mod tests {
             (48, field("Binary", 99, "BCD", "BCD.LL"), "|its bytes are packed digits".to_owned()),
             (48, field("Secret", 99, "BCD", "BCD.LL"), "|its type is \"Secret\", which nobody here knows".to_owned()),
             (48, field("String", 99, "ASCII", "BerTLV"), "|its length is written as BER does".to_owned()),
-            (65, field("Bitmap", 8, "Binary", "Binary.Fixed"), "|dialects have two bitmaps; bit 65 set is an error".to_owned()),
+            (65, field("Bitmap", 8, "Binary", "Binary.Fixed"), "|bit 65 announces a third bitmap".to_owned()),
         ] {
             assert_eq!(row(no, &field), wanted, "{no} {field}");
         }

@@ -9,7 +9,7 @@ use super::fit::{Described, Says};
 use super::json;
 use crate::dialect::{
     Alphabet, BitmapCoding, CodePage, Coding, Content, Counts, Filler, Length, LengthCoding,
-    MtiCoding, Row,
+    MtiCoding, Row, Third,
 };
 use crate::iso::ElementNo;
 
@@ -52,6 +52,7 @@ pub(super) fn read(to: &mut Collected<'_>) {
             return;
         }
     };
+    to.third = Third::Contiguous;
     let mut second = None;
     for (key, part) in members {
         if to.is_hopeless() {
@@ -143,7 +144,7 @@ fn element(to: &mut Collected<'_>, number: u16, field: &Field, span: Range<usize
         return;
     }
     if number == 65 {
-        to.leave_out(65, span.start, "bit 65 announces a third bitmap, which dialects do not have");
+        to.leave_out(65, span.start, "bit 65 announces a third bitmap");
         return;
     }
     let no = u8::try_from(number).ok().and_then(|no| ElementNo::new(no).ok());
@@ -437,11 +438,7 @@ mod tests {
                 nibbles(r#","left_pad":"A""#, key("b", "bcd", 1, 19)),
                 "|its odd digits are filled with \"A\"; a row has l0, r0, rF and lF",
             ),
-            (
-                65,
-                key("b", "bcd", 0, 8),
-                "|bit 65 announces a third bitmap, which dialects do not have",
-            ),
+            (65, key("b", "bcd", 0, 8), "|bit 65 announces a third bitmap"),
         ] {
             assert_eq!(row(no, &key), wanted, "{no} {key}");
         }
