@@ -1,7 +1,7 @@
 //! Whether bytes are what an element may consist of, eight bytes at a time.
 
-use super::value::{ebcdic_hex, translated};
-use crate::dialect::{CodePage, Content, Quick};
+use super::value::translated;
+use crate::dialect::{CodePage, Content, Step};
 
 /// The highest bit of each of eight bytes.
 const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -23,18 +23,19 @@ pub(super) fn ebcdic_digits(bytes: &[u8]) -> bool {
 /// Every byte stands for a character of this content in a code page of EBCDIC.
 #[inline]
 pub(super) fn ebcdic(page: CodePage, content: Content, bytes: &[u8]) -> bool {
-    let mut characters = bytes.iter().map(|byte| translated(page.characters(), *byte));
+    // Letters, digits, blank and `=` are the same in all code pages.
+    let letter = |byte| matches!(byte, 0x81..=0x89 | 0x91..=0x99 | 0xA2..=0xA9 | 0xC1..=0xC9 | 0xD1..=0xD9 | 0xE2..=0xE9);
+    let digit = |byte| matches!(byte, 0xF0..=0xF9);
     match content {
         Content::Text | Content::Bytes => true,
         Content::Digits => ebcdic_digits(bytes),
-        Content::Letters => characters.all(|byte| byte.is_ascii_alphabetic() || byte == b' '),
+        Content::Letters => each(bytes, |byte| letter(byte) || byte == 0x40),
         Content::Alphanumeric => {
-            characters.all(|byte| byte.is_ascii_alphanumeric() || byte == b' ')
+            ebcdic_digits(bytes) || each(bytes, |byte| letter(byte) || digit(byte) || byte == 0x40)
         }
-        Content::NumericSpecial => !characters.any(|byte| byte.is_ascii_alphabetic()),
-        Content::Track => {
-            characters.all(|byte| byte.is_ascii_digit() || byte == b'=' || byte == b'D')
-        }
+        Content::NumericSpecial => each(bytes, |byte| !letter(byte)),
+        // D and the equals sign.
+        Content::Track => each(bytes, |byte| digit(byte) || matches!(byte, 0xC4 | 0x7E)),
         Content::Signed => match bytes {
             [] => true,
             [sign, digits @ ..] => {
@@ -46,7 +47,7 @@ pub(super) fn ebcdic(page: CodePage, content: Content, bytes: &[u8]) -> bool {
 
 /// Every byte is a hexadecimal digit in EBCDIC.
 pub(super) fn ebcdic_hex_digits(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| ebcdic_hex(*byte).is_ascii_hexdigit())
+    each(bytes, |byte| matches!(byte, 0xF0..=0xF9 | 0xC1..=0xC6 | 0x81..=0x86))
 }
 
 /// Every nibble is 0 to 9.
@@ -73,26 +74,26 @@ pub(super) fn track(bytes: &[u8]) -> bool {
 /// Every byte is a letter or a blank.
 #[inline]
 pub(super) fn letters(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b' ')
+    each(bytes, |byte| byte.is_ascii_alphabetic() || byte == b' ')
 }
 
 /// Every byte is a letter, a digit or a blank.
 #[inline]
 pub(super) fn alphanumeric(bytes: &[u8]) -> bool {
     // The usual reference numbers are digits throughout.
-    digits(bytes) || bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b' ')
+    digits(bytes) || each(bytes, |byte| byte.is_ascii_alphanumeric() || byte == b' ')
 }
 
 /// No byte is a letter.
 #[inline]
 pub(super) fn no_letters(bytes: &[u8]) -> bool {
-    !bytes.iter().any(u8::is_ascii_alphabetic)
+    each(bytes, |byte| !byte.is_ascii_alphabetic())
 }
 
 /// Every byte is a hexadecimal digit of either case.
 #[inline]
 pub(super) fn hex(bytes: &[u8]) -> bool {
-    bytes.iter().all(u8::is_ascii_hexdigit)
+    each(bytes, |byte| byte.is_ascii_hexdigit())
 }
 
 /// C or D, then digits.
@@ -101,27 +102,52 @@ pub(super) fn signed(bytes: &[u8]) -> bool {
     matches!(bytes, [b'C' | b'D', rest @ ..] if digits(rest))
 }
 
-/// Gathers what is wrong with elements that are masks.
+/// Gathers what is wrong with elements, to be looked at once: where the next one begins does not depend on it.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Gathered {
     nines: u64,
     zeros: u64,
+    odd: u64,
+    beyond: u64,
 }
 
 impl Gathered {
     /// Adds the first eight bytes of an element.
     #[inline]
-    pub(super) const fn add(&mut self, eight: u64, quick: &Quick) {
-        let values = (eight ^ quick.flip) & quick.taken;
+    pub(super) const fn values(&mut self, eight: u64, step: &Step) {
+        let values = (eight ^ step.flip) & step.taken;
         self.nines |= (values >> 3) & ((values >> 2) | (values >> 1));
-        self.zeros |= values & quick.zero;
+        self.zeros |= values & step.zero;
+    }
+
+    /// Adds the number in the length field of an element.
+    #[inline]
+    pub(super) fn number(&mut self, number: u64, step: &Step) {
+        self.odd |= number & u64::from(step.even);
+        // Less than nothing has its highest bit set.
+        self.beyond |= u64::from(step.limit).wrapping_sub(number);
     }
 
     /// Whether nothing is wrong.
     #[inline]
     pub(super) const fn is_right(self) -> bool {
         // The shifts brought bits of other nibbles beside the lowest of each.
-        self.nines & 0x1111_1111_1111_1111 | self.zeros == 0
+        self.nines & 0x1111_1111_1111_1111 | self.zeros | self.odd | self.beyond >> 63 == 0
+    }
+}
+
+/// Whether each byte is right, sixteen or eight of them at a time: no branch depends on what one of them is.
+#[inline]
+fn each(bytes: &[u8], right: impl Fn(u8) -> bool) -> bool {
+    let all = |some: &[u8]| some.iter().fold(true, |so_far, byte| so_far & right(*byte));
+    // The last ones may be looked at twice.
+    if let Some(last) = bytes.last_chunk::<16>() {
+        let (sixteens, _) = bytes.as_chunks::<16>();
+        return sixteens.iter().all(|sixteen| all(sixteen)) && all(last);
+    }
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => all(first) && all(last),
+        _ => all(bytes),
     }
 }
 

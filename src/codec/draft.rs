@@ -1,8 +1,6 @@
 //! A message to be: elements of our own over elements copied from another message.
 
-use std::ops::Range;
-
-use super::{EncodeError, Fault, Message, value};
+use super::{EncodeError, Fault, Message, Plain, value};
 use crate::dialect::{Alphabet, BitmapCoding, CodePage, Dialect, MtiCoding, Second};
 use crate::iso::{ElementNo, ElementSet, Elements, Mti};
 
@@ -40,63 +38,42 @@ impl Draft<'_> {
         }
         write_mti(dialect.mti(), self.mti, out);
         write_bitmaps(dialect, present, out);
-        let mut own = self.own.iter();
-        let mut copied = Copied { pending: 0..0 };
-        for no in present.iter() {
-            let written = if self.own.present().has(no) {
-                copied.flush(self.copied, out);
-                own.next().map_or(Ok(()), |(_, value)| write_plain(dialect, no, value, out))
-            } else {
-                copied.add(self.copied, dialect, no, out)
-            };
-            written.map_err(|fault| EncodeError { element: no, fault })?;
+        let Some((message, set)) = self.copied else {
+            return self
+                .own
+                .iter()
+                .try_for_each(|(no, value)| write_plain(dialect, no, value, out));
+        };
+        let there = message.present();
+        let copied = there.and(set).minus(self.own.present());
+        let unlike = unlike(message, copied, dialect);
+        // Between these, the message's elements are written side by side as they lie in it.
+        let breaks = self.own.present().or(there.minus(copied)).or(unlike);
+        let (mut own, mut from) = (self.own.iter(), 0);
+        for no in breaks.iter() {
+            let rank = there.rank(no);
+            out.extend_from_slice(message.stretch(from, rank));
+            from = rank + usize::from(there.has(no));
+            if self.own.present().has(no) {
+                own.next().map_or(Ok(()), |(_, value)| write_plain(dialect, no, value, out))?;
+            } else if copied.has(no) {
+                let whole = message.stretch(rank, from);
+                let plain = message.dialect().layout(no).and_then(|row| Plain::of(row, whole));
+                write_plain(dialect, no, &plain.unwrap_or_default(), out)?;
+            }
         }
-        copied.flush(self.copied, out);
+        out.extend_from_slice(message.stretch(from, there.len() as usize));
         Ok(())
     }
 }
 
-/// The message that is copied from, and which of its elements are.
-type Source<'a> = Option<(&'a Message, ElementSet)>;
-
-/// Copied elements that lie side by side and are written alike, until they are copied in one piece.
-struct Copied {
-    pending: Range<usize>,
-}
-
-impl Copied {
-    /// Adds an element to what is pending, or appends it re-coded.
-    fn add(
-        &mut self,
-        source: Source<'_>,
-        dialect: &Dialect,
-        no: ElementNo,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Fault> {
-        let (message, _) = source.ok_or(Fault::Undefined)?;
-        let alike = std::ptr::eq(&raw const **message.dialect(), dialect)
-            || message.dialect().layout(no) == dialect.layout(no);
-        if alike {
-            let (start, end) = message.span(no).ok_or(Fault::Undefined)?;
-            if self.pending.end != start {
-                self.flush(source, out);
-                self.pending.start = start;
-            }
-            self.pending.end = end;
-            return Ok(());
-        }
-        self.flush(source, out);
-        let plain = message.get(no).ok_or(Fault::Undefined)?;
-        write_plain(dialect, no, &plain, out)
+/// Those of the message's elements that the dialect writes otherwise than the message's own.
+fn unlike(message: &Message, copied: ElementSet, dialect: &Dialect) -> ElementSet {
+    let from = message.dialect();
+    if std::ptr::eq(&raw const **from, dialect) {
+        return ElementSet::EMPTY;
     }
-
-    /// Appends what is pending.
-    fn flush(&mut self, source: Source<'_>, out: &mut Vec<u8>) {
-        let pending = std::mem::replace(&mut self.pending, 0..0);
-        if let Some(bytes) = source.and_then(|(message, _)| message.body().get(pending)) {
-            out.extend_from_slice(bytes);
-        }
-    }
+    copied.iter().filter(|no| from.layout(*no) != dialect.layout(*no)).collect()
 }
 
 /// Appends a plain value.
@@ -105,9 +82,11 @@ fn write_plain(
     no: ElementNo,
     plain: &[u8],
     out: &mut Vec<u8>,
-) -> Result<(), Fault> {
-    let layout = dialect.layout(no).ok_or(Fault::Undefined)?;
-    value::pack(layout, plain, out)
+) -> Result<(), EncodeError> {
+    let layout = dialect.layout(no).ok_or(Fault::Undefined);
+    layout
+        .and_then(|layout| value::pack(layout, plain, out))
+        .map_err(|fault| EncodeError { element: no, fault })
 }
 
 fn write_mti(coding: MtiCoding, mti: Mti, out: &mut Vec<u8>) {
@@ -132,13 +111,13 @@ fn write_bitmaps(dialect: &Dialect, present: ElementSet, out: &mut Vec<u8>) {
     }
     let count = 1 + usize::from(first & FURTHER != 0) + usize::from(third != 0);
     for bits in [first, second, third].into_iter().take(count) {
-        write_bitmap(dialect.bitmap(), &bits.to_be_bytes(), out);
+        write_bitmap(dialect.bitmap(), bits.to_be_bytes(), out);
     }
 }
 
-fn write_bitmap(coding: BitmapCoding, bytes: &[u8; 8], out: &mut Vec<u8>) {
+fn write_bitmap(coding: BitmapCoding, bytes: [u8; 8], out: &mut Vec<u8>) {
     match coding {
-        BitmapCoding::Binary => out.extend_from_slice(bytes),
+        BitmapCoding::Binary => out.extend_from_slice(&bytes),
         BitmapCoding::Hex(alphabet) => {
             let start = out.len();
             out.extend(

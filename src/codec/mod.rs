@@ -171,6 +171,15 @@ impl Message {
         Some((self.dialect.layout(no)?, self.body.get(start..end)?))
     }
 
+    /// The bytes of some elements that lie side by side, by their ranks.
+    fn stretch(&self, from: usize, to: usize) -> &[u8] {
+        let place = |rank| self.starts.get(rank).map(|start| usize::from(*start));
+        place(from)
+            .zip(place(to))
+            .and_then(|(from, to)| self.body.get(from..to))
+            .unwrap_or_default()
+    }
+
     /// Where an element begins and ends.
     fn span(&self, no: ElementNo) -> Option<(usize, usize)> {
         if !self.present.has(no) {

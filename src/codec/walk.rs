@@ -2,12 +2,10 @@
 //!
 //! The pass itself only says yes or no; what exactly is wrong is found out by a second look at the one place.
 
-use std::slice::IterMut;
-
 use super::check::Gathered;
 use super::{Fault, check, value};
 use crate::dialect::{
-    Alphabet, BitmapCoding, Dialect, Filler, Form, Layout, MtiCoding, Prefix, Quick, Second, Third,
+    Alphabet, BitmapCoding, Dialect, Filler, Form, Layout, Lead, MtiCoding, Second, Step, Third,
 };
 use crate::iso::{ElementNo, ElementSet, Mti};
 
@@ -68,14 +66,15 @@ pub(super) fn walk(
     starts: &mut Starts,
 ) -> Result<(), (ElementSet, Stop)> {
     let (mut at, mut rank) = (begin, 0);
-    let firsts = [1, 65, 129];
-    for ((bits, first), quick) in present.bitmaps().into_iter().zip(firsts).zip(dialect.quick()) {
+    let (bits, unseen) = (present.bitmaps(), dialect.unseen().bitmaps());
+    for (map, steps) in dialect.steps().iter().enumerate() {
+        let (Some(&bits), Some(&unseen)) = (bits.get(map), unseen.get(map)) else { break };
         if bits == 0 {
             continue;
         }
-        let half = OneMap { dialect, quick, first, body };
+        let map = OneMap { dialect, steps, first: 64 * map + 1, unseen, body };
         let starts = starts.get_mut(rank..).unwrap_or_default();
-        at = half.walk(bits, at, starts).map_err(|wrong| found(dialect, body, present, wrong))?;
+        at = map.walk(bits, at, starts).map_err(|wrong| found(dialect, body, present, wrong))?;
         rank += bits.count_ones() as usize;
     }
     if let Some(end) = starts.get_mut(rank) {
@@ -132,9 +131,11 @@ fn found(
 /// The elements of one bitmap.
 struct OneMap<'d> {
     dialect: &'d Dialect,
-    quick: &'d [Quick; 64],
+    steps: &'d [Step; 64],
     /// The number of the first.
     first: usize,
+    /// Those whose values must be looked at.
+    unseen: u64,
     body: &'d [u8],
 }
 
@@ -143,65 +144,97 @@ type Wrong = (usize, u16);
 
 impl OneMap<'_> {
     /// Walks the elements of these bits from an offset on; gives where they end, or the first that is wrong.
-    ///
-    /// What is wrong with elements that are masks is gathered and looked at once: where the next element begins
-    /// does not depend on it, and the processor need not wait for it.
     fn walk(&self, bits: u64, begin: u16, starts: &mut [u16]) -> Result<u16, Wrong> {
-        let (mut ahead, mut at, mut starts) = (bits, begin, starts.iter_mut());
+        let end = self.ends(bits, begin, starts);
+        match end.filter(|_| self.are_right(bits, starts)) {
+            Some(end) => Ok(end),
+            None => self.first_wrong(bits, begin),
+        }
+    }
+
+    /// Notes where each element begins, and where the last one ends; none when anything about their lengths is wrong, or
+    /// about values that are short numbers. A function of its own, so that its few values stay in registers.
+    #[inline(never)]
+    fn ends(&self, bits: u64, begin: u16, starts: &mut [u16]) -> Option<u16> {
+        // The first element as the lowest bit.
+        let (mut ahead, mut at, mut places) = (bits.reverse_bits(), begin, starts.iter_mut());
         let mut gathered = Gathered::default();
         while ahead != 0 {
-            (ahead, at) = self.quick(ahead, at, &mut starts, &mut gathered);
-            if ahead == 0 {
-                break;
+            let place = ahead.trailing_zeros() as usize;
+            ahead &= ahead - 1;
+            *places.next()? = at;
+            let (step, eight) = (self.steps.get(place & 63)?, self.eight(at)?);
+            gathered.values(eight, step);
+            at = at.saturating_add(step.base);
+            if step.lead == Lead::None {
+                continue;
             }
-            if let Some(start) = starts.next() {
-                *start = at;
-            }
-            let zeros = ahead.leading_zeros() as usize;
-            ahead &= !(FIRST >> zeros);
-            let Some(end) = self.slow(zeros, at) else { return self.first_wrong(bits, begin) };
-            at = end;
+            let field = (eight ^ step.flip) >> (step.down & 63);
+            let number = match step.lead {
+                Lead::Digits => (field >> 16) * 100 + (field >> 8 & 0xFF) * 10 + (field & 0xFF),
+                Lead::Packed => packed_number(field),
+                Lead::Binary | Lead::None => field,
+                Lead::Other => {
+                    at = self.other(place, at)?;
+                    continue;
+                }
+            };
+            gathered.number(number, step);
+            let counted = ((number << (step.left & 3)) + u64::from(step.up)) >> 1;
+            // No length field that is walked over here holds more than two bytes do.
+            at = at.saturating_add(u16::try_from(counted).ok()?);
         }
-        // An element that is a mask may have ended beyond the body.
-        if gathered.is_right() && usize::from(at) <= self.body.len() {
-            Ok(at)
-        } else {
-            self.first_wrong(bits, begin)
-        }
+        *places.next()? = at;
+        (gathered.is_right() && usize::from(at) <= self.body.len()).then_some(at)
     }
 
-    /// Walks elements that are masks, up to the first that is none; gives what is still ahead, and where it begins.
+    /// The eight bytes that begin here, with zeros for those behind the end.
     #[inline]
-    fn quick(
-        &self,
-        bits: u64,
-        begin: u16,
-        starts: &mut IterMut<'_, u16>,
-        gathered: &mut Gathered,
-    ) -> (u64, u16) {
-        let (mut ahead, mut at, mut here) = (bits, begin, *gathered);
-        while ahead != 0 {
-            let zeros = ahead.leading_zeros() as usize;
-            let from = usize::from(at);
-            let eight = self.body.get(from..from + 8).and_then(|eight| eight.first_chunk());
-            let quick = self.quick.get(zeros).filter(|quick| quick.wire != 0);
-            let (Some(quick), Some(eight)) = (quick, eight) else { break };
-            let Some(start) = starts.next() else { break };
-            *start = at;
-            here.add(u64::from_be_bytes(*eight), quick);
-            at = at.saturating_add(quick.wire);
-            ahead &= !(FIRST >> zeros);
+    fn eight(&self, at: u16) -> Option<u64> {
+        let at = usize::from(at);
+        match self.body.get(at..at + 8).and_then(|eight| eight.first_chunk()) {
+            Some(eight) => Some(u64::from_be_bytes(*eight)),
+            None => self.body.get(at..).map(padded),
         }
-        *gathered = here;
-        (ahead, at)
     }
 
-    /// Where an element ends that begins here and is right. Apart from the loop, whose few values then stay in registers.
+    /// Where an element ends that begins here and whose step does not tell.
     #[inline(never)]
-    fn slow(&self, zeros: usize, at: u16) -> Option<u16> {
+    fn other(&self, zeros: usize, at: u16) -> Option<u16> {
         let layout = self.dialect.layouts().get(self.first + zeros).copied()??;
-        let len = right_len(layout, self.body.get(usize::from(at)..)?)?;
-        at.checked_add(u16::try_from(len).ok()?)
+        let rest = self.body.get(usize::from(at)..)?;
+        let (_, len, behind) = value::measure(layout, rest).ok()?;
+        at.checked_add(u16::try_from(rest.len() - behind.len() + len).ok()?)
+    }
+
+    /// Whether the values consist of what they may, as far as a walk has not seen it.
+    fn are_right(&self, bits: u64, starts: &[u16]) -> bool {
+        let mut ahead = bits;
+        let mut ends = starts.iter().skip(1);
+        for start in starts {
+            if ahead & self.unseen == 0 {
+                return true;
+            }
+            let Some(end) = ends.next() else { return true };
+            let zeros = ahead.leading_zeros() as usize;
+            let bit = FIRST >> zeros;
+            ahead &= !bit;
+            if self.unseen & bit != 0 && !self.is_right(zeros, *start, *end) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn is_right(&self, zeros: usize, start: u16, end: u16) -> bool {
+        let layout = self.dialect.layouts().get(self.first + zeros).copied().flatten();
+        let whole = self.body.get(usize::from(start)..usize::from(end));
+        let (Some(layout), Some(whole)) = (layout, whole) else { return false };
+        let Some(wire) = whole.get(layout.prefix.width()..) else { return false };
+        right_whatever_units(layout.form, wire).unwrap_or_else(|| {
+            value::measured(layout, whole)
+                .is_some_and(|(units, wire)| is_right(layout.form, units, wire))
+        })
     }
 
     /// Walks again, to find the first element that is wrong.
@@ -209,7 +242,8 @@ impl OneMap<'_> {
     fn first_wrong(&self, bits: u64, begin: u16) -> Result<u16, Wrong> {
         let mut at = begin;
         for zeros in (0..64).filter(|zeros| bits & (FIRST >> zeros) != 0) {
-            at = self.slow(zeros, at).ok_or((self.first + zeros, at))?;
+            let end = self.other(zeros, at).filter(|end| self.is_right(zeros, at, *end));
+            at = end.ok_or((self.first + zeros, at))?;
         }
         Ok(at)
     }
@@ -218,24 +252,20 @@ impl OneMap<'_> {
 /// The highest bit of 64: the first element of a bitmap.
 const FIRST: u64 = 1 << 63;
 
-/// How many bytes the element at the front of `rest` takes, length field included; none when anything about it is wrong.
+/// Fewer than eight bytes as the high bytes of a number, and zeros behind them.
+#[cold]
+fn padded(rest: &[u8]) -> u64 {
+    let mut eight = [0; 8];
+    eight.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+    u64::from_be_bytes(eight)
+}
+
+/// The number of up to four packed digits.
 #[inline]
-fn right_len(layout: Layout, rest: &[u8]) -> Option<usize> {
-    let plainly = layout.counts_units();
-    let (prefix, units) = match (layout.prefix, rest) {
-        (Prefix::None, _) => (0, usize::from(layout.max)),
-        (Prefix::Bcd(1), [pair, ..]) if plainly => (1, packed_pair(*pair)?),
-        (Prefix::Ascii(2), [tens, ones, ..]) if plainly => (2, digit(*tens)? * 10 + digit(*ones)?),
-        _ => {
-            let (units, _, behind) = value::measure(layout, rest).ok()?;
-            (rest.len() - behind.len(), units)
-        }
-    };
-    if usize::from(layout.max) < units {
-        return None;
-    }
-    let end = prefix + layout.form.wire_len(units);
-    is_right(layout.form, units, rest.get(prefix..end)?).then_some(end)
+const fn packed_number(field: u64) -> u64 {
+    // Six less for each ten, then 156 less for each hundred.
+    let pairs = field - 6 * (field >> 4 & 0x0F0F);
+    pairs - 156 * (pairs >> 8)
 }
 
 /// What is wrong with the element at the front of `rest`.
@@ -249,30 +279,28 @@ fn diagnosis(layout: Option<Layout>, rest: &[u8]) -> Fault {
     }
 }
 
-/// The digit of a length field.
-#[inline]
-fn digit(byte: u8) -> Option<usize> {
-    let digit = byte.wrapping_sub(b'0');
-    (digit < 10).then_some(usize::from(digit))
-}
-
-/// Two packed digits of a length field.
-#[inline]
-fn packed_pair(byte: u8) -> Option<usize> {
-    let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-    (high < 10 && low < 10).then_some(high * 10 + low)
-}
-
 /// Whether a value on the wire consists of what it may.
-#[inline]
 pub(super) fn is_right(form: Form, units: usize, wire: &[u8]) -> bool {
-    match form {
+    right_whatever_units(form, wire).unwrap_or_else(|| match form {
+        Form::PackedTrack(filler) => packed_track(filler, units, wire),
+        Form::PackedDigits(filler) => packed(filler, units, wire),
+        Form::PackedSigned(filler) => match wire {
+            [] => true,
+            [b'C' | b'D', digits @ ..] => packed(filler, units - 1, digits),
+            _ => false,
+        },
+        _ => true,
+    })
+}
+
+/// As `is_right`; none where it depends on whether there is a filler.
+#[inline]
+fn right_whatever_units(form: Form, wire: &[u8]) -> Option<bool> {
+    Some(match form {
         Form::Text | Form::Raw => true,
         Form::Digits => check::digits(wire),
         // A filler of zero may be any digit on the way in, and needs no look of its own.
         Form::PackedDigits(Filler::LeftZero | Filler::RightZero) => check::packed(wire),
-        Form::PackedDigits(filler) => packed(filler, units, wire),
-        Form::PackedTrack(filler) => packed_track(filler, units, wire),
         Form::Alphanumeric => check::alphanumeric(wire),
         Form::Track => check::track(wire),
         Form::Letters => check::letters(wire),
@@ -282,12 +310,8 @@ pub(super) fn is_right(form: Form, units: usize, wire: &[u8]) -> bool {
         Form::Hex(Alphabet::Ebcdic) => check::ebcdic_hex_digits(wire),
         Form::Ebcdic(page, content) => check::ebcdic(page, content, wire),
         Form::Signed => wire.is_empty() || check::signed(wire),
-        Form::PackedSigned(filler) => match wire {
-            [] => true,
-            [b'C' | b'D', digits @ ..] => packed(filler, units - 1, digits),
-            _ => false,
-        },
-    }
+        Form::PackedDigits(_) | Form::PackedTrack(_) | Form::PackedSigned(_) => return None,
+    })
 }
 
 /// Packed digits with their filler. Any digit may fill on the way in; what is sent is the filler of the dialect.

@@ -5,6 +5,7 @@ mod inside;
 mod page;
 mod row;
 mod rule;
+mod step;
 mod text;
 
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
@@ -14,9 +15,10 @@ pub use inside::{Inside, Part, Scheme, TagCoding, Tagged};
 pub use page::CodePage;
 pub use row::{
     Alphabet, Class, Coding, Content, Counts, Filler, Form, Layout, Length, LengthCoding, Prefix,
-    Quick, Row,
+    Row,
 };
 pub use rule::{MtiPattern, Rule};
+pub use step::{Lead, Step};
 
 /// A network's way of writing: parsed, checked and flattened once.
 #[derive(Clone, Debug)]
@@ -39,7 +41,9 @@ pub struct Dialect {
     /// By element number; 0 and 1 are never there.
     layouts: [Option<Layout>; ElementNo::MAX as usize + 1],
     /// By bitmap and place in it: element 1 is the first of the first.
-    quick: [[Quick; 64]; 3],
+    steps: [[Step; 64]; 3],
+    /// Those whose values a walk has not seen.
+    unseen: ElementSet,
 }
 
 /// Which edition of the standard its messages follow: the first digit of their MTI.
@@ -260,10 +264,16 @@ impl Dialect {
         &self.rules
     }
 
-    /// Each element as a mask, by bitmap and place in it, for the codec; element 1 is the first of the first.
+    /// How to walk over each element, by bitmap and place in it, for the codec; element 1 is the first of the first.
     #[inline]
-    pub const fn quick(&self) -> &[[Quick; 64]; 3] {
-        &self.quick
+    pub const fn steps(&self) -> &[[Step; 64]; 3] {
+        &self.steps
+    }
+
+    /// The elements whose values are not seen to be right by walking over them, for the codec.
+    #[inline]
+    pub const fn unseen(&self) -> ElementSet {
+        self.unseen
     }
 
     /// How each element is written, by its number, for the codec; 0 and 1 are never there.

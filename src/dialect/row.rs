@@ -159,22 +159,6 @@ pub struct Layout {
     pub wire: u16,
 }
 
-/// What a walk needs of an element whose length is fixed and whose check is a mask over its first eight bytes.
-///
-/// Most elements of most messages are such: no branch depends on what they hold. Of the eight bytes, the first the
-/// highest, `flip` turns digits into their values; then each nibble of `taken` must be 0 to 9, and those of `zero` 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Quick {
-    /// What turns digits into values: 30 hexadecimal for each ASCII digit, F0 for each EBCDIC one.
-    pub flip: u64,
-    /// The bits that hold values.
-    pub taken: u64,
-    /// The bits that must then be zero: the high nibble of each digit.
-    pub zero: u64,
-    /// How many bytes the element takes; 0 for an element that is not such.
-    pub wire: u16,
-}
-
 /// A length field: its coding, and its width where that varies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {
@@ -257,26 +241,6 @@ impl Layout {
             Counts::Even => units.next_multiple_of(2),
         };
         counted + self.own as usize
-    }
-
-    /// The element as a mask, if it is one.
-    pub fn quick(self) -> Quick {
-        let first = u64::MAX.checked_shl(64 - 8 * u32::from(self.wire.min(8))).unwrap_or(0);
-        let (flip, taken, zero) = match self.form {
-            Form::Text | Form::Raw | Form::Ebcdic(_, Content::Text) => (0, 0, 0),
-            Form::PackedDigits(Filler::LeftZero | Filler::RightZero) if self.wire <= 8 => {
-                (0, first, 0)
-            }
-            Form::Digits if self.wire <= 8 => (0x3030_3030_3030_3030, first, 0xF0F0_F0F0_F0F0_F0F0),
-            Form::Ebcdic(_, Content::Digits) if self.wire <= 8 => {
-                (0xF0F0_F0F0_F0F0_F0F0, first, 0xF0F0_F0F0_F0F0_F0F0)
-            }
-            _ => return Quick::default(),
-        };
-        match self.prefix {
-            Prefix::None => Quick { flip, taken, zero, wire: self.wire },
-            _ => Quick::default(),
-        }
     }
 }
 

@@ -52,10 +52,9 @@ impl ElementNo {
         Self(number)
     }
 
-    /// In which bitmap its bit is, 0 to 2, and that bit.
-    const fn bit(self) -> (usize, u64) {
-        let place = self.0 - 1;
-        ((place / 64) as usize, FIRST >> (place % 64))
+    /// Its bit in the bitmap that it is in.
+    const fn bit(self) -> u64 {
+        FIRST >> ((self.0 - 1) % 64)
     }
 
     /// 2, primary account number.
@@ -133,9 +132,13 @@ impl ElementSet {
     /// Whether the element is in it.
     #[inline]
     pub const fn has(self, no: ElementNo) -> bool {
-        let (map, bit) = no.bit();
-        // A number is never beyond three bitmaps; the compiler sees that, too.
-        self.0[map % 3] & bit != 0
+        let Self([first, second, third]) = self;
+        let map = match no.0 {
+            ..=64 => first,
+            65..=128 => second,
+            _ => third,
+        };
+        map & no.bit() != 0
     }
 
     /// Whether nothing is in it.
@@ -159,18 +162,25 @@ impl ElementSet {
     /// With the element.
     #[must_use]
     #[inline]
-    pub const fn with(mut self, no: ElementNo) -> Self {
-        let (map, bit) = no.bit();
-        self.0[map % 3] |= bit;
-        self
+    pub const fn with(self, no: ElementNo) -> Self {
+        self.or(Self::only(no))
     }
 
     /// Without the element.
     #[must_use]
-    pub const fn without(mut self, no: ElementNo) -> Self {
-        let (map, bit) = no.bit();
-        self.0[map % 3] &= !bit;
-        self
+    pub const fn without(self, no: ElementNo) -> Self {
+        self.minus(Self::only(no))
+    }
+
+    /// That element and no other.
+    #[inline]
+    const fn only(no: ElementNo) -> Self {
+        let bit = no.bit();
+        match no.0 {
+            ..=64 => Self([bit, 0, 0]),
+            65..=128 => Self([0, bit, 0]),
+            _ => Self([0, 0, bit]),
+        }
     }
 
     /// The members with a lower number.
@@ -178,12 +188,12 @@ impl ElementSet {
     #[inline]
     pub const fn below(self, no: ElementNo) -> Self {
         let Self([first, second, third]) = self;
-        let (map, bit) = no.bit();
+        let bit = no.bit();
         // The bits above a number's own are those of the lower numbers.
         let above = !(bit | (bit - 1));
-        match map {
-            0 => Self([first & above, 0, 0]),
-            1 => Self([first, second & above, 0]),
+        match no.0 {
+            ..=64 => Self([first & above, 0, 0]),
+            65..=128 => Self([first, second & above, 0]),
             _ => Self([first, second, third & above]),
         }
     }
@@ -198,24 +208,27 @@ impl ElementSet {
     #[must_use]
     #[inline]
     pub const fn and(self, other: Self) -> Self {
-        let (Self([a, b, c]), Self([d, e, f])) = (self, other);
-        Self([a & d, b & e, c & f])
+        let Self([first, second, third]) = self;
+        let Self([other_first, other_second, other_third]) = other;
+        Self([first & other_first, second & other_second, third & other_third])
     }
 
     /// Members of either.
     #[must_use]
     #[inline]
     pub const fn or(self, other: Self) -> Self {
-        let (Self([a, b, c]), Self([d, e, f])) = (self, other);
-        Self([a | d, b | e, c | f])
+        let Self([first, second, third]) = self;
+        let Self([other_first, other_second, other_third]) = other;
+        Self([first | other_first, second | other_second, third | other_third])
     }
 
     /// Members of this one and not of the other.
     #[must_use]
     #[inline]
     pub const fn minus(self, other: Self) -> Self {
-        let (Self([a, b, c]), Self([d, e, f])) = (self, other);
-        Self([a & !d, b & !e, c & !f])
+        let Self([first, second, third]) = self;
+        let Self([other_first, other_second, other_third]) = other;
+        Self([first & !other_first, second & !other_second, third & !other_third])
     }
 
     /// The members, ascending.

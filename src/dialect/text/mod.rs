@@ -5,8 +5,9 @@ mod inside;
 mod word;
 
 use super::fault::meant;
+use super::step;
 use super::{
-    Alphabet, BitmapCoding, Class, Dialect, Fault, Layout, MtiCoding, MtiPattern, Quick, Row, Rule,
+    Alphabet, BitmapCoding, Class, Dialect, Fault, Layout, MtiCoding, MtiPattern, Row, Rule,
     Second, Third, Version,
 };
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
@@ -262,7 +263,8 @@ impl<'a> Reader<'a> {
             rows: Vec::new(),
             insides: Vec::new(),
             layouts: [None; ElementNo::MAX as usize + 1],
-            quick: [[Quick::default(); 64]; 3],
+            steps: [[step::UNKNOWN; 64]; 3],
+            unseen: ElementSet::EMPTY,
         });
         self.name.unwrap_or_default().clone_into(&mut dialect.name);
         dialect.version = self.version.unwrap_or(dialect.version);
@@ -275,14 +277,7 @@ impl<'a> Reader<'a> {
         dialect.third = self.third.unwrap_or(dialect.third);
         self.faults.extend(beyond_bitmaps(&dialect, &self.rows, &self.seen));
         for (no, _, row) in self.rows {
-            match dialect.rows.binary_search_by_key(&no, |(no, _)| *no) {
-                Ok(at) => {
-                    if let Some(old) = dialect.rows.get_mut(at) {
-                        *old = (no, row);
-                    }
-                }
-                Err(at) => dialect.rows.insert(at, (no, row)),
-            }
+            put(&mut dialect.rows, no, row);
         }
         flatten(&mut dialect);
         for rule in self.rules {
@@ -324,10 +319,23 @@ fn beyond_bitmaps(
     Some(word.fault(format!("element {no} is announced by a third bitmap"), help))
 }
 
+/// Puts an element's row among the others, in the place of the one that it had.
+fn put(rows: &mut Vec<(ElementNo, Row)>, no: ElementNo, row: Row) {
+    match rows.binary_search_by_key(&no, |(no, _)| *no) {
+        Ok(at) => {
+            if let Some(old) = rows.get_mut(at) {
+                *old = (no, row);
+            }
+        }
+        Err(at) => rows.insert(at, (no, row)),
+    }
+}
+
 /// Fills what the codec and the switch ask for from the rows.
 fn flatten(dialect: &mut Dialect) {
     dialect.layouts = [None; ElementNo::MAX as usize + 1];
-    dialect.quick = [[Quick::default(); 64]; 3];
+    dialect.steps = [[step::UNKNOWN; 64]; 3];
+    dialect.unseen = ElementSet::EMPTY;
     dialect.defined = ElementSet::EMPTY;
     dialect.keeps = ElementSet::EMPTY;
     for (no, row) in &dialect.rows {
@@ -343,9 +351,12 @@ fn flatten(dialect: &mut Dialect) {
         if let Some(layout) = dialect.layouts.get_mut(usize::from(no.get())) {
             *layout = row.layout();
         }
-        let quick = row.layout().map_or_else(Quick::default, Layout::quick);
-        if let Some(entry) = dialect.quick.as_flattened_mut().get_mut(usize::from(no.get()) - 1) {
-            *entry = quick;
+        let step = row.layout().map_or(step::UNKNOWN, Layout::step);
+        if let Some(entry) = dialect.steps.as_flattened_mut().get_mut(usize::from(no.get()) - 1) {
+            *entry = step;
+        }
+        if row.layout().is_some_and(Layout::is_unseen) {
+            dialect.unseen = dialect.unseen.with(*no);
         }
         dialect.defined = dialect.defined.with(*no);
         if row.class == Class::Keep {
