@@ -475,7 +475,7 @@ fn sub_elements_are_taken_over() {
         .concat();
         let show = Show { unmask: true, parts: true };
         let bytes: Vec<u8> = (0..wire.len() / 2)
-            .map(|at| u8::from_str_radix(&wire[2 * at..2 * at + 2], 16).unwrap())
+            .map(|at| u8::from_str_radix(wire.get(2 * at..2 * at + 2).unwrap(), 16).unwrap())
             .collect();
         let shown = decode_piece(&Arc::new(dialect), Ok((Head::default(), bytes.into())), show);
         assert!(shown.ok && !shown.text.contains("within"), "{}", shown.text);

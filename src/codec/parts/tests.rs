@@ -237,9 +237,9 @@ fn tokens() {
     }
 }
 
-/// The elements whose insides the shipped dialects of later versions describe, by the lengths of ISO 8583:1993 and 2003.
+/// The elements whose insides the shipped dialects of 1993 and of clearing records describe.
 #[test]
-fn insides_of_later_versions() {
+fn insides_of_1993() {
     let pos: Vec<(String, String)> =
         (1..=12).map(|no| (format!("22.{no}"), "A".to_owned())).collect();
     let pos: Vec<(&str, &str)> =
@@ -284,6 +284,11 @@ fn insides_of_later_versions() {
         );
         both_ways(&dialect, 55, b"\x9F\x1A\x02\x08\x26", &[("55.9F1A", "826")]);
     }
+}
+
+/// What clearing records have no element for.
+#[test]
+fn fees_and_original_elements_of_1993() {
     for name in ["iso93-ascii", "iso93-bcd", "iso93-ebcdic"] {
         let dialect = Dialect::shipped(name).unwrap();
         for (no, what) in [(46, "46"), (66, "66")] {
@@ -299,6 +304,11 @@ fn insides_of_later_versions() {
             &[("56.1", "1200"), ("56.2", "000123"), ("56.3", "240131120000"), ("56.4", "123450")],
         );
     }
+}
+
+/// Amounts of 2003 begin with their currency and its decimals.
+#[test]
+fn insides_of_2003() {
     let dialect = Dialect::shipped("iso2003-binary").unwrap();
     for (no, path) in [(4, "4"), (5, "5"), (6, "6")] {
         let paths: Vec<String> = (1..=3).map(|part| format!("{path}.{part}")).collect();

@@ -104,7 +104,9 @@ pub(super) fn part(path: &str, described: &Described<'_>) -> Result<(Row, Vec<St
     if !is_told(length, coding, Class::Unkept) {
         return Err("whether its last or first digit is a filler cannot be told".to_owned());
     }
-    let max = u16::try_from(max).map_err(|_| format!("its length {max} is out of range"))?;
+    let Ok(max) = u16::try_from(max) else {
+        return Err(format!("its length {max} is out of range"));
+    };
     let name = Some(words(name)).filter(|name| !name.is_empty());
     let name = name.unwrap_or_else(|| format!("part {path}"));
     let row = Row { name, content, length, coding, class: Class::Unkept, max };

@@ -5,7 +5,7 @@ use roxmltree::Node;
 use super::fit::{Described, Says};
 use super::jpos::{LENGTH_MAX, OWN, describe, says_true, short};
 use super::jpos_class::{Named, named};
-use super::parts::Divider;
+use super::parts::{Divider, deeper};
 use crate::dialect::{
     Alphabet, CodePage, Coding, Inside, Length, LengthCoding, Part, Scheme, TagCoding, Tagged,
 };
@@ -52,8 +52,9 @@ fn subs<'a, 'i>(node: Node<'a, 'i>) -> Result<Vec<Sub<'a, 'i>>, String> {
     let mut subs = Vec::new();
     for sub in node.children().filter(Node::is_element) {
         let id = sub.attribute("id").unwrap_or_default().trim();
-        let number = id.parse::<u16>();
-        let number = number.map_err(|_| format!("\"{}\" is no sub-element's number", short(id)))?;
+        let Ok(number) = id.parse::<u16>() else {
+            return Err(format!("\"{}\" is no sub-element's number", short(id)));
+        };
         subs.push((number, sub));
     }
     subs.sort_by_key(|(id, _)| *id);
@@ -188,7 +189,7 @@ fn part(
     node: Node<'_, '_>,
     last: bool,
 ) -> Result<Part, String> {
-    let path = to.path(holder, key)?;
+    let path = deeper(holder, key)?;
     let described = measured(node, last)?;
     let part = to.part(&path, &described)?;
     Ok(divided(to, &path, node, part))
@@ -359,7 +360,7 @@ fn tagged_part(
     node: Node<'_, '_>,
     coding: Coding,
 ) -> Result<Part, String> {
-    let path = to.path(holder, key)?;
+    let path = deeper(holder, key)?;
     let says = if coding == Coding::Raw { Says::Bytes } else { Says::Text };
     let name = node.attribute("name").unwrap_or_default();
     let max = length(node)?;
@@ -403,14 +404,25 @@ mod tests {
         (lines.join("\n"), said.join("\n"))
     }
 
+    fn taken(field: &str, lines: &str, said: &str) {
+        assert_eq!(within(field), (lines.to_owned(), said.to_owned()), "{field}");
+    }
+
+    /// That a field is one value, and why.
+    fn one_value(field: &str, count: u8, why: &str) {
+        let (lines, said) = within(field);
+        assert!(lines.is_empty(), "{lines} {field}");
+        let wanted = format!("its {count} sub-elements are not taken over, it is one value: {why}");
+        assert_eq!(said.split_once(": ").unwrap().1, wanted, "{field}");
+    }
+
     #[test]
-    fn what_parts_can_say_is_taken_over() {
+    fn places_are_taken_over() {
         let plain = "GenericSubFieldPackager\" emitBitmap=\"false\"";
         let text = "IFA_LLCHAR";
         let bytes = "IFB_LLHBINARY";
         let inner = holder(3, text, plain, &[sub(1, 2, "IFA_NUMERIC"), sub(2, 3, "IF_CHAR")]);
         let token = sub(1, 9, "IF_TCHAR").replace("class=", "token=\"\\\" class=");
-        let named = sub(1, 9, "IFA_TTLLCHAR").replace("class=", "token=\"AB\" class=");
         for (field, lines, said) in [
             (
                 holder(48, text, plain, &[sub(2, 3, "IFA_LLCHAR"), sub(1, 2, "IFA_NUMERIC")]),
@@ -452,15 +464,20 @@ mod tests {
                 "",
             ),
             (
-                holder(
-                    48,
-                    text,
-                    plain,
-                    &[sub(1, 1, "IF_CHAR"), sub(2, 1, "IF_CHAR"), inner.clone()],
-                ),
+                holder(48, text, plain, &[sub(1, 1, "IF_CHAR"), sub(2, 1, "IF_CHAR"), inner]),
                 "parts 48 positional\n48.1 ans 1 - ascii - x\n48.2 ans 1 - ascii - x\n48.3 ans..99 ascii 2 ascii - x\nparts 48.3 positional\n48.3.1 n 2 - ascii - x\n48.3.2 ans 3 - ascii - x",
                 "",
             ),
+        ] {
+            taken(&field, lines, said);
+        }
+    }
+
+    #[test]
+    fn tags_are_taken_over() {
+        let (text, bytes) = ("IFA_LLCHAR", "IFB_LLHBINARY");
+        let named = sub(1, 9, "IFA_TTLLCHAR").replace("class=", "token=\"AB\" class=");
+        for (field, lines, said) in [
             (
                 holder(
                     48,
@@ -510,6 +527,15 @@ mod tests {
                 "parts 48 tag ascii 2 length ascii 2\n48.AB ans..9 - ascii - x",
                 "element 48: its sub-element 2 has no row: its tag is known only to the packager's tag mapper; write its row by hand",
             ),
+        ] {
+            taken(&field, lines, said);
+        }
+    }
+
+    #[test]
+    fn bitmaps_and_objects_are_taken_over() {
+        let bytes = "IFB_LLHBINARY";
+        for (field, lines, said) in [
             (
                 holder(
                     62,
@@ -537,7 +563,7 @@ mod tests {
                 "element 127: its sub-element 3 is left out: jPOS has no field packager IF_LLLCHAR",
             ),
         ] {
-            assert_eq!(within(&field), (lines.to_owned(), said.to_owned()), "{field}");
+            taken(&field, lines, said);
         }
         let tlv = holder(55, "IFA_LLLBINARY", "x\"", &[]).replace(
             "org.jpos.iso.packager.x",
@@ -552,40 +578,47 @@ mod tests {
     fn what_parts_cannot_say_is_one_value() {
         let plain = "GenericSubFieldPackager\" emitBitmap=\"false\"";
         let text = "IFA_LLCHAR";
-        let deep = |inner: &str| holder(2, text, plain, &[sub(1, 1, "IF_CHAR"), inner.to_owned()]);
         let hexadecimal = holder(48, text, "x\"", &[]).replace(
             "org.jpos.iso.packager.x",
             "org.jpos.tlv.packager.bertlv.BERTLVAsciiHexPackager",
         );
-        for (field, why) in [
+        for (field, count, why) in [
             (
                 holder(48, text, "x\"", &[]).replace("org.jpos.iso.packager.x", "com.foo.Packager"),
-                "its 0 sub-elements are not taken over, it is one value: what the packager com.foo.Packager does is not known here",
+                0,
+                "what the packager com.foo.Packager does is not known here",
             ),
-            (
-                holder(48, text, plain, &[]),
-                "its 0 sub-elements are not taken over, it is one value: the file describes none",
-            ),
-            (
-                hexadecimal,
-                "its 0 sub-elements are not taken over, it is one value: its objects are written in hexadecimal digits",
-            ),
+            (holder(48, text, plain, &[]), 0, "the file describes none"),
+            (hexadecimal, 0, "its objects are written in hexadecimal digits"),
             (
                 holder(48, text, plain, &[sub(1, 3, "IF_CHAR"), sub(1, 3, "IF_CHAR")]),
-                "its 2 sub-elements are not taken over, it is one value: sub-element 1 is described twice",
+                2,
+                "sub-element 1 is described twice",
             ),
             (
                 holder(48, text, plain, &[sub(1, 3, "IF_CHAR").replace("\"1\"", "\"one\"")]),
-                "its 1 sub-elements are not taken over, it is one value: \"one\" is no sub-element's number",
+                1,
+                "\"one\" is no sub-element's number",
             ),
             (
                 holder(48, text, plain, &[sub(1, 3, "IFA_FLLCHAR")]),
-                "its 1 sub-elements are not taken over, it is one value: sub-element 1: IFA_FLLCHAR: its value is filled up to the longest, whatever its length says, which no row can say",
+                1,
+                "sub-element 1: IFA_FLLCHAR: its value is filled up to the longest, whatever its length says, which no row can say",
             ),
             (
                 holder(48, text, plain, &[sub(1, 3, "IF_TCHAR")]),
-                "its 1 sub-elements are not taken over, it is one value: sub-element 1: it ends at a token that is not one character",
+                1,
+                "sub-element 1: it ends at a token that is not one character",
             ),
+        ] {
+            one_value(&field, count, why);
+        }
+    }
+
+    #[test]
+    fn bitmaps_and_tags_that_parts_cannot_say_are_one_value() {
+        let (plain, text) = ("GenericSubFieldPackager\" emitBitmap=\"false\"", "IFA_LLCHAR");
+        for (field, count, why) in [
             (
                 holder(
                     48,
@@ -593,7 +626,8 @@ mod tests {
                     "GenericSubFieldPackager\"",
                     &[sub(1, 16, "IFB_BITMAP"), sub(65, 3, "IF_CHAR")],
                 ),
-                "its 2 sub-elements are not taken over, it is one value: its bitmap of 16 bytes announces another",
+                2,
+                "its bitmap of 16 bytes announces another",
             ),
             (
                 holder(
@@ -602,7 +636,8 @@ mod tests {
                     "GenericPackager\"",
                     &[sub(0, 4, "IF_CHAR"), sub(1, 8, "IFB_BITMAP"), sub(2, 3, "IF_CHAR")],
                 ),
-                "its 3 sub-elements are not taken over, it is one value: a field precedes its bitmap",
+                3,
+                "a field precedes its bitmap",
             ),
             (
                 holder(
@@ -611,7 +646,8 @@ mod tests {
                     "Base1SubFieldPackager\"",
                     &[sub(0, 8, "IFE_BITMAP"), sub(2, 3, "IF_CHAR")],
                 ),
-                "its 2 sub-elements are not taken over, it is one value: its bitmap is written in EBCDIC",
+                2,
+                "its bitmap is written in EBCDIC",
             ),
             (
                 holder(
@@ -620,7 +656,8 @@ mod tests {
                     "EuroSubFieldPackager\"",
                     &[sub(1, 3, "IFMC_LLCHAR"), sub(2, 3, "IFMC_LLLCHAR")],
                 ),
-                "its 2 sub-elements are not taken over, it is one value: sub-element 2: its tag or its length is written otherwise than before",
+                2,
+                "sub-element 2: its tag or its length is written otherwise than before",
             ),
             (
                 holder(
@@ -629,25 +666,34 @@ mod tests {
                     "EuroSubFieldPackager\"",
                     &[sub(1, 3, "IFMC_LLCHAR"), sub(2, 3, "IF_CHAR")],
                 ),
-                "its 2 sub-elements are not taken over, it is one value: sub-element 2: it has no tag, and others have",
+                2,
+                "sub-element 2: it has no tag, and others have",
             ),
             (
                 holder(48, text, "EuroSubFieldPackager\"", &[sub(100, 3, "IFMC_LLCHAR")]),
-                "its 1 sub-elements are not taken over, it is one value: sub-element 100: \"100\" is no tag of 2 characters",
+                1,
+                "sub-element 100: \"100\" is no tag of 2 characters",
             ),
             (
                 holder(48, text, "EuroSubFieldPackager\"", &[sub(1, 3, "IF_CHAR")]),
-                "its 1 sub-elements are not taken over, it is one value: what the packager org.jpos.iso.packager.EuroSubFieldPackager does is not known here",
+                1,
+                "what the packager org.jpos.iso.packager.EuroSubFieldPackager does is not known here",
             ),
             (
                 holder(2, "IFA_LLNUM", plain, &[sub(1, 3, "IFA_NUMERIC")]).replace("99", "19"),
-                "its 1 sub-elements are not taken over, it is one value: a card number is sealed as a whole",
+                1,
+                "a card number is sealed as a whole",
             ),
         ] {
-            let (lines, said) = within(&field);
-            assert!(lines.is_empty(), "{lines} {field}");
-            assert_eq!(said.split_once(": ").unwrap().1, why, "{field}");
+            one_value(&field, count, why);
         }
+    }
+
+    #[test]
+    fn what_lies_too_deep_is_one_value() {
+        let plain = "GenericSubFieldPackager\" emitBitmap=\"false\"";
+        let deep =
+            |inner: &str| holder(2, "IFA_LLCHAR", plain, &[sub(1, 1, "IF_CHAR"), inner.to_owned()]);
         // What lies too deep is one value, what holds it is not.
         let field = deep(&deep(&deep(&deep("")))).replacen("\"2\"", "\"48\"", 1);
         let (lines, said) = within(&field);

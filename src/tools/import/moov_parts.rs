@@ -9,7 +9,7 @@ use super::json;
 use super::moov::{
     Encoding, Field, Map, Pad, Tag, encoding, fixed, length, nibbles, plain, quoted, unlike,
 };
-use super::parts::Divider;
+use super::parts::{Divider, deeper};
 use crate::dialect::{
     Alphabet, CodePage, Coding, Content, Counts, Filler, Inside, Length, LengthCoding, Part, Row,
     Scheme, TagCoding, Tagged,
@@ -137,8 +137,9 @@ pub(super) fn inside(
     let mut seen = BTreeSet::new();
     let members = field.subfields.and_then(|parts| json::members_of(parts.get()));
     for (key, part) in members.ok_or("its sub-elements are no object")? {
-        let sub = serde_json::from_str::<Field<'_>>(part)
-            .map_err(|_| format!("sub-element {} is not described", quoted(&key)))?;
+        let Ok(sub) = serde_json::from_str::<Field<'_>>(part) else {
+            return Err(format!("sub-element {} is not described", quoted(&key)));
+        };
         // "1" and "01" are one number.
         if !seen.insert(key.trim_start_matches('0').to_owned()) {
             return Err(format!("sub-element {} is described twice", quoted(&key)));
@@ -151,7 +152,7 @@ pub(super) fn inside(
     match (&field.bitmap, &field.tag) {
         (Some(map), _) => by_bitmap(to, map, whole, path, subs),
         (None, Some(tag)) if tag.enc.is_some() || 0 < tag.length => {
-            by_tag(to, tag, whole, path, subs)
+            by_tag(to, tag, whole, path, &subs)
         }
         _ => by_place(to, whole, path, subs),
     }
@@ -171,9 +172,9 @@ fn by_place(
     let mut parts = Vec::new();
     for (at, (key, sub)) in subs.iter().enumerate() {
         let of = |why| format!("sub-element {key}: {why}");
-        let place = to.path(path, &(at + 1).to_string())?;
+        let place = deeper(path, &(at + 1).to_string())?;
         let (described, within) = described(sub, whole).map_err(of)?;
-        parts.push(part(to, &place, sub, (described, within)).map_err(of)?);
+        parts.push(part(to, &place, sub, (described, within), false).map_err(of)?);
     }
     let numbers = subs.iter().map(|(key, _)| key.parse().unwrap_or(0));
     if let (Some((first, _)), Some((last, _)), false) =
@@ -204,10 +205,12 @@ fn by_bitmap(
     subs.sort_by_key(|(key, _)| key.parse().unwrap_or(u32::MAX));
     let mut parts = Vec::new();
     for (key, sub) in &subs {
-        let of = |why| format!("sub-element {}: {why}", quoted(key));
-        let bit = key.parse::<u16>().map_err(|_| of("no bit has such a number".to_owned()))?;
-        let place = to.path(path, &bit.to_string())?;
-        let made = described(sub, whole).and_then(|described| part(to, &place, sub, described));
+        let Ok(bit) = key.parse::<u16>() else {
+            return Err(format!("sub-element {}: no bit has such a number", quoted(key)));
+        };
+        let place = deeper(path, &bit.to_string())?;
+        let made =
+            described(sub, whole).and_then(|described| part(to, &place, sub, described, false));
         match made {
             Ok(part) => parts.push(part),
             Err(why) => to.note(path, format!("its sub-element {bit} is left out: {why}")),
@@ -221,12 +224,12 @@ fn by_tag(
     tag: &Tag,
     whole: Whole,
     path: &str,
-    subs: Vec<Sub<'_>>,
+    subs: &[Sub<'_>],
 ) -> Result<Inside, String> {
     let ber = tag.enc.as_deref().is_some_and(|enc| enc.eq_ignore_ascii_case("BerTLVTag"));
     let mut parts = Vec::new();
     let mut scheme: Option<Scheme> = None;
-    for (key, sub) in &subs {
+    for (key, sub) in subs {
         let of = |why| format!("sub-element {}: {why}", quoted(key));
         let this = if ber {
             let prefix = sub.prefix.as_deref().unwrap_or_default();
@@ -248,10 +251,10 @@ fn by_tag(
                 "its length counts digits, and one beside a tag counts bytes".to_owned()
             ));
         }
-        let place = to.path(path, &key_of(tag, key, ber))?;
+        let place = deeper(path, &key_of(tag, key, ber))?;
         let (mut described, within) = value(sub, whole).map_err(of)?;
         described.length = Length::Rest;
-        parts.push(part(to, &place, sub, (described, within)).map_err(of)?);
+        parts.push(part(to, &place, sub, (described, within), ber).map_err(of)?);
     }
     let scheme = scheme.ok_or("the file describes none")?;
     Ok(Inside { scheme, parts })
@@ -370,8 +373,9 @@ fn part(
     path: &str,
     sub: &Field<'_>,
     (described, within): (Described<'_>, Option<Whole>),
+    is_object: bool,
 ) -> Result<Part, String> {
-    let mut part = to.part(path, &described)?;
+    let mut part = if is_object { to.object(path, &described) } else { to.part(path, &described) }?;
     if let Some(note) = sub.padding.as_ref().and_then(|padding| unlike(padding, &part.row)) {
         to.note(path, note);
     }
@@ -423,8 +427,12 @@ mod tests {
     const BY_BITMAP: &str = r#","bitmap":{"type":"Bitmap","length":8,"enc":"Binary","prefix":"Binary.Fixed","disableAutoExpand":true}"#;
     const BER: &str = r#","tag":{"enc":"BerTLVTag","sort":"StringsByHex"}"#;
 
+    fn taken(field: &str, rows: &str, said: &str) {
+        assert_eq!(within(field), (rows.to_owned(), said.to_owned()), "{field}");
+    }
+
     #[test]
-    fn what_parts_can_say_is_taken_over() {
+    fn places_and_tags_are_taken_over() {
         let inner = composite(3, "ASCII.LL", "", &[sub("1", "String", 3, "ASCII", "ASCII.Fixed")]);
         for (field, rows, said) in [
             (
@@ -489,6 +497,15 @@ mod tests {
                 "48 ans..99 ascii 2 ascii - x\nparts 48 tag ascii 2 length ascii 2\n48.07 ans..9 - ascii - x\n48.42 ans..99 - ascii - x\nparts 48.42 tag ascii 2 length ascii 2\n48.42.01 ans..3 - ascii - x",
                 "",
             ),
+        ] {
+            taken(&field, rows, said);
+        }
+    }
+
+    #[test]
+    fn objects_and_bitmaps_are_taken_over() {
+        let text = |key: &str, prefix: &str| sub(key, "String", 3, "ASCII", prefix);
+        for (field, rows, said) in [
             (
                 composite(
                     55,
@@ -500,6 +517,17 @@ mod tests {
                     ],
                 ),
                 "55 b..99 ascii 2 raw sensitive x\nparts 55 ber\n55.9F02 b..6 - raw keep x\n55.9F26 b..8 - raw sensitive x",
+                "",
+            ),
+            // A card number that is bytes cannot be masked; and what is no object has no tag of ICC data.
+            (
+                composite(55, "ASCII.LL", BER, &[sub("5A", "Hex", 10, "Binary", "BerTLV")]),
+                "55 b..99 ascii 2 raw sensitive x\nparts 55 ber\n55.5A b..10 - raw sensitive x",
+                "",
+            ),
+            (
+                composite(55, "ASCII.LL", BY_TAG, &[text("82", "ASCII.LL")]),
+                "55 ans..99 ascii 2 ascii sensitive x\nparts 55 tag ascii 2 length ascii 2\n55.82 ans..3 - ascii sensitive x",
                 "",
             ),
             (
@@ -517,7 +545,7 @@ mod tests {
                 "element 62: its sub-element 4 is left out: its type is \"Odd\", which nobody here knows",
             ),
         ] {
-            assert_eq!(within(&field), (rows.to_owned(), said.to_owned()), "{field}");
+            taken(&field, rows, said);
         }
     }
 

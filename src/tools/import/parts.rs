@@ -2,7 +2,9 @@
 
 use super::Collected;
 use super::fit::{self, Described};
-use crate::dialect::{BitmapCoding, Class, Dialect, Inside, MtiCoding, Part, Row, Scheme, Second, Third};
+use crate::dialect::{
+    BitmapCoding, Class, Content, Dialect, Inside, MtiCoding, Part, Row, Scheme, Second, Third,
+};
 use crate::iso::{ElementNo, ElementSet};
 use crate::tools::sheet::Sheet;
 
@@ -27,15 +29,15 @@ pub(super) struct Divider<'c> {
     notes: Vec<(String, String)>,
 }
 
-impl Divider<'_> {
-    /// The path of a part, if a dialect's paths reach so deep.
-    pub(super) fn path(&self, holder: &str, key: &str) -> Result<String, String> {
-        if holder.split('.').count() <= DEPTH_MAX {
-            return Ok(format!("{holder}.{key}"));
-        }
-        Err(format!("parts of {holder} would lie deeper than {DEPTH_MAX} keys"))
+/// The path of a part, if a dialect's paths reach so deep.
+pub(super) fn deeper(holder: &str, key: &str) -> Result<String, String> {
+    if holder.split('.').count() <= DEPTH_MAX {
+        return Ok(format!("{holder}.{key}"));
     }
+    Err(format!("parts of {holder} would lie deeper than {DEPTH_MAX} keys"))
+}
 
+impl Divider<'_> {
     /// A part as a dialect has it.
     pub(super) fn part(&mut self, path: &str, described: &Described<'_>) -> Result<Part, String> {
         self.left = self.left.checked_sub(1).ok_or_else(|| {
@@ -44,7 +46,7 @@ impl Divider<'_> {
         let key = path.rsplit_once('.').map_or(path, |(_, key)| key);
         let (mut row, notes) =
             fit::part(path, described).map_err(|why| format!("{path}: {why}"))?;
-        row.class = self.class_of(path);
+        row.class = self.class;
         self.notes.extend(notes.into_iter().map(|note| (path.to_owned(), note)));
         Ok(Part { key: key.to_owned(), row, inside: None })
     }
@@ -61,11 +63,22 @@ impl Divider<'_> {
             .map_or(Vec::new(), |inside| inside.parts.clone())
     }
 
-    /// A part is no less secret than its element, unless it is an object of ICC data.
-    fn class_of(&self, path: &str) -> Class {
-        let key = path.rsplit_once('.').map_or(path, |(_, key)| key);
+    /// An object of ICC data. Its tag means the same in every file; any other part is no less secret than its element.
+    pub(super) fn object(&mut self, path: &str, described: &Described<'_>) -> Result<Part, String> {
+        let mut part = self.part(path, described)?;
         let known = self.base.filter(|inside| inside.scheme == Scheme::Ber);
-        known.and_then(|inside| inside.part(key)).map_or(self.class, |part| part.row.class)
+        let is_outermost = path.matches('.').count() == 1;
+        if let Some(known) =
+            known.and_then(|inside| inside.part(&part.key)).filter(|_| is_outermost)
+        {
+            // Only digits are shown as a card number is.
+            let is_card = part.row.content == Content::Digits && part.row.max <= 19;
+            part.row.class = match known.row.class {
+                Class::Pan if !is_card => Class::Sensitive,
+                class => class,
+            };
+        }
+        Ok(part)
     }
 }
 
