@@ -356,6 +356,20 @@ fn insides_of_2003() {
 }
 
 #[test]
+fn a_tag_that_no_path_could_name_ends_the_reading() {
+    let dialect = dialect(
+        "48 ans..999 ascii 3 ascii - private\nparts 48 tag ascii 4 length ascii 3\n48.0001 an..9 - ascii keep x\n",
+    );
+    for tag in ["00.1", "00#1"] {
+        let plain = format!("0001001A{tag}001B");
+        let (found, fault) = read(&dialect, 48, plain.as_bytes());
+        assert_eq!(found, [("48.0001".to_owned(), "A".to_owned())]);
+        let fault = fault.unwrap();
+        assert!(fault.starts_with("48, 8 bytes into the value: "), "{fault}");
+    }
+}
+
+#[test]
 fn what_cannot_be_put_together_says_why() {
     let dialect = dialect(
         "parts 3 positional\n3.1 n 2 - ascii keep type\n3.2 n 2 - ascii keep from\n\

@@ -103,6 +103,7 @@ fn by_place(
     };
     let usual = match () {
         () if base_1 => u16::from(emits),
+        () if subs.first().is_some_and(|(id, sub)| *id == 0 && is_nested(*sub)) => 0,
         () if bitmap_of(1).is_some() => 2,
         () => 1,
     };
@@ -112,6 +113,12 @@ fn by_place(
     let head = subs.iter().find(|(id, sub)| *id == 0 && message && !is_empty(*sub));
     if emits && head.is_some() {
         return Err("a field precedes its bitmap".to_owned());
+    }
+    let skipped = |(id, sub): &&Sub<'_, '_>| {
+        *id < first && head.is_none() && !is_empty(*sub) && !(emits && *id == bitmap_at)
+    };
+    if let Some((id, _)) = subs.iter().find(skipped) {
+        to.note(path, format!("its sub-element {id} is left out: jPOS begins with {first} here"));
     }
     let placed: Vec<Sub<'_, '_>> = subs
         .iter()
@@ -127,6 +134,11 @@ fn by_place(
     } else {
         placed_ones(to, path, &placed)
     }
+}
+
+/// Whether a field has fields of its own.
+fn is_nested(sub: Node<'_, '_>) -> bool {
+    sub.tag_name().name() == "isofieldpackager"
 }
 
 /// Whether a field takes no bytes.
@@ -197,7 +209,7 @@ fn part(
 
 /// A part with what lies within it, if that can be said.
 fn divided(to: &mut Divider<'_>, path: &str, node: Node<'_, '_>, part: Part) -> Part {
-    if node.tag_name().name() != "isofieldpackager" {
+    if !is_nested(node) {
         return part;
     }
     match inside(to, node, path) {
@@ -446,7 +458,7 @@ mod tests {
             (
                 holder(48, text, plain, &[sub(0, 2, "IFA_NUMERIC"), sub(1, 4, "IF_CHAR")]),
                 "parts 48 positional\n48.1 ans 4 - ascii - x",
-                "",
+                "element 48: its sub-element 0 is left out: jPOS begins with 1 here",
             ),
             (
                 holder(
