@@ -732,6 +732,23 @@ fn a_packager_file_becomes_a_dialect() {
 }
 
 #[test]
+fn simulated_peers_speak_iso_8583_1987_alone() {
+    for (command, name, version) in [
+        ("pos", "iso93-ascii", "1993"),
+        ("pos", "iso2003-binary", "2003"),
+        ("issuer", "iso93-bcd", "1993"),
+    ] {
+        let place = if command == "pos" { "--connect" } else { "--listen" };
+        let output = run(&["sim", command, place, "127.0.0.1:0", "--dialect", name], "");
+        let told = stderr(&output);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{told}");
+        for part in [name, "it is not one of ISO 8583:1987", &format!("its version is {version}")] {
+            assert!(told.contains(part), "{part}\nis not in\n{told}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_packager_file_is_told_with_its_place() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("file");

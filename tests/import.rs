@@ -9,8 +9,9 @@ use iso8583d::dialect::{
     Alphabet, BitmapCoding, CodePage, Coding, Content, Counts, Dialect, Filler, Length,
     LengthCoding, MtiCoding, Row,
 };
+use iso8583d::framing::Head;
 use iso8583d::iso::{ElementNo, ElementSet};
-use iso8583d::tools::{Imported, Product, decode_line, import_dialect};
+use iso8583d::tools::{Imported, Product, Show, decode_line, decode_piece, import_dialect};
 use serde_json::{Map, Value, json};
 
 const NAMES: [&str; 3] = ["iso87-ascii", "iso87-bcd", "iso87-ebcdic"];
@@ -199,15 +200,10 @@ fn packager_files_read_the_messages_that_they_describe() {
             Product::Moov,
             include_str!("packagers/ascii-binary-bitmap.moov.json"),
             "py_ascii_binbm",
-            &["3", "55"],
+            &[],
         ),
         (Product::Moov, include_str!("packagers/ebcdic.moov-old.json"), "py_cp500_binbm", &[]),
-        (
-            Product::Jpos,
-            include_str!("packagers/packed.jpos.xml"),
-            "py_bcd_right0",
-            &["3", "43", "48"],
-        ),
+        (Product::Jpos, include_str!("packagers/packed.jpos.xml"), "py_bcd_right0", &[]),
     ] {
         let (made, imported) = import(product, text);
         assert_eq!((made.elements, made.left_out), (126, 0), "{file}");
@@ -447,6 +443,61 @@ fn a_message_of_mixed_classes_is_read() {
         "44": "OK", "48": "[AB]", "52": "0123456789ABCDEF", "60": "1F", "61": "FF00",
     });
     assert_eq!((&shown["mti"], &shown["fields"]), (&json!("0200"), &wanted));
+}
+
+/// Sub-elements by place, by tag, by basic encoding rules, by bitmap, and of sub-elements. The bytes are put together by hand.
+#[test]
+fn sub_elements_are_taken_over() {
+    let digits =
+        |text: &str| text.bytes().fold(String::new(), |all, byte| all + &format!("{byte:02X}"));
+    let tagged = "42070103210".to_owned() + "7102OK";
+    for (product, text, lead) in [
+        (Product::Jpos, include_str!("packagers/parts.jpos.xml"), "R"),
+        (Product::Moov, include_str!("packagers/parts.moov.json"), ""),
+    ] {
+        let (made, dialect) = import(product, text);
+        let about: Vec<_> = made.remarks.iter().map(|remark| remark.about.as_str()).collect();
+        assert_eq!((about, made.left_out), (vec![], 0), "{:#?}", made.remarks);
+        let elements: Vec<u8> = dialect.rows().iter().map(|(no, _)| no.get()).collect();
+        let divided = elements.iter().filter(|no| dialect.inside(ElementNo::of(**no)).is_some());
+        assert_eq!(divided.copied().collect::<Vec<_>>(), [3, 48, 55, 62]);
+        let element48 = format!("{lead}{tagged}");
+        let wire = [
+            digits("0100"),
+            "2020000000010204".to_owned(),
+            digits("003000"),
+            digits("000123"),
+            digits(&format!("{:03}{element48}", element48.len())),
+            digits("020"),
+            "9F02060000000123459F26080123456789ABCDEF".to_owned(),
+            "0BA000000000000000E30123".to_owned(),
+        ]
+        .concat();
+        let show = Show { unmask: true, parts: true };
+        let bytes: Vec<u8> = (0..wire.len() / 2)
+            .map(|at| u8::from_str_radix(wire.get(2 * at..2 * at + 2).unwrap(), 16).unwrap())
+            .collect();
+        let shown = decode_piece(&Arc::new(dialect), Ok((Head::default(), bytes.into())), show);
+        assert!(shown.ok && !shown.text.contains("within"), "{}", shown.text);
+        let shown: Value = serde_json::from_str(&shown.text).unwrap();
+        let mut wanted = vec![
+            ("3.1", "00"),
+            ("3.2", "30"),
+            ("3.3", "00"),
+            ("48.42.01", "210"),
+            ("48.71", "OK"),
+            ("55.9F02", "000000012345"),
+            ("55.9F26", "0123456789ABCDEF"),
+            ("62.1", "T"),
+            ("62.3", "123"),
+        ];
+        if !lead.is_empty() {
+            wanted.push(("48.lead", lead));
+        }
+        for (path, value) in wanted {
+            assert_eq!(shown["fields"][path], json!(value), "{path} {shown}");
+        }
+    }
 }
 
 /// Whatever stands in a file, it costs a bounded time and a bounded number of faults.

@@ -69,7 +69,7 @@ struct Around {
 
 impl Speech {
     pub(super) fn dialect(&self) -> Result<Arc<Dialect>, Failure> {
-        dialect(&self.dialect)
+        spoken(&self.dialect)
     }
 
     pub(super) fn framing(&self) -> Result<framing::Settings, Failure> {
@@ -127,4 +127,9 @@ impl Around {
 /// A dialect by its name or its file.
 pub(super) fn dialect(name: &str) -> Result<Arc<Dialect>, Failure> {
     config::dialect(name).map_err(Failure::Faults)
+}
+
+/// The same for a simulated peer, which speaks ISO 8583:1987.
+pub(super) fn spoken(name: &str) -> Result<Arc<Dialect>, Failure> {
+    config::spoken(name).map_err(Failure::Faults)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::peer::{Speech, dialect};
+use super::peer::{Speech, spoken};
 use super::{Failure, say};
 use crate::framing;
 use crate::planted::Bug;
@@ -329,9 +329,9 @@ impl Load {
             warm_up: self.warm_up,
             seconds: self.seconds,
             patience: Duration::from_secs(30),
-            asker: dialect(&self.asker)?,
+            asker: spoken(&self.asker)?,
             asker_framing: framing::Settings::default(),
-            issuer: dialect(&self.issuer)?,
+            issuer: spoken(&self.issuer)?,
             issuer_framing: framing::Settings::default(),
             prefix: self.card,
             target,

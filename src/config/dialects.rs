@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::read::Section;
 use super::report::{Fault, Faults, Report, Source, meant};
-use crate::dialect::{self, Dialect};
+use crate::dialect::{self, Dialect, Version};
 
 /// The dialects that were asked for so far, by name or path; none for those that are no dialects.
 pub(super) struct Dialects {
@@ -36,6 +36,24 @@ pub fn named(name: &str) -> Result<Arc<Dialect>, Report> {
     // There is no file to point into: the name itself is the text.
     let faults = Faults::new(String::from("--dialect"), name.to_owned());
     faults.tell(explain(name, fault, faults.at(0..name.len(), "there is no such dialect")));
+    Err(Report::new(faults.into_list()))
+}
+
+/// The same for a simulated peer: what it writes by itself is of ISO 8583:1987.
+pub fn spoken(name: &str) -> Result<Arc<Dialect>, Report> {
+    let dialect = named(name)?;
+    let version = match dialect.version() {
+        Version::Of1987 => return Ok(dialect),
+        Version::Of1993 => "1993",
+        Version::Of2003 => "2003",
+    };
+    let faults = Faults::new(String::from("--dialect"), name.to_owned());
+    let title = "simulated peers cannot speak this dialect: it is not one of ISO 8583:1987";
+    let fault = faults.at(0..name.len(), title);
+    let fault = fault.label(format!("it says that its version is {version}"));
+    faults.tell(fault.help(
+        "an iso87 dialect, or one that extends it; the others are for decode, encode and files",
+    ));
     Err(Report::new(faults.into_list()))
 }
 

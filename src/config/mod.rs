@@ -32,7 +32,7 @@ use crate::switch::{self, AnswerOn, Duplicate, LinkSettings, OwedSettings, SignO
 use read::Section;
 use report::Faults;
 
-pub use dialects::{faults_of, named as dialect};
+pub use dialects::{faults_of, named as dialect, spoken};
 pub use report::{Fault, Report};
 
 /// Everything that a daemon is told.

@@ -104,6 +104,12 @@ impl Page<'_> {
             self.entry(0, &format!("MTI {mti}"), &meaning::mti(mti));
             let bytes = body.get(..width).unwrap_or_default();
             self.bytes(sheet::mti(self.dialect.mti()), &pairs(bytes, false));
+            if !meaning::is_edition(mti, self.dialect) {
+                let (digit, year) = meaning::edition(self.dialect);
+                self.line(&format!(
+                    "       note: this dialect is of {year}, whose MTIs begin with {digit}: its elements may mean something else in this message"
+                ));
+            }
             if let Some(end) = reading.bitmaps_end(body) {
                 self.bitmaps(body, width..end, reading.read.announced);
             }
@@ -415,6 +421,15 @@ help: expected four digits, bcd; is this the dialect, and does a length or a TPD
             assert!(!page.text.contains(" 01 23") && !page.text.contains("01 **"), "{}", page.text);
             assert!(page.text.contains("take it out of the dialect's `"), "{}", page.text);
         }
+    }
+
+    #[test]
+    fn a_message_of_another_edition_is_noted() {
+        let sale = told(SALE, Style::default());
+        assert!(sale.ok && !sale.text.contains("note:"), "{}", sale.text);
+        let other = told(&SALE.replacen("0200", "1200", 1), Style::default());
+        let note = "note: this dialect is of 1987, whose MTIs begin with 0: its elements may mean";
+        assert!(other.ok && other.text.contains(note), "{}", other.text);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Version};
 use crate::iso::{Amount, Class, Currency, ElementNo, Elements, Function, Mti, ResponseCode};
 
 /// A message by what its elements say.
@@ -59,6 +59,20 @@ impl Sense<'_> {
             () => "declines",
         };
         Some(said.to_owned())
+    }
+}
+
+/// Whether an MTI is of the edition of the standard that a dialect is of.
+pub(super) fn is_edition(mti: Mti, dialect: &Dialect) -> bool {
+    mti.version() == edition(dialect).0
+}
+
+/// The first digit of the MTIs that a dialect's messages have, and its edition.
+pub(super) fn edition(dialect: &Dialect) -> (u8, &'static str) {
+    match dialect.version() {
+        Version::Of1987 => (0, "1987"),
+        Version::Of1993 => (1, "1993"),
+        Version::Of2003 => (2, "2003"),
     }
 }
 

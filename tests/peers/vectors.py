@@ -619,6 +619,78 @@ class CardutilSet:
             yield f"nondigit_in_n_f{first}", raw[:20] + letter + raw[21:]
 
 
+class CardutilPartsSet(CardutilSet):
+    """Clearing records, and their sub-elements as cardutil reads them."""
+
+    # Private sub-elements by their tags, and what they may hold; one more has a tag that no dialect knows.
+    PRIVATE = {
+        "0023": ("ans", 3), "0025": ("an", 7), "0052": ("ans", 3), "0105": ("n", 25), "0122": ("an", 1), "0146": ("ans", 36),
+        "0148": ("n", 8), "0149": ("n", 6), "0158": ("ans", 30), "0165": ("ans", 1), "0301": ("n", 16), "0306": ("n", 8),
+        "0380": ("ans", 17), "0999": ("ans", 20),
+    }
+    FILE = (3, 9, 20, 25)
+    CHIP = {"9F26": 8, "9F27": 1, "9F10": 32, "9F37": 4, "9F36": 2, "9F1A": 2, "5F2A": 2}
+    PLACE = ("NAME", "ADDRESS", "SUBURB", "POSTCODE", "STATE", "COUNTRY")
+
+    def __init__(self, name, charset):
+        super().__init__(name, charset)
+        self.chance = Chance("ipm parts")
+
+    def values(self, numbers):
+        self.parts, self.told, self.tags = {}, {}, sorted(self.PRIVATE)
+        containers = [number for number in numbers if number in (62, 123, 124, 125)]
+        values = super().values([number for number in numbers if number not in containers] + [48])
+        for number in sorted([48, *containers]):
+            text = self.private(number)
+            if text:
+                values[number] = text
+            else:
+                values.pop(number, None)
+        if 43 in values:
+            name, street, city, rest = values[43].split("\\")
+            for key, value in enumerate((name, street, city, rest[:10], rest[10:13], rest[13:])):
+                self.parts[f"43.{key + 1}"] = value
+                self.told[f"DE43_{self.PLACE[key]}"] = value.rstrip()
+        return dict(sorted(values.items()))
+
+    def private(self, number):
+        """Some of the sub-elements that are left; no tag comes twice, since cardutil keeps one of each."""
+        text = ""
+        for _ in range(1 + self.chance.below(4)):
+            if not self.tags:
+                break
+            tag = self.tags.pop(self.chance.below(min(3, len(self.tags))))
+            self.tags = [later for later in self.tags if later > tag]
+            content, longest = self.PRIVATE[tag]
+            value = self.chance.value(content, longest)
+            text += f"{tag}{len(value):03}{value}"
+            self.told[f"PDS{tag}"] = value
+            if number == 48 and tag == "0105":
+                for key, (start, end) in enumerate(zip((0, *self.FILE), self.FILE)):
+                    self.parts[f"48.0105.{key + 1}"] = value[start:end]
+            else:
+                self.parts[f"{number}.{tag}"] = value
+        return text
+
+    def chip(self):
+        text = ""
+        for tag in self.chance.subset(list(self.CHIP), 4):
+            value = self.chance.some("0123456789ABCDEF", 2 * self.CHIP[tag])
+            if tag in ("9F1A", "5F2A"):
+                value = "0" + self.chance.some(DIGITS, 3)
+            self.parts[f"55.{tag}"] = value[1:] if len(value) == 4 and tag != "9F36" else value
+            self.told[f"TAG{tag}"] = value
+            text += f"{tag}{len(value) // 2:02X}{value}"
+        return text
+
+    def good(self):
+        for row, raw, values in super().good():
+            read = cardutil.iso8583.loads(raw, encoding=self.charset)
+            for key, value in self.told.items():
+                assert read[key].upper() == value.upper(), (self.name, key, read[key], value)
+            yield {**row, "parts": self.parts}, raw, values
+
+
 SETS = [
     PyisoSet(
         "py_tpdu_iso87_bcd", ISO87 + "| 93 an6 | 96 b16", "0", "bcd", head=5, characters=(36, 49, 50, 51)
@@ -655,6 +727,8 @@ SETS = [
     ),
     CardutilSet("cardutil_ipm_latin1", "latin-1"),
     CardutilSet("cardutil_ipm_cp500", "cp500"),
+    CardutilPartsSet("cardutil_parts_latin1", "latin-1"),
+    CardutilPartsSet("cardutil_parts_cp500", "cp500"),
 ]
 
 

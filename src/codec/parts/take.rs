@@ -131,7 +131,10 @@ fn key(coding: TagCoding, tag: &[u8]) -> Result<String, Fault> {
                 Alphabet::Ebcdic => value::translated(CodePage::Cp037.characters(), *byte),
             };
             let letters: Vec<u8> = tag.iter().map(character).collect();
-            let right = letters.iter().all(|letter| (b' '..=b'~').contains(letter));
+            // A path could not name one with a dot, nor one with the sign before a number.
+            let right = letters
+                .iter()
+                .all(|letter| (b' '..=b'~').contains(letter) && !matches!(letter, b'.' | b'#'));
             if right {
                 Ok(letters.into_iter().map(char::from).collect())
             } else {

@@ -237,6 +237,138 @@ fn tokens() {
     }
 }
 
+/// The elements whose insides the shipped dialects of 1993 and of clearing records describe.
+#[test]
+fn insides_of_1993() {
+    let pos: Vec<(String, String)> =
+        (1..=12).map(|no| (format!("22.{no}"), "A".to_owned())).collect();
+    let pos: Vec<(&str, &str)> =
+        pos.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect();
+    for name in ["iso93-ascii", "iso93-bcd", "iso93-ebcdic", "ipm-latin1", "ipm-cp500"] {
+        let dialect = Dialect::shipped(name).unwrap();
+        both_ways(&dialect, 3, b"003000", &[("3.1", "00"), ("3.2", "30"), ("3.3", "00")]);
+        both_ways(&dialect, 22, &[b'A'; 12], &pos);
+        both_ways(
+            &dialect,
+            30,
+            b"000000001000000000002000",
+            &[("30.1", "000000001000"), ("30.2", "000000002000")],
+        );
+        both_ways(
+            &dialect,
+            43,
+            b"SHOP\\1 HIGH ST\\LEEDS\\LS1 1AA   YORGBR",
+            &[
+                ("43.1", "SHOP"),
+                ("43.2", "1 HIGH ST"),
+                ("43.3", "LEEDS"),
+                ("43.4", "LS1 1AA   "),
+                ("43.5", "YOR"),
+                ("43.6", "GBR"),
+            ],
+        );
+        both_ways(
+            &dialect,
+            54,
+            b"0002978C0000000010001001978D000000002000",
+            &[
+                ("54.1", "00"),
+                ("54.2", "02"),
+                ("54.3", "978"),
+                ("54.4", "C000000001000"),
+                ("54.1#2", "10"),
+                ("54.2#2", "01"),
+                ("54.3#2", "978"),
+                ("54.4#2", "D000000002000"),
+            ],
+        );
+        both_ways(&dialect, 55, b"\x9F\x1A\x02\x08\x26", &[("55.9F1A", "826")]);
+    }
+}
+
+/// What clearing records have no element for.
+#[test]
+fn fees_and_original_elements_of_1993() {
+    for name in ["iso93-ascii", "iso93-bcd", "iso93-ebcdic"] {
+        let dialect = Dialect::shipped(name).unwrap();
+        for (no, what) in [(46, "46"), (66, "66")] {
+            let paths: Vec<String> = (1..=6).map(|part| format!("{what}.{part}")).collect();
+            let values = ["00", "978", "D00000100", "00000000", "D00000000", "978"];
+            let parts: Vec<_> = paths.iter().map(String::as_str).zip(values).collect();
+            both_ways(&dialect, no, b"00978D0000010000000000D00000000978", &parts);
+        }
+        both_ways(
+            &dialect,
+            56,
+            b"120000012324013112000006123450",
+            &[("56.1", "1200"), ("56.2", "000123"), ("56.3", "240131120000"), ("56.4", "123450")],
+        );
+    }
+}
+
+/// Amounts of 2003 begin with their currency and its decimals.
+#[test]
+fn insides_of_2003() {
+    let dialect = Dialect::shipped("iso2003-binary").unwrap();
+    for (no, path) in [(4, "4"), (5, "5"), (6, "6")] {
+        let paths: Vec<String> = (1..=3).map(|part| format!("{path}.{part}")).collect();
+        let parts: Vec<_> =
+            paths.iter().map(String::as_str).zip(["978", "2", "000000001000"]).collect();
+        both_ways(&dialect, no, b"9782000000001000", &parts);
+    }
+    both_ways(&dialect, 3, b"0A3000", &[("3.1", "0A"), ("3.2", "30"), ("3.3", "00")]);
+    both_ways(
+        &dialect,
+        30,
+        b"97820000000010008402000000002000",
+        &[
+            ("30.1", "978"),
+            ("30.2", "2"),
+            ("30.3", "000000001000"),
+            ("30.4", "840"),
+            ("30.5", "2"),
+            ("30.6", "000000002000"),
+        ],
+    );
+    both_ways(
+        &dialect,
+        54,
+        b"00029782C000000001000",
+        &[
+            ("54.1", "00"),
+            ("54.2", "02"),
+            ("54.3", "978"),
+            ("54.4", "2"),
+            ("54.5", "C000000001000"),
+        ],
+    );
+    both_ways(
+        &dialect,
+        56,
+        b"22000000000001232024013112000012345",
+        &[
+            ("56.1", "2200"),
+            ("56.2", "000000000123"),
+            ("56.3", "20240131120000"),
+            ("56.4", "12345"),
+        ],
+    );
+}
+
+#[test]
+fn a_tag_that_no_path_could_name_ends_the_reading() {
+    let dialect = dialect(
+        "48 ans..999 ascii 3 ascii - private\nparts 48 tag ascii 4 length ascii 3\n48.0001 an..9 - ascii keep x\n",
+    );
+    for tag in ["00.1", "00#1"] {
+        let plain = format!("0001001A{tag}001B");
+        let (found, fault) = read(&dialect, 48, plain.as_bytes());
+        assert_eq!(found, [("48.0001".to_owned(), "A".to_owned())]);
+        let fault = fault.unwrap();
+        assert!(fault.starts_with("48, 8 bytes into the value: "), "{fault}");
+    }
+}
+
 #[test]
 fn what_cannot_be_put_together_says_why() {
     let dialect = dialect(

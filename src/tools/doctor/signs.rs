@@ -1,7 +1,6 @@
 //! What makes it likely that a message was read as it was meant: values that have to be something. Shows none of them.
 
 use crate::codec::Message;
-use crate::dialect::{Dialect, Version};
 use crate::iso::{ElementNo, Mti};
 use crate::tools::meaning;
 
@@ -24,7 +23,7 @@ impl Signs {
     /// Looks at one message.
     pub(super) fn see(&mut self, message: &Message) {
         let mti = message.mti();
-        self.note(0, is_edition(mti, message.dialect()));
+        self.note(0, meaning::is_edition(mti, message.dialect()));
         for (no, value) in message.iter(message.present()) {
             if let Some((sign, good)) = sign(no, &value, mti) {
                 self.note(sign, good);
@@ -61,16 +60,6 @@ impl Signs {
         let signs = self.0.iter().zip(SIGNS).filter(move |(sign, _)| is_meant(sign));
         signs.map(|((seen, all), (sign, _))| format!("{sign}: {seen} of {all}"))
     }
-}
-
-/// Whether an MTI is of the edition that a dialect is of.
-pub(super) fn is_edition(mti: Mti, dialect: &Dialect) -> bool {
-    let edition = match dialect.version() {
-        Version::Of1987 => 0,
-        Version::Of1993 => 1,
-        Version::Of2003 => 2,
-    };
-    mti.version() == edition
 }
 
 /// Which sign an element is, and whether it is there.

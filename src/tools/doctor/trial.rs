@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio_util::codec::Decoder as _;
 
-use super::signs::{self, Signs};
+use super::signs::Signs;
 use super::ways::{Header, Way};
 use crate::codec;
 use crate::dialect::Dialect;
 use crate::framing::{Framing, Head};
 use crate::iso::ElementSet;
+use crate::tools::meaning;
 
 /// What a framing makes of the bytes.
 #[derive(Debug, Default)]
@@ -143,7 +144,7 @@ impl Trial {
         let message = match codec::decode(dialect, body.clone()) {
             Ok(message) => message,
             Err(error) => {
-                let meant = error.mti.is_some_and(|mti| signs::is_edition(mti, dialect));
+                let meant = error.mti.is_some_and(|mti| meaning::is_edition(mti, dialect));
                 let reached = (meant, error.salvaged.spans.len(), error.offset);
                 if self.reached < reached || self.fault.is_none() {
                     self.reached = self.reached.max(reached);

@@ -87,6 +87,35 @@ pub(super) fn fit(
     Ok((row, notes))
 }
 
+/// The row of a part, and what to look at. The standard says nothing of it, so what the source leaves open is text.
+pub(super) fn part(path: &str, described: &Described<'_>) -> Result<(Row, Vec<String>), String> {
+    let Described { name, length, mut coding, mut max, .. } = *described;
+    let mut notes = Vec::new();
+    possible(length)?;
+    // Which element it is of does not matter where the standard is not asked.
+    let content = content(ElementNo::of(48), described, None)?;
+    max = clamp(content, length, coding, max, &mut notes)?;
+    if let Coding::Bcd(filler) = &mut coding
+        && length == Length::Fixed
+        && (max - u32::from(content == Content::Signed)).is_multiple_of(2)
+    {
+        *filler = Filler::LeftZero;
+    }
+    if !is_told(length, coding, Class::Unkept) {
+        return Err("whether its last or first digit is a filler cannot be told".to_owned());
+    }
+    let Ok(max) = u16::try_from(max) else {
+        return Err(format!("its length {max} is out of range"));
+    };
+    let name = Some(words(name)).filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(|| format!("part {path}"));
+    let row = Row { name, content, length, coding, class: Class::Unkept, max };
+    if row.layout().is_none() {
+        return Err(format!("content {} cannot be written so", content.notation()));
+    }
+    Ok((row, notes))
+}
+
 /// Words apart by single blanks, without what ends a line or begins a comment; not longer than a line of people's text.
 pub(super) fn one_line(text: &str) -> String {
     let clean: String =
@@ -97,6 +126,15 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// What people call the element, as a row can say it.
 fn title(name: &str, no: ElementNo, base: Option<&Row>) -> String {
+    match (words(name), base) {
+        (title, Some(row)) if title.is_empty() => row.name.clone(),
+        (title, None) if title.is_empty() => format!("element {no}"),
+        (title, _) => title,
+    }
+}
+
+/// What a name says, as the last column of a row can have it; may be empty.
+fn words(name: &str) -> String {
     // A word that begins with # would be a comment.
     let line = one_line(name);
     let words: Vec<&str> = line
@@ -104,12 +142,8 @@ fn title(name: &str, no: ElementNo, base: Option<&Row>) -> String {
         .map(|word| word.trim_start_matches('#'))
         .filter(|word| !word.is_empty())
         .collect();
-    let title: String = words.join(" ").chars().take(100).collect();
-    match (title.trim(), base) {
-        ("", Some(row)) => row.name.clone(),
-        ("", None) => format!("element {no}"),
-        (title, _) => title.to_owned(),
-    }
+    let words: String = words.join(" ").chars().take(100).collect();
+    words.trim().to_owned()
 }
 
 /// Bytes that the source writes as text twice as long as the standard has them are hexadecimal digits.
@@ -199,9 +233,16 @@ fn longest(length: Length, coding: Coding) -> Option<u32> {
     Some(u32::try_from(longest).unwrap_or(u32::MAX))
 }
 
-/// Whether a filler can be told from a digit: a length that counts bytes or even digits does not say.
+/// Whether a filler can be told from a digit: a length that counts bytes or even digits does not say, and no length neither.
 fn is_told(length: Length, coding: Coding, class: Class) -> bool {
-    let Length::Prefixed { counts: Counts::Wire | Counts::Even, .. } = length else { return true };
+    if !matches!(
+        length,
+        Length::Prefixed { counts: Counts::Wire | Counts::Even, .. }
+            | Length::Rest
+            | Length::Until(_)
+    ) {
+        return true;
+    }
     match coding {
         Coding::Bcd(Filler::RightZero) => false,
         // A zero before a number changes nothing, but one before a card's number names another card.

@@ -6,9 +6,11 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::fit::{Described, Says};
 use super::jpos_class::{Measure, Named, named};
+use super::jpos_parts;
 use super::place::Text;
 use super::{Collected, EXTENDED};
 use crate::dialect::{BitmapCoding, Coding, Length, LengthCoding, MtiCoding, Second, Third};
+use crate::iso::ElementNo;
 
 /// How many elements, attributes and texts a file may have.
 const NODES_MAX: u32 = 100_000;
@@ -20,7 +22,7 @@ const ATTRIBUTES_MAX: usize = 1000;
 const NAMESPACES_MAX: usize = 20;
 
 /// The longest length that is taken for one: what six digits say.
-const LENGTH_MAX: u32 = 999_999;
+pub(super) const LENGTH_MAX: u32 = 999_999;
 
 /// What the remark on a third bitmap is about, and why it is none of ours.
 const THIRD: &str = "third bitmap";
@@ -31,7 +33,7 @@ const BEYOND: &str =
 const DECLARATION: &str = "<!ENTITY";
 
 /// The package of jPOS's own classes.
-const OWN: &str = "org.jpos.iso.";
+pub(super) const OWN: &str = "org.jpos.iso.";
 
 pub(super) fn read(to: &mut Collected<'_>) {
     let text = to.text;
@@ -271,20 +273,18 @@ fn element(to: &mut Collected<'_>, node: Node<'_, '_>, number: u16, shape: Shape
         return;
     }
     let about = format!("element {number}");
-    if nested {
+    if let (true, Some(no)) =
+        (nested, u8::try_from(number).ok().and_then(|no| ElementNo::new(no).ok()))
+    {
         let parts = node.children().filter(Node::is_element).count();
-        to.remark(
-            at,
-            &about,
-            &format!("its {parts} sub-elements are not taken over: it is one value"),
-        );
+        to.divide(no, at, parts, |to, path| jpos_parts::inside(to, node, path));
     }
     if fixed && says_true(node, "trim") {
         to.remark(at, &about, "trim=\"true\": the source writes it without padding; here it always has its whole length");
     }
 }
 
-fn describe<'n>(
+pub(super) fn describe<'n>(
     node: Node<'n, '_>,
     nested: bool,
     named: Named,
@@ -328,7 +328,7 @@ fn describe<'n>(
     Ok(Described { name, says, length: length_field, coding: class.coding, max })
 }
 
-fn says_true(node: Node<'_, '_>, attribute: &str) -> bool {
+pub(super) fn says_true(node: Node<'_, '_>, attribute: &str) -> bool {
     node.attribute(attribute).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
@@ -341,7 +341,7 @@ fn tag(text: Text<'_>, node: Node<'_, '_>) -> Range<usize> {
 }
 
 /// A word of the file, bounded and without what would disturb a line.
-fn short(word: &str) -> String {
+pub(super) fn short(word: &str) -> String {
     let short: String = word.chars().take(60).collect();
     short.escape_debug().to_string()
 }
@@ -452,12 +452,12 @@ mod tests {
         for (row, said, kept) in [
             (
                 "<isofieldpackager id=\"48\" length=\"999\" name=\"parts\" class=\"org.jpos.iso.IFA_LLLBINARY\" packager=\"org.jpos.iso.packager.GenericSubFieldPackager\"><isofield id=\"0\" length=\"1\" class=\"x\"/><isofield id=\"1\" length=\"1\" class=\"x\"/></isofieldpackager>",
-                "its 2 sub-elements are not taken over: it is one value",
+                "its 2 sub-elements are not taken over, it is one value: its field 1 is no bitmap",
                 "b..999 ascii 3 raw - parts",
             ),
             (
                 "<isofieldpackager id=\"48\" length=\"7\" name=\"packed\" class=\"org.jpos.iso.IFB_NUMERIC\"/>",
-                "its 0 sub-elements are not taken over: it is one value",
+                "its 0 sub-elements are not taken over, it is one value: its packager is not named",
                 "n 7 - bcd r0 - packed",
             ),
             (

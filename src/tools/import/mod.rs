@@ -6,8 +6,11 @@
 mod fit;
 mod jpos;
 mod jpos_class;
+mod jpos_parts;
 mod json;
 mod moov;
+mod moov_parts;
+mod parts;
 mod place;
 mod pyiso8583;
 
@@ -15,7 +18,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::sheet::Sheet;
-use crate::dialect::{BitmapCoding, Dialect, Fault, MtiCoding, Row, Second, Third};
+use crate::dialect::{BitmapCoding, Dialect, Fault, Inside, MtiCoding, Row, Second, Third};
 use crate::iso::{ElementNo, ElementSet};
 use fit::{Described, one_line};
 use place::Text;
@@ -117,6 +120,9 @@ struct Collected<'t> {
     /// The numbers that were described, and where.
     seen: BTreeMap<u16, usize>,
     rows: BTreeMap<ElementNo, Row>,
+    insides: BTreeMap<ElementNo, Inside>,
+    /// How many more parts of elements are read.
+    parts_left: usize,
     /// The numbers of elements that no dialect has, and where the first of them was.
     beyond: (Vec<u16>, usize),
     mti: Option<MtiCoding>,
@@ -135,6 +141,8 @@ impl<'t> Collected<'t> {
             remarks: Vec::new(),
             seen: BTreeMap::new(),
             rows: BTreeMap::new(),
+            insides: BTreeMap::new(),
+            parts_left: parts::PARTS_MAX,
             beyond: (Vec::new(), 0),
             mti: None,
             bitmap: None,
@@ -194,6 +202,7 @@ impl<'t> Collected<'t> {
     /// Takes an element's row away again.
     fn take_back(&mut self, no: ElementNo, why: &str) {
         if self.rows.remove(&no).is_some() {
+            self.insides.remove(&no);
             let number = u16::from(no.get());
             let at = self.seen.get(&number).copied().unwrap_or_default();
             self.leave_out(number, at, why);
@@ -297,7 +306,7 @@ impl<'t> Collected<'t> {
             retry: self.base.retry_codes().to_vec(),
             rules: Vec::new(),
             rows,
-            insides: Vec::new(),
+            insides: std::mem::take(&mut self.insides).into_iter().collect(),
         };
         let text = sheet.to_string();
         match Dialect::parse(&text) {

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::Collected;
 use super::fit::{Described, Says};
 use super::json;
+use super::moov_parts;
 use crate::dialect::{
     Alphabet, BitmapCoding, CodePage, Coding, Content, Counts, Filler, Length, LengthCoding,
     MtiCoding, Row, Second, Third,
@@ -23,47 +24,62 @@ struct Specification<'t> {
 
 /// One field's description. Its length counts what is encoded: digits of packed numbers, bytes, characters.
 #[derive(Deserialize)]
-struct Field<'t> {
+pub(super) struct Field<'t> {
     #[serde(default, rename = "type")]
-    kind: String,
+    pub(super) kind: String,
     #[serde(default)]
-    length: u32,
+    pub(super) length: u32,
     #[serde(default)]
-    description: String,
+    pub(super) description: String,
     #[serde(default)]
-    enc: Option<String>,
+    pub(super) enc: Option<String>,
     #[serde(default)]
-    prefix: Option<String>,
+    pub(super) prefix: Option<String>,
     #[serde(default, borrow)]
-    subfields: Option<&'t RawValue>,
+    pub(super) subfields: Option<&'t RawValue>,
     #[serde(default)]
-    tag: Option<Tag>,
+    pub(super) tag: Option<Tag>,
     #[serde(default)]
-    padding: Option<Padding>,
+    pub(super) padding: Option<Padding>,
+    #[serde(default)]
+    pub(super) bitmap: Option<Map>,
     #[serde(default, alias = "disableautoexpand", rename = "disableAutoExpand")]
-    one_bitmap: bool,
+    pub(super) one_bitmap: bool,
 }
 
 /// How the sub-fields of a composite are told apart.
 #[derive(Deserialize)]
-struct Tag {
+pub(super) struct Tag {
     #[serde(default)]
-    enc: Option<String>,
+    pub(super) length: u8,
+    #[serde(default)]
+    pub(super) padding: Option<Padding>,
+    #[serde(default)]
+    pub(super) enc: Option<String>,
+}
+
+/// The bitmap that announces the sub-fields of a composite.
+#[derive(Deserialize)]
+pub(super) struct Map {
+    #[serde(default)]
+    pub(super) length: u8,
+    #[serde(default)]
+    pub(super) enc: Option<String>,
 }
 
 /// What a value that is too short is filled with, and on which side.
 #[derive(Deserialize)]
-struct Padding {
+pub(super) struct Padding {
     #[serde(default, rename = "type")]
-    kind: String,
+    pub(super) kind: String,
     #[serde(default)]
-    pad: Pad,
+    pub(super) pad: Pad,
 }
 
 /// A character, in older exports its number.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Pad {
+pub(super) enum Pad {
     Text(String),
     Code(u32),
 }
@@ -76,7 +92,7 @@ impl Default for Pad {
 
 /// How a value is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Encoding {
+pub(super) enum Encoding {
     Ascii,
     Ebcdic(CodePage),
     Packed(Filler),
@@ -207,8 +223,13 @@ fn element(to: &mut Collected<'_>, number: u16, field: &Field<'_>, span: Range<u
     let no = u8::try_from(number).ok().and_then(|no| ElementNo::new(no).ok());
     let base = no.and_then(|no| to.base.row(no)).cloned();
     let mut notes = Vec::new();
+    let mut whole = None;
     let described = match &field.subfields {
-        Some(parts) => Ok(composite(field, parts, base.as_ref(), &mut notes)),
+        Some(parts) => {
+            let (described, form) = moov_parts::composite(field, parts, base.as_ref());
+            whole = Some(form);
+            Ok(described)
+        }
         None if number == 65 || field.kind == "Bitmap" => {
             Err("bit 65 announces a third bitmap".to_owned())
         }
@@ -247,10 +268,14 @@ fn element(to: &mut Collected<'_>, number: u16, field: &Field<'_>, span: Range<u
     for note in notes {
         to.remark(span.start, &format!("element {number}"), &note);
     }
+    if let (Some(no), Some(whole)) = (no, whole) {
+        let count = moov_parts::count(field);
+        to.divide(no, span.start, count, |to, path| moov_parts::inside(to, field, whole, path));
+    }
 }
 
 /// What to look at where a dialect does not fill a value up as the source does.
-fn unlike(padding: &Padding, row: &Row) -> Option<String> {
+pub(super) fn unlike(padding: &Padding, row: &Row) -> Option<String> {
     let kind = padding.kind.to_ascii_lowercase();
     let side = kind.strip_suffix("padder").unwrap_or(&kind);
     if matches!(side, "" | "none") {
@@ -282,7 +307,7 @@ fn unlike(padding: &Padding, row: &Row) -> Option<String> {
 const EBCDIC: &str = "code page";
 
 /// A field without sub-fields. Its length field is yet to be said.
-fn plain<'f>(field: &'f Field<'_>, encoding: Encoding) -> Result<Described<'f>, String> {
+pub(super) fn plain<'f>(field: &'f Field<'_>, encoding: Encoding) -> Result<Described<'f>, String> {
     let says = match field.kind.as_str() {
         "Numeric" => Says::Digits,
         "Track2" | "Track3" => Says::Track,
@@ -317,105 +342,16 @@ fn plain<'f>(field: &'f Field<'_>, encoding: Encoding) -> Result<Described<'f>, 
 }
 
 /// Whether a length counts the hexadecimal digits of bytes.
-fn nibbles(field: &Field<'_>) -> bool {
+pub(super) fn nibbles(field: &Field<'_>) -> bool {
     field.subfields.is_none() && field.enc.as_deref().and_then(encoding) == Some(Encoding::Nibbles)
 }
 
-fn fixed(field: &Field<'_>) -> bool {
+pub(super) fn fixed(field: &Field<'_>) -> bool {
     field.prefix.as_deref().and_then(length) == Some(Ok(Length::Fixed))
 }
 
-/// A field with sub-fields is one value: characters when all of its parts are, else bytes. Its length field is yet to be said.
-fn composite<'f>(
-    field: &'f Field<'_>,
-    parts: &RawValue,
-    base: Option<&Row>,
-    notes: &mut Vec<String>,
-) -> Described<'f> {
-    let mut leaves = Leaves::default();
-    leaves.add(parts, 0);
-    if let Some(enc) = field.tag.as_ref().and_then(|tag| tag.enc.as_deref()) {
-        leaves.encodings.push(encoding(enc));
-    }
-    notes.push(format!("its {} sub-elements are not taken over: it is one value", leaves.fields));
-    let all = |wanted: Encoding| {
-        !leaves.encodings.is_empty()
-            && leaves.encodings.iter().all(|encoding| *encoding == Some(wanted))
-    };
-    let page =
-        [CodePage::Cp500, CodePage::Cp1047].into_iter().find(|page| all(Encoding::Ebcdic(*page)));
-    let whole = Described {
-        name: &field.description,
-        says: Says::Bytes,
-        length: Length::Fixed,
-        coding: Coding::Raw,
-        max: field.length,
-    };
-    // Such as a processing code of three times two packed digits, whose length is that of its bytes.
-    let digits = base.filter(|row| row.content == Content::Digits).map(|row| u32::from(row.max));
-    let packed = fixed(field)
-        && leaves.even
-        && all(Encoding::Packed(Filler::LeftZero))
-        && digits == Some(leaves.length)
-        && leaves.length / 2 == field.length;
-    match page {
-        _ if all(Encoding::Ascii) => {
-            Described { says: Says::Parts, coding: Coding::Ascii, ..whole }
-        }
-        Some(page) => Described { says: Says::Parts, coding: Coding::Ebcdic(page), ..whole },
-        None if packed => {
-            let coding = Coding::Bcd(Filler::LeftZero);
-            Described { says: Says::Digits, coding, max: leaves.length, ..whole }
-        }
-        None => whole,
-    }
-}
-
-/// What the innermost sub-fields of a composite have in common.
-struct Leaves {
-    /// How many sub-fields the composite itself has.
-    fields: usize,
-    encodings: Vec<Option<Encoding>>,
-    /// The sum of the lengths.
-    length: u32,
-    /// Whether all of them are of an even fixed length.
-    even: bool,
-}
-
-impl Default for Leaves {
-    fn default() -> Self {
-        Self { fields: 0, encodings: Vec::new(), length: 0, even: true }
-    }
-}
-
-/// How deep composites may lie within one another.
-const DEPTH_MAX: u32 = 8;
-
-impl Leaves {
-    fn add(&mut self, parts: &RawValue, depth: u32) {
-        let members = json::members_of(parts.get()).unwrap_or_default();
-        if depth == 0 {
-            self.fields = members.len();
-        }
-        for (_, part) in members {
-            match serde_json::from_str::<Field<'_>>(part) {
-                Ok(Field { subfields: Some(parts), .. }) if depth < DEPTH_MAX => {
-                    self.add(parts, depth + 1);
-                }
-                Ok(field) => {
-                    self.encodings.push(field.enc.as_deref().and_then(encoding));
-                    self.length = self.length.saturating_add(field.length);
-                    self.even &= field.length.is_multiple_of(2) && fixed(&field);
-                }
-                // What cannot be read may be anything: bytes.
-                Err(_) => self.encodings.push(None),
-            }
-        }
-    }
-}
-
 /// `ASCII.LL`, `BCD.Fixed` and so on; none for what is no prefix, an error for one that no row can say.
-fn length(prefix: &str) -> Option<Result<Length, String>> {
+pub(super) fn length(prefix: &str) -> Option<Result<Length, String>> {
     let prefix = prefix.to_ascii_lowercase();
     if prefix == "bertlv" {
         return Some(Err("its length is written as BER does".to_owned()));
@@ -449,7 +385,7 @@ const ENCODINGS: &str =
     "known are ASCII, BCD, LBCD, EBCDIC, EBCDIC1047, Binary, HexToASCII and ASCIIToHex";
 
 /// `ASCII`, in older exports `asciiEncoder`.
-fn encoding(name: &str) -> Option<Encoding> {
+pub(super) fn encoding(name: &str) -> Option<Encoding> {
     let name = name.to_ascii_lowercase();
     Some(match name.strip_suffix("encoder").unwrap_or(&name) {
         "ascii" => Encoding::Ascii,
@@ -464,7 +400,7 @@ fn encoding(name: &str) -> Option<Encoding> {
     })
 }
 
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let short: String = word.chars().take(40).collect();
     format!("\"{}\"", short.escape_debug())
 }
@@ -515,7 +451,6 @@ mod tests {
         let composite = |length: u32, prefix: &str| {
             format!(r#""type":"Composite","length":{length},"description":"x","prefix":"{prefix}""#)
         };
-        let parted = "its 3 sub-elements are not taken over: it is one value";
         for (no, field, wanted) in [
             (2, field("String", 19, "ASCII", "ASCII.LL"), "n..19 ascii 2 ascii pan x|".to_owned()),
             (2, field("String", 19, "LBCD", "BCD.LL"), "n..19 bcd 1 bcd r0 pan x|".to_owned()),
@@ -526,9 +461,9 @@ mod tests {
             (52, field("Binary", 8, "HexToASCII", "ASCII.Fixed"), "b 8 - hex sensitive x|".to_owned()),
             (52, field("Hex", 8, "Binary", "Binary.Fixed"), "b 8 - raw sensitive x|".to_owned()),
             (52, field("String", 16, "ASCIIToHex", "Hex.Fixed"), "b 8 - raw sensitive x|".to_owned()),
-            (3, composite(6, "ASCII.Fixed") + &parts("ASCII"), format!("n 6 - ascii keep x|{parted}")),
-            (3, composite(3, "BCD.Fixed") + &parts("BCD"), format!("n 6 - bcd keep x|{parted}")),
-            (48, composite(999, "ASCII.LLL") + &parts("Binary"), format!("b..999 ascii 3 raw - x|{parted}")),
+            (3, composite(6, "ASCII.Fixed") + &parts("ASCII"), "n 6 - ascii keep x|".to_owned()),
+            (3, composite(3, "BCD.Fixed") + &parts("BCD"), "n 6 - bcd keep x|".to_owned()),
+            (48, composite(999, "ASCII.LLL") + &parts("Binary"), "b..999 ascii 3 raw - x|".to_owned()),
             (
                 44,
                 field("String", 25, "EBCDIC", "EBCDIC.LL"),
