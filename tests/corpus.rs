@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// A fuzz target and its body; `fuzz/fuzz_targets` has one file for each.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
     ("frame_split", iso8583d::framing::fuzz_frame_split),
     ("decode_encode_decode", iso8583d::codec::fuzz_decode_encode_decode),
     ("dialect_text", iso8583d::dialect::fuzz_dialect_text),
@@ -14,6 +14,7 @@ const TARGETS: [Target; 8] = [
     ("import_moov", iso8583d::tools::fuzz_import_moov),
     ("import_pyiso8583", iso8583d::tools::fuzz_import_pyiso8583),
     ("journal_blob", iso8583d::record::fuzz_records),
+    ("messages_shown", iso8583d::tools::fuzz_messages_shown),
     ("tools_input", iso8583d::tools::input::fuzz_tools_input),
 ];
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 
-use super::{Draft, Message, decode, join, pieces};
+use super::{Draft, Message, decode, join, pieces, value, walk};
 use crate::dialect::{Class, Dialect};
 use crate::framing::Measure as _;
 use crate::iso::{ElementSet, Elements};
@@ -33,6 +33,7 @@ pub fn fuzz_decode_encode_decode(data: &[u8]) {
         }
     };
     assert_eq!(dialect.end(body), Ok(Some(body.len())), "a message ends where it ends");
+    walked_alike(&message);
     split_and_join(&message);
     let own = message.elements(ElementSet::ALL);
     assert_eq!(own.present(), message.present());
@@ -54,6 +55,21 @@ pub fn fuzz_decode_encode_decode(data: &[u8]) {
             again.is_ok_and(|again| again.present() == own.present()),
             "other dialects read what we write"
         );
+    }
+}
+
+/// The quick walk over a message found what a look at each element by itself finds.
+fn walked_alike(message: &Message) {
+    for (no, (start, end)) in message.present().iter().zip(message.spans(ElementSet::ALL)) {
+        let rest = message.body().get(start..).unwrap_or_default();
+        let layout = message.dialect().layout(no);
+        let measured = layout.and_then(|layout| value::measure(layout, rest).ok());
+        let alike = layout.zip(measured).is_some_and(|(layout, (units, len, behind))| {
+            let wire = behind.get(..len).unwrap_or_default();
+            let ends = start + rest.len() - behind.len() + len;
+            ends == end && walk::is_right(layout.form, units, wire)
+        });
+        assert!(alike, "element {no} lies there, and is right");
     }
 }
 

@@ -148,7 +148,7 @@ impl OneMap<'_> {
         let end = self.ends(bits, begin, starts);
         match end.filter(|_| self.are_right(bits, starts)) {
             Some(end) => Ok(end),
-            None => self.first_wrong(bits, begin),
+            None => self.slowly(bits, begin, starts),
         }
     }
 
@@ -237,11 +237,12 @@ impl OneMap<'_> {
         })
     }
 
-    /// Walks again, to find the first element that is wrong.
+    /// Walks again, one element after the other, to find the first that is wrong.
     #[cold]
-    fn first_wrong(&self, bits: u64, begin: u16) -> Result<u16, Wrong> {
-        let mut at = begin;
+    fn slowly(&self, bits: u64, begin: u16, starts: &mut [u16]) -> Result<u16, Wrong> {
+        let (mut at, mut places) = (begin, starts.iter_mut());
         for zeros in (0..64).filter(|zeros| bits & (FIRST >> zeros) != 0) {
+            places.next().into_iter().for_each(|place| *place = at);
             let end = self.other(zeros, at).filter(|end| self.is_right(zeros, at, *end));
             at = end.ok_or((self.first + zeros, at))?;
         }

@@ -12,8 +12,8 @@ use crate::iso::ElementNo;
 
 /// One of two messages that are compared.
 pub struct Side {
-    head: Head,
-    message: Message,
+    pub(super) head: Head,
+    pub(super) message: Message,
 }
 
 /// Reads the one message of an input; says so when there is none, or more, or when it is wrong.

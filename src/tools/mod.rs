@@ -9,6 +9,7 @@ mod dialects;
 mod diff;
 mod encode;
 mod explain;
+mod fuzz;
 mod import;
 mod meaning;
 mod sheet;
@@ -20,6 +21,8 @@ pub use dialects::{list_dialects, show_dialect, show_dialect_markdown};
 pub use diff::{Side, diff, read_side};
 pub use encode::encode_line;
 pub use explain::{Style, explain};
+#[doc(hidden)]
+pub use fuzz::fuzz_messages_shown;
 pub use import::{
     IMPORT_BYTES_MAX, Imported, Product, Remark, fuzz_import_jpos, fuzz_import_moov,
     fuzz_import_pyiso8583, import_dialect,
