@@ -719,6 +719,10 @@ fn a_packager_file_becomes_a_dialect() {
         assert!(output.stdout.is_empty());
         assert_eq!(fs::read_to_string(&own).unwrap(), made.replace("  acquirer\n", "  own\n"));
         assert_eq!(run(&["dialect", "check", &own], "").status.code(), Some(0));
+        let of_1993 =
+            run(&["dialect", "import", product, &path(name), "--base", "iso93-ascii"], "");
+        assert!(stdout(&of_1993).contains("\nversion  1993\n"), "{}", stderr(&of_1993));
+        assert!(stdout(&of_1993).contains("are those of iso93-ascii"), "{}", stdout(&of_1993));
         // It is never overwritten unasked.
         fs::write(&own, "mine").unwrap();
         let output = run(&import, "");

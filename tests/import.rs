@@ -21,7 +21,7 @@ fn shipped(name: &str) -> Dialect {
 }
 
 fn import(product: Product, text: &str) -> (Imported, Dialect) {
-    let imported = import_dialect(product, "imported", "a file", text.as_bytes());
+    let imported = import_dialect(product, None, "imported", "a file", text.as_bytes());
     let imported = imported.unwrap_or_else(|faults| panic!("{faults:#?}\n{text}"));
     let dialect = Dialect::parse(&imported.text).unwrap();
     assert_eq!(imported.elements, dialect.rows().len());
@@ -535,7 +535,8 @@ fn hostile_files_are_refused_soon() {
         (Product::Pyiso8583, "{".repeat(4 << 20)),
     ] {
         let start = text.get(..60).unwrap_or(&text).to_owned();
-        let faults = import_dialect(product, "hostile", "a file", text.as_bytes()).unwrap_err();
+        let faults =
+            import_dialect(product, None, "hostile", "a file", text.as_bytes()).unwrap_err();
         assert!((1..=101).contains(&faults.len()), "{start}: {}", faults.len());
         assert!(faults.iter().all(|fault| fault.offset <= text.len()), "{start}");
     }

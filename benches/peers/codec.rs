@@ -1,5 +1,5 @@
 //! What reading and writing one message costs: ours, a walk by hand that only notes offsets, a copy of the bytes, and
-//! other crates where they can read it. Prints the table of `docs/benchmarks.md`.
+//! other crates where they can read it. Prints the tables of the README.
 //!
 //! `cargo bench --manifest-path benches/peers/Cargo.toml`
 
@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use iso8583d::codec::{decode, Draft};
+use iso8583d::codec::{Draft, decode};
 use iso8583d::dialect::Dialect;
 use iso8583d::iso::{ElementNo, ElementSet, Elements};
 
@@ -20,8 +20,8 @@ use messages::Sample;
 /// Something that is repeated so many times at a go.
 pub type Repeated<'a> = Box<dyn FnMut(u32) + 'a>;
 
-/// A table's column: one message in one dialect, and whoever can read or write it.
-struct Column<'a> {
+/// A table's line: one message in one dialect, and whoever can read or write it.
+struct Line<'a> {
     title: String,
     contests: Vec<(&'static str, Repeated<'a>)>,
 }
@@ -46,9 +46,11 @@ const WRITING: [&str; 6] = [
 
 fn main() {
     let samples = messages::samples();
-    println!("Nanoseconds for one message, the median of {ROUNDS} rounds in which all take turns.\n");
-    table("Reading", &READING, samples.iter().map(reading).collect());
-    table("Writing", &WRITING, samples.iter().map(writing).collect());
+    println!(
+        "Nanoseconds for one message, the median of {ROUNDS} rounds in which all take turns.\n"
+    );
+    table("elements read", &READING, samples.iter().map(reading).collect());
+    table("elements written", &WRITING, samples.iter().map(writing).collect());
 }
 
 /// The same work over and over.
@@ -60,7 +62,7 @@ fn repeat<'a, T>(mut once: impl FnMut() -> T + 'a) -> Repeated<'a> {
     })
 }
 
-fn reading(sample: &Sample) -> Column<'_> {
+fn reading(sample: &Sample) -> Line<'_> {
     let Sample { dialect, body, .. } = sample;
     let unchecked = messages::unchecked(dialect);
     let mut by_hand = walk::Walk::of(dialect);
@@ -70,7 +72,7 @@ fn reading(sample: &Sample) -> Column<'_> {
         (READING[2], decoding(Arc::clone(dialect), sample)),
     ];
     contests.extend(READING[3..].iter().zip(others::reading(sample)).filter_map(named));
-    Column { title: sample.title(), contests }
+    Line { title: sample.title(), contests }
 }
 
 fn decoding(dialect: Arc<Dialect>, sample: &Sample) -> Repeated<'_> {
@@ -83,11 +85,13 @@ fn named<'a>(
     Some((name, other?))
 }
 
-fn writing(sample: &Sample) -> Column<'_> {
+fn writing(sample: &Sample) -> Line<'_> {
     let message = Arc::new(decode(&sample.dialect, sample.body.clone()).unwrap());
     let mut own = Elements::default();
     // As between an asker and an issuer: our own trace and time, our own code, and what the answer says.
-    for (no, value) in [(7, "1123183401"), (11, "000777"), (33, "00000000001"), (37, "632718000124"), (49, "840")] {
+    for (no, value) in
+        [(7, "1123183401"), (11, "000777"), (33, "00000000001"), (37, "632718000124"), (49, "840")]
+    {
         own.set(ElementNo::of(no), value.as_bytes());
     }
     let mut contests: Vec<(_, Repeated<'_>)> = vec![(WRITING[0], copying(sample))];
@@ -99,13 +103,15 @@ fn writing(sample: &Sample) -> Column<'_> {
             repeat(move || {
                 let copied = Some((&*message, ElementSet::ALL));
                 out.clear();
-                black_box(Draft { mti: message.mti(), own: &own, copied }).encode(to, &mut out).unwrap();
+                black_box(Draft { mti: message.mti(), own: &own, copied })
+                    .encode(to, &mut out)
+                    .unwrap();
                 black_box(&out);
             }),
         ));
     }
     contests.extend(WRITING[3..].iter().zip(others::writing(sample)).filter_map(named));
-    Column { title: sample.title(), contests }
+    Line { title: sample.title(), contests }
 }
 
 fn copying(sample: &Sample) -> Repeated<'_> {
@@ -123,16 +129,15 @@ const ROUNDS: usize = 301;
 /// How long one turn is: far longer than looking at a clock, far shorter than what else a machine does.
 const TURN: Duration = Duration::from_micros(200);
 
-/// Measures all columns, whose contests take turns, and prints them side by side.
-fn table(title: &str, names: &[&'static str], mut columns: Vec<Column<'_>>) {
-    let medians: Vec<Vec<(&str, f64)>> = columns.iter_mut().map(measured).collect();
-    print!("| {title} |");
-    columns.iter().for_each(|column| print!(" {} |", column.title));
-    println!("\n|---|{}", "---:|".repeat(columns.len()));
-    for name in names {
-        print!("| {name} |");
-        for column in &medians {
-            match column.iter().find(|(measured, _)| measured == name) {
+/// Measures all lines, in each of which the contests take turns, and prints them.
+fn table(title: &str, names: &[&'static str], lines: Vec<Line<'_>>) {
+    println!("| {title} | {} |", names.join(" | "));
+    println!("|---|{}", "---:|".repeat(names.len()));
+    for mut line in lines {
+        print!("| {} |", line.title);
+        let medians = measured(&mut line);
+        for name in names {
+            match medians.iter().find(|(measured, _)| measured == name) {
                 Some((_, nanos)) => print!(" {nanos:.0} |"),
                 None => print!(" - |"),
             }
@@ -142,11 +147,11 @@ fn table(title: &str, names: &[&'static str], mut columns: Vec<Column<'_>>) {
     println!();
 }
 
-fn measured<'n>(column: &mut Column<'n>) -> Vec<(&'n str, f64)> {
-    let times: Vec<u32> = column.contests.iter_mut().map(|(_, work)| times(work)).collect();
+fn measured<'n>(line: &mut Line<'n>) -> Vec<(&'n str, f64)> {
+    let times: Vec<u32> = line.contests.iter_mut().map(|(_, work)| times(work)).collect();
     let mut nanos = vec![Vec::with_capacity(ROUNDS); times.len()];
     for _ in 0..ROUNDS {
-        for (((_, work), times), nanos) in column.contests.iter_mut().zip(&times).zip(&mut nanos) {
+        for (((_, work), times), nanos) in line.contests.iter_mut().zip(&times).zip(&mut nanos) {
             nanos.push(took(work, *times).as_secs_f64() * 1e9 / f64::from(*times));
         }
     }
@@ -154,7 +159,7 @@ fn measured<'n>(column: &mut Column<'n>) -> Vec<(&'n str, f64)> {
         nanos.sort_by(f64::total_cmp);
         nanos[ROUNDS / 2]
     };
-    column.contests.iter().map(|(name, _)| *name).zip(nanos.iter_mut().map(median)).collect()
+    line.contests.iter().map(|(name, _)| *name).zip(nanos.iter_mut().map(median)).collect()
 }
 
 /// How many times the work fits into a turn.

@@ -90,7 +90,12 @@ pub struct Sample {
 
 impl Sample {
     pub fn title(&self) -> String {
-        format!("{}, {} elements, {} bytes", self.dialect.name(), self.own.present().len(), self.body.len())
+        format!(
+            "{} in {}, {} bytes",
+            self.own.present().len(),
+            self.dialect.name(),
+            self.body.len()
+        )
     }
 }
 
@@ -119,7 +124,9 @@ fn elements(parts: &[&[(u8, &[u8])]]) -> Elements {
 
 fn sample(dialect: &Arc<Dialect>, other: &Arc<Dialect>, own: Elements) -> Sample {
     let mut out = Vec::new();
-    Draft { mti: Mti::new(200).unwrap(), own: &own, copied: None }.encode(dialect, &mut out).unwrap();
+    Draft { mti: Mti::new(200).unwrap(), own: &own, copied: None }
+        .encode(dialect, &mut out)
+        .unwrap();
     // Static bytes: counting the references to a connection's buffer is not the codec's work.
     let body = Bytes::from_static(out.leak());
     Sample { dialect: Arc::clone(dialect), other: Arc::clone(other), own, body }
@@ -133,7 +140,9 @@ pub fn unchecked(dialect: &Dialect) -> Arc<Dialect> {
         MtiCoding::Ebcdic => "ebcdic",
     };
     let bitmap = if dialect.bitmap() == BitmapCoding::Binary { "binary" } else { "hex" };
-    let mut text = format!("dialect unchecked\nmti {mti}\nbitmap {bitmap}\necho 4\napprove 00\naccept 00\nretry 91\n");
+    let mut text = format!(
+        "dialect unchecked\nmti {mti}\nbitmap {bitmap}\necho 4\napprove 00\naccept 00\nretry 91\n"
+    );
     for no in dialect.defined().iter() {
         let layout = dialect.layout(no).unwrap();
         let (length, width) = match layout.prefix {

@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::Once;
 
+use iso_8583_rs::specfile::{self, FieldDescription};
+use iso_8583_rs::{Builder, CompiledSpec, Message};
 use iso8583_core::ISO8583Message;
 use iso8583_rs::iso8583::iso_spec::{self, Spec};
 use iso8583d::dialect::{Content, Dialect, Length, Prefix};
 use iso8583d::iso::ElementNo;
-use iso_8583_rs::specfile::{self, FieldDescription};
-use iso_8583_rs::{Builder, CompiledSpec, Message};
 
 use crate::messages::Sample;
-use crate::{repeat, Repeated};
+use crate::{Repeated, repeat};
 
 /// One crate's way, where it has one.
 type Way<'a> = Option<Repeated<'a>>;
@@ -29,7 +29,9 @@ pub fn reading(sample: &Sample) -> [Way<'_>; 3] {
         repeat(move || assert!(black_box(&spec.parse(black_box(&mut body))).is_ok()))
     });
     let core = core(sample).map(|_| {
-        repeat(move || assert!(black_box(&ISO8583Message::from_bytes(black_box(&sample.body))).is_ok()))
+        repeat(move || {
+            assert!(black_box(&ISO8583Message::from_bytes(black_box(&sample.body))).is_ok())
+        })
     });
     [compiled, spec, core]
 }
@@ -37,7 +39,8 @@ pub fn reading(sample: &Sample) -> [Way<'_>; 3] {
 /// How each of them writes the sample, from values that it has at hand.
 pub fn writing(sample: &Sample) -> [Way<'_>; 3] {
     let compiled = compiled(sample).map(|spec| {
-        let values: Vec<_> = message_of(&spec, sample).fields().map(|(no, value)| (no, value.to_vec())).collect();
+        let values: Vec<_> =
+            message_of(&spec, sample).fields().map(|(no, value)| (no, value.to_vec())).collect();
         let mut out = Vec::with_capacity(4096);
         repeat(move || {
             let mut builder = Builder::new(&spec, b"0200").unwrap();
@@ -66,8 +69,13 @@ fn compiled(sample: &Sample) -> Option<CompiledSpec> {
     if sample.dialect.name() != "iso87-ascii" {
         return None;
     }
-    let fields = sample.dialect.defined().iter().map(|no| (i64::from(no.get()), described(&sample.dialect, no)));
-    let spec = CompiledSpec::compile(&specfile::Spec { fields: fields.collect::<HashMap<_, _>>() }).unwrap();
+    let fields = sample
+        .dialect
+        .defined()
+        .iter()
+        .map(|no| (i64::from(no.get()), described(&sample.dialect, no)));
+    let spec = CompiledSpec::compile(&specfile::Spec { fields: fields.collect::<HashMap<_, _>>() })
+        .unwrap();
     assert_eq!(message_of(&spec, sample).fields().count() as u32, sample.own.present().len());
     Some(spec)
 }
@@ -135,7 +143,8 @@ messages:
         len: 0
         data_encoding: BINARY
         children:
-".to_owned();
+"
+    .to_owned();
     for no in dialect.defined().iter() {
         let (row, layout) = (dialect.row(no).unwrap(), dialect.layout(no).unwrap());
         let coding = if row.content == Content::Bytes { "BINARY" } else { "ASCII" };

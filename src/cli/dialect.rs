@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -54,6 +55,9 @@ pub(super) struct Import {
     /// Overwrite the file to write
     #[arg(long, requires = "output")]
     force: bool,
+    /// The shipped dialect that fills in what the file leaves open: echo, response codes, classes, the version
+    #[arg(long, value_name = "NAME", default_value = "iso87-ascii")]
+    base: String,
     /// The dialect's name; without it, that of the file to write, or else of the packager file
     #[arg(long)]
     name: Option<String>,
@@ -97,7 +101,10 @@ impl Import {
         let path = self.file.display().to_string();
         let bytes = read(&self.file)?;
         let file = self.file.file_name().unwrap_or_default().to_string_lossy();
-        let made = tools::import_dialect(self.product.into(), &self.name(), &file, &bytes);
+        let base = config::dialect(&self.base).map_err(Failure::Dialect)?;
+        let (product, name) = (self.product.into(), self.name());
+        let made =
+            tools::import_dialect(product, Some(Arc::unwrap_or_clone(base)), &name, &file, &bytes);
         let made = made.map_err(|faults| {
             let text = String::from_utf8_lossy(&bytes);
             Failure::Dialect(Report::new(config::faults_of(&path, &text, faults)))

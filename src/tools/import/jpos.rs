@@ -362,7 +362,7 @@ mod tests {
     }
 
     fn import(text: &str) -> Result<Imported, Vec<String>> {
-        let made = import_dialect(Product::Jpos, "made", "made.xml", text.as_bytes());
+        let made = import_dialect(Product::Jpos, None, "made", "made.xml", text.as_bytes());
         made.map_err(|faults| faults.iter().map(ToString::to_string).collect())
     }
 

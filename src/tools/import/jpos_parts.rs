@@ -402,7 +402,7 @@ mod tests {
     /// What the dialect says of the inside, line by line, and the remarks.
     fn within(field: &str) -> (String, String) {
         let text = format!("{HEAD}{field}\n</isopackager>");
-        let made = import_dialect(Product::Jpos, "made", "made.xml", text.as_bytes());
+        let made = import_dialect(Product::Jpos, None, "made", "made.xml", text.as_bytes());
         let made = made.unwrap_or_else(|faults| panic!("{faults:?} {field}"));
         let lines = made.text.lines().skip_while(|line| !line.starts_with("parts "));
         let lines = lines.filter(|line| !line.is_empty());

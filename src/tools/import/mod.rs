@@ -65,9 +65,11 @@ pub const IMPORT_BYTES_MAX: usize = 4 << 20;
 
 /// Makes the text of a dialect called `name` of a packager file; `file` is what people call it.
 ///
-/// Faults lie within the file's text, with U+FFFD for what is not UTF-8. Nothing but `bytes` is read, whatever it refers to.
+/// What the file leaves open is as in `base`, and without one as in `iso87-ascii`. Faults lie within the file's text, with
+/// U+FFFD for what is not UTF-8. Nothing but `bytes` is read, whatever it refers to.
 pub fn import_dialect(
     product: Product,
+    base: Option<Dialect>,
     name: &str,
     file: &str,
     bytes: &[u8],
@@ -83,7 +85,7 @@ pub fn import_dialect(
         let help = "convert the file, e.g. with iconv -f latin1 -t utf-8";
         return Err(vec![text.fault(at..at, "this is not UTF-8".to_owned(), help)]);
     }
-    let Some(base) = Dialect::shipped(BASE) else {
+    let Some(base) = base.or_else(|| Dialect::shipped(BASE)) else {
         return Err(vec![text.fault(
             0..0,
             format!("no dialect {BASE} comes with the program"),
@@ -108,7 +110,7 @@ const EXTENDED: ElementNo = ElementNo::of(65);
 /// The first element of a third bitmap.
 const BEYOND_TWO: ElementNo = ElementNo::of(129);
 
-/// The dialect that says what a packager file does not.
+/// The dialect that says what a packager file does not, where nobody names another.
 const BASE: &str = "iso87-ascii";
 
 /// What was read of a packager file so far.
@@ -293,7 +295,7 @@ impl<'t> Collected<'t> {
             return Err(self.faults);
         };
         let sheet = Sheet {
-            remarks: comment(product, file, &self.remarks),
+            remarks: comment(product, self.base.name(), file, &self.remarks),
             name: word(name),
             mti,
             bitmap,
@@ -324,11 +326,11 @@ impl<'t> Collected<'t> {
 }
 
 /// What a dialect's file says of where it comes from.
-fn comment(product: Product, file: &str, remarks: &[Remark]) -> Vec<String> {
+fn comment(product: Product, base: &str, file: &str, remarks: &[Remark]) -> Vec<String> {
     let mut lines = vec![
         format!("From {} {}.", product.file(), one_line(file)),
         "It says neither what a response repeats nor what response codes mean: echo, approve, accept and".to_owned(),
-        format!("retry are those of {BASE}, and so is the class of each element. Compare them with the network's manual."),
+        format!("retry are those of {base}, and so is the class of each element. Compare them with the network's manual."),
     ];
     for (left_out, title) in
         [(true, "Not taken over:"), (false, "Taken over, but to be looked at:")]
@@ -368,7 +370,7 @@ impl Product {
 
 /// What a fuzzer attacks: whatever the bytes, they are a dialect that parses, or faults that lie within them.
 fn fuzz(product: Product, data: &[u8]) {
-    match import_dialect(product, "fuzzed", "fuzzed", data) {
+    match import_dialect(product, None, "fuzzed", "fuzzed", data) {
         Ok(imported) => {
             let dialect = Dialect::parse(&imported.text);
             let rows = dialect.as_ref().map_or(0, |dialect| dialect.rows().len());

@@ -420,7 +420,7 @@ mod tests {
 
     fn import(rest: &str) -> Result<Imported, Vec<String>> {
         let text = format!("{HEAD}{rest}}}}}");
-        let made = import_dialect(Product::Moov, "made", "made.json", text.as_bytes());
+        let made = import_dialect(Product::Moov, None, "made", "made.json", text.as_bytes());
         made.map_err(|faults| faults.iter().map(ToString::to_string).collect())
     }
 
@@ -506,7 +506,8 @@ mod tests {
             let text = format!("{HEAD}\"11\":{{{}}}}}}}", field("Numeric", 6, "BCD", "BCD.Fixed"));
             let bitmap = format!("\"length\":{length},\"disableAutoExpand\":true,\"enc\":\"Bin");
             let text = text.replace("\"length\":8,\"enc\":\"Bin", &bitmap);
-            let made = import_dialect(Product::Moov, "made", "made.json", text.as_bytes()).unwrap();
+            let made =
+                import_dialect(Product::Moov, None, "made", "made.json", text.as_bytes()).unwrap();
             assert!(made.text.contains(&format!("\nsecond   {second}\n")), "{}", made.text);
         }
     }
@@ -542,7 +543,7 @@ mod tests {
             assert_eq!(import(&rest).unwrap_err(), [fault], "{rest}");
         }
         for text in ["", "[]", "{}", "{\"fields\":[]}", "{\"fields\":{}}"] {
-            let made = import_dialect(Product::Moov, "made", "made.json", text.as_bytes());
+            let made = import_dialect(Product::Moov, None, "made", "made.json", text.as_bytes());
             assert!(!made.unwrap_err().is_empty(), "{text}");
         }
     }

@@ -411,7 +411,7 @@ mod tests {
     /// The element's own row, what the dialect says of its inside, and the remarks.
     fn within(field: &str) -> (String, String) {
         let text = format!("{HEAD}{field}}}}}");
-        let made = import_dialect(Product::Moov, "made", "made.json", text.as_bytes());
+        let made = import_dialect(Product::Moov, None, "made", "made.json", text.as_bytes());
         let made = made.unwrap_or_else(|faults| panic!("{faults:?} {field}"));
         let rows = made.text.lines().skip_while(|line| !line.starts_with("#  no")).skip(2);
         let rows = rows.filter(|line| !line.is_empty());

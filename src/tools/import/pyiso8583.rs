@@ -349,7 +349,7 @@ mod tests {
 
     fn import(rest: &str) -> Result<Imported, Vec<String>> {
         let text = format!("{HEAD}{rest}}}");
-        let made = import_dialect(Product::Pyiso8583, "made", "made.json", text.as_bytes());
+        let made = import_dialect(Product::Pyiso8583, None, "made", "made.json", text.as_bytes());
         made.map_err(|faults| faults.iter().map(ToString::to_string).collect())
     }
 
@@ -481,7 +481,8 @@ mod tests {
             assert_eq!(import(&rest).unwrap_err(), [fault], "{rest}");
         }
         for text in ["", "[]", "{}", "\u{feff}{}", "null"] {
-            let made = import_dialect(Product::Pyiso8583, "made", "made.json", text.as_bytes());
+            let made =
+                import_dialect(Product::Pyiso8583, None, "made", "made.json", text.as_bytes());
             assert!(!made.unwrap_err().is_empty(), "{text}");
         }
     }
