@@ -261,10 +261,11 @@ impl Engine {
             return self.unmatched(arrival, Some(trace), why, fx);
         }
         let code = code_of(&arrival);
-        let live = Arc::new(added(standing, &arrival));
+        let added = added(standing, &arrival);
         let differs = standing
             .sent()
-            .and_then(|sent| first_difference((sent, names_card), (&arrival, &live), link));
+            .and_then(|sent| first_difference((sent, names_card), (&arrival, &added), link));
+        let live = Arc::new(self.with_unechoed(added, standing, &arrival));
         let verdict = match code {
             _ if differs.is_some() && !planted::is(Bug::MismatchAccepted) => Verdict::Mismatched,
             None if planted::is(Bug::UnknownCodeIsDecline) => Verdict::Declined,
@@ -284,6 +285,22 @@ impl Engine {
         let ms = self.now.mono.0.saturating_sub(waiting.sent_at.0);
         fx.notes.push(Note::Answered { issuer: arrival.link, verdict, code, ms });
         self.tell_verdict(txn, (verdict, &live), &waiting, fx);
+    }
+
+    /// With what the issuer repeats unchanged and its asker's network does not repeat: the asker hears that, too.
+    fn with_unechoed(
+        &self,
+        mut added: Elements,
+        standing: &Standing,
+        arrival: &Arrival,
+    ) -> Elements {
+        let asker = standing.sent().and_then(|sent| self.peers.settings(sent.asker));
+        let echoed = asker.map_or(ElementSet::EMPTY, |asker| asker.dialect.echo());
+        let unechoed = arrival.present().minus(NEVER_ADDED).minus(added.present()).minus(echoed);
+        for (no, value) in arrival.message.iter(unechoed) {
+            added.set(no, &value);
+        }
+        added
     }
 
     fn tell_verdict(
@@ -400,8 +417,8 @@ impl Engine {
         let added = added(standing, arrival);
         let sent = standing.sent();
         let differs = sent.and_then(|sent| element_not_repeated(sent, (arrival, &added), link));
-        let kept = added.only(link.dialect.keeps());
-        if differs.is_none() && is_the_answer_that_stands(standing, &kept) {
+        let said = self.with_unechoed(added, standing, arrival);
+        if differs.is_none() && is_the_answer_that_stands(standing, &said) {
             return;
         }
         if let Some(element) = differs.filter(|_| approved) {
@@ -523,13 +540,15 @@ fn is_of(card: &Card, digits: &[u8]) -> bool {
     }
 }
 
+/// The pair, the card, and what is good for one link only.
+const NEVER_ADDED: ElementSet = ElementSet::of(&[2, 7, 11, 35, 36, 45, 52, 64, 128]);
+
 /// What an answer adds to its request, or changes of it; never the pair, nor the card.
 fn added(standing: &Standing, arrival: &Arrival) -> Elements {
-    const NEVER: ElementSet = ElementSet::of(&[2, 7, 11, 35, 36, 45, 52, 64, 128]);
     let Some(sent) = standing.sent() else { return Elements::default() };
     let mut added = Elements::with_capacity(64);
     let mut asked = sent.elements.iter().peekable();
-    for (no, value) in arrival.message.iter(arrival.present().minus(NEVER)) {
+    for (no, value) in arrival.message.iter(arrival.present().minus(NEVER_ADDED)) {
         while asked.next_if(|(other, _)| *other < no).is_some() {}
         let same = asked.peek().is_some_and(|(other, was)| *other == no && **was == *value);
         if !same || no == ElementNo::RESPONSE_CODE {

@@ -47,9 +47,14 @@ fn a_purchase_goes_to_its_issuer_and_comes_back() {
         (37, "632718000501"),
         (38, "A1B2C3"),
         (4, "000000001000"),
+        // What its network does not repeat by itself, but the issuer did.
+        (18, "5411"),
+        (22, "051"),
     ] {
         assert_eq!(told.text(no), value, "DE {no}");
     }
+    let again = only(&desk.shop_sends(SHOP, 201, &purchase(501)));
+    assert_eq!(again.elements, told.elements, "and a repeat hears the same");
     assert!(the_only_standing(&desk).stands_approved());
 }
 
