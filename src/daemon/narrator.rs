@@ -97,6 +97,13 @@ impl Narrator {
             Note::Refused { asker, why } => {
                 say!(warn, voice(asker), "a message was refused as it is", why);
             }
+            Note::Undone { asker, known: false, .. } => {
+                say!(
+                    warn,
+                    voice(asker),
+                    "a reversal of what was never seen under the key that its element 90 names: it is answered 25, and the original is declined if it comes"
+                );
+            }
             Note::OtherContent { asker, mti } => {
                 say!(warn, voice(asker), "audit: a message has the key of an earlier one and other content; it was answered 94", %mti);
             }

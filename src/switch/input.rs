@@ -219,7 +219,8 @@ impl Arrival {
         let transmission =
             original.get(10..20).filter(|digits| digits.iter().any(|digit| *digit != b'0'));
         let acquirer = original.get(20..31)?;
-        // The field is zero-filled on the left; the message's own element 32 says how many digits are meant.
+        // The field is zero-filled on the left; the message's own element 32 says how many digits are meant. Nothing but
+        // zeros is how the field says that it leaves the acquirer out.
         let own = message.get(ElementNo::ACQUIRER);
         let own = plain(own.as_ref());
         let same = own.len() <= 11
@@ -229,7 +230,7 @@ impl Arrival {
             .iter()
             .position(|digit| *digit != b'0')
             .and_then(|first| acquirer.get(first..));
-        let acquirer = if same { own } else { trimmed.unwrap_or_default() };
+        let acquirer = if same { own } else { trimmed.unwrap_or(own) };
         let when = Self::when(message, transmission.map(Plain::from))?;
         Some(Self::key(keys, link, (class, message), (stan, acquirer), &when))
     }

@@ -49,7 +49,7 @@ impl Engine {
         let key = Self::identity(arrival)?;
         let original = arrival.original_key.ok_or((
             ResponseCode::FORMAT,
-            "element 90 does not say what it reverses: MTI, element 11 and element 7 of the original",
+            "element 90 does not say what it reverses: MTI, element 11, element 7 and element 32 (or zeros) of the original",
         ))?;
         let partial = arrival.get(ElementNo::of(95)).is_some_and(|amounts| {
             amounts.iter().take(12).any(|digit| (b'1'..=b'9').contains(digit))

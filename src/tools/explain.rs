@@ -54,6 +54,9 @@ const BYTES_A_LINE: usize = 16;
 /// Why a message with a fault has no values.
 const MASKED: &str = "help: values are masked, for what is read at a wrong place may be a secret; --unmask shows them";
 
+/// Why a message with a fault has not even an MTI.
+const NO_HEAD: &str = "       its MTI is none of this dialect's, so that it and the bitmaps may be anything, a card number too; --unmask shows them";
+
 const BOLD: &str = "1";
 const DIM: &str = "2";
 const RED: &str = "1;31";
@@ -99,7 +102,10 @@ impl Page<'_> {
             self.line(&format!("       before the message   {}", pairs(head.as_bytes(), false)));
         }
         let reading = Reading::of(self.dialect, body);
-        if let Some(mti) = reading.mti {
+        let is_head = |mti: &Mti| {
+            self.style.unmask || reading.error.is_none() || wrong::is_head(self.dialect, body, *mti)
+        };
+        if let Some(mti) = reading.mti.filter(is_head) {
             let width = mti_width(self.dialect);
             self.entry(0, &format!("MTI {mti}"), &meaning::mti(mti));
             let bytes = body.get(..width).unwrap_or_default();
@@ -114,6 +120,8 @@ impl Page<'_> {
                 self.bitmaps(body, width..end, reading.read.announced);
             }
             self.elements(body, mti, &reading);
+        } else if reading.mti.is_some() {
+            self.line(NO_HEAD);
         }
         let Some(error) = reading.error else { return true };
         self.fault(body, &reading.read, &error);
@@ -200,7 +208,8 @@ impl Page<'_> {
             self.line(&format!("       {}: {}", row.name, show::notation(row)));
         }
         let Wrong { at, len } = wrong::place(self.dialect, body, error);
-        let visible = wrong::Visible { read, dialect: self.dialect, error, wrong: at };
+        let is_head = error.mti.is_some_and(|mti| wrong::is_head(self.dialect, body, mti));
+        let visible = wrong::Visible { read, dialect: self.dialect, error, wrong: at, is_head };
         let from = at.saturating_sub(BYTES_A_LINE / 2);
         let to = body.len().min(at + BYTES_A_LINE / 2);
         let mut shown = String::new();
@@ -430,6 +439,32 @@ help: expected four digits, bcd; is this the dialect, and does a length or a TPD
         let other = told(&SALE.replacen("0200", "1200", 1), Style::default());
         let note = "note: this dialect is of 1987, whose MTIs begin with 0: its elements may mean";
         assert!(other.ok && other.text.contains(note), "{}", other.text);
+    }
+
+    /// A frame that is cut at a wrong place may begin with a card number.
+    #[test]
+    fn a_card_number_in_the_place_of_the_head_is_not_shown() {
+        for (dialect, body) in [
+            ("iso87-bcd", "54133300896041110000000000000012".to_owned()),
+            ("iso2003-binary", "22213300896041110000000000000012".to_owned()),
+            ("iso87-ascii", show::hex(b"5413330089604111=2912201000001234")),
+            ("iso87-ascii-binary-bitmap", show::hex(b"5413330089604111=2912201000001234")),
+        ] {
+            let dialect = Arc::new(Dialect::shipped(dialect).unwrap());
+            let line = told_by(&dialect, &body, Style::default());
+            assert!(!line.ok, "{}", line.text);
+            for piece in ["5413", "35 34", "54 13", "2221", "22 21", "33 00", "3300"] {
+                assert!(!line.text.contains(piece), "{piece}: {}", line.text);
+            }
+            let open = told_by(&dialect, &body, Style { unmask: true, colours: false });
+            assert!(
+                open.text.contains("54 13")
+                    || open.text.contains("22 21")
+                    || open.text.contains("35"),
+                "{}",
+                open.text
+            );
+        }
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::sheet::{self, Columns};
-use super::{explain, show};
+use super::{explain, meaning, show};
 use crate::codec::{self, DecodeError, Fault, Salvaged};
 use crate::dialect::{BitmapCoding, Content, Dialect};
-use crate::iso::{ElementNo, ElementSet};
+use crate::iso::{ElementNo, ElementSet, Mti};
 
 /// The first wrong byte, and how many belong to what is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,32 @@ pub(super) struct Visible<'a> {
     pub(super) error: &'a DecodeError,
     /// The first wrong byte.
     pub(super) wrong: usize,
+    /// Whether MTI and bitmaps are what they seem.
+    pub(super) is_head: bool,
+}
+
+/// Whether a message with a fault begins with an MTI that exists. Otherwise it may be anything, cut anywhere: a card number too.
+pub(super) fn is_head(dialect: &Dialect, body: &[u8], mti: Mti) -> bool {
+    let [_, class, function, origin] = mti.ascii();
+    let is_known = meaning::is_edition(mti, dialect)
+        && matches!(class, b'1'..=b'8')
+        && matches!(function, b'0'..=b'7')
+        && matches!(origin, b'0'..=b'5');
+    // Cards begin with any digit but 0, and consist of digits.
+    is_known && (mti.version() == 0 || !is_decimal_bitmap(dialect, body))
+}
+
+/// Whether the first bitmap could as well be decimal digits.
+fn is_decimal_bitmap(dialect: &Dialect, body: &[u8]) -> bool {
+    let start = explain::mti_width(dialect);
+    let bitmap = body.get(start..start + bitmap_width(dialect)).unwrap_or_default();
+    let is_low = |byte: &u8| byte & 0x0F < 10;
+    match dialect.bitmap() {
+        BitmapCoding::Binary => bitmap.iter().all(|byte| is_low(byte) && byte >> 4 < 10),
+        BitmapCoding::Hex(_) => {
+            bitmap.iter().all(|byte| is_low(byte) && matches!(byte >> 4, 3 | 15))
+        }
+    }
 }
 
 impl Visible<'_> {
@@ -107,6 +133,10 @@ impl Visible<'_> {
         let (start, fault) = (self.error.offset, self.error.fault);
         if place == self.wrong && !is_whole(self.error) {
             return true;
+        }
+        let begin = self.read.spans.first().map_or(start, |(begin, _)| *begin);
+        if !self.is_head && (place < begin || matches!(fault, Fault::Mti | Fault::Bitmap)) {
+            return false;
         }
         if place < start {
             return self.is_no_value(place);
@@ -296,7 +326,8 @@ mod tests {
                 tried += 1;
                 let wrong = place(&dialect, &body, &error).at;
                 let read = &error.salvaged;
-                let visible = Visible { read, dialect: &dialect, error: &error, wrong };
+                let visible =
+                    Visible { read, dialect: &dialect, error: &error, wrong, is_head: true };
                 for no in message.present().iter() {
                     let (start, end) = span(&message, no);
                     let value = start + explain::prefix_width(&dialect, no)..end;

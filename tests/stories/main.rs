@@ -342,6 +342,26 @@ fn trace_6_a_reversal_overtakes_its_original() {
     assert_eq!(only(&desk.shop_sends(SHOP, 420, &reversal(1, 3))).code(), "25", "whoever asks");
 }
 
+/// Those who build element 90 often know no more than the trace: zeros in the place of the acquirer leave it out.
+#[test]
+fn a_reversal_finds_its_original_whatever_its_element_90_says_of_the_acquirer() {
+    for (acquirer, code) in [("00000123456", "00"), ("00000000000", "00"), ("00000999999", "25")] {
+        let mut desk = Desk::new();
+        let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+        desk.bank_answers(&asked, "00", &[(38, "A1B2C3")]);
+        let mut reversal = reversal(1, 2);
+        let original = format!("02000000011123183400{acquirer}00000000000");
+        reversal.set(ElementNo::ORIGINAL, original.as_bytes());
+        let mut seen = desk.shop_sends(SHOP, 420, &reversal);
+        if code == "25" {
+            seen = desk.books_answer();
+        }
+        let told = seen.iter().find(|seen| seen.mti == 430).map(Seen::code);
+        assert_eq!(told.as_deref(), Some(code), "{acquirer}");
+        assert_eq!(seen.iter().any(|seen| seen.mti == 420), code == "00", "{acquirer}");
+    }
+}
+
 #[test]
 fn trace_7_a_decline_of_what_was_never_forwarded_is_held() {
     let mut desk = Desk::new();
