@@ -110,6 +110,11 @@ impl Mti {
         matches!(self.digit(0), 1 | 3 | 5)
     }
 
+    /// Who sent it first, as the last digit without the repeat: 0 is the acquirer, 2 the issuer, 4 another.
+    pub fn origin(self) -> u8 {
+        self.plain().digit(0)
+    }
+
     /// Whether it is an answer: an odd third digit. An answer is never answered.
     pub fn is_response(self) -> bool {
         self.digit(1) % 2 == 1
