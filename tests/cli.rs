@@ -219,6 +219,32 @@ fn cards_are_masked_unless_asked() {
     assert!(shown.contains("5413330000004111"), "{shown}");
 }
 
+/// A message in place of a file's name is not shown: the error says where it belongs.
+#[test]
+fn a_message_in_place_of_a_file_is_not_shown() {
+    let pan = "5413339876543210";
+    let hex = format!("02007000000000008000165{}", pan.get(1..).unwrap());
+    let base64 = "AgBwAAAAAACAABZUEzOYdlQyEAAAAAAAAAAA/AEyUDk3OA==";
+    let json = format!(r#"{{"mti":"0200","fields":{{"2":"{pan}"}}}}"#);
+    let dump = format!("0000: {pan} |{}", "....".repeat(40));
+    for tool in ["decode", "encode", "doctor"] {
+        for message in [&hex, pan, base64, &json] {
+            let output = run(&[tool, message], "");
+            let told = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{tool} {message}\n{told}");
+            assert!(told.contains("a message is given on standard input"), "{told}");
+            assert!(!told.contains(message.get(2..10).unwrap()) && told.len() < 300, "{told}");
+        }
+        let output = run(&[tool, &dump], "");
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("****: **************** |..") && told.len() < 220, "{told}");
+        // A file that is merely not there has its name.
+        let told = stderr(&run(&[tool, "/nowhere/abcdefghijklmnopqrstuvwx.hex"], ""));
+        assert!(told.contains("/nowhere/abcdefghijklmnopqrstuvwx.hex: No such file"), "{told}");
+    }
+}
+
 /// An echo request as it lies on the wire in iso87-bcd, and as `decode` shows it.
 const ECHO: [u8; 13] = [8, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 1, 0x23];
 const ECHO_SHOWN: &str = "{\"ok\":true,\"mti\":\"0800\",\"fields\":{\"11\":\"000123\"}}\n";
