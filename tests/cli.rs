@@ -219,6 +219,29 @@ fn cards_are_masked_unless_asked() {
     assert!(shown.contains("5413330000004111"), "{shown}");
 }
 
+/// Parts as deep as decode reads are written; deeper ones are refused, however deep.
+#[test]
+fn parts_too_deep_are_refused() {
+    let nested = |deep: usize| {
+        let key = format!("55.{}9F02", "E1.".repeat(deep));
+        run(
+            &["encode", "--dialect", "iso87-bcd"],
+            &format!(r#"{{"mti":"0200","fields":{{"{key}":"000000000100"}}}}"#),
+        )
+    };
+    let good = nested(8);
+    let key = format!("\"55.{}9F02\":\"000000000100\"", "E1.".repeat(8));
+    let shown = run(&["decode", "--parts", "--dialect", "iso87-bcd"], &stdout(&good));
+    assert!(stdout(&shown).contains(&key), "{}{}", stdout(&shown), stderr(&good));
+    for deep in [9, 20_000] {
+        let output = nested(deep);
+        assert_eq!(output.status.code(), Some(65), "{deep}");
+        let told = stderr(&output);
+        assert!(told.contains("objects lie too deep within one another"), "{deep}: {told}");
+        assert!(told.len() < 400, "{deep}: {told}");
+    }
+}
+
 /// A message in place of a file's name is not shown: the error says where it belongs.
 #[test]
 fn a_message_in_place_of_a_file_is_not_shown() {
