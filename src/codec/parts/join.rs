@@ -1,5 +1,6 @@
 //! Parts put together to the plain value of the element that holds them.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::{
@@ -106,10 +107,11 @@ fn within(inside: &Inside, parts: &[(&str, &[u8])], depth: usize) -> Result<Vec<
 /// What belongs to each key, in the order of their first appearance.
 fn grouped<'a>(parts: &[(&'a str, &'a [u8])], depth: usize) -> Result<Vec<Group<'a>>, JoinError> {
     let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for (path, plain) in parts {
         let (name, rest) =
             path.split_once('.').map_or((*path, None), |(name, rest)| (name, Some(rest)));
-        let at = groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
+        let at = *places.entry(name).or_insert_with(|| {
             groups.push(Group { name, depth, value: None, parts: Vec::new() });
             groups.len() - 1
         });
@@ -165,7 +167,7 @@ fn write(group: &Group<'_>, part: &Part, out: &mut Vec<u8>) -> Result<(), JoinEr
 
 fn positional(inside: &Inside, mut groups: Vec<Group<'_>>) -> Result<Vec<u8>, JoinError> {
     let place = |key: &str| inside.parts.iter().position(|part| part.key == key);
-    groups.sort_by_key(|group| (group.which(), place(group.key())));
+    groups.sort_by_cached_key(|group| (group.which(), place(group.key())));
     let mut out = Vec::new();
     let (mut expected, mut which) = (0, 1);
     for group in &groups {
