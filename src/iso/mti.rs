@@ -139,13 +139,7 @@ impl Mti {
         if self.is_response() {
             return None;
         }
-        let origin = self.digit(0);
-        let plain = if self.is_repeat() {
-            self.0 - 1
-        } else {
-            self.0 - u16::from(origin.saturating_sub(5))
-        };
-        Some(Self(plain + 10))
+        Some(Self(self.plain().0 + 10))
     }
 
     fn digit(self, place: u32) -> u8 {
@@ -192,6 +186,9 @@ mod tests {
             (420, Some(430), 421),
             (202, Some(212), 203),
             (800, Some(810), 801),
+            (205, Some(214), 205),
+            (206, Some(216), 206),
+            (209, Some(219), 209),
             (210, None, 211),
         ] {
             let mti = Mti::new(asked).unwrap();

@@ -14,6 +14,9 @@ use super::inquiry::Known;
 /// The version of ISO 8583 that is switched, as the first digit of an MTI: 1987.
 const VERSION: u8 = 0;
 
+/// The last origin that is defined, without its repeat digit: others.
+const ORIGIN_MAX: u8 = 4;
+
 impl Engine {
     /// A message came in.
     pub(super) fn arrived(&mut self, arrival: Box<Arrival>, fx: &mut Effects) {
@@ -36,6 +39,12 @@ impl Engine {
                 &arrival,
                 ResponseCode::FORMAT,
                 "its MTI is of another version than 1987: the first digit is not 0",
+                fx,
+            ),
+            (_, Function::Request | Function::Advice) if ORIGIN_MAX < mti.origin() => self.refuse(
+                &arrival,
+                ResponseCode::FORMAT,
+                "the last digit of its MTI says of no origin: it is not 0 to 5",
                 fx,
             ),
             (Class::Network, Function::Request | Function::Advice) => {

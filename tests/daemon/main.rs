@@ -337,6 +337,22 @@ fn a_listener_survives_a_lack_of_descriptors() {
     assert!(said.contains("file descriptors, and may have 64"), "the start says so: {said}");
 }
 
+/// Of a command without an end so much is read, and no more.
+#[test]
+fn a_command_without_an_end_is_refused() {
+    let mut street = Street::new("");
+    let _bank = street.bank();
+    street.start();
+    let path = street.state().join("control.sock");
+    let mut caller = std::os::unix::net::UnixStream::connect(path).unwrap();
+    caller.set_read_timeout(Some(std::time::Duration::from_secs(8))).unwrap();
+    // No line ever ends, and the caller stays.
+    std::io::Write::write_all(&mut caller, &[b'x'; 4096]).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut caller, &mut answer).unwrap();
+    assert!(answer.contains("not a command"), "{answer}");
+}
+
 /// The usual soft limit is not the end of it.
 #[test]
 fn the_soft_limit_of_descriptors_is_raised() {

@@ -39,6 +39,9 @@ const REPEATED: [&str; 3] = ["mandatory", "forbidden", "parts"];
 /// How many faults are told.
 const FAULTS_MAX: usize = 100;
 
+/// The longest name of a dialect.
+const NAME_LEN_MAX: usize = 64;
+
 /// How many lines may say what messages must or may not have: each message is held against all of them.
 const RULES_MAX: usize = 1000;
 
@@ -205,6 +208,14 @@ impl<'a> Reader<'a> {
 
     fn name(&mut self, rest: &mut Words<'a, '_>) -> Result<(), Fault> {
         let name = rest.next().ok_or_else(|| rest.missing("the dialect's name"))?;
+        // People see it on their terminals, and files and links are called by it.
+        let plain =
+            |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+        if NAME_LEN_MAX < name.text.len() || !name.text.chars().all(plain) {
+            let message = "this is no name of a dialect".to_owned();
+            let help = format!("up to {NAME_LEN_MAX} letters, digits, `-`, `_` and `.`");
+            return Err(name.fault(message, Some(help)));
+        }
         self.name = Some(name.text);
         Ok(())
     }
