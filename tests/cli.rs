@@ -219,6 +219,121 @@ fn cards_are_masked_unless_asked() {
     assert!(shown.contains("5413330000004111"), "{shown}");
 }
 
+/// Parts as deep as decode reads are written; deeper ones are refused, however deep.
+#[test]
+fn parts_too_deep_are_refused() {
+    let nested = |deep: usize| {
+        let key = format!("55.{}9F02", "E1.".repeat(deep));
+        run(
+            &["encode", "--dialect", "iso87-bcd"],
+            &format!(r#"{{"mti":"0200","fields":{{"{key}":"000000000100"}}}}"#),
+        )
+    };
+    let good = nested(8);
+    let key = format!("\"55.{}9F02\":\"000000000100\"", "E1.".repeat(8));
+    let shown = run(&["decode", "--parts", "--dialect", "iso87-bcd"], &stdout(&good));
+    assert!(stdout(&shown).contains(&key), "{}{}", stdout(&shown), stderr(&good));
+    for deep in [9, 20_000] {
+        let output = nested(deep);
+        assert_eq!(output.status.code(), Some(65), "{deep}");
+        let told = stderr(&output);
+        assert!(told.contains("objects lie too deep within one another"), "{deep}: {told}");
+        assert!(told.len() < 400, "{deep}: {told}");
+    }
+}
+
+/// Files with very many faults, or parts, or rules are told about soon, and not at length.
+#[test]
+fn many_faults_are_told_soon() {
+    let began = std::time::Instant::now();
+    let home = tempfile::tempdir().unwrap();
+    let dialect = |name: &str, lines: String| {
+        let path = home.path().join(name);
+        let head = "dialect many\nextends iso87-bcd\n";
+        fs::write(&path, format!("{head}{lines}")).unwrap();
+        run(&["dialect", "check", path.to_str().unwrap()], "")
+    };
+    let lines = |line: &dyn Fn(usize) -> String, count: usize| -> String {
+        (0..count).map(|at| line(at) + "\n").collect()
+    };
+    let tagged = "parts 48 tag ascii 5 length ascii 2\n";
+    for (name, text, told) in [
+        ("bad", lines(&|_| "foo bar".to_owned(), 20_000), "100 faults, and more"),
+        ("rows", lines(&|_| "70 n 3 - bcd keep code".to_owned(), 20_000), "100 faults, and more"),
+        ("rules", lines(&|_| "mandatory 0200 2".to_owned(), 20_000), "100 faults, and more"),
+        (
+            "patterns",
+            lines(&|at| format!("mandatory {at:04} 11"), 10_000),
+            "more than 1000 lines of what messages must or may not have",
+        ),
+        (
+            "parts",
+            tagged.to_owned() + &lines(&|at| format!("48.{at:05} ans..9 - ascii keep x"), 60_000),
+            "more than 4096 parts of elements",
+        ),
+    ] {
+        let output = dialect(name, text);
+        let report = stderr(&output);
+        assert_eq!(output.status.code(), Some(65), "{name}");
+        assert!(report.contains(told) && report.ends_with("100 faults, and more\n"), "{name}");
+        assert!(report.len() < 100_000, "{name}: {} bytes", report.len());
+    }
+    let good = lines(&|at| format!("48.{at:05} ans..9 - ascii keep x"), 4096);
+    assert_eq!(dialect("good", tagged.to_owned() + &good).status.code(), Some(0));
+
+    let route = "[[routes]]\nbin = \"9\"\nto = [\"issuer-a\"]\n";
+    let (_home, config) = configuration(&[]);
+    let whole = fs::read_to_string(&config).unwrap();
+    let link = |at: usize| {
+        format!(
+            "[links.many{at}]\nrole = \"asker\"\ndialect = \"iso87-bcd\"\nlisten = \"127.0.0.1:9\""
+        )
+    };
+    for (text, told) in [
+        (whole.clone() + &route.repeat(5000), "\"9\" never gets here"),
+        (whole.clone() + &lines(&link, 1000), "two links listen on 127.0.0.1:9"),
+    ] {
+        fs::write(&config, text).unwrap();
+        let output = run(&["check", config.to_str().unwrap()], "");
+        let report = stderr(&output);
+        assert_eq!(output.status.code(), Some(78));
+        assert!(report.contains(told) && report.ends_with("100 faults, and more\n"), "{report}");
+        assert!(report.len() < 100_000, "{} bytes", report.len());
+    }
+
+    let keys = lines(&|at| format!("\"48.{at}\":\"1\","), 200_000).replace('\n', "");
+    let message = format!("{{\"mti\":\"0200\",\"fields\":{{{}}}}}", keys.trim_end_matches(','));
+    let output = run(&["encode", "--dialect", "mastercard-like"], &message);
+    assert_eq!(output.status.code(), Some(65));
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+}
+
+/// A message in place of a file's name is not shown: the error says where it belongs.
+#[test]
+fn a_message_in_place_of_a_file_is_not_shown() {
+    let pan = "5413339876543210";
+    let hex = format!("02007000000000008000165{}", pan.get(1..).unwrap());
+    let base64 = "AgBwAAAAAACAABZUEzOYdlQyEAAAAAAAAAAA/AEyUDk3OA==";
+    let json = format!(r#"{{"mti":"0200","fields":{{"2":"{pan}"}}}}"#);
+    let dump = format!("0000: {pan} |{}", "....".repeat(40));
+    for tool in ["decode", "encode", "doctor"] {
+        for message in [&hex, pan, base64, &json] {
+            let output = run(&[tool, message], "");
+            let told = stderr(&output);
+            assert_eq!(output.status.code(), Some(2), "{tool} {message}\n{told}");
+            assert!(told.contains("a message is given on standard input"), "{told}");
+            assert!(!told.contains(message.get(2..10).unwrap()) && told.len() < 300, "{told}");
+        }
+        let output = run(&[tool, &dump], "");
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("****: **************** |..") && told.len() < 220, "{told}");
+        // A file that is merely not there has its name.
+        let told = stderr(&run(&[tool, "/nowhere/abcdefghijklmnopqrstuvwx.hex"], ""));
+        assert!(told.contains("/nowhere/abcdefghijklmnopqrstuvwx.hex: No such file"), "{told}");
+    }
+}
+
 /// An echo request as it lies on the wire in iso87-bcd, and as `decode` shows it.
 const ECHO: [u8; 13] = [8, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 1, 0x23];
 const ECHO_SHOWN: &str = "{\"ok\":true,\"mti\":\"0800\",\"fields\":{\"11\":\"000123\"}}\n";

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -188,11 +188,43 @@ pub(super) fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Failure> {
         return Ok(vec![(String::from("stdin"), Box::new(BufReader::new(io::stdin())))]);
     }
     let open = |path: &PathBuf| -> Result<Source, Failure> {
-        let name = path.display().to_string();
-        let file = File::open(path).map_err(Failure::io(name.clone()))?;
-        Ok((name, Box::new(BufReader::new(file))))
+        let file = File::open(path).map_err(|source| unopened(path, source))?;
+        Ok((path.display().to_string(), Box::new(BufReader::new(file))))
     };
     files.iter().map(open).collect()
+}
+
+/// A file that cannot be opened may be a message that was given in place of one: that is not shown.
+fn unopened(path: &Path, source: io::Error) -> Failure {
+    let text = path.to_string_lossy();
+    if is_message(&text) && !path.parent().is_some_and(|parent| parent.is_dir()) {
+        return Failure::Usage(String::from(
+            "no such file, and it looks like a message\n\
+             help: files are named here; a message is given on standard input, e.g. echo 0800... | iso8583d decode",
+        ));
+    }
+    Failure::Io { what: shown(&text), source }
+}
+
+/// Whether an argument may be a message: digits of the one or the other kind, or JSON.
+fn is_message(text: &str) -> bool {
+    let only = |good: fn(char) -> bool| text.chars().all(|c| good(c) || c.is_whitespace());
+    let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=');
+    text.trim_start().starts_with('{')
+        || 12 <= text.len() && only(|c| c.is_ascii_hexdigit())
+        || 24 <= text.len() && only(base64)
+}
+
+/// A name as far as it is one: without its digits when they may be a card number's, and not too long.
+fn shown(name: &str) -> String {
+    const LEN_MAX: usize = 120;
+    let digits = name.chars().filter(char::is_ascii_digit).count();
+    let masked = |c: char| if 12 <= digits && c.is_ascii_digit() { '*' } else { c };
+    let mut shown: String = name.chars().take(LEN_MAX).map(masked).collect();
+    if LEN_MAX < name.chars().count() {
+        shown.push_str("...");
+    }
+    shown
 }
 
 /// What lines are read from, and what people call it.

@@ -162,6 +162,9 @@ fn check(path: &std::path::Path) -> Result<(), Failure> {
         config.routes.len(),
         config.daemon.state.display()
     ));
+    if let Some(short) = daemon::descriptors::shortage(&config) {
+        say(&format!("note: {short}"));
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `[links.NAME]`: one peer each, how it is reached, how it writes, and what it may cost.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
@@ -240,26 +241,29 @@ fn useless(section: &Section<'_>) {
     }
 }
 
-/// Two links with one address, one number or one file.
+/// Two links with one address, one number or one file; each is told against the first that has it.
 fn twice(root: &Section<'_>, known: &[Known]) {
-    for (at, later) in known.iter().enumerate() {
-        for earlier in known.iter().take(at) {
-            let same = |title: String| {
-                let fault = root.faults().at(later.span.clone(), title).label("this link");
-                root.faults().tell(fault.besides(earlier.span.clone(), "and this one"));
-            };
-            if earlier.id == later.id {
-                same(String::from("two links whose names have the same number: rename one"));
+    let (mut ids, mut addresses, mut files) = (HashMap::new(), HashMap::new(), HashMap::new());
+    for later in known {
+        let same = |earlier: &Known, title: String| {
+            let fault = root.faults().at(later.span.clone(), title).label("this link");
+            root.faults().tell(fault.besides(earlier.span.clone(), "and this one"));
+        };
+        let first: &Known = ids.entry(later.id).or_insert(later);
+        if !std::ptr::eq(first, later) {
+            same(first, String::from("two links whose names have the same number: rename one"));
+        }
+        let Some(link) = &later.link else { continue };
+        if let Some(address) = link.place.listens_on().filter(|address| address.port() != 0) {
+            let first: &Known = addresses.entry(address).or_insert(later);
+            if !std::ptr::eq(first, later) {
+                same(first, format!("two links listen on {address}"));
             }
-            let (Some(one), Some(two)) = (&earlier.link, &later.link) else { continue };
-            if let (Some(first), Some(second)) = (one.place.listens_on(), two.place.listens_on())
-                && first == second
-                && first.port() != 0
-            {
-                same(format!("two links listen on {first}"));
-            }
-            if one.answers && two.answers && one.clearing == two.clearing {
-                same(format!("two issuers with one clearing file, `{}`", two.clearing));
+        }
+        if link.answers {
+            let first: &Known = files.entry(&link.clearing).or_insert(later);
+            if !std::ptr::eq(first, later) {
+                same(first, format!("two issuers with one clearing file, `{}`", link.clearing));
             }
         }
     }

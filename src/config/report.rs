@@ -1,6 +1,6 @@
 //! Faults of a configuration, each with its place, and all of them drawn as one report; knows no key by name.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub(super) struct Faults {
     list: RefCell<Vec<Fault>>,
     /// Where the text itself does not parse.
     torn: RefCell<Vec<Range<usize>>>,
+    /// How many were left out.
+    more: Cell<usize>,
 }
 
 impl Report {
@@ -65,14 +67,20 @@ impl Report {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.term_width(DEFAULT_TERM_WIDTH);
         let mut text = String::new();
-        for fault in &self.faults {
+        for fault in self.faults.iter().take(FAULTS_MAX) {
             text.push_str(&fault.draw(&renderer));
             text.push_str("\n\n");
+        }
+        if FAULTS_MAX < self.count() {
+            return text + &format!("{FAULTS_MAX} faults, and more");
         }
         let noun = if self.count() == 1 { "fault" } else { "faults" };
         text + &format!("{} {noun}", self.count())
     }
 }
+
+/// How many faults are told: whoever reads them begins with the first ones.
+const FAULTS_MAX: usize = 100;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -135,13 +143,26 @@ impl Fault {
     }
 
     fn draw(&self, renderer: &Renderer) -> String {
-        let caret = AnnotationKind::Primary.span(self.span.clone()).label(self.label.as_str());
-        let mut snippet = Snippet::source(self.source.text.as_str())
+        // Only the lines that are shown: the renderer looks at all that it is given.
+        let ends = self.besides.iter().map(|(span, _)| span).chain([&self.span]);
+        let (first, last) = ends.fold((usize::MAX, 0), |(first, last), span| {
+            (first.min(span.start), last.max(span.end))
+        });
+        let text = self.source.text.as_str();
+        let (before, behind) =
+            (text.get(..first).unwrap_or_default(), text.get(last..).unwrap_or_default());
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let end = behind.find('\n').map_or(text.len(), |at| last + at + 1);
+        let line = before.matches('\n').count() + 1;
+        let within = |span: &Range<usize>| span.start - start..span.end - start;
+        let caret = AnnotationKind::Primary.span(within(&self.span)).label(self.label.as_str());
+        let mut snippet = Snippet::source(text.get(start..end).unwrap_or_default())
+            .line_start(line)
             .path(self.source.name.as_str())
             .annotation(caret);
         if let Some((span, label)) = &self.besides {
             snippet = snippet
-                .annotation(AnnotationKind::Context.span(span.clone()).label(label.as_str()));
+                .annotation(AnnotationKind::Context.span(within(span)).label(label.as_str()));
         }
         let mut group = Level::ERROR.primary_title(self.title.as_str()).element(snippet);
         if let Some(help) = &self.help {
@@ -154,7 +175,7 @@ impl Fault {
 impl Faults {
     pub(super) fn new(name: String, text: String) -> Self {
         let source = Arc::new(Source { name, text });
-        Self { source, list: RefCell::default(), torn: RefCell::default() }
+        Self { source, list: RefCell::default(), torn: RefCell::default(), more: Cell::new(0) }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -167,6 +188,10 @@ impl Faults {
     }
 
     pub(super) fn tell(&self, fault: Fault) {
+        if self.is_full() {
+            self.more.set(self.more.get() + 1);
+            return;
+        }
         // What was made of a torn place is nobody's mistake but that one.
         let crosses =
             |torn: &Range<usize>| fault.span.start < torn.end && torn.start < fault.span.end;
@@ -178,11 +203,20 @@ impl Faults {
 
     /// How many were told.
     pub(super) fn count(&self) -> usize {
-        self.list.borrow().len()
+        self.list.borrow().len() + self.more.get()
+    }
+
+    /// Whether there are more than are told already: what is found from here on is only counted.
+    pub(super) fn is_full(&self) -> bool {
+        FAULTS_MAX < self.list.borrow().len()
     }
 
     /// The text itself does not parse here.
     pub(super) fn tear(&self, fault: Fault) {
+        if self.is_full() {
+            self.more.set(self.more.get() + 1);
+            return;
+        }
         self.torn.borrow_mut().push(fault.span.clone());
         self.list.borrow_mut().push(fault);
     }

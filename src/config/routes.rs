@@ -1,5 +1,7 @@
 //! `[[routes]]`: which cards and messages go to which links; finds rules that contradict each other.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::links::Known;
 use super::read::{Section, Spot};
 use super::report::meant;
@@ -72,7 +74,9 @@ fn destinations(section: &Section<'_>, links: &[Known]) -> Vec<crate::record::Li
     let mut to = Vec::new();
     for name in names {
         let Some(link) = links.iter().find(|link| link.name == name.value) else {
-            let issuers = || links.iter().filter(|link| link.answers);
+            // What was meant is worked out for those that are shown.
+            let known = if section.faults().is_full() { &[][..] } else { links };
+            let issuers = || known.iter().filter(|link| link.answers);
             let list = || issuers().map(|link| link.name.as_str());
             let title = format!("there is no link {:?}", name.value);
             let fault = section.faults().at(name.span, title).label("nowhere to go");
@@ -97,37 +101,75 @@ fn destinations(section: &Section<'_>, links: &[Known]) -> Vec<crate::record::Li
 }
 
 /// Ranges of which one hides the other, or which cross. One within another is fine: the narrower wins.
+///
+/// Each is told against one other, and ranges that are the same are compared by what their rules want: a file of tens of
+/// thousands of rules is looked through in one pass.
 fn contradictions(root: &Section<'_>, rules: &[Rule], mut ranges: Vec<Placed>) {
     ranges.sort_by_key(|placed| (placed.range, placed.rule));
-    for (at, placed) in ranges.iter().enumerate() {
-        let rest = ranges.iter().skip(at + 1);
-        for other in rest.take_while(|other| placed.range.overlaps(other.range)) {
-            let (Some(one), Some(two)) = (rules.get(placed.rule), rules.get(other.rule)) else {
-                continue;
+    let groups: Vec<&[Placed]> = ranges.chunk_by(|one, two| one.range == two.range).collect();
+    for group in &groups {
+        hidden(root, rules, group);
+    }
+    let (mut told, mut looks) = (BTreeSet::new(), 0_usize);
+    for (at, group) in groups.iter().enumerate() {
+        let Some(range) = group.first().map(|placed| placed.range) else { continue };
+        for (other_at, other) in groups.iter().enumerate().skip(at + 1) {
+            let Some(first) = other.first().filter(|other| range.overlaps(other.range)) else {
+                break;
             };
-            let (earlier, later) =
-                if placed.rule <= other.rule { (placed, other) } else { (other, placed) };
-            let title = if placed.range == other.range {
-                let (first, second) =
-                    if placed.rule <= other.rule { (one, two) } else { (two, one) };
-                if !covers(first, second) {
-                    continue;
-                }
-                format!("`bin` {:?} never gets here", later.text.value)
-            } else if placed.range.contains(other.range) || other.range.contains(placed.range) {
+            looks += 1;
+            if range.contains(first.range)
+                || first.range.contains(range)
+                || told.contains(&other_at)
+            {
                 continue;
-            } else if covers(one, two) || covers(two, one) {
-                format!("`bin` {:?} and {:?} overlap", earlier.text.value, later.text.value)
-            } else {
-                continue;
+            }
+            let pairs = group.iter().flat_map(|one| other.iter().map(move |two| (one, two)));
+            let rule = |placed: &Placed| rules.get(placed.rule);
+            let crosses = |(one, two): &(&Placed, &Placed)| {
+                looks += 1;
+                let both = rule(one).zip(rule(two));
+                both.is_some_and(|(one, two)| covers(one, two) || covers(two, one))
             };
-            let fault = root.faults().at(later.text.span.clone(), title);
-            let fault =
-                fault.besides(earlier.text.span.clone(), "this rule has these cards already");
-            let fault = fault.label("the same cards again");
-            root.faults().tell(fault.help("let the ranges lie apart, or one within the other"));
+            if let Some((one, two)) = pairs.take(LOOKS_MAX).find(crosses) {
+                told.insert(other_at);
+                let (earlier, later) = if one.rule <= two.rule { (one, two) } else { (two, one) };
+                let (first, second) = (&earlier.text.value, &later.text.value);
+                tell(root, earlier, later, format!("`bin` {first:?} and {second:?} overlap"));
+            }
+            if LOOKS_MAX < looks {
+                let title = "too many ranges of `bin` overlap to be compared";
+                let fault = root.faults().at(first.text.span.clone(), title).label("from here on");
+                let help = "let ranges lie apart, or one within the other";
+                return root.faults().tell(fault.help(help));
+            }
         }
     }
+}
+
+/// How many ranges are compared with one another before it is given up: more than any table of card ranges that is meant.
+const LOOKS_MAX: usize = 4_000_000;
+
+/// Rules for the same cards of which an earlier one wants all that a later one wants.
+fn hidden<'p>(root: &Section<'_>, rules: &'p [Rule], group: &'p [Placed]) {
+    let mut wanted: HashMap<(Option<Class>, &[u8]), &Placed> = HashMap::new();
+    for later in group {
+        let Some(rule) = rules.get(later.rule) else { continue };
+        let code = rule.processing_code.as_slice();
+        let wider = (0..=code.len()).filter_map(|len| code.get(..len));
+        let wider = wider.flat_map(|code| [(None, code), (rule.class, code)]);
+        let earlier = wider.filter_map(|wish| wanted.get(&wish)).min_by_key(|placed| placed.rule);
+        if let Some(earlier) = earlier {
+            tell(root, earlier, later, format!("`bin` {:?} never gets here", later.text.value));
+        }
+        wanted.entry((rule.class, code)).or_insert(later);
+    }
+}
+
+fn tell(root: &Section<'_>, earlier: &Placed, later: &Placed, title: String) {
+    let fault = root.faults().at(later.text.span.clone(), title).label("the same cards again");
+    let fault = fault.besides(earlier.text.span.clone(), "this rule has these cards already");
+    root.faults().tell(fault.help("let the ranges lie apart, or one within the other"));
 }
 
 /// Whether every message that the second rule wants, cards apart, is wanted by the first as well.

@@ -2,11 +2,14 @@
 //!
 //! Meant for a loopback address, which the configuration sees to; nothing here changes anything.
 
+mod door;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use self::door::Door;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -57,7 +60,9 @@ pub async fn serve(
     view: Arc<dyn View>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(listener, routes(view)).with_graceful_shutdown(stop).await
+    axum::serve(Door::new(listener, door::CALL_MAX), routes(view))
+        .with_graceful_shutdown(stop)
+        .await
 }
 
 fn routes(view: Arc<dyn View>) -> Router {
@@ -155,6 +160,35 @@ mod tests {
                 ended = serve(listener, Arc::new(Fake { lacking }), std::future::pending()) => ended.unwrap(),
                 () = asked => {}
             }
+        }
+    }
+
+    /// Whoever begins a request and does not end it takes a place for a while only, and there are so many places.
+    #[tokio::test]
+    async fn half_requests_do_not_stay() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = async {
+            let mut half = Vec::new();
+            for _ in 0..door::CALLERS_MAX {
+                let mut socket = TcpStream::connect(address).await.unwrap();
+                socket.write_all(b"GET /livez HTTP/1.1\r\nHost:").await.unwrap();
+                half.push(socket);
+            }
+            // This one waits at the door until they have gone.
+            let answer = ask(address, "/livez").await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            for mut socket in half {
+                let mut rest = Vec::new();
+                socket.read_to_end(&mut rest).await.unwrap();
+                assert!(!rest.starts_with(b"HTTP/1.1 200"));
+            }
+        };
+        let view = Arc::new(Fake { lacking: vec![] });
+        let door = Door::new(listener, std::time::Duration::from_secs(1));
+        tokio::select! {
+            ended = axum::serve(door, routes(view)) => ended.unwrap(),
+            () = asked => {}
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader as Lines};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader as Lines};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 
@@ -152,12 +152,19 @@ pub(super) async fn serve(
     }
 }
 
+/// No command is longer; of a line that is, so much is read.
+const LINE_BYTES_MAX: u64 = 4096;
+
+/// How long a caller may take to say what he wants.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
 impl Desk {
     async fn converse(&self, mut socket: UnixStream) -> io::Result<()> {
         let (read, mut write) = socket.split();
-        let mut lines = Lines::new(read).lines();
+        let mut lines = Lines::new(read.take(LINE_BYTES_MAX)).lines();
         // One command a connection: the caller reads to the end.
-        let Some(line) = lines.next_line().await? else { return Ok(()) };
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+        let Some(line) = line.map_err(io::Error::from)?? else { return Ok(()) };
         let mut answer = String::new();
         for value in self.carry_out(&line).await {
             answer.push_str(&value.to_string());

@@ -4,6 +4,7 @@ mod clerk;
 mod clock;
 pub mod control;
 mod core;
+pub mod descriptors;
 mod house;
 mod listing;
 mod narrator;
@@ -88,6 +89,12 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
 
 fn serve(config: Config) -> Result<(), DaemonError> {
     let system = |doing| move |source| DaemonError::System { doing, source };
+    if let Err(fault) = descriptors::raise() {
+        tracing::warn!(%fault, "the limit on file descriptors stays as it is");
+    }
+    if let Some(short) = descriptors::shortage(&config) {
+        tracing::warn!("{short}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.daemon.workers)
         .thread_name("session")

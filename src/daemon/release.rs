@@ -76,6 +76,10 @@ impl Release {
         }
         self.journal.followed(self.clerk.followed());
         self.journal.commit(commit)?;
+        if let Some(fault) = self.journal.take_postponed() {
+            self.meter.file_postponed();
+            tracing::error!(%fault, "the journal's next file was not begun; the old one goes on, and the next carry tries again");
+        }
         self.durable.store(commit.last().0, Ordering::Release);
         self.meter.committed(commit.count, commit.blob.len(), began.elapsed());
         records.clear();

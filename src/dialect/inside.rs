@@ -97,28 +97,29 @@ impl Inside {
 
     /// What the part consists of that a path leads to, known or not.
     pub fn content_at(&self, path: &str) -> Content {
-        let (key, rest) = split(path);
-        let part = self.part(any_of(key));
-        match (part, rest) {
-            (part, Some(rest)) => {
-                // Objects within an object are known by the same rows.
-                part.and_then(|part| part.inside.as_ref()).unwrap_or(self).content_at(rest)
-            }
-            (Some(part), None) => part.row.content,
-            (None, None) => self.scheme.unknown(),
+        let (mut inside, mut path) = (self, path);
+        loop {
+            let (key, rest) = split(path);
+            let part = inside.part(any_of(key));
+            let Some(rest) = rest else {
+                return part.map_or_else(|| inside.scheme.unknown(), |part| part.row.content);
+            };
+            // Objects within an object are known by the same rows.
+            inside = part.and_then(|part| part.inside.as_ref()).unwrap_or(inside);
+            path = rest;
         }
     }
 
     /// What may become of the part that a path leads to: what its row says, or else is said of what holds it.
     pub fn class_at(&self, path: &str, holder: Class) -> Class {
-        let (key, rest) = split(path);
-        let part = self.part(any_of(key));
-        let class = part.map_or(holder, |part| part.row.class);
-        match rest {
-            None => class,
-            Some(rest) => {
-                part.and_then(|part| part.inside.as_ref()).unwrap_or(self).class_at(rest, class)
-            }
+        let (mut inside, mut path, mut class) = (self, path, holder);
+        loop {
+            let (key, rest) = split(path);
+            let part = inside.part(any_of(key));
+            class = part.map_or(class, |part| part.row.class);
+            let Some(rest) = rest else { return class };
+            inside = part.and_then(|part| part.inside.as_ref()).unwrap_or(inside);
+            path = rest;
         }
     }
 

@@ -110,6 +110,11 @@ impl Mti {
         matches!(self.digit(0), 1 | 3 | 5)
     }
 
+    /// Who sent it first, as the last digit without the repeat: 0 is the acquirer, 2 the issuer, 4 another.
+    pub fn origin(self) -> u8 {
+        self.plain().digit(0)
+    }
+
     /// Whether it is an answer: an odd third digit. An answer is never answered.
     pub fn is_response(self) -> bool {
         self.digit(1) % 2 == 1
@@ -134,13 +139,7 @@ impl Mti {
         if self.is_response() {
             return None;
         }
-        let origin = self.digit(0);
-        let plain = if self.is_repeat() {
-            self.0 - 1
-        } else {
-            self.0 - u16::from(origin.saturating_sub(5))
-        };
-        Some(Self(plain + 10))
+        Some(Self(self.plain().0 + 10))
     }
 
     fn digit(self, place: u32) -> u8 {
@@ -187,6 +186,9 @@ mod tests {
             (420, Some(430), 421),
             (202, Some(212), 203),
             (800, Some(810), 801),
+            (205, Some(214), 205),
+            (206, Some(216), 206),
+            (209, Some(219), 209),
             (210, None, 211),
         ] {
             let mti = Mti::new(asked).unwrap();

@@ -15,6 +15,8 @@ pub struct Journal {
     next: Lsn,
     /// What the followers have read; none when nobody has said so.
     followed: Option<Lsn>,
+    /// Why the last file that was due was not begun, until somebody asks.
+    postponed: Option<JournalError>,
     poisoned: bool,
 }
 
@@ -50,14 +52,21 @@ impl Journal {
         let commits = recovered(&files, &carries)?;
         let file = files.pop();
         let next = file.as_ref().map_or(Ok(Lsn(1)), File::end)?;
-        let journal =
-            Self { settings: settings.clone(), file, next, followed: None, poisoned: false };
+        let journal = Self {
+            settings: settings.clone(),
+            file,
+            next,
+            followed: None,
+            postponed: None,
+            poisoned: false,
+        };
         Ok((journal, Recovery { commits, next }))
     }
 
     /// Makes a commit durable: it is when this returns. After an error nothing is taken any more.
     ///
-    /// A commit with a carry, of a later day than the file's, begins a new file.
+    /// A commit with a carry, of a later day than the file's, begins a new file. Where none can be begun, for want of
+    /// descriptors or whatever else, the old one is as good as before: it goes on, and the next carry tries again.
     pub fn commit(&mut self, commit: &Commit) -> Result<(), JournalError> {
         if self.poisoned {
             return Err(JournalError::Poisoned);
@@ -65,6 +74,11 @@ impl Journal {
         let done = self.try_commit(commit);
         self.poisoned = done.is_err();
         done
+    }
+
+    /// Why a file that was due was not begun, if so; each time is told once.
+    pub const fn take_postponed(&mut self) -> Option<JournalError> {
+        self.postponed.take()
     }
 
     /// The next free position.
@@ -84,7 +98,7 @@ impl Journal {
             let (expected, got, count) = (self.next, commit.first, commit.count);
             return Err(JournalError::OutOfOrder { expected, got, count });
         }
-        match &mut self.file {
+        match &self.file {
             Some(file) if !(commit.carry && file.name.day < commit.day) => file.append(commit)?,
             _ => self.rotate(commit)?,
         }
@@ -94,14 +108,41 @@ impl Journal {
 
     /// Begins a file with a commit, and unlinks what is too old.
     fn rotate(&mut self, commit: &Commit) -> Result<(), JournalError> {
-        let directory = &self.settings.directory;
         let name = Name { day: commit.day, first: commit.first };
-        File::create(directory, name)?;
-        let file = File::open(directory, name, Access::Write)?;
+        let file = match (self.begin(name)?, &self.file) {
+            (Ok(file), _) => file,
+            (Err(fault), None) => return Err(fault),
+            (Err(fault), Some(old)) => {
+                old.append(commit)?;
+                self.postponed = Some(fault);
+                return Ok(());
+            }
+        };
         file.append(commit)?;
         // Only now: closing the old one checkpoints it, and whatever that does, its commits are durable.
         drop(self.file.replace(file));
         self.retire(commit.day)
+    }
+
+    /// A new file; or why there is none, as if it had never been tried. An error when it may lie there all the same: recovery
+    /// would go on in it.
+    fn begin(&self, name: Name) -> Result<Result<File, JournalError>, JournalError> {
+        let directory = &self.settings.directory;
+        let fault = |source| JournalError::Io { what: "sync", path: directory.clone(), source };
+        // Held already when descriptors are short.
+        let held = match fs::File::open(directory) {
+            Ok(held) => held,
+            Err(source) => return Ok(Err(fault(source))),
+        };
+        let made =
+            File::create(directory, name).and_then(|()| File::open(directory, name, Access::Write));
+        if made.is_err() {
+            for part in ["", "-wal", "-shm"] {
+                remove(&directory.join(format!("{}{part}", name.text())))?;
+            }
+            held.sync_all().map_err(fault)?;
+        }
+        Ok(made)
     }
 
     /// Recovery needs two carries, and each file begins with one: the newest two always stay.
@@ -283,6 +324,53 @@ mod tests {
             seen = commit.last();
         }
         assert_eq!(journal.next(), Lsn(141));
+    }
+
+    #[test]
+    fn a_file_that_cannot_begin_is_begun_later() {
+        let scratch = tempfile::tempdir().unwrap();
+        let settings = settings(scratch.path());
+        let mut reader = Reader::open(&settings.directory);
+        let (mut journal, _) = Journal::open(&settings).unwrap();
+        let commits = [
+            commit(1, 2, true, DAY),
+            commit(3, 2, true, DAY + 1),
+            commit(5, 1, false, DAY + 1),
+            commit(6, 1, true, DAY + 1),
+            commit(7, 1, false, DAY + 1),
+        ];
+        // A directory lies where the file would be made.
+        let (due, later) =
+            (Name { day: DAY + 1, first: Lsn(3) }, Name { day: DAY + 1, first: Lsn(6) });
+        fs::create_dir_all(settings.directory.join(format!("{}.new", due.text()))).unwrap();
+        let mut seen = Lsn(0);
+        for (at, commit) in commits.iter().enumerate() {
+            journal.commit(commit).unwrap();
+            let told = journal.take_postponed().map(|fault| fault.to_string());
+            assert_eq!(told.is_some_and(|told| told.contains(&due.text())), at == 1);
+            assert_eq!(reader.after(seen, usize::MAX).unwrap(), std::slice::from_ref(commit));
+            seen = commit.last();
+        }
+        let names = file::list(&settings.directory).unwrap();
+        assert_eq!(names, [Name { day: DAY, first: Lsn(1) }, later]);
+        drop(journal);
+        fs::remove_dir(settings.directory.join(format!("{}.new", due.text()))).unwrap();
+        assert_eq!(Journal::open(&settings).unwrap().1.commits, commits[1..]);
+    }
+
+    /// Made and named, and then it cannot be opened: it must not lie there, because recovery would go on in it.
+    #[test]
+    fn a_file_that_cannot_be_opened_is_taken_back() {
+        let scratch = tempfile::tempdir().unwrap();
+        let settings = settings(scratch.path());
+        let (mut journal, _) = Journal::open(&settings).unwrap();
+        journal.commit(&commit(1, 2, true, DAY)).unwrap();
+        // No write-ahead log can be made beside it.
+        let due = Name { day: DAY + 1, first: Lsn(3) };
+        let log = settings.directory.join(format!("{}-wal", due.text()));
+        fs::create_dir(&log).unwrap();
+        assert!(journal.commit(&commit(3, 2, true, DAY + 1)).is_err(), "the log is in the way");
+        assert!(!settings.directory.join(due.text()).exists());
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::{Link, LinkError, Upstairs, Way, talk};
@@ -41,6 +43,18 @@ async fn accept<U: Upstairs>(link: Arc<Link<U>>, listener: TcpListener) {
     let closing = link.links.closing.clone();
     let accepting = async {
         loop {
+            if !has_room(&listener) {
+                link.meter.accept_failed();
+                if let Some(kept) = link.hush.may_say() {
+                    tracing::warn!(
+                        link = link.settings.name,
+                        kept,
+                        "few file descriptors are left: no connection is accepted until some are free; raise LimitNOFILE, or lower sessions_max"
+                    );
+                }
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
             match listener.accept().await {
                 Ok((stream, peer)) => admit(&link, stream, peer),
                 Err(fault) => {
@@ -57,6 +71,19 @@ async fn accept<U: Upstairs>(link: Arc<Link<U>>, listener: TcpListener) {
     };
     closing.run_until_cancelled(accepting).await;
 }
+
+/// Whether a peer may have one more descriptor. The last ones are for the journal, the books, peers that are dialled and the
+/// operator: without them a crowd of idle peers would end the switch at midnight, when the journal begins a file.
+fn has_room(listener: &TcpListener) -> bool {
+    let Some(limit) = getrlimit(Resource::Nofile).current else { return true };
+    let most = limit - RESERVE.min(limit / 4);
+    // The lowest number that is free is about how many are open.
+    let free = rustix::io::fcntl_dupfd_cloexec(listener, 0);
+    free.is_ok_and(|free| u64::try_from(free.as_raw_fd()).is_ok_and(|free| free < most))
+}
+
+/// How many descriptors peers that come to us do not get; a quarter where there are few.
+const RESERVE: u64 = 64;
 
 /// Whether an error is about the one connection that was to be accepted.
 fn of_one_connection(fault: &io::Error) -> bool {

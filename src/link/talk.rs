@@ -178,12 +178,15 @@ impl Talk {
         self.heard_at = Instant::now();
         // A full piece: more is waiting, and the next piece may be larger.
         self.piece = if self.piece <= bytes { (self.piece * 2).min(PIECE_MAX) } else { self.piece };
+        let before = self.incoming.len();
         while let Some(frame) = self.framing.decode(&mut self.incoming)? {
             frames.push(frame);
         }
+        // Whatever was taken has ended, a keep-alive too: what is left began just now.
+        let ended = self.incoming.len() < before;
         if self.incoming.is_empty() {
             self.frame_since = None;
-        } else if self.frame_since.is_none() || !frames.is_empty() {
+        } else if self.frame_since.is_none() || ended {
             self.frame_since = Some(self.heard_at);
         }
         Ok(())

@@ -176,6 +176,28 @@ async fn garbage_slow_frames_and_silence_cost_the_connection_only() {
     }
 }
 
+/// Each ends in time, and a part of the next is there already: none is slow.
+#[tokio::test]
+async fn keep_alives_that_arrive_in_parts_end_no_session() {
+    let (floor, links, address) = listening(|settings| settings.frame_ms_max = 1000);
+    let mut peer = TcpStream::connect(address).await.unwrap();
+    floor.hears_up().await;
+    peer.write_all(b"\0").await.unwrap();
+    for _ in 0..12 {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        peer.write_all(b"\0\0").await.unwrap();
+    }
+    peer.write_all(b"\x02ab").await.unwrap();
+    let bodies = floor
+        .heard(|told| if let Told::Frames(_, bodies) = told { Some(bodies.clone()) } else { None })
+        .await;
+    assert_eq!(bodies, ["ab"]);
+    assert_eq!(links.sessions_open(), 1);
+    // What is begun and not ended still is.
+    peer.write_all(b"\0").await.unwrap();
+    closes(peer).await;
+}
+
 #[tokio::test]
 async fn one_session_too_many_is_closed_and_the_listener_stays() {
     let (floor, links, address) = listening(|_| {});

@@ -97,6 +97,7 @@ struct Whole {
     records: Counter,
     bytes: Counter,
     commit_seconds: Histogram,
+    files_postponed: Counter,
     disk_free: Gauge,
     queue: Gauge,
     books_lag: Gauge,
@@ -144,6 +145,7 @@ impl Meter {
             records: counter(&JOURNAL_RECORDS, &[]),
             bytes: counter(&JOURNAL_BYTES, &[]),
             commit_seconds: histogram(&JOURNAL_COMMIT_SECONDS),
+            files_postponed: counter(&JOURNAL_FILES_POSTPONED, &[]),
             disk_free: gauge(&JOURNAL_DISK_FREE, &[]),
             queue: gauge(&JOURNAL_QUEUE, &[]),
             books_lag: gauge(&BOOKS_LAG, &[]),
@@ -239,6 +241,11 @@ impl Meter {
         self.0.records.increment(u64::from(records));
         self.0.bytes.increment(u64::try_from(bytes).unwrap_or(u64::MAX));
         self.0.commit_seconds.record(took);
+    }
+
+    /// A journal file that was due was not begun.
+    pub fn file_postponed(&self) {
+        self.0.files_postponed.increment(1);
     }
 
     /// Free space where the journal lies.
@@ -458,6 +465,7 @@ families! {
     describe_counter JOURNAL_RECORDS "journal_records_total" "Durable records."
     describe_counter JOURNAL_BYTES "journal_bytes_total" "Bytes of durable records."
     describe_histogram JOURNAL_COMMIT_SECONDS "journal_commit_seconds" "How long a commit took."
+    describe_counter JOURNAL_FILES_POSTPONED "journal_files_postponed_total" "Journal files that were due and could not be begun: the old one went on."
     describe_gauge JOURNAL_DISK_FREE "journal_disk_free_bytes" "Free space where the journal lies."
     describe_gauge JOURNAL_QUEUE "journal_queue_bytes" "Records and messages that wait for a commit."
     describe_gauge BOOKS_LAG "books_lag_records" "How many records the books are behind the journal."

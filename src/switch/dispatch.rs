@@ -14,6 +14,9 @@ use super::inquiry::Known;
 /// The version of ISO 8583 that is switched, as the first digit of an MTI: 1987.
 const VERSION: u8 = 0;
 
+/// The last origin that is defined, without its repeat digit: others.
+const ORIGIN_MAX: u8 = 4;
+
 impl Engine {
     /// A message came in.
     pub(super) fn arrived(&mut self, arrival: Box<Arrival>, fx: &mut Effects) {
@@ -36,6 +39,12 @@ impl Engine {
                 &arrival,
                 ResponseCode::FORMAT,
                 "its MTI is of another version than 1987: the first digit is not 0",
+                fx,
+            ),
+            (_, Function::Request | Function::Advice) if ORIGIN_MAX < mti.origin() => self.refuse(
+                &arrival,
+                ResponseCode::FORMAT,
+                "the last digit of its MTI says of no origin: it is not 0 to 5",
                 fx,
             ),
             (Class::Network, Function::Request | Function::Advice) => {
@@ -75,7 +84,13 @@ impl Engine {
     /// An answer: to what?
     fn response(&mut self, arrival: Box<Arrival>, fx: &mut Effects) {
         if arrival.mti().class() == Class::Network {
-            self.network_answered(&arrival, fx);
+            if arrival.mti().version() == VERSION {
+                return self.network_answered(&arrival, fx);
+            }
+            let (link, mti) = (arrival.link, arrival.mti());
+            let why =
+                "it is of another version than what we send: the first digit of its MTI is not 0";
+            fx.notes.push(Note::Unmatched { link, mti, trace: None, why });
             return;
         }
         if !self.peers.settings(arrival.link).is_some_and(|link| link.answers) {
@@ -89,11 +104,11 @@ impl Engine {
             Ok(trace) => trace,
             Err(why) => return self.unmatched(arrival, None, why, fx),
         };
-        match self.find(arrival.link, arrival.mti().class(), trace) {
-            Some((_, asked)) if !answers(arrival.mti(), asked) => {
-                let why = "its elements 7 and 11 belong to a message of another function: the third digit of its MTI differs";
-                self.unmatched(arrival, Some(trace), why, fx);
-            }
+        let found = self.find(arrival.link, arrival.mti().class(), trace);
+        if let Some(why) = found.and_then(|found| self.no_answer(arrival.mti(), found)) {
+            return self.unmatched(arrival, Some(trace), why, fx);
+        }
+        match found {
             Some((txn, Asked::Request)) => self.answered(arrival, txn, trace, fx),
             Some((txn, Asked::Owed(owing))) => self.acknowledged(&arrival, (txn, owing, trace), fx),
             None => {
@@ -108,6 +123,39 @@ impl Engine {
                 self.unmatched(arrival, Some(trace), why, fx);
             }
         }
+    }
+
+    /// Why a response is none to what was asked under its pair, if so: 0210 answers 0200, 0212 answers 0202, 0230 answers 0220.
+    /// To a reversal either will do, 0410 or 0430; and whoever repeats the repeat digit (0431) means the same.
+    pub(super) fn no_answer(
+        &self,
+        response: Mti,
+        (txn, asked): (TxnId, Asked),
+    ) -> Option<&'static str> {
+        let right = match asked {
+            Asked::Request => response.function() == Function::RequestResponse,
+            Asked::Owed(Owing::Advice) => response.function() == Function::AdviceResponse,
+            Asked::Owed(Owing::Reversal) => true,
+        };
+        if !right {
+            return Some(
+                "its elements 7 and 11 belong to a message of another function: the third digit of its MTI differs",
+            );
+        }
+        if response.version() != VERSION {
+            return Some(
+                "its elements 7 and 11 belong to a message of another version: the first digit of its MTI differs",
+            );
+        }
+        // A reversal is our own, as an acquirer's.
+        let sent = match asked {
+            Asked::Owed(Owing::Reversal) => None,
+            _ => self.log.standing(txn).and_then(|standing| standing.sent()),
+        };
+        let origin = sent.map_or(0, |sent| sent.mti.origin());
+        (response.origin() != origin).then_some(
+            "its elements 7 and 11 belong to a message of another origin: the last digit of its MTI differs",
+        )
     }
 
     fn find(&self, link: LinkId, class: Class, trace: Trace) -> Option<(TxnId, Asked)> {
@@ -201,14 +249,5 @@ impl Engine {
         if matches!(mti.function(), Function::Request | Function::Advice) {
             self.decline_unreadable(unreadable, (mti, link), ResponseCode::FORMAT, fx);
         }
-    }
-}
-
-/// Whether a response is one to what was asked: 0210 to 0200, 0230 to 0220. To a reversal either will do: 0410 or 0430.
-pub(super) fn answers(response: Mti, asked: Asked) -> bool {
-    match asked {
-        Asked::Request => response.function() == Function::RequestResponse,
-        Asked::Owed(Owing::Advice) => response.function() == Function::AdviceResponse,
-        Asked::Owed(Owing::Reversal) => true,
     }
 }

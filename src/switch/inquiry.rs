@@ -8,7 +8,6 @@ use crate::record::{Lsn, Record, Standing, TxnId};
 use crate::seal::Tag;
 use crate::tranlog::{Ask, Asked, Spread};
 
-use super::dispatch::answers;
 use super::effect::{Action, Effects, Note, Question, QuestionId};
 use super::engine::Engine;
 use super::input::Arrival;
@@ -227,7 +226,7 @@ impl Engine {
         let Ask::Trace { link, class, trace } = ask else { return };
         let asked = self.log.by_trace(link, class, trace).filter(|(txn, _)| txn.0 <= arrived.0);
         match asked {
-            Some((_, asked)) if !answers(arrival.mti(), asked) => {
+            Some(found) if self.no_answer(arrival.mti(), found).is_some() => {
                 self.orphaned(&arrival, trace, fx);
             }
             Some((txn, Asked::Request)) => self.answered(arrival, txn, trace, fx),

@@ -28,7 +28,7 @@ pub fn encode_line(dialect: &Dialect, framing: Option<&Framing>, line: &str) -> 
 
 /// What `decode_line` shows of a message.
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = r#"a message, e.g. {"mti":"0800","fields":{"70":"301"}}"#)]
 struct Shown {
     #[serde(default = "yes")]
     ok: bool,
@@ -49,8 +49,8 @@ const fn yes() -> bool {
 }
 
 fn encode(dialect: &Dialect, framing: Option<&Framing>, line: &str) -> Result<Vec<u8>, String> {
-    let shown: Shown =
-        serde_json::from_str(line).map_err(|error| format!("not a message as JSON: {error}"))?;
+    let shown: Shown = serde_json::from_str(line)
+        .map_err(|error| format!("not a message as JSON: {}", told(&error)))?;
     if !shown.ok {
         return Err("this line says that it is no message".to_owned());
     }
@@ -65,6 +65,39 @@ fn encode(dialect: &Dialect, framing: Option<&Framing>, line: &str) -> Result<Ve
     framing.put(head, &body, &mut frame).map_err(|error| error.to_string())?;
     Ok(frame.to_vec())
 }
+
+/// What was expected and where, without what stands there: it may be a card number, and serde's own text quotes it.
+fn told(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(", expected ") {
+        Some((_, expected)) if error.is_data() => format!("expected {expected}"),
+        _ => text,
+    }
+}
+
+/// A key of the line for people. One that is none may be a card number: then its length is told.
+fn shown(key: &str) -> String {
+    let shown = |name: &str| {
+        let digits = name.bytes().filter(u8::is_ascii_digit).count();
+        if name.len() <= NAME_LEN_MAX && digits <= NAME_DIGITS_MAX {
+            name.to_owned()
+        } else {
+            format!("<{} characters>", name.chars().count())
+        }
+    };
+    let names: Vec<String> = key.split('.').take(NAMES_MAX).map(shown).collect();
+    let more = if NAMES_MAX < key.split('.').count() { ".<and more>" } else { "" };
+    names.join(".") + more
+}
+
+/// The longest name that is shown; tags have up to eight digits, and `#2` may follow.
+const NAME_LEN_MAX: usize = 12;
+
+/// With more digits than a tag it may be part of a card number.
+const NAME_DIGITS_MAX: usize = 9;
+
+/// How many names of a key are shown: no parts lie deeper.
+const NAMES_MAX: usize = 10;
 
 /// What precedes the message: what the line says, or else the framing's own.
 fn head(own: Head, tpdu: Option<&str>, header: Option<&str>) -> Result<Head, String> {
@@ -88,8 +121,9 @@ fn elements(dialect: &Dialect, Fields(fields): &Fields) -> Result<Elements, Stri
         let (number, path) =
             key.split_once('.').map_or((key.as_str(), None), |(no, path)| (no, Some(path)));
         let no = number.parse().ok().and_then(|no| ElementNo::new(no).ok());
-        let no =
-            no.ok_or_else(|| format!("\"{number}\" is not an element number from 2 to 192"))?;
+        let no = no.ok_or_else(|| {
+            format!("\"{}\" is not an element number from 2 to 192", shown(number))
+        })?;
         let row = dialect
             .row(no)
             .ok_or_else(|| format!("element {no}: the dialect has no such element"))?;
@@ -98,15 +132,17 @@ fn elements(dialect: &Dialect, Fields(fields): &Fields) -> Result<Elements, Stri
             Some(path) => inside(dialect, no)?.content_at(path),
         };
         let value = if content == Content::Bytes { unhex(text) } else { characters(text) };
-        let value = value.map_err(|fault| format!("element {key}: {fault}"))?;
+        let value = value.map_err(|fault| format!("element {}: {fault}", shown(key)))?;
         match path {
             None => own.set(no, &value),
             Some(path) => parts.entry(no).or_default().push((path.to_owned(), value)),
         }
     }
     for (no, parts) in parts {
-        let joined = codec::join(inside(dialect, no)?, &parts)
-            .map_err(|error| format!("element {no}: {error}"))?;
+        let joined = codec::join(inside(dialect, no)?, &parts).map_err(|error| {
+            let path = shown(&error.path);
+            format!("element {no}: {}", codec::JoinError { path, ..error })
+        })?;
         if own.get(no).is_some_and(|value| value != joined) {
             return Err(format!(
                 "element {no}: its value is not that of its parts; give one of them"
@@ -138,7 +174,7 @@ impl<'de> Deserialize<'de> for Fields {
                 let mut seen = BTreeSet::new();
                 while let Some((key, value)) = map.next_entry::<String, String>()? {
                     if !seen.insert(key.clone()) {
-                        return Err(A::Error::custom(format!("\"{key}\" a second time")));
+                        return Err(A::Error::custom(format!("\"{}\" a second time", shown(&key))));
                     }
                     fields.push((key, value));
                 }
@@ -223,6 +259,71 @@ mod tests {
         }
         let broken = encode_line(&dialect, None, "{");
         assert!(!broken.ok && broken.text.starts_with("not a message as JSON"));
+    }
+
+    /// A card number where it does not belong: as a number, a key, a name, and in place of anything else.
+    #[test]
+    fn faults_show_no_value() {
+        let dialect = Dialect::shipped("iso87-bcd").unwrap();
+        for (line, text) in [
+            (
+                r#"{"mti":"0200","fields":{"2":PAN}}"#,
+                "not a message as JSON: expected a string at line 1 column 44",
+            ),
+            (r#"{"mti":PAN}"#, "not a message as JSON: expected a string at line 1 column 23"),
+            (r#"{"mti":"PAN"}"#, "mti: not an MTI of four digits"),
+            (
+                r#"{"mti":"0200","fields":"PAN"}"#,
+                "not a message as JSON: expected an object of texts by element number at line 1 column 41",
+            ),
+            (
+                r#"{"mti":"0200","fields":{"2":{"PAN":1}}}"#,
+                "not a message as JSON: expected a string at line 1 column 28",
+            ),
+            (
+                r#"{"mti":"0200","PAN":1}"#,
+                "not a message as JSON: expected one of `ok`, `mti`, `tpdu`, `header`, `fields`, `error` at line 1 column 32",
+            ),
+            (
+                r#"{"mti":"0200","ok":"PAN"}"#,
+                "not a message as JSON: expected a boolean at line 1 column 37",
+            ),
+            (
+                "PAN",
+                r#"not a message as JSON: expected a message, e.g. {"mti":"0800","fields":{"70":"301"}} at line 1 column 16"#,
+            ),
+            (
+                r#"{"mti":"0200","fields":{"PAN":"1"}}"#,
+                "\"<16 characters>\" is not an element number from 2 to 192",
+            ),
+            (
+                r#"{"mti":"0200","fields":{"5413 3398 7654 3210":"1"}}"#,
+                "\"<19 characters>\" is not an element number from 2 to 192",
+            ),
+            (
+                r#"{"mti":"0200","fields":{"PAN":"1","PAN":"1"}}"#,
+                "not a message as JSON: \"<16 characters>\" a second time at line 1 column 70",
+            ),
+            (
+                r#"{"mti":"0200","fields":{"3.PAN":"1"}}"#,
+                "element 3: part <16 characters>: the dialect has no such part",
+            ),
+            (
+                r#"{"mti":"0200","fields":{"55.E1.xPAN":"00"}}"#,
+                "element 55: part E1.<17 characters>: the dialect has no such part",
+            ),
+            (
+                r#"{"mti":"0200","fields":{"3.PAN":"€"}}"#,
+                "element 3.<16 characters>: a character beyond latin-1",
+            ),
+            (
+                r#"{"mti":"0200","fields":{"55.1.2.3.4.5.6.7.8.9.A":"€"}}"#,
+                "element 55.1.2.3.4.5.6.7.8.9.<and more>: not an even number of hexadecimal digits",
+            ),
+        ] {
+            let line = line.replace("PAN", "5413339876543210");
+            assert_eq!(encode_line(&dialect, None, &line).text, text, "{line}");
+        }
     }
 
     #[test]

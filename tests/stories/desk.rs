@@ -244,6 +244,18 @@ impl Desk {
         code: &str,
         changes: &[(u8, &str)],
     ) -> Vec<Seen> {
+        let mti = Mti::new(seen.mti).unwrap().response().unwrap();
+        self.bank_sends((session, mti.number()), seen, code, changes)
+    }
+
+    /// As an answer to a message that it saw, a bank sends one of this MTI.
+    pub(super) fn bank_sends(
+        &mut self,
+        (session, mti): (u64, u16),
+        seen: &Seen,
+        code: &str,
+        changes: &[(u8, &str)],
+    ) -> Vec<Seen> {
         self.seen.clear();
         let mut elements = seen.elements.clone();
         for gone in [35, 90] {
@@ -256,8 +268,7 @@ impl Desk {
             let no = ElementNo::new(*no).unwrap();
             if value.is_empty() { elements.remove(no) } else { elements.set(no, value.as_bytes()) }
         }
-        let mti = Mti::new(seen.mti).unwrap().response().unwrap();
-        self.arrives(session, mti.number(), &elements);
+        self.arrives(session, mti, &elements);
         self.seen.clone()
     }
 

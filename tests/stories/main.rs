@@ -613,6 +613,20 @@ fn network_management_is_answered() {
     );
 }
 
+/// 6 to 9 as the last digit say of no origin: nobody knows who would be answered by what.
+#[test]
+fn a_message_of_no_origin_is_declined() {
+    for (mti, answer) in [(206, 216), (209, 219), (229, 239), (427, 437), (808, 818)] {
+        let mut desk = Desk::new();
+        let told = only(&desk.shop_sends(SHOP, mti, &purchase(1)));
+        assert_eq!((told.mti, told.code().as_str()), (answer, "30"), "{mti}");
+        assert_eq!(told.session, SHOP);
+    }
+    for mti in [200, 202, 203, 204] {
+        assert_eq!(only(&Desk::new().shop_sends(SHOP, mti, &purchase(1))).session, BANK, "{mti}");
+    }
+}
+
 #[test]
 fn recovery_is_the_same_from_any_carry() {
     let mut desk = Desk::with(iso8583d::switch::Settings { carry_every: 7, ..settings() });

@@ -2,7 +2,7 @@
 
 use iso8583d::iso::Elements;
 use iso8583d::record::{Closing, DebtState, Reason, Record};
-use iso8583d::switch::{AnswerOn, Settings};
+use iso8583d::switch::{AnswerOn, Note, Settings};
 
 use super::desk::{BANK_AGAIN, Desk, SHOP, only, purchase, settings};
 use super::the_only_standing;
@@ -91,4 +91,40 @@ fn rule_9_an_approval_is_no_acknowledgement_of_an_advice() {
     owed.mti = 220;
     desk.bank_answers(&owed, "00", &[]);
     assert_eq!(the_only_standing(&desk).advice.unwrap().state, DebtState::Closed(Closing::Final));
+}
+
+/// Under the pair of a 0200 neither a message of another version nor of another origin is its answer; a repeat digit changes nothing.
+#[test]
+fn rule_4_an_answer_of_another_version_or_origin_is_none() {
+    for mti in [1210, 2210, 212, 214, 219] {
+        let mut desk = Desk::new();
+        let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+        assert!(desk.bank_sends((asked.session, mti), &asked, "00", &[]).is_empty(), "{mti}");
+        assert!(desk.books_answer().is_empty(), "{mti}");
+        assert_eq!(orphans(&desk), 1, "{mti}: an approval that is nobody's is for the operator");
+        let stray = |note: &&Note| matches!(note, Note::Unmatched { mti: seen, .. } if seen.number() == mti);
+        assert_eq!(desk.notes.iter().filter(stray).count(), 1, "{mti}");
+        assert_eq!(only(&desk.bank_answers(&asked, "00", &[])).code(), "00", "{mti}");
+        assert!(the_only_standing(&desk).stands_approved(), "{mti}");
+    }
+    for (mti, answer) in [(200, 211), (202, 212), (202, 213)] {
+        let mut desk = Desk::new();
+        let asked = only(&desk.shop_sends(SHOP, mti, &purchase(1)));
+        let told = only(&desk.bank_sends((asked.session, answer), &asked, "00", &[]));
+        assert_eq!((told.mti, told.code().as_str()), (mti + 10, "00"), "{answer}");
+    }
+}
+
+#[test]
+fn rule_9_an_acknowledgement_of_another_version_closes_nothing() {
+    let mut desk = Desk::new();
+    desk.shop_sends(SHOP, 200, &purchase(1));
+    let owed = desk.passes(15_000).into_iter().find(|seen| seen.mti == 420).unwrap();
+    for mti in [1430, 1410, 432] {
+        desk.bank_sends((owed.session, mti), &owed, "00", &[]);
+        assert_eq!(the_only_standing(&desk).reversal.unwrap().state, DebtState::Open, "{mti}");
+    }
+    desk.bank_sends((owed.session, 431), &owed, "00", &[]);
+    let debt = the_only_standing(&desk).reversal.unwrap();
+    assert_eq!(debt.state, DebtState::Closed(Closing::Provisional));
 }

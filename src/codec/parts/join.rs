@@ -1,9 +1,11 @@
 //! Parts put together to the plain value of the element that holds them.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use super::{
-    Alphabet, CodePage, Fault, Inside, Length, Part, Scheme, TagCoding, Tagged, ber, take, value,
+    Alphabet, CodePage, DEPTH, Fault, Inside, Length, Part, Scheme, TagCoding, Tagged, ber, take,
+    value,
 };
 use crate::codec::check;
 
@@ -52,12 +54,14 @@ impl std::error::Error for JoinError {}
 pub fn join(inside: &Inside, parts: &[(String, Vec<u8>)]) -> Result<Vec<u8>, JoinError> {
     let parts: Vec<_> =
         parts.iter().map(|(path, plain)| (path.as_str(), plain.as_slice())).collect();
-    within(inside, &parts)
+    within(inside, &parts, 0)
 }
 
 /// What is given for one key: a value, or parts of it.
 struct Group<'a> {
     name: &'a str,
+    /// How many keys precede it: no more than are read again.
+    depth: usize,
     value: Option<&'a [u8]>,
     parts: Vec<(&'a str, &'a [u8])>,
 }
@@ -77,8 +81,8 @@ impl Group<'_> {
     }
 }
 
-fn within(inside: &Inside, parts: &[(&str, &[u8])]) -> Result<Vec<u8>, JoinError> {
-    let groups = grouped(parts)?;
+fn within(inside: &Inside, parts: &[(&str, &[u8])], depth: usize) -> Result<Vec<u8>, JoinError> {
+    let groups = grouped(parts, depth)?;
     match inside.scheme {
         Scheme::Positional { .. } => positional(inside, groups),
         Scheme::Tagged(tagged) => {
@@ -101,13 +105,14 @@ fn within(inside: &Inside, parts: &[(&str, &[u8])]) -> Result<Vec<u8>, JoinError
 }
 
 /// What belongs to each key, in the order of their first appearance.
-fn grouped<'a>(parts: &[(&'a str, &'a [u8])]) -> Result<Vec<Group<'a>>, JoinError> {
+fn grouped<'a>(parts: &[(&'a str, &'a [u8])], depth: usize) -> Result<Vec<Group<'a>>, JoinError> {
     let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for (path, plain) in parts {
         let (name, rest) =
             path.split_once('.').map_or((*path, None), |(name, rest)| (name, Some(rest)));
-        let at = groups.iter().position(|group| group.name == name).unwrap_or_else(|| {
-            groups.push(Group { name, value: None, parts: Vec::new() });
+        let at = *places.entry(name).or_insert_with(|| {
+            groups.push(Group { name, depth, value: None, parts: Vec::new() });
             groups.len() - 1
         });
         if let Some(group) = groups.get_mut(at) {
@@ -127,7 +132,10 @@ fn grouped<'a>(parts: &[(&'a str, &'a [u8])]) -> Result<Vec<Group<'a>>, JoinErro
 fn plain(group: &Group<'_>, inside: Option<&Inside>) -> Result<Vec<u8>, JoinError> {
     match (group.value, inside) {
         (Some(value), _) => Ok(value.to_vec()),
-        (None, Some(inside)) => within(inside, &group.parts)
+        (None, Some(_)) if group.depth == DEPTH => {
+            Err(group.error(JoinFault::Value(Fault::TooDeep)))
+        }
+        (None, Some(inside)) => within(inside, &group.parts, group.depth + 1)
             .map_err(|error| JoinError { path: format!("{}.{}", group.name, error.path), ..error }),
         (None, None) => Err(group.error(JoinFault::Unknown)),
     }
@@ -159,7 +167,7 @@ fn write(group: &Group<'_>, part: &Part, out: &mut Vec<u8>) -> Result<(), JoinEr
 
 fn positional(inside: &Inside, mut groups: Vec<Group<'_>>) -> Result<Vec<u8>, JoinError> {
     let place = |key: &str| inside.parts.iter().position(|part| part.key == key);
-    groups.sort_by_key(|group| (group.which(), place(group.key())));
+    groups.sort_by_cached_key(|group| (group.which(), place(group.key())));
     let mut out = Vec::new();
     let (mut expected, mut which) = (0, 1);
     for group in &groups {

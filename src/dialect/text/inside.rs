@@ -11,6 +11,14 @@ use crate::iso::ElementNo;
 /// How deep a path may go: the element and three keys.
 const DEPTH: usize = 4;
 
+/// How many parts one file may describe: more than any network has.
+const PARTS_MAX: usize = 4096;
+
+fn too_many(at: Word<'_>) -> Fault {
+    let help = "parts without a row are read all the same where they have tags";
+    at.fault(format!("more than {PARTS_MAX} parts of elements"), Some(help.to_owned()))
+}
+
 /// The lines about insides, until all elements are known.
 #[derive(Default)]
 pub(super) struct Lines<'a> {
@@ -29,6 +37,9 @@ impl<'a> Lines<'a> {
             return Err(at.fault(message, None));
         }
         let scheme = scheme(rest)?;
+        if self.schemes.len() == PARTS_MAX {
+            return Err(too_many(at));
+        }
         self.schemes.push((at, scheme));
         Ok(())
     }
@@ -51,7 +62,11 @@ impl<'a> Lines<'a> {
                 impossible(&row, at, faults);
                 let Columns { content, length, .. } = at;
                 faults.extend(never_kept(first, &row, content));
-                self.rows.push((first, row, length));
+                if self.rows.len() < PARTS_MAX {
+                    self.rows.push((first, row, length));
+                } else {
+                    faults.push(too_many(first));
+                }
             }
             Err(fault) => faults.push(fault),
         }

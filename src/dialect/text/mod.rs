@@ -36,11 +36,26 @@ const HEADERS: [&str; 14] = [
 /// Those that may stand several times, each for something else.
 const REPEATED: [&str; 3] = ["mandatory", "forbidden", "parts"];
 
+/// How many faults are told.
+const FAULTS_MAX: usize = 100;
+
+/// The longest name of a dialect.
+const NAME_LEN_MAX: usize = 64;
+
+/// How many lines may say what messages must or may not have: each message is held against all of them.
+const RULES_MAX: usize = 1000;
+
 /// Parses and checks a whole text.
 pub(super) fn parse(text: &str) -> Result<Dialect, Vec<Fault>> {
     let mut reader = Reader::default();
     let mut offset = 0;
     for (at, line) in text.split('\n').enumerate() {
+        if FAULTS_MAX <= reader.faults.len() {
+            let word = Word { line: at + 1, column: 1, offset, ..Word::default() };
+            let message = format!("{FAULTS_MAX} faults and more: the file was read up to here");
+            reader.faults.push(word.fault(message, None));
+            return Err(reader.faults);
+        }
         let words = words(line, at + 1, offset);
         offset += line.len() + 1;
         if let [first, rest @ ..] = words.as_slice() {
@@ -87,14 +102,15 @@ impl<'a> Reader<'a> {
             self.faults.push(first.fault(format!("unknown word \"{}\"", first.text), Some(help)));
             return;
         };
-        let before = self.seen.iter().find(|(seen, _)| seen == header);
-        if let (Some((_, before)), false) = (before, REPEATED.contains(header)) {
-            let message =
-                format!("\"{header}\" a second time; the first is on line {}", before.line);
-            self.faults.push(first.fault(message, None));
-            return;
+        if !REPEATED.contains(header) {
+            if let Some((_, before)) = self.seen.iter().find(|(seen, _)| seen == header) {
+                let message =
+                    format!("\"{header}\" a second time; the first is on line {}", before.line);
+                self.faults.push(first.fault(message, None));
+                return;
+            }
+            self.seen.push((header, first));
         }
-        self.seen.push((header, first));
         let read = match *header {
             "dialect" => self.name(rest),
             "extends" => self.extends(rest),
@@ -180,6 +196,11 @@ impl<'a> Reader<'a> {
             let message = format!("a second such line for {}", word.text);
             return Err(word.fault(message, Some("one line with all elements".to_owned())));
         }
+        if self.rules.len() == RULES_MAX {
+            let message =
+                format!("more than {RULES_MAX} lines of what messages must or may not have");
+            return Err(word.fault(message, Some("x in an MTI stands for any digit".to_owned())));
+        }
         let elements = numbers(rest)?.iter().map(|(no, _)| *no).collect();
         self.rules.push(Rule { pattern, mandatory, elements });
         Ok(())
@@ -187,6 +208,14 @@ impl<'a> Reader<'a> {
 
     fn name(&mut self, rest: &mut Words<'a, '_>) -> Result<(), Fault> {
         let name = rest.next().ok_or_else(|| rest.missing("the dialect's name"))?;
+        // People see it on their terminals, and files and links are called by it.
+        let plain =
+            |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+        if NAME_LEN_MAX < name.text.len() || !name.text.chars().all(plain) {
+            let message = "this is no name of a dialect".to_owned();
+            let help = format!("up to {NAME_LEN_MAX} letters, digits, `-`, `_` and `.`");
+            return Err(name.fault(message, Some(help)));
+        }
         self.name = Some(name.text);
         Ok(())
     }

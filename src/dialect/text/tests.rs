@@ -392,3 +392,20 @@ fn no_element_beyond_64_without_a_second_bitmap() {
     let dialect = parse(&format!("{HEAD}90 n 42 - ascii keep x\nsecond never\n")).unwrap();
     assert_eq!(dialect.defined(), ElementSet::of(&[3]));
 }
+
+#[test]
+fn a_name_is_one_that_can_be_shown() {
+    for (name, good) in [
+        ("my-network_2.1", true),
+        ("a\u{1b}[31mred", false),
+        ("caf\u{e9}", false),
+        ("a/b", false),
+        (&"x".repeat(65), false),
+    ] {
+        let parsed = Dialect::parse(&format!("dialect {name}\nextends iso87-bcd\n"));
+        assert_eq!(parsed.is_ok(), good, "{name:?}");
+        if let Err(faults) = parsed {
+            assert_eq!(faults[0].message, "this is no name of a dialect");
+        }
+    }
+}

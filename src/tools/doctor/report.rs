@@ -85,6 +85,11 @@ impl Page<'_> {
             Header::Tpdu | Header::Visa | Header::Base24 => self.say(
                 "the header is that of the first message; in a link it is that of messages which the link begins",
             ),
+            Header::Opaque if best.head_hidden => self.say(&format!(
+                "{} before each message hold 12 digits or more in a row, maybe a card number: zeros stand in their place\n\
+                 if the link begins messages, write what its peer wants there; what it answers has the request's own bytes",
+                count(best.head.len(), "byte")
+            )),
             Header::Opaque => self.say("nothing is known of the bytes before each message but how many there are"),
             Header::None => {}
         }

@@ -87,7 +87,7 @@ const FRAMINGS: &[&[&str]] = &[
     ],
     &["length = \"bcd-2\"", "prefix = \"02\"", "trailer = \"03\"", "lrc = true"],
     &["length = \"binary-2\"", "prefix = \"D04A\"", "reserved = \"0000\""],
-    &["length = \"binary-2\"", "header = \"echo:01020304050607\""],
+    &["length = \"binary-2\"", "header = \"echo:0A020B040C060D\""],
     &["length = \"none\""],
 ];
 
@@ -154,6 +154,31 @@ fn each_framing_and_dialect_is_found() {
                 assert_eq!(lines(&told.text), wanted, "{}", told.text);
                 assert!(told.fits);
             }
+        }
+    }
+}
+
+/// A header is nobody's, and may be a card number.
+#[test]
+fn no_header_is_shown_that_may_hold_a_card_number() {
+    let bodies: Vec<_> = (1..=5).map(|number| message("iso87-bcd", number)).collect();
+    for (header, shown) in [
+        // A card number in ASCII, in EBCDIC, packed, and packed from half a byte on.
+        ("35343133333938373635343332313020", false),
+        ("41F5F4F1F3F3F9F8F7F6F5F4F3F2F1F0", false),
+        ("5413339876543210", false),
+        ("A5413339876543210B", false),
+        ("A54133398765B210", true),
+        ("0000000000000000", true),
+        ("0A020B040C060D", true),
+    ] {
+        let line = format!("header = \"echo:{header}\"");
+        let told = found(&[framed(&["length = \"binary-2\"", &line], &bodies)]);
+        assert_eq!(told.text.contains(header), shown, "{}", told.text);
+        if !shown {
+            let zeros = format!("header = \"echo:{}\"", "0".repeat(header.len()));
+            assert!(lines(&told.text).contains(&zeros.as_str()), "{}", told.text);
+            assert!(told.text.contains("maybe a card number"), "{}", told.text);
         }
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Trial {
     pub(super) present: ElementSet,
     pub(super) keepalives: u64,
     pub(super) head: Head,
+    /// Whether there is another one that may not be shown.
+    pub(super) head_hidden: bool,
     pub(super) longest: usize,
     /// The first message that was not read, by its number, and why.
     pub(super) fault: Option<(usize, String)>,
@@ -115,7 +117,8 @@ impl Cut {
             signs: Signs::default(),
             present: ElementSet::EMPTY,
             keepalives: self.keepalives,
-            head: shown(way, &heads),
+            head: shown(way, &heads).unwrap_or(way.settings.header),
+            head_hidden: shown(way, &heads).is_none(),
             longest: 0,
             fault: None,
             is_sound: self.is_sound,
@@ -132,12 +135,31 @@ impl Cut {
     }
 }
 
-/// The head that may be shown: bytes that nobody knows only where every message has the same.
-fn shown(way: Way, heads: &[Head]) -> Head {
+/// The head that may be shown, none where it may hold a card number: bytes that nobody knows only where every message has the same.
+fn shown(way: Way, heads: &[Head]) -> Option<Head> {
     let first = heads.first().copied().unwrap_or_default();
-    let alike = 2 <= heads.len() && heads.iter().all(|head| *head == first);
-    if way.header == Header::Opaque && !alike { way.settings.header } else { first }
+    if way.header != Header::Opaque {
+        return Some(first);
+    }
+    if heads.len() < 2 || heads.iter().any(|head| *head != first) {
+        return Some(way.settings.header);
+    }
+    (!holds_digits(first.as_bytes())).then_some(first)
 }
+
+/// Whether as many digits stand in a row as a card number has, in ASCII, EBCDIC or packed; one digit over and over is none.
+fn holds_digits(bytes: &[u8]) -> bool {
+    let letters = |zero: u8| bytes.iter().map(move |byte| byte.wrapping_sub(zero)).collect();
+    let packed = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]).collect();
+    let codings: [Vec<u8>; 3] = [letters(b'0'), letters(0xF0), packed];
+    codings
+        .iter()
+        .flat_map(|digits| digits.split(|digit| 9 < *digit))
+        .any(|run| DIGITS_MAX < run.len() && run.windows(2).any(|pair| pair.first() != pair.last()))
+}
+
+/// No card number has so few digits.
+const DIGITS_MAX: usize = 11;
 
 impl Trial {
     fn add(&mut self, number: usize, body: &Bytes, taken: usize, dialect: &Arc<Dialect>) {
