@@ -197,7 +197,7 @@ pub(super) fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Failure> {
 /// A file that cannot be opened may be a message that was given in place of one: that is not shown.
 fn unopened(path: &Path, source: io::Error) -> Failure {
     let text = path.to_string_lossy();
-    if is_message(&text) && !path.parent().is_some_and(|parent| parent.is_dir()) {
+    if is_message(&text) && !path.parent().is_some_and(Path::is_dir) {
         return Failure::Usage(String::from(
             "no such file, and it looks like a message\n\
              help: files are named here; a message is given on standard input, e.g. echo 0800... | iso8583d decode",
