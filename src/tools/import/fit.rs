@@ -134,7 +134,7 @@ fn title(name: &str, no: ElementNo, base: Option<&Row>) -> String {
 }
 
 /// What a name says, as the last column of a row can have it; may be empty.
-fn words(name: &str) -> String {
+pub(super) fn words(name: &str) -> String {
     // A word that begins with # would be a comment.
     let line = one_line(name);
     let words: Vec<&str> = line

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 
-use super::fit::{Described, Says};
+use super::fit::{Described, Says, words};
 use super::json;
 use super::moov::{
     Encoding, Field, Map, Pad, Tag, encoding, fixed, length, nibbles, plain, quoted, unlike,
@@ -151,6 +151,7 @@ pub(super) fn inside(
     }
     match (&field.bitmap, &field.tag) {
         (Some(map), _) => by_bitmap(to, map, whole, path, subs),
+        (None, Some(tag)) if is_ber(tag) => by_object(to, whole, path, field.length, subs),
         (None, Some(tag)) if tag.enc.is_some() || 0 < tag.length => {
             by_tag(to, tag, whole, path, &subs)
         }
@@ -226,43 +227,113 @@ fn by_tag(
     path: &str,
     subs: &[Sub<'_>],
 ) -> Result<Inside, String> {
-    let ber = tag.enc.as_deref().is_some_and(|enc| enc.eq_ignore_ascii_case("BerTLVTag"));
     let mut parts = Vec::new();
     let mut scheme: Option<Scheme> = None;
     for (key, sub) in subs {
         let of = |why| format!("sub-element {}: {why}", quoted(key));
-        let this = if ber {
-            let prefix = sub.prefix.as_deref().unwrap_or_default();
-            if !prefix.eq_ignore_ascii_case("BerTLV") {
-                return Err(of(
-                    "its length is not written as BER does, though its tag is".to_owned()
-                ));
-            }
-            Scheme::Ber
-        } else {
-            Scheme::Tagged(tagged(tag, sub, whole).map_err(of)?)
-        };
+        let this = Scheme::Tagged(tagged(tag, sub, whole).map_err(of)?);
         if scheme.is_some_and(|scheme| scheme != this) {
             return Err(of("its length is written otherwise than before".to_owned()));
         }
         scheme = Some(this);
         if !counts_bytes(sub) {
-            return Err(of(
-                "its length counts digits, and one beside a tag counts bytes".to_owned()
-            ));
+            return Err(of(DIGITS_COUNTED.to_owned()));
         }
-        let place = deeper(path, &key_of(tag, key, ber))?;
+        let place = deeper(path, &key_of(tag, key))?;
         let (mut described, within) = value(sub, whole).map_err(of)?;
         described.length = Length::Rest;
-        parts.push(part(to, &place, sub, (described, within), ber).map_err(of)?);
+        parts.push(part(to, &place, sub, (described, within), false).map_err(of)?);
     }
     let scheme = scheme.ok_or("the file describes none")?;
     Ok(Inside { scheme, parts })
 }
 
+/// Whether tags are those of the basic encoding rules.
+fn is_ber(tag: &Tag) -> bool {
+    tag.enc.as_deref().is_some_and(|enc| enc.eq_ignore_ascii_case("BerTLVTag"))
+}
+
+/// Objects of the basic encoding rules say their own length, so the file may leave it open: then they are as long as what
+/// holds them, `longest`. An object that cannot be said costs its own row, not the others'.
+fn by_object(
+    to: &mut Divider<'_>,
+    whole: Whole,
+    path: &str,
+    longest: u32,
+    subs: Vec<Sub<'_>>,
+) -> Result<Inside, String> {
+    let mut parts = Vec::new();
+    for (key, mut sub) in subs {
+        if !sub.prefix.as_deref().is_some_and(|prefix| prefix.eq_ignore_ascii_case("BerTLV")) {
+            let why = "its length is not written as BER does, though its tag is";
+            return Err(format!("sub-element {}: {why}", quoted(&key)));
+        }
+        let key = key.to_ascii_uppercase();
+        let place = deeper(path, &key)?;
+        let known = to.known(&place);
+        if let (Some(known), true) = (&known, sub.length == 0 || is_bytes_as_text(&sub)) {
+            parts.push(named(known.clone(), &sub));
+            continue;
+        }
+        if sub.length == 0 {
+            sub.length = longest;
+        }
+        match object(to, &place, &sub, whole) {
+            Ok(part) => parts.push(part),
+            Err(why) => {
+                let instead = known.map(|known| named(known, &sub));
+                let row = if instead.is_some() { "the row of its tag" } else { "no row" };
+                to.note(path, format!("its object {} has {row}: {why}", quoted(&key)));
+                parts.extend(instead);
+            }
+        }
+    }
+    Ok(Inside { scheme: Scheme::Ber, parts })
+}
+
+/// An object as the file describes it; or why no row can say it.
+fn object(
+    to: &mut Divider<'_>,
+    place: &str,
+    sub: &Field<'_>,
+    whole: Whole,
+) -> Result<Part, String> {
+    let key = place.rsplit('.').next().unwrap_or_default();
+    let digits = key.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if !digits || !matches!(key.len(), 2 | 4 | 6 | 8) {
+        return Err("that is not a tag".to_owned());
+    }
+    if !counts_bytes(sub) {
+        return Err(DIGITS_COUNTED.to_owned());
+    }
+    let (mut described, within) = value(sub, whole)?;
+    described.length = Length::Rest;
+    if is_bytes_as_text(sub) {
+        (described.says, described.coding) = (Says::Bytes, Coding::Raw);
+    }
+    part(to, place, sub, (described, within), true)
+}
+
+/// Whether the file calls the bytes of an object a text, which most of them are not.
+fn is_bytes_as_text(sub: &Field<'_>) -> bool {
+    let binary = sub.enc.as_deref().and_then(encoding) == Some(Encoding::Binary);
+    sub.subfields.is_none() && binary && sub.kind == "String"
+}
+
+/// The part under the name that the file has for it.
+fn named(mut part: Part, sub: &Field<'_>) -> Part {
+    let name = words(&sub.description);
+    if !name.is_empty() {
+        part.row.name = name;
+    }
+    part
+}
+
+const DIGITS_COUNTED: &str = "its length counts digits, and one beside a tag counts bytes";
+
 /// The tag as a dialect's paths have it.
-fn key_of(tag: &Tag, key: &str, ber: bool) -> String {
-    if ber || tag.enc.as_deref().and_then(encoding) == Some(Encoding::Nibbles) {
+fn key_of(tag: &Tag, key: &str) -> String {
+    if tag.enc.as_deref().and_then(encoding) == Some(Encoding::Nibbles) {
         return key.to_ascii_uppercase();
     }
     let width = usize::from(tag.length);
@@ -518,6 +589,27 @@ mod tests {
                 ),
                 "55 b..99 ascii 2 raw sensitive x\nparts 55 ber\n55.9F02 b..6 - raw keep x\n55.9F26 b..8 - raw sensitive x",
                 "",
+            ),
+            // BER says the length; what the file calls text is bytes, or what the tag means.
+            (
+                composite(
+                    55,
+                    "ASCII.LL",
+                    BER,
+                    &[
+                        r#""9a":{"type":"String","description":"date","enc":"Binary","prefix":"BerTLV"}"#.to_owned(),
+                        r#""9F02":{"type":"Hex","description":"amount","enc":"HexToASCII","prefix":"BerTLV"}"#.to_owned(),
+                        r#""DF01":{"type":"String","description":"own","enc":"Binary","prefix":"BerTLV"}"#.to_owned(),
+                        r#""DF02":{"type":"String","description":"own text","enc":"ASCII","prefix":"BerTLV"}"#.to_owned(),
+                        sub("DF03", "String", 6, "Binary", "BerTLV"),
+                        sub("5A", "String", 10, "Binary", "BerTLV"),
+                        sub("9F03", "Numeric", 12, "BCD", "BerTLV"),
+                        sub("DF04", "Numeric", 12, "BCD", "BerTLV"),
+                        sub("XX", "String", 12, "ASCII", "BerTLV"),
+                    ],
+                ),
+                "55 b..99 ascii 2 raw sensitive x\nparts 55 ber\n55.9A n 6 - bcd keep date\n55.9F02 n 12 - bcd keep amount\n55.DF01 b..99 - raw sensitive own\n55.DF02 ans..99 - ascii sensitive own text\n55.DF03 b..6 - raw sensitive x\n55.5A n..19 - bcd rF pan x\n55.9F03 n 12 - bcd keep x",
+                "element 55: its object \"9F03\" has the row of its tag: its length counts digits, and one beside a tag counts bytes\nelement 55: its object \"DF04\" has no row: its length counts digits, and one beside a tag counts bytes\nelement 55: its object \"XX\" has no row: that is not a tag",
             ),
             // A card number that is bytes cannot be masked; and what is no object has no tag of ICC data.
             (

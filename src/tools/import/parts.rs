@@ -63,14 +63,18 @@ impl Divider<'_> {
             .map_or(Vec::new(), |inside| inside.parts.clone())
     }
 
+    /// What is known of the object of ICC data to which a path leads.
+    pub(super) fn known(&self, path: &str) -> Option<Part> {
+        let known = self.base.filter(|inside| inside.scheme == Scheme::Ber)?;
+        let (holder, key) = path.rsplit_once('.')?;
+        let is_outermost = !holder.contains('.');
+        known.part(key).filter(|_| is_outermost).cloned()
+    }
+
     /// An object of ICC data. Its tag means the same in every file; any other part is no less secret than its element.
     pub(super) fn object(&mut self, path: &str, described: &Described<'_>) -> Result<Part, String> {
         let mut part = self.part(path, described)?;
-        let known = self.base.filter(|inside| inside.scheme == Scheme::Ber);
-        let is_outermost = path.matches('.').count() == 1;
-        if let Some(known) =
-            known.and_then(|inside| inside.part(&part.key)).filter(|_| is_outermost)
-        {
+        if let Some(known) = self.known(path) {
             // Only digits are shown as a card number is.
             let is_card = part.row.content == Content::Digits && part.row.max <= 19;
             part.row.class = match known.row.class {
