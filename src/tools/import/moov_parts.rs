@@ -10,6 +10,7 @@ use super::moov::{
     Encoding, Field, Map, Pad, Tag, encoding, fixed, length, nibbles, plain, quoted, unlike,
 };
 use super::parts::{Divider, deeper};
+use super::secret;
 use crate::dialect::{
     Alphabet, CodePage, Coding, Content, Counts, Filler, Inside, Length, LengthCoding, Part, Row,
     Scheme, TagCoding, Tagged,
@@ -121,6 +122,17 @@ impl Leaves {
 pub(super) fn count(field: &Field<'_>) -> usize {
     let members = field.subfields.and_then(|parts| json::members_of(parts.get()));
     members.map_or(0, |members| members.len())
+}
+
+/// What may not be shown among the sub-fields of a field, whether they can be taken over or not.
+pub(super) fn secret(field: &Field<'_>, depth: u32) -> Option<&'static str> {
+    let members = field.subfields.and_then(|parts| json::members_of(parts.get()))?;
+    members.iter().find_map(|(_, part)| {
+        let sub = serde_json::from_str::<Field<'_>>(part).ok()?;
+        let max = if sub.length == 0 { u32::MAX } else { sub.length };
+        let own = secret::spoken(&sub.description, max);
+        own.or_else(|| if depth < DEPTH_MAX { secret(&sub, depth + 1) } else { None })
+    })
 }
 
 /// A sub-field: what it is called by, and what it is.
@@ -451,6 +463,7 @@ fn part(
         to.note(path, note);
     }
     if let Some(within) = within {
+        to.cover(path, &mut part, secret(sub, 0));
         match inside(to, sub, within, path) {
             Ok(inside) => part.inside = Some(inside),
             Err(why) => to
@@ -642,41 +655,98 @@ mod tests {
     }
 
     #[test]
+    fn names_make_secrets_of_parts_and_of_what_holds_them() {
+        let named = |key: &str, prefix: &str, name: &str| {
+            sub(key, "String", 3, "ASCII", prefix).replace("\"x\"", &format!("\"{name}\""))
+        };
+        let holder = |no: u8, subs: &[String]| composite(no, "ASCII.LL", BY_TAG, subs);
+        let inner = holder(71, &[named("01", "ASCII.LL", "CVV2")]);
+        let said = "its name speaks of a card verification value, so its class is `sensitive`: never kept, and shown as its length";
+        let held = "a card verification value lies within it, so its class is `sensitive`, too: it is shown whole";
+        for (field, rows, said) in [
+            (
+                holder(48, &[named("92", "ASCII.LL", "CVV2"), named("7", "ASCII.LL", "other")]),
+                "48 ans..99 ascii 2 ascii sensitive x\nparts 48 tag ascii 2 length ascii 2\n48.92 ans..3 - ascii sensitive CVV2\n48.07 ans..3 - ascii - other",
+                format!("element 48.92: {said}\nelement 48: {held}"),
+            ),
+            (
+                holder(48, &[inner]),
+                "48 ans..99 ascii 2 ascii sensitive x\nparts 48 tag ascii 2 length ascii 2\n48.71 ans..99 - ascii sensitive x\nparts 48.71 tag ascii 2 length ascii 2\n48.71.01 ans..3 - ascii sensitive CVV2",
+                format!("element 48.71: {held}\nelement 48.71.01: {said}\nelement 48: {held}"),
+            ),
+            // What is not taken over is shown whole.
+            (
+                holder(48, &[named("92", "ASCII.Fixed", "CVV2")]),
+                "48 ans..99 ascii 2 ascii sensitive x",
+                format!(
+                    "element 48: {held}\nelement 48: its sub-element is not taken over, it is one value: sub-element \"92\": it has a tag and no length"
+                ),
+            ),
+            (
+                named("61", "ASCII.Fixed", "CVC2"),
+                "61 ans 3 - ascii sensitive CVC2",
+                format!("element 61: {said}"),
+            ),
+            // The base says of this element that it may be kept, and under the same name.
+            (
+                sub("20", "Numeric", 3, "ASCII", "ASCII.Fixed").replace("\"x\"", "\"PAN country\""),
+                "20 n 3 - ascii keep PAN country",
+                String::new(),
+            ),
+        ] {
+            taken(&field, rows, &said);
+        }
+    }
+
+    #[test]
+    fn parts_that_do_not_fill_their_element_are_told() {
+        let part = |key: &str| sub(key, "Numeric", 2, "BCD", "BCD.Fixed");
+        let field = composite(3, "BCD.Fixed", "", &[part("1"), part("2"), part("3")]);
+        let (rows, said) = within(&field.replace("99", "6"));
+        assert!(rows.ends_with("\nparts 3 positional\n3.1 n 2 - bcd keep x\n3.2 n 2 - bcd keep x\n3.3 n 2 - bcd keep x"), "{rows}");
+        assert_eq!(
+            said,
+            "element 3: its parts are 3 long together, and it is 6: ask which is right"
+        );
+        assert_eq!(within(&field.replace("99", "3")).1, "");
+    }
+
+    #[test]
     fn what_parts_cannot_say_is_one_value() {
         let text = |key: &str, prefix: &str| sub(key, "String", 3, "ASCII", prefix);
         for (field, why) in [
-            (composite(48, "ASCII.LL", "", &[]), "0 sub-elements|the file describes none"),
+            (composite(48, "ASCII.LL", "", &[]), "|the file describes none"),
             (
                 composite(48, "ASCII.LL", "", &[text("A", "ASCII.L")]),
-                "1 sub-elements|sub-element \"A\" has no number to stand by",
+                "its sub-element is not taken over, |sub-element \"A\" has no number to stand by",
             ),
             (
                 composite(48, "ASCII.LL", BY_TAG, &[text("1", "ASCII.LL"), text("2", "ASCII.L")]),
-                "2 sub-elements|sub-element \"2\": its length is written otherwise than before",
+                "its 2 sub-elements are not taken over, |sub-element \"2\": its length is written otherwise than before",
             ),
             (
                 composite(48, "ASCII.LL", BY_TAG, &[text("1", "ASCII.LL"), text("01", "ASCII.LL")]),
-                "2 sub-elements|sub-element \"01\" is described twice",
+                "its 2 sub-elements are not taken over, |sub-element \"01\" is described twice",
             ),
             (
                 composite(48, "ASCII.LL", BY_TAG, &[text("1", "ASCII.Fixed")]),
-                "1 sub-elements|sub-element \"1\": it has a tag and no length",
+                "its sub-element is not taken over, |sub-element \"1\": it has a tag and no length",
             ),
             (
                 composite(48, "ASCII.LL", BY_TAG, &[sub("1", "String", 9, "BCD", "ASCII.LL")]),
-                "1 sub-elements|sub-element \"1\": its length counts digits, and one beside a tag counts bytes",
+                "its sub-element is not taken over, |sub-element \"1\": its length counts digits, and one beside a tag counts bytes",
             ),
             (
                 composite(48, "ASCII.LL", BY_TAG, &[text("123", "ASCII.LL")]),
-                "1 sub-elements|\"123\" is not a tag of 2 bytes",
+                "its sub-element is not taken over, |\"123\" is not a tag of 2 bytes",
             ),
             (
                 composite(55, "ASCII.LL", BER, &[text("9F02", "ASCII.LL")]),
-                "1 sub-elements|sub-element \"9F02\": its length is not written as BER does, though its tag is",
+                "its sub-element is not taken over, |sub-element \"9F02\": its length is not written as BER does, though its tag is",
             ),
             (
                 composite(48, "ASCII.LL", "", &[text("1", "BerTLV")]),
-                "1 sub-elements|sub-element 1: its length is written as BER does",
+                "its sub-element is not taken over, |sub-element 1: its length is written as BER does",
             ),
             (
                 composite(
@@ -685,17 +755,17 @@ mod tests {
                     &BY_BITMAP.replace("\"Binary\"", "\"EBCDIC\""),
                     &[text("1", "ASCII.L")],
                 ),
-                "1 sub-elements|its bitmap is neither binary nor hexadecimal digits",
+                "its sub-element is not taken over, |its bitmap is neither binary nor hexadecimal digits",
             ),
             (
                 composite(62, "Binary.L", BY_BITMAP, &[text("65", "ASCII.L")]),
-                "1 sub-elements|\"65\" is not the number of a part",
+                "its sub-element is not taken over, |\"65\" is not the number of a part",
             ),
         ] {
             let (rows, said) = within(&field);
             assert!(!rows.contains("parts"), "{rows} {field}");
             let (count, why) = why.split_once('|').unwrap();
-            let wanted = format!("its {count} are not taken over, it is one value: {why}");
+            let wanted = format!("{count}it is one value: {why}");
             assert_eq!(said.split_once(": ").unwrap().1, wanted, "{field}");
         }
     }
