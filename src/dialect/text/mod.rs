@@ -279,15 +279,9 @@ impl<'a> Reader<'a> {
         let torn = self.has("extends") && base.is_none();
         let torn_bitmaps = self.has("second") && self.second.is_none()
             || self.has("third") && self.third.is_none();
-        for header in ["dialect", "mti", "bitmap", "echo", "approve", "accept", "retry"] {
-            let open = base.is_none() && !torn;
-            if !self.has(header) && (open || header == "dialect") {
-                let help = format!("begin the file with a line like: {}", example(header));
-                self.faults.push(
-                    Word { line: 1, column: 1, ..Word::default() }
-                        .fault(format!("no line \"{header}\""), Some(help)),
-                );
-            }
+        self.tell_missing(base.is_some() || torn);
+        if torn {
+            return Err(in_order(self.faults));
         }
         let mut dialect = base.unwrap_or_else(|| Dialect {
             name: String::new(),
@@ -318,7 +312,7 @@ impl<'a> Reader<'a> {
         dialect.accept = self.accept.unwrap_or(dialect.accept);
         dialect.retry = self.retry.unwrap_or(dialect.retry);
         dialect.third = self.third.unwrap_or(dialect.third);
-        if !torn && !torn_bitmaps {
+        if !torn_bitmaps {
             self.faults.extend(beyond_bitmaps(&dialect, &self.rows, &self.seen));
         }
         for (no, _, row) in self.rows {
@@ -328,10 +322,6 @@ impl<'a> Reader<'a> {
         for rule in self.rules {
             dialect.rules.retain(|old| !old.is(rule.pattern, rule.mandatory));
             dialect.rules.push(rule);
-        }
-        if torn {
-            self.faults.sort_by_key(|fault| (fault.line, fault.column));
-            return Err(self.faults);
         }
         self.insides.finish(&mut dialect, &mut self.faults);
         if let Some(echo) = self.echo {
@@ -344,12 +334,27 @@ impl<'a> Reader<'a> {
             }
             dialect.echo = echo.iter().map(|(no, _)| *no).collect();
         }
-        if self.faults.is_empty() {
-            return Ok(dialect);
-        }
-        self.faults.sort_by_key(|fault| (fault.line, fault.column));
-        Err(self.faults)
+        if self.faults.is_empty() { Ok(dialect) } else { Err(in_order(self.faults)) }
     }
+
+    /// The lines that no file can do without, or none that extends no other.
+    fn tell_missing(&mut self, extends: bool) {
+        for header in ["dialect", "mti", "bitmap", "echo", "approve", "accept", "retry"] {
+            if !self.has(header) && (!extends || header == "dialect") {
+                let help = format!("begin the file with a line like: {}", example(header));
+                self.faults.push(
+                    Word { line: 1, column: 1, ..Word::default() }
+                        .fault(format!("no line \"{header}\""), Some(help)),
+                );
+            }
+        }
+    }
+}
+
+/// Faults as they stand in the file.
+fn in_order(mut faults: Vec<Fault>) -> Vec<Fault> {
+    faults.sort_by_key(|fault| (fault.line, fault.column));
+    faults
 }
 
 /// The element that some networks use as their third bitmap.
