@@ -95,7 +95,7 @@ fn a_good_configuration() {
     let (_home, config) = configuration(&[]);
     let output = run(&["check", config.to_str().unwrap()], "");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stderr(&output).contains("is good: 2 links, 1 routes"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("is good: 2 links, 1 route, state"), "{}", stderr(&output));
     assert!(!config.with_file_name("state").exists(), "check changes nothing");
 }
 
@@ -510,7 +510,8 @@ fn two_messages_are_compared() {
     fs::write(&file, &one).unwrap();
     let file = file.to_str().unwrap();
     let across = ["--dialect", "iso87-bcd", "--dialect-b", "iso87-ebcdic"];
-    for arguments in [["diff", file, &other], ["diff", &one, "-"]] {
+    // Standard input is a pipe here, as what a shell gives for `<(...)` is.
+    for arguments in [["diff", file, &other], ["diff", &one, "-"], ["diff", file, "/dev/stdin"]] {
         let output = run(&[&arguments[..], &across].concat(), &other);
         assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
         assert!(output.stdout.is_empty() && output.stderr.is_empty());
@@ -756,6 +757,41 @@ fn dialects_are_listed_and_shown() {
     let output = run(&["dialect", "show", "iso87-bdc"], "");
     assert_eq!(output.status.code(), Some(65));
     assert!(stderr(&output).contains("did you mean \"iso87-bcd\"?"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("--dialect"), "nobody wrote that: {}", stderr(&output));
+    // Where 65 is a third bitmap it has no row, though the dialect that this one extends has one.
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("three.dialect");
+    fs::write(&file, "dialect three\nextends iso87-bcd\nthird contiguous\n").unwrap();
+    let shown = stdout(&run(&["dialect", "show", file.to_str().unwrap()], ""));
+    assert!(shown.contains("\n   66  ") && !shown.contains("\n   65  "), "{shown}");
+    fs::write(&file, shown).unwrap();
+    let output = run(&["dialect", "check", file.to_str().unwrap()], "");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn where_no_configuration_is_a_journal_asks_for_one() {
+    assert!(!Path::new("/etc/iso8583d/iso8583d.toml").exists(), "not on a machine with a switch");
+    let output = run(&["journal", "cat"], "");
+    assert_eq!(output.status.code(), Some(2));
+    let told = "error: there is no /etc/iso8583d/iso8583d.toml\nhelp: give --config FILE, or --state DIRECTORY\n";
+    assert_eq!(stderr(&output), told);
+}
+
+#[test]
+fn what_is_to_look_at_is_counted() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("acquirer.xml");
+    let [(_, _, jpos), ..] = packagers();
+    fs::write(
+        &file,
+        jpos.replace("org.example.Tagged", "org.jpos.iso.IFA_LLLLLLCHAR")
+            .replace("name 48", "CVC2"),
+    )
+    .unwrap();
+    let output = run(&["dialect", "import", "jpos", file.to_str().unwrap()], "");
+    let told = stderr(&output);
+    assert!(told.ends_with("2 elements taken over, 0 left out, 1 to look at\n"), "{told}");
 }
 
 /// A packager of jPOS, a specification of moov's and one of pyiso8583: each describes MTI, bitmap and elements 4 and 48.
@@ -795,7 +831,7 @@ fn packagers() -> [(&'static str, &'static str, String); 3] {
         key("ascii", 0, 4),
         key("ascii", 0, 16),
         key("ascii", 0, 12),
-        key("shift_jis", 2, 99),
+        key("ascii", 7, 99),
     );
     [
         ("jpos", "acquirer.xml", jpos.concat()),
@@ -822,7 +858,7 @@ fn a_packager_file_becomes_a_dialect() {
         assert!(!made.contains("\n   48 ") && made.contains("\n#   element 48: "), "{made}");
         assert!(told.contains(": element 48: left out: "), "{told}");
         assert!(told.starts_with(&path(name)), "{told}");
-        assert!(told.trim_end().ends_with("1 elements taken over, 1 left out"), "{told}");
+        assert!(told.trim_end().ends_with("1 element taken over, 1 left out"), "{told}");
         assert!(!made.contains(home.path().to_str().unwrap()), "a dialect names no directory");
 
         let own = path("own.dialect");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Failure, say};
+use super::{Failure, counted, say};
 use crate::config::{self, Report};
 use crate::dialect;
 use crate::tools::{self, Product, Remark};
@@ -117,7 +117,10 @@ impl Import {
             None => print(&made.text)?,
             Some(output) => self.write(output, &made.text)?,
         }
-        say(&format!("{} elements taken over, {} left out", made.elements, made.left_out));
+        let look = made.remarks.iter().filter(|remark| !remark.left_out).count();
+        let look = if look == 0 { String::new() } else { format!(", {look} to look at") };
+        let taken = counted(made.elements, "element");
+        say(&format!("{taken} taken over, {} left out{look}", made.left_out));
         Ok(())
     }
 
@@ -161,8 +164,8 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
         let text = String::from_utf8_lossy(&bytes);
         match dialect::Dialect::parse(&text) {
             Ok(dialect) => {
-                let elements = dialect.defined().len();
-                say(&format!("{name} is good: {}, {elements} elements", dialect.name()));
+                let elements = counted(dialect.defined().iter().count(), "element");
+                say(&format!("{name} is good: {}, {elements}", dialect.name()));
             }
             Err(faults) => all.extend(config::faults_of(&name, &text, faults)),
         }

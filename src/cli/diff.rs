@@ -56,7 +56,8 @@ impl Diff {
         let options = options(self.input, self.frames.framing(&dialect)?, None, &dialect);
         let (name, mut input): (_, Box<dyn BufRead>) = match given {
             "-" => (format!("{side}, stdin"), Box::new(BufReader::new(io::stdin()))),
-            file if Path::new(file).is_file() => {
+            // Pipes are files, too: a shell gives one for `<(...)`.
+            file if Path::new(file).metadata().is_ok_and(|found| !found.is_dir()) => {
                 let name = format!("{side}, {file}");
                 let file = File::open(file).map_err(Failure::io(name.clone()))?;
                 (name, Box::new(BufReader::new(file)))

@@ -1,17 +1,20 @@
 //! Options by which a command says which state directory it is about.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::Failure;
 use crate::config;
 
+/// Where the configuration is that nobody named.
+const DEFAULT: &str = "/etc/iso8583d/iso8583d.toml";
+
 /// A state directory.
 #[derive(Args)]
 pub(super) struct Home {
     /// The configuration that names the state directory
-    #[arg(long, default_value = "/etc/iso8583d/iso8583d.toml")]
+    #[arg(long, default_value = DEFAULT)]
     config: PathBuf,
     /// The state directory itself
     #[arg(long, conflicts_with = "config")]
@@ -22,6 +25,11 @@ impl Home {
     pub(super) fn state(&self) -> Result<PathBuf, Failure> {
         match &self.state {
             Some(state) => Ok(state.clone()),
+            None if self.config == Path::new(DEFAULT) && !self.config.exists() => {
+                Err(Failure::Usage(format!(
+                    "there is no {DEFAULT}\nhelp: give --config FILE, or --state DIRECTORY"
+                )))
+            }
             None => config::state(&self.config).map_err(Failure::Faults),
         }
     }

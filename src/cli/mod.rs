@@ -156,10 +156,10 @@ impl Command {
 fn check(path: &std::path::Path) -> Result<(), Failure> {
     let config = config::load(path).map_err(Failure::Faults)?;
     say(&format!(
-        "{} is good: {} links, {} routes, state in {}",
+        "{} is good: {}, {}, state in {}",
         path.display(),
-        config.links.len(),
-        config.routes.len(),
+        counted(config.links.len(), "link"),
+        counted(config.routes.len(), "route"),
         config.daemon.state.display()
     ));
     if let Some(short) = daemon::descriptors::shortage(&config) {
@@ -220,6 +220,11 @@ impl Failure {
             _ => false,
         }
     }
+}
+
+/// `1 link`, `2 links`.
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// One paragraph for people.

@@ -34,7 +34,7 @@ pub fn named(name: &str) -> Result<Arc<Dialect>, Report> {
         Err(fault) => fault,
     };
     // There is no file to point into: the name itself is the text.
-    let faults = Faults::new(String::from("--dialect"), name.to_owned());
+    let faults = Faults::new(String::from("command line"), name.to_owned());
     faults.tell(explain(name, fault, faults.at(0..name.len(), "there is no such dialect")));
     Err(Report::new(faults.into_list()))
 }
@@ -47,7 +47,7 @@ pub fn spoken(name: &str) -> Result<Arc<Dialect>, Report> {
         Version::Of1993 => "1993",
         Version::Of2003 => "2003",
     };
-    let faults = Faults::new(String::from("--dialect"), name.to_owned());
+    let faults = Faults::new(String::from("command line"), name.to_owned());
     let title = "simulated peers cannot speak this dialect: it is not one of ISO 8583:1987";
     let fault = faults.at(0..name.len(), title);
     let fault = fault.label(format!("it says that its version is {version}"));

@@ -56,7 +56,11 @@ impl Sheet {
             accept: dialect.accept_codes().to_vec(),
             retry: dialect.retry_codes().to_vec(),
             rules: dialect.rules().to_vec(),
-            rows: dialect.rows().to_vec(),
+            // Where 65 is the third bitmap, a row that it has from another dialect says nothing.
+            rows: (dialect.rows().iter())
+                .filter(|(no, _)| no.get() != 65 || dialect.third() != Third::Contiguous)
+                .cloned()
+                .collect(),
             insides: dialect
                 .rows()
                 .iter()

@@ -92,6 +92,8 @@ struct Reader<'a> {
     retry: Option<Vec<ResponseCode>>,
     rules: Vec<Rule>,
     rows: Vec<(ElementNo, Word<'a>, Row)>,
+    /// The elements whose rows have faults.
+    torn: ElementSet,
     insides: inside::Lines<'a>,
 }
 
@@ -258,22 +260,28 @@ impl<'a> Reader<'a> {
                 }
                 self.rows.push((no, first, row));
             }
-            Err(fault) => self.faults.push(fault),
+            Err(fault) => {
+                self.torn = self.torn.with(no);
+                self.faults.push(fault);
+            }
         }
+    }
+
+    /// Whether there is such a line, good or not.
+    fn has(&self, header: &str) -> bool {
+        self.seen.iter().any(|(seen, _)| *seen == header)
     }
 
     /// The dialect, once everything has been read; or all faults.
     fn finish(mut self) -> Result<Dialect, Vec<Fault>> {
         let base = self.base.take();
-        for header in ["dialect", "mti", "bitmap", "echo", "approve", "accept", "retry"] {
-            let given = self.seen.iter().any(|(seen, _)| *seen == header);
-            if !given && (base.is_none() || header == "dialect") {
-                let help = format!("begin the file with a line like: {}", example(header));
-                self.faults.push(
-                    Word { line: 1, column: 1, ..Word::default() }
-                        .fault(format!("no line \"{header}\""), Some(help)),
-                );
-            }
+        // Where one of these lines is wrong, what follows from its lack is no fault of its own.
+        let torn = self.has("extends") && base.is_none();
+        let torn_bitmaps = self.has("second") && self.second.is_none()
+            || self.has("third") && self.third.is_none();
+        self.tell_missing(base.is_some() || torn);
+        if torn {
+            return Err(in_order(self.faults));
         }
         let mut dialect = base.unwrap_or_else(|| Dialect {
             name: String::new(),
@@ -304,7 +312,9 @@ impl<'a> Reader<'a> {
         dialect.accept = self.accept.unwrap_or(dialect.accept);
         dialect.retry = self.retry.unwrap_or(dialect.retry);
         dialect.third = self.third.unwrap_or(dialect.third);
-        self.faults.extend(beyond_bitmaps(&dialect, &self.rows, &self.seen));
+        if !torn_bitmaps {
+            self.faults.extend(beyond_bitmaps(&dialect, &self.rows, &self.seen));
+        }
         for (no, _, row) in self.rows {
             put(&mut dialect.rows, no, row);
         }
@@ -315,7 +325,8 @@ impl<'a> Reader<'a> {
         }
         self.insides.finish(&mut dialect, &mut self.faults);
         if let Some(echo) = self.echo {
-            for (_, word) in echo.iter().filter(|(no, _)| !dialect.defined.has(*no)) {
+            let missing = |no: ElementNo| !dialect.defined.has(no) && !self.torn.has(no);
+            for (_, word) in echo.iter().filter(|(no, _)| missing(*no) && !torn_bitmaps) {
                 let message = format!("element {} has no row", word.text);
                 self.faults.push(
                     word.fault(message, Some("give it a row, or leave it out here".to_owned())),
@@ -323,13 +334,31 @@ impl<'a> Reader<'a> {
             }
             dialect.echo = echo.iter().map(|(no, _)| *no).collect();
         }
-        if self.faults.is_empty() {
-            return Ok(dialect);
+        if self.faults.is_empty() { Ok(dialect) } else { Err(in_order(self.faults)) }
+    }
+
+    /// The lines that no file can do without, or none that extends no other.
+    fn tell_missing(&mut self, extends: bool) {
+        for header in ["dialect", "mti", "bitmap", "echo", "approve", "accept", "retry"] {
+            if !self.has(header) && (!extends || header == "dialect") {
+                let help = format!("begin the file with a line like: {}", example(header));
+                self.faults.push(
+                    Word { line: 1, column: 1, ..Word::default() }
+                        .fault(format!("no line \"{header}\""), Some(help)),
+                );
+            }
         }
-        self.faults.sort_by_key(|fault| (fault.line, fault.column));
-        Err(self.faults)
     }
 }
+
+/// Faults as they stand in the file.
+fn in_order(mut faults: Vec<Fault>) -> Vec<Fault> {
+    faults.sort_by_key(|fault| (fault.line, fault.column));
+    faults
+}
+
+/// The element that some networks use as their third bitmap.
+const EXTENDED: ElementNo = ElementNo::of(65);
 
 /// Elements that are given a row, or a third bitmap, where no bitmap announces them.
 fn beyond_bitmaps(
@@ -342,6 +371,13 @@ fn beyond_bitmaps(
         let (_, word) = seen.iter().rfind(|(header, _)| matches!(*header, "second" | "third"))?;
         let help = "\"second never\" and \"third contiguous\" exclude each other";
         return Some(word.fault("a third bitmap follows a second one", Some(help.to_owned())));
+    }
+    // A row of 65 from the dialect that this one extends is for those who want it; one in this file would never be used.
+    if let Some((_, word, _)) = rows.iter().find(|(no, ..)| *no == EXTENDED).filter(|_| contiguous)
+    {
+        let help = "take the row out, or write `third element`".to_owned();
+        let message = "element 65 is the third bitmap, as `third contiguous` says";
+        return Some(word.fault(message, Some(help)));
     }
     let (no, word, _) = rows.iter().find(|(no, ..)| 128 < no.get()).filter(|_| !contiguous)?;
     let help = Some("`third contiguous` says that there is one".to_owned());

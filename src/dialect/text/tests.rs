@@ -9,9 +9,6 @@ fn faults(text: &str) -> Vec<String> {
     parse(text).err().unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
-/// The element that some networks use as their third bitmap.
-const EXTENDED: ElementNo = ElementNo::of(65);
-
 #[test]
 fn what_comes_with_the_program_is_whole() {
     for name in Dialect::shipped_names() {
@@ -135,6 +132,10 @@ fn each_fault_has_its_place_and_its_cure() {
             "9:1: element 129 is announced by a third bitmap; `third contiguous` says that there is one",
         ),
         (
+            "third contiguous\n65 b 8 - raw - x",
+            "10:1: element 65 is the third bitmap, as `third contiguous` says; take the row out, or write `third element`",
+        ),
+        (
             "third contiguous\nsecond never",
             "10:1: a third bitmap follows a second one; \"second never\" and \"third contiguous\" exclude each other",
         ),
@@ -153,6 +154,27 @@ fn each_fault_has_its_place_and_its_cure() {
         ("third refused now", "9:15: \"now\" is one word too many"),
     ] {
         assert_eq!(faults(&format!("{HEAD}{line}\n")), [fault], "{line}");
+    }
+}
+
+#[test]
+fn what_follows_from_a_fault_is_none_of_its_own() {
+    let shipped = Dialect::shipped_names().join(" ");
+    for (text, fault) in [
+        (
+            "dialect d\necho 3 4\nparts 48 positional\n129 n 3 - ascii keep x\nextends ./acme.dialect\n".to_owned(),
+            format!("5:9: no dialect \"./acme.dialect\" comes with the program; one of: {shipped}"),
+        ),
+        (
+            format!("{HEAD}third yes\n129 n 3 - ascii keep x\n"),
+            "9:7: \"yes\" is not a rule; one of: refused element contiguous".to_owned(),
+        ),
+        (
+            HEAD.replace("3 n 6 - bcd", "3 n 6 - bdc"),
+            "8:9: \"bdc\" is not a coding; did you mean \"bcd\"?".to_owned(),
+        ),
+    ] {
+        assert_eq!(faults(&text), [fault], "{text}");
     }
 }
 

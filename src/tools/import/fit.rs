@@ -1,5 +1,6 @@
 //! What a packager file says of one element, fitted into a dialect's row; or why it does not fit. Knows no product.
 
+use super::secret;
 use crate::dialect::{Alphabet, Class, Coding, Content, Counts, Filler, Length, LengthCoding, Row};
 use crate::iso::ElementNo;
 
@@ -74,6 +75,12 @@ pub(super) fn fit(
         class = Class::Sensitive;
         notes.push("it is not the n..19 that a card number is, so it is never kept".to_owned());
     }
+    let known = base.and_then(|row| secret::spoken(&row.name, row.max.into()));
+    let what = secret::spoken(name, max).filter(|what| known != Some(what));
+    if let (Some(what), Class::Keep | Class::Unkept) = (what, class) {
+        class = Class::Sensitive;
+        notes.push(speaks_of(what));
+    }
     if !is_told(length, coding, class) {
         return Err("whether its last or first digit is a filler cannot be told".to_owned());
     }
@@ -116,6 +123,13 @@ pub(super) fn part(path: &str, described: &Described<'_>) -> Result<(Row, Vec<St
     Ok((row, notes))
 }
 
+/// What is said of an element or a part whose name is all that tells that it may not be shown.
+pub(super) fn speaks_of(what: &str) -> String {
+    format!(
+        "its name speaks of {what}, so its class is `sensitive`: never kept, and shown as its length"
+    )
+}
+
 /// Words apart by single blanks, without what ends a line or begins a comment; not longer than a line of people's text.
 pub(super) fn one_line(text: &str) -> String {
     let clean: String =
@@ -134,7 +148,7 @@ fn title(name: &str, no: ElementNo, base: Option<&Row>) -> String {
 }
 
 /// What a name says, as the last column of a row can have it; may be empty.
-fn words(name: &str) -> String {
+pub(super) fn words(name: &str) -> String {
     // A word that begins with # would be a comment.
     let line = one_line(name);
     let words: Vec<&str> = line

@@ -26,8 +26,7 @@ pub(super) const LENGTH_MAX: u32 = 999_999;
 
 /// What the remark on a third bitmap is about, and why it is none of ours.
 const THIRD: &str = "third bitmap";
-const BEYOND: &str =
-    "a third bitmap follows the second or there is none; a message with more is refused";
+const BEYOND: &str = "a dialect's third bitmap lies right behind the second one; here there is none, so a message that sets bit 65 is refused";
 
 /// How a DTD declares an entity.
 const DECLARATION: &str = "<!ENTITY";
@@ -196,10 +195,14 @@ fn field(to: &mut Collected<'_>, node: Node<'_, '_>) {
     // What gets no row needs no length either.
     let length = length.or_else(|| matches!(named, Named::Unsayable(_)).then_some(0));
     let Some(length) = length else {
-        let text = text.escape_debug();
-        let message =
-            format!("element {number}: \"{text}\" is not a length from 1 to {LENGTH_MAX}");
-        to.fault(span, message, "");
+        let (message, help) = if text.is_empty() {
+            (format!("element {number} has no length"), "e.g. length=\"12\", its longest value")
+        } else {
+            let text = short(text);
+            let message = "is not a length from 1 to";
+            (format!("element {number}: \"{text}\" {message} {LENGTH_MAX}"), "")
+        };
+        to.fault(span, message, help);
         return;
     };
     match number {
@@ -277,7 +280,9 @@ fn element(to: &mut Collected<'_>, node: Node<'_, '_>, number: u16, shape: Shape
         (nested, u8::try_from(number).ok().and_then(|no| ElementNo::new(no).ok()))
     {
         let parts = node.children().filter(Node::is_element).count();
-        to.divide(no, at, parts, |to, path| jpos_parts::inside(to, node, path));
+        to.divide(no, at, (parts, jpos_parts::secret(node)), |to, path| {
+            jpos_parts::inside(to, node, path)
+        });
     }
     if fixed && says_true(node, "trim") {
         to.remark(at, &about, "trim=\"true\": the source writes it without padding; here it always has its whole length");
@@ -456,8 +461,13 @@ mod tests {
                 "b..999 ascii 3 raw - parts",
             ),
             (
+                "<isofieldpackager id=\"48\" length=\"999\" name=\"parts\" class=\"org.jpos.iso.IFA_LLLBINARY\" packager=\"org.jpos.iso.packager.GenericSubFieldPackager\"><isofield id=\"0\" length=\"8\" class=\"org.jpos.iso.IFB_BITMAP\"/></isofieldpackager>",
+                "its sub-element is not taken over, it is one value: its field 1 is no bitmap, but field 0 is one: is bitmapField=\"0\" missing?",
+                "b..999 ascii 3 raw - parts",
+            ),
+            (
                 "<isofieldpackager id=\"48\" length=\"7\" name=\"packed\" class=\"org.jpos.iso.IFB_NUMERIC\"/>",
-                "its 0 sub-elements are not taken over, it is one value: its packager is not named",
+                "it is one value: its packager is not named",
                 "n 7 - bcd r0 - packed",
             ),
             (
@@ -487,6 +497,10 @@ mod tests {
             assert!(!made.text.contains("\n   65 "));
             let about: Vec<_> = made.remarks.iter().map(|remark| remark.about.as_str()).collect();
             assert_eq!((&about[..], made.left_out), (said, 1));
+            if said.len() == 2 {
+                let message = "thirdBitmapField=\"65\": a dialect's third bitmap lies right behind the second one; here there is none, so a message that sets bit 65 is refused";
+                assert_eq!(made.remarks[0].message, message);
+            }
         }
     }
 
@@ -526,6 +540,10 @@ mod tests {
             (
                 field("5", "0", "org.jpos.iso.IFB_NUMERIC"),
                 "5:1: element 5: \"0\" is not a length from 1 to 999999",
+            ),
+            (
+                field("5", "", "org.jpos.iso.IFB_NUMERIC"),
+                "5:1: element 5 has no length; e.g. length=\"12\", its longest value",
             ),
             (
                 field("5", "-1", "org.jpos.iso.IFB_NUMERIC"),

@@ -6,6 +6,7 @@ use super::fit::{Described, Says};
 use super::jpos::{LENGTH_MAX, OWN, describe, says_true, short};
 use super::jpos_class::{Named, named};
 use super::parts::{Divider, deeper};
+use super::secret;
 use crate::dialect::{
     Alphabet, CodePage, Coding, Inside, Length, LengthCoding, Part, Scheme, TagCoding, Tagged,
 };
@@ -128,7 +129,13 @@ fn by_place(
         .copied()
         .collect();
     if emits {
-        let (hex, length) = bitmap.ok_or_else(|| format!("its field {bitmap_at} is no bitmap"))?;
+        let (hex, length) = bitmap.ok_or_else(|| {
+            let why = format!("its field {bitmap_at} is no bitmap");
+            match bitmap_of(0) {
+                Some(_) => format!("{why}, but field 0 is one: is bitmapField=\"0\" missing?"),
+                None => why,
+            }
+        })?;
         let hex = hex.ok_or("its bitmap is written in EBCDIC")?;
         announced(to, path, &placed, (hex, length))
     } else {
@@ -207,11 +214,20 @@ fn part(
     Ok(divided(to, &path, node, part))
 }
 
+/// What may not be shown among the fields within a field, whether they can be taken over or not.
+pub(super) fn secret(node: Node<'_, '_>) -> Option<&'static str> {
+    node.descendants().skip(1).filter(Node::is_element).find_map(|sub| {
+        let max = length(sub).unwrap_or(LENGTH_MAX);
+        secret::spoken(sub.attribute("name").unwrap_or_default(), max)
+    })
+}
+
 /// A part with what lies within it, if that can be said.
-fn divided(to: &mut Divider<'_>, path: &str, node: Node<'_, '_>, part: Part) -> Part {
+fn divided(to: &mut Divider<'_>, path: &str, node: Node<'_, '_>, mut part: Part) -> Part {
     if !is_nested(node) {
         return part;
     }
+    to.cover(path, &mut part, secret(node));
     match inside(to, node, path) {
         Ok(inside) => Part { inside: Some(inside), ..part },
         Err(why) => {
@@ -259,7 +275,10 @@ fn own<'n>(node: Node<'n, '_>) -> Result<&'n str, String> {
 fn length(node: Node<'_, '_>) -> Result<u32, String> {
     let text = node.attribute("length").unwrap_or_default().trim();
     let length = text.parse().ok().filter(|length| (1..=LENGTH_MAX).contains(length));
-    length.ok_or_else(|| format!("\"{}\" is not a length from 1 to {LENGTH_MAX}", short(text)))
+    length.ok_or_else(|| match text {
+        "" => "it has no length".to_owned(),
+        text => format!("\"{}\" is not a length from 1 to {LENGTH_MAX}", short(text)),
+    })
 }
 
 // --- by tag ---
@@ -424,7 +443,12 @@ mod tests {
     fn one_value(field: &str, count: u8, why: &str) {
         let (lines, said) = within(field);
         assert!(lines.is_empty(), "{lines} {field}");
-        let wanted = format!("its {count} sub-elements are not taken over, it is one value: {why}");
+        let count = match count {
+            0 => String::new(),
+            1 => "its sub-element is not taken over, ".to_owned(),
+            _ => format!("its {count} sub-elements are not taken over, "),
+        };
+        let wanted = format!("{count}it is one value: {why}");
         assert_eq!(said.split_once(": ").unwrap().1, wanted, "{field}");
     }
 
@@ -483,6 +507,26 @@ mod tests {
         ] {
             taken(&field, lines, said);
         }
+    }
+
+    #[test]
+    fn names_make_secrets_of_parts_and_of_what_holds_them() {
+        let secret = sub(92, 3, "IFMC_LLCHAR").replace("name=\"x\"", "name=\"CVC2\"");
+        let other = sub(7, 3, "IFMC_LLCHAR");
+        let field = holder(48, "IFA_LLCHAR", "EuroSubFieldPackager\"", &[secret.clone(), other]);
+        let (lines, said) = within(&field);
+        assert!(lines.ends_with("\n48.07 ans..3 - ascii - x\n48.92 ans..3 - ascii sensitive CVC2"));
+        assert!(said.contains("element 48.92: its name speaks of a card verification value"));
+        assert!(said.contains("element 48: a card verification value lies within it"), "{said}");
+        // Of a packager that nobody here knows, names are all there is.
+        let field = holder(48, "IFA_LLCHAR", "Odd\"", &[secret]);
+        let text = format!("{HEAD}{field}\n</isopackager>");
+        let made = import_dialect(Product::Jpos, None, "made", "made.xml", text.as_bytes());
+        let made = made.unwrap().text;
+        assert!(
+            made.contains("\n   48  ans..99   ascii 2       ascii    sensitive  x\n"),
+            "{made}"
+        );
     }
 
     #[test]

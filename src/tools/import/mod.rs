@@ -13,6 +13,7 @@ mod moov_parts;
 mod parts;
 mod place;
 mod pyiso8583;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

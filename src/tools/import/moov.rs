@@ -269,8 +269,8 @@ fn element(to: &mut Collected<'_>, number: u16, field: &Field<'_>, span: Range<u
         to.remark(span.start, &format!("element {number}"), &note);
     }
     if let (Some(no), Some(whole)) = (no, whole) {
-        let count = moov_parts::count(field);
-        to.divide(no, span.start, count, |to, path| moov_parts::inside(to, field, whole, path));
+        let within = (moov_parts::count(field), moov_parts::secret(field, 0));
+        to.divide(no, span.start, within, |to, path| moov_parts::inside(to, field, whole, path));
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 
-use super::fit::{Described, Says};
+use super::fit::{Described, Says, words};
 use super::json;
 use super::moov::{
     Encoding, Field, Map, Pad, Tag, encoding, fixed, length, nibbles, plain, quoted, unlike,
 };
 use super::parts::{Divider, deeper};
+use super::secret;
 use crate::dialect::{
     Alphabet, CodePage, Coding, Content, Counts, Filler, Inside, Length, LengthCoding, Part, Row,
     Scheme, TagCoding, Tagged,
@@ -123,6 +124,17 @@ pub(super) fn count(field: &Field<'_>) -> usize {
     members.map_or(0, |members| members.len())
 }
 
+/// What may not be shown among the sub-fields of a field, whether they can be taken over or not.
+pub(super) fn secret(field: &Field<'_>, depth: u32) -> Option<&'static str> {
+    let members = field.subfields.and_then(|parts| json::members_of(parts.get()))?;
+    members.iter().find_map(|(_, part)| {
+        let sub = serde_json::from_str::<Field<'_>>(part).ok()?;
+        let max = if sub.length == 0 { u32::MAX } else { sub.length };
+        let own = secret::spoken(&sub.description, max);
+        own.or_else(|| if depth < DEPTH_MAX { secret(&sub, depth + 1) } else { None })
+    })
+}
+
 /// A sub-field: what it is called by, and what it is.
 type Sub<'t> = (String, Field<'t>);
 
@@ -151,6 +163,7 @@ pub(super) fn inside(
     }
     match (&field.bitmap, &field.tag) {
         (Some(map), _) => by_bitmap(to, map, whole, path, subs),
+        (None, Some(tag)) if is_ber(tag) => by_object(to, whole, path, field.length, subs),
         (None, Some(tag)) if tag.enc.is_some() || 0 < tag.length => {
             by_tag(to, tag, whole, path, &subs)
         }
@@ -226,43 +239,113 @@ fn by_tag(
     path: &str,
     subs: &[Sub<'_>],
 ) -> Result<Inside, String> {
-    let ber = tag.enc.as_deref().is_some_and(|enc| enc.eq_ignore_ascii_case("BerTLVTag"));
     let mut parts = Vec::new();
     let mut scheme: Option<Scheme> = None;
     for (key, sub) in subs {
         let of = |why| format!("sub-element {}: {why}", quoted(key));
-        let this = if ber {
-            let prefix = sub.prefix.as_deref().unwrap_or_default();
-            if !prefix.eq_ignore_ascii_case("BerTLV") {
-                return Err(of(
-                    "its length is not written as BER does, though its tag is".to_owned()
-                ));
-            }
-            Scheme::Ber
-        } else {
-            Scheme::Tagged(tagged(tag, sub, whole).map_err(of)?)
-        };
+        let this = Scheme::Tagged(tagged(tag, sub, whole).map_err(of)?);
         if scheme.is_some_and(|scheme| scheme != this) {
             return Err(of("its length is written otherwise than before".to_owned()));
         }
         scheme = Some(this);
         if !counts_bytes(sub) {
-            return Err(of(
-                "its length counts digits, and one beside a tag counts bytes".to_owned()
-            ));
+            return Err(of(DIGITS_COUNTED.to_owned()));
         }
-        let place = deeper(path, &key_of(tag, key, ber))?;
+        let place = deeper(path, &key_of(tag, key))?;
         let (mut described, within) = value(sub, whole).map_err(of)?;
         described.length = Length::Rest;
-        parts.push(part(to, &place, sub, (described, within), ber).map_err(of)?);
+        parts.push(part(to, &place, sub, (described, within), false).map_err(of)?);
     }
     let scheme = scheme.ok_or("the file describes none")?;
     Ok(Inside { scheme, parts })
 }
 
+/// Whether tags are those of the basic encoding rules.
+fn is_ber(tag: &Tag) -> bool {
+    tag.enc.as_deref().is_some_and(|enc| enc.eq_ignore_ascii_case("BerTLVTag"))
+}
+
+/// Objects of the basic encoding rules say their own length, so the file may leave it open: then they are as long as what
+/// holds them, `longest`. An object that cannot be said costs its own row, not the others'.
+fn by_object(
+    to: &mut Divider<'_>,
+    whole: Whole,
+    path: &str,
+    longest: u32,
+    subs: Vec<Sub<'_>>,
+) -> Result<Inside, String> {
+    let mut parts = Vec::new();
+    for (key, mut sub) in subs {
+        if !sub.prefix.as_deref().is_some_and(|prefix| prefix.eq_ignore_ascii_case("BerTLV")) {
+            let why = "its length is not written as BER does, though its tag is";
+            return Err(format!("sub-element {}: {why}", quoted(&key)));
+        }
+        let key = key.to_ascii_uppercase();
+        let place = deeper(path, &key)?;
+        let known = to.known(&place);
+        if let (Some(known), true) = (&known, sub.length == 0 || is_bytes_as_text(&sub)) {
+            parts.push(named(known.clone(), &sub));
+            continue;
+        }
+        if sub.length == 0 {
+            sub.length = longest;
+        }
+        match object(to, &place, &sub, whole) {
+            Ok(part) => parts.push(part),
+            Err(why) => {
+                let instead = known.map(|known| named(known, &sub));
+                let row = if instead.is_some() { "the row of its tag" } else { "no row" };
+                to.note(path, format!("its object {} has {row}: {why}", quoted(&key)));
+                parts.extend(instead);
+            }
+        }
+    }
+    Ok(Inside { scheme: Scheme::Ber, parts })
+}
+
+/// An object as the file describes it; or why no row can say it.
+fn object(
+    to: &mut Divider<'_>,
+    place: &str,
+    sub: &Field<'_>,
+    whole: Whole,
+) -> Result<Part, String> {
+    let key = place.rsplit('.').next().unwrap_or_default();
+    let digits = key.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if !digits || !matches!(key.len(), 2 | 4 | 6 | 8) {
+        return Err("that is not a tag".to_owned());
+    }
+    if !counts_bytes(sub) {
+        return Err(DIGITS_COUNTED.to_owned());
+    }
+    let (mut described, within) = value(sub, whole)?;
+    described.length = Length::Rest;
+    if is_bytes_as_text(sub) {
+        (described.says, described.coding) = (Says::Bytes, Coding::Raw);
+    }
+    part(to, place, sub, (described, within), true)
+}
+
+/// Whether the file calls the bytes of an object a text, which most of them are not.
+fn is_bytes_as_text(sub: &Field<'_>) -> bool {
+    let binary = sub.enc.as_deref().and_then(encoding) == Some(Encoding::Binary);
+    sub.subfields.is_none() && binary && sub.kind == "String"
+}
+
+/// The part under the name that the file has for it.
+fn named(mut part: Part, sub: &Field<'_>) -> Part {
+    let name = words(&sub.description);
+    if !name.is_empty() {
+        part.row.name = name;
+    }
+    part
+}
+
+const DIGITS_COUNTED: &str = "its length counts digits, and one beside a tag counts bytes";
+
 /// The tag as a dialect's paths have it.
-fn key_of(tag: &Tag, key: &str, ber: bool) -> String {
-    if ber || tag.enc.as_deref().and_then(encoding) == Some(Encoding::Nibbles) {
+fn key_of(tag: &Tag, key: &str) -> String {
+    if tag.enc.as_deref().and_then(encoding) == Some(Encoding::Nibbles) {
         return key.to_ascii_uppercase();
     }
     let width = usize::from(tag.length);
@@ -380,6 +463,7 @@ fn part(
         to.note(path, note);
     }
     if let Some(within) = within {
+        to.cover(path, &mut part, secret(sub, 0));
         match inside(to, sub, within, path) {
             Ok(inside) => part.inside = Some(inside),
             Err(why) => to
@@ -519,6 +603,27 @@ mod tests {
                 "55 b..99 ascii 2 raw sensitive x\nparts 55 ber\n55.9F02 b..6 - raw keep x\n55.9F26 b..8 - raw sensitive x",
                 "",
             ),
+            // BER says the length; what the file calls text is bytes, or what the tag means.
+            (
+                composite(
+                    55,
+                    "ASCII.LL",
+                    BER,
+                    &[
+                        r#""9a":{"type":"String","description":"date","enc":"Binary","prefix":"BerTLV"}"#.to_owned(),
+                        r#""9F02":{"type":"Hex","description":"amount","enc":"HexToASCII","prefix":"BerTLV"}"#.to_owned(),
+                        r#""DF01":{"type":"String","description":"own","enc":"Binary","prefix":"BerTLV"}"#.to_owned(),
+                        r#""DF02":{"type":"String","description":"own text","enc":"ASCII","prefix":"BerTLV"}"#.to_owned(),
+                        sub("DF03", "String", 6, "Binary", "BerTLV"),
+                        sub("5A", "String", 10, "Binary", "BerTLV"),
+                        sub("9F03", "Numeric", 12, "BCD", "BerTLV"),
+                        sub("DF04", "Numeric", 12, "BCD", "BerTLV"),
+                        sub("XX", "String", 12, "ASCII", "BerTLV"),
+                    ],
+                ),
+                "55 b..99 ascii 2 raw sensitive x\nparts 55 ber\n55.9A n 6 - bcd keep date\n55.9F02 n 12 - bcd keep amount\n55.DF01 b..99 - raw sensitive own\n55.DF02 ans..99 - ascii sensitive own text\n55.DF03 b..6 - raw sensitive x\n55.5A n..19 - bcd rF pan x\n55.9F03 n 12 - bcd keep x",
+                "element 55: its object \"9F03\" has the row of its tag: its length counts digits, and one beside a tag counts bytes\nelement 55: its object \"DF04\" has no row: its length counts digits, and one beside a tag counts bytes\nelement 55: its object \"XX\" has no row: that is not a tag",
+            ),
             // A card number that is bytes cannot be masked; and what is no object has no tag of ICC data.
             (
                 composite(55, "ASCII.LL", BER, &[sub("5A", "Hex", 10, "Binary", "BerTLV")]),
@@ -550,41 +655,98 @@ mod tests {
     }
 
     #[test]
+    fn names_make_secrets_of_parts_and_of_what_holds_them() {
+        let named = |key: &str, prefix: &str, name: &str| {
+            sub(key, "String", 3, "ASCII", prefix).replace("\"x\"", &format!("\"{name}\""))
+        };
+        let holder = |no: u8, subs: &[String]| composite(no, "ASCII.LL", BY_TAG, subs);
+        let inner = holder(71, &[named("01", "ASCII.LL", "CVV2")]);
+        let said = "its name speaks of a card verification value, so its class is `sensitive`: never kept, and shown as its length";
+        let held = "a card verification value lies within it, so its class is `sensitive`, too: it is shown whole";
+        for (field, rows, said) in [
+            (
+                holder(48, &[named("92", "ASCII.LL", "CVV2"), named("7", "ASCII.LL", "other")]),
+                "48 ans..99 ascii 2 ascii sensitive x\nparts 48 tag ascii 2 length ascii 2\n48.92 ans..3 - ascii sensitive CVV2\n48.07 ans..3 - ascii - other",
+                format!("element 48.92: {said}\nelement 48: {held}"),
+            ),
+            (
+                holder(48, &[inner]),
+                "48 ans..99 ascii 2 ascii sensitive x\nparts 48 tag ascii 2 length ascii 2\n48.71 ans..99 - ascii sensitive x\nparts 48.71 tag ascii 2 length ascii 2\n48.71.01 ans..3 - ascii sensitive CVV2",
+                format!("element 48.71: {held}\nelement 48.71.01: {said}\nelement 48: {held}"),
+            ),
+            // What is not taken over is shown whole.
+            (
+                holder(48, &[named("92", "ASCII.Fixed", "CVV2")]),
+                "48 ans..99 ascii 2 ascii sensitive x",
+                format!(
+                    "element 48: {held}\nelement 48: its sub-element is not taken over, it is one value: sub-element \"92\": it has a tag and no length"
+                ),
+            ),
+            (
+                named("61", "ASCII.Fixed", "CVC2"),
+                "61 ans 3 - ascii sensitive CVC2",
+                format!("element 61: {said}"),
+            ),
+            // The base says of this element that it may be kept, and under the same name.
+            (
+                sub("20", "Numeric", 3, "ASCII", "ASCII.Fixed").replace("\"x\"", "\"PAN country\""),
+                "20 n 3 - ascii keep PAN country",
+                String::new(),
+            ),
+        ] {
+            taken(&field, rows, &said);
+        }
+    }
+
+    #[test]
+    fn parts_that_do_not_fill_their_element_are_told() {
+        let part = |key: &str| sub(key, "Numeric", 2, "BCD", "BCD.Fixed");
+        let field = composite(3, "BCD.Fixed", "", &[part("1"), part("2"), part("3")]);
+        let (rows, said) = within(&field.replace("99", "6"));
+        assert!(rows.ends_with("\nparts 3 positional\n3.1 n 2 - bcd keep x\n3.2 n 2 - bcd keep x\n3.3 n 2 - bcd keep x"), "{rows}");
+        assert_eq!(
+            said,
+            "element 3: its parts are 3 long together, and it is 6: ask which is right"
+        );
+        assert_eq!(within(&field.replace("99", "3")).1, "");
+    }
+
+    #[test]
     fn what_parts_cannot_say_is_one_value() {
         let text = |key: &str, prefix: &str| sub(key, "String", 3, "ASCII", prefix);
         for (field, why) in [
-            (composite(48, "ASCII.LL", "", &[]), "0 sub-elements|the file describes none"),
+            (composite(48, "ASCII.LL", "", &[]), "|the file describes none"),
             (
                 composite(48, "ASCII.LL", "", &[text("A", "ASCII.L")]),
-                "1 sub-elements|sub-element \"A\" has no number to stand by",
+                "its sub-element is not taken over, |sub-element \"A\" has no number to stand by",
             ),
             (
                 composite(48, "ASCII.LL", BY_TAG, &[text("1", "ASCII.LL"), text("2", "ASCII.L")]),
-                "2 sub-elements|sub-element \"2\": its length is written otherwise than before",
+                "its 2 sub-elements are not taken over, |sub-element \"2\": its length is written otherwise than before",
             ),
             (
                 composite(48, "ASCII.LL", BY_TAG, &[text("1", "ASCII.LL"), text("01", "ASCII.LL")]),
-                "2 sub-elements|sub-element \"01\" is described twice",
+                "its 2 sub-elements are not taken over, |sub-element \"01\" is described twice",
             ),
             (
                 composite(48, "ASCII.LL", BY_TAG, &[text("1", "ASCII.Fixed")]),
-                "1 sub-elements|sub-element \"1\": it has a tag and no length",
+                "its sub-element is not taken over, |sub-element \"1\": it has a tag and no length",
             ),
             (
                 composite(48, "ASCII.LL", BY_TAG, &[sub("1", "String", 9, "BCD", "ASCII.LL")]),
-                "1 sub-elements|sub-element \"1\": its length counts digits, and one beside a tag counts bytes",
+                "its sub-element is not taken over, |sub-element \"1\": its length counts digits, and one beside a tag counts bytes",
             ),
             (
                 composite(48, "ASCII.LL", BY_TAG, &[text("123", "ASCII.LL")]),
-                "1 sub-elements|\"123\" is not a tag of 2 bytes",
+                "its sub-element is not taken over, |\"123\" is not a tag of 2 bytes",
             ),
             (
                 composite(55, "ASCII.LL", BER, &[text("9F02", "ASCII.LL")]),
-                "1 sub-elements|sub-element \"9F02\": its length is not written as BER does, though its tag is",
+                "its sub-element is not taken over, |sub-element \"9F02\": its length is not written as BER does, though its tag is",
             ),
             (
                 composite(48, "ASCII.LL", "", &[text("1", "BerTLV")]),
-                "1 sub-elements|sub-element 1: its length is written as BER does",
+                "its sub-element is not taken over, |sub-element 1: its length is written as BER does",
             ),
             (
                 composite(
@@ -593,17 +755,17 @@ mod tests {
                     &BY_BITMAP.replace("\"Binary\"", "\"EBCDIC\""),
                     &[text("1", "ASCII.L")],
                 ),
-                "1 sub-elements|its bitmap is neither binary nor hexadecimal digits",
+                "its sub-element is not taken over, |its bitmap is neither binary nor hexadecimal digits",
             ),
             (
                 composite(62, "Binary.L", BY_BITMAP, &[text("65", "ASCII.L")]),
-                "1 sub-elements|\"65\" is not the number of a part",
+                "its sub-element is not taken over, |\"65\" is not the number of a part",
             ),
         ] {
             let (rows, said) = within(&field);
             assert!(!rows.contains("parts"), "{rows} {field}");
             let (count, why) = why.split_once('|').unwrap();
-            let wanted = format!("its {count} are not taken over, it is one value: {why}");
+            let wanted = format!("{count}it is one value: {why}");
             assert_eq!(said.split_once(": ").unwrap().1, wanted, "{field}");
         }
     }

@@ -2,8 +2,10 @@
 
 use super::Collected;
 use super::fit::{self, Described};
+use super::secret;
 use crate::dialect::{
-    BitmapCoding, Class, Content, Dialect, Inside, MtiCoding, Part, Row, Scheme, Second, Third,
+    BitmapCoding, Class, Content, Dialect, Inside, Length, MtiCoding, Part, Row, Scheme, Second,
+    Third,
 };
 use crate::iso::{ElementNo, ElementSet};
 use crate::tools::sheet::Sheet;
@@ -40,6 +42,29 @@ pub(super) fn deeper(holder: &str, key: &str) -> Result<String, String> {
 impl Divider<'_> {
     /// A part as a dialect has it.
     pub(super) fn part(&mut self, path: &str, described: &Described<'_>) -> Result<Part, String> {
+        let mut part = self.plain(path, described)?;
+        if let Some(what) = secret::spoken(described.name, described.max) {
+            self.hide(path, &mut part, fit::speaks_of(what));
+        }
+        Ok(part)
+    }
+
+    /// That secrets lie within a part, in what has a row or not: shown whole, the part would show them.
+    pub(super) fn cover(&mut self, path: &str, part: &mut Part, what: Option<&str>) {
+        if let Some(what) = what {
+            self.hide(path, part, holds(what));
+        }
+    }
+
+    fn hide(&mut self, path: &str, part: &mut Part, why: String) {
+        if matches!(part.row.class, Class::Keep | Class::Unkept) {
+            part.row.class = Class::Sensitive;
+            self.note(path, why);
+        }
+    }
+
+    /// A part of the class that all parts here have.
+    fn plain(&mut self, path: &str, described: &Described<'_>) -> Result<Part, String> {
         self.left = self.left.checked_sub(1).ok_or_else(|| {
             format!("the file describes more than {PARTS_MAX} sub-elements, which no packager does")
         })?;
@@ -63,35 +88,77 @@ impl Divider<'_> {
             .map_or(Vec::new(), |inside| inside.parts.clone())
     }
 
+    /// What is known of the object of ICC data to which a path leads.
+    pub(super) fn known(&self, path: &str) -> Option<Part> {
+        let known = self.base.filter(|inside| inside.scheme == Scheme::Ber)?;
+        let (holder, key) = path.rsplit_once('.')?;
+        let is_outermost = !holder.contains('.');
+        known.part(key).filter(|_| is_outermost).cloned()
+    }
+
     /// An object of ICC data. Its tag means the same in every file; any other part is no less secret than its element.
     pub(super) fn object(&mut self, path: &str, described: &Described<'_>) -> Result<Part, String> {
-        let mut part = self.part(path, described)?;
-        let known = self.base.filter(|inside| inside.scheme == Scheme::Ber);
-        let is_outermost = path.matches('.').count() == 1;
-        if let Some(known) =
-            known.and_then(|inside| inside.part(&part.key)).filter(|_| is_outermost)
-        {
-            // Only digits are shown as a card number is.
-            let is_card = part.row.content == Content::Digits && part.row.max <= 19;
-            part.row.class = match known.row.class {
-                Class::Pan if !is_card => Class::Sensitive,
-                class => class,
-            };
-        }
+        let Some(known) = self.known(path) else { return self.part(path, described) };
+        let mut part = self.plain(path, described)?;
+        // Only digits are shown as a card number is.
+        let is_card = part.row.content == Content::Digits && part.row.max <= 19;
+        part.row.class = match known.row.class {
+            Class::Pan if !is_card => Class::Sensitive,
+            class => class,
+        };
         Ok(part)
     }
 }
 
+/// What is said of what holds a secret.
+fn holds(what: &str) -> String {
+    format!("{what} lies within it, so its class is `sensitive`, too: it is shown whole")
+}
+
+/// How many parts, as the subject of a sentence on what is not done with them.
+fn none_of(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "its sub-element is not taken over, ".to_owned(),
+        _ => format!("its {count} sub-elements are not taken over, "),
+    }
+}
+
+/// What may not be shown among parts that have rows.
+fn secret_of(inside: &Inside) -> Option<&'static str> {
+    inside.parts.iter().find_map(|part| match part.row.class {
+        Class::Pan => Some("a card number"),
+        Class::Sensitive => Some("what may not be shown"),
+        Class::Keep | Class::Unkept => part.inside.as_ref().and_then(secret_of),
+    })
+}
+
+/// That parts of fixed lengths do not fill an element of a fixed length.
+fn unfilled(row: &Row, inside: &Inside) -> Option<String> {
+    if inside.scheme != (Scheme::Positional { repeated: false }) || row.length != Length::Fixed {
+        return None;
+    }
+    let lengths = inside.parts.iter().map(|part| {
+        let layout = part.row.layout().filter(|_| part.row.length == Length::Fixed)?;
+        Some(usize::from(layout.wire))
+    });
+    let together: usize = lengths.sum::<Option<usize>>()?;
+    (together != usize::from(row.max)).then(|| {
+        format!("its parts are {together} long together, and it is {}: ask which is right", row.max)
+    })
+}
+
 impl Collected<'_> {
-    /// Gives an element that has its row what lies within; or says why it is one value. It has `count` parts.
+    /// Gives an element that has its row what lies within; or says why it is one value. It has `count` parts, and their names
+    /// speak of `secret`.
     pub(super) fn divide(
         &mut self,
         no: ElementNo,
         at: usize,
-        count: usize,
+        (count, secret): (usize, Option<&'static str>),
         read: impl FnOnce(&mut Divider<'_>, &str) -> Result<Inside, String>,
     ) {
-        let Some(row) = self.rows.get(&no) else { return };
+        let Some(row) = self.rows.get_mut(&no) else { return };
         let mut divider = Divider {
             class: row.class,
             base: self.base.inside(no),
@@ -103,26 +170,31 @@ impl Collected<'_> {
         } else {
             read(&mut divider, &no.to_string())
         };
+        let mut own = Vec::new();
+        let secret = secret.or_else(|| made.as_ref().ok().and_then(secret_of));
+        if let (Some(what), Class::Keep | Class::Unkept) = (secret, row.class) {
+            row.class = Class::Sensitive;
+            own.push(holds(what));
+        }
         let made = made.and_then(|inside| sound(&self.base, no, row, inside));
         self.parts_left = divider.left;
         let notes = divider.notes;
         match made {
             Ok(inside) => {
+                own.extend(unfilled(row, &inside));
                 let more = notes.len().saturating_sub(REMARKS_MAX);
                 for (path, note) in notes.into_iter().take(REMARKS_MAX) {
                     self.remark(at, &format!("element {path}"), &note);
                 }
                 if 0 < more {
-                    let message = format!("{more} more remarks on its parts");
-                    self.remark(at, &format!("element {no}"), &message);
+                    own.push(format!("{more} more remarks on its parts"));
                 }
                 self.insides.insert(no, inside);
             }
-            Err(why) => {
-                let message =
-                    format!("its {count} sub-elements are not taken over, it is one value: {why}");
-                self.remark(at, &format!("element {no}"), &message);
-            }
+            Err(why) => own.push(format!("{}it is one value: {why}", none_of(count))),
+        }
+        for note in own {
+            self.remark(at, &format!("element {no}"), &note);
         }
     }
 }

@@ -75,6 +75,7 @@ pub(super) fn read(to: &mut Collected<'_>) {
                 continue;
             }
         };
+        unknown(to, &key, part, span.start);
         match number {
             None => head(to, &key, &field, span),
             Some(number) if !to.sees(number, span.clone()) => {}
@@ -91,6 +92,49 @@ pub(super) fn read(to: &mut Collected<'_>) {
             "a dialect has one coding for both: describe \"1\" as \"p\"",
         );
     }
+}
+
+/// Members that mean nothing: the product looks past them, so a misspelt one changes nothing there, either.
+fn unknown(to: &mut Collected<'_>, key: &str, part: &str, at: usize) {
+    const KNOWN: [&str; 8] = [
+        "data_enc",
+        "len_enc",
+        "len_type",
+        "max_len",
+        "desc",
+        "len_count",
+        "left_pad",
+        "right_pad",
+    ];
+    let names = json::members_of(part).unwrap_or_default();
+    let names = names.iter().map(|(name, _)| name.as_str());
+    let names: Vec<_> = names.filter(|name| !KNOWN.contains(name)).take(8).map(quoted).collect();
+    if !names.is_empty() {
+        let verb = if names.len() == 1 { "means" } else { "mean" };
+        let message = format!("{} {verb} nothing to the source, nor here", names.join(" and "));
+        to.remark(at, &format!("key \"{key}\""), &message);
+    }
+}
+
+/// A fault for each spelling that the product does not know, or that no dialect has; whether there is none.
+fn is_known(to: &mut Collected<'_>, number: u16, field: &Field, span: &Range<usize>) -> bool {
+    let before = to.faults.len();
+    let mut tell = |member: &str, word: &str, help: &str| {
+        let message = format!("key \"{number}\": {member} {} is unknown", quoted(word));
+        to.fault(span.clone(), message, help);
+    };
+    if codec(&field.data_enc).is_none() {
+        tell("data_enc", &field.data_enc, CODECS);
+    }
+    if field.len_type != 0 && digits(&field.len_enc).is_none() {
+        tell("len_enc", &field.len_enc, "known are b, bcd, ascii, cp037, cp500 and cp1047");
+    }
+    if let Some(other) = field.len_count.as_deref()
+        && !matches!(other, "bytes" | "nibbles")
+    {
+        tell("len_count", other, "bytes or nibbles");
+    }
+    before == to.faults.len()
 }
 
 /// `1` to `192`, written as the product writes it.
@@ -143,6 +187,9 @@ fn element(to: &mut Collected<'_>, number: u16, field: &Field, span: Range<usize
         to.fault(span, message, "an element has a length of 1 at least");
         return;
     }
+    if !is_known(to, number, field, &span) {
+        return;
+    }
     if number == 65 {
         to.leave_out(65, span.start, "bit 65 announces a third bitmap");
         return;
@@ -167,14 +214,9 @@ fn describe<'f>(
     base: Option<&Row>,
     notes: &mut Vec<String>,
 ) -> Result<Described<'f>, String> {
-    let nibbles = match field.len_count.as_deref() {
-        None | Some("bytes") => false,
-        Some("nibbles") => true,
-        Some(other) => return Err(format!("it counts {}, not bytes or nibbles", quoted(other))),
-    };
+    let nibbles = field.len_count.as_deref() == Some("nibbles");
     let length = length(field)?;
-    let codec = codec(&field.data_enc)
-        .ok_or_else(|| format!("its values are in {}; {CODECS}", quoted(&field.data_enc)))?;
+    let codec = codec(&field.data_enc).ok_or(CODECS)?;
     let whole = Described {
         name: &field.desc,
         says: Says::Nothing,
@@ -297,17 +339,22 @@ fn length(field: &Field) -> Result<Length, String> {
     if field.len_type == 0 {
         return Ok(Length::Fixed);
     }
-    let digits = match field.len_enc.to_ascii_lowercase().as_str() {
-        "b" => LengthCoding::Binary,
-        "bcd" => LengthCoding::Bcd,
-        name => match codec(name) {
-            Some(Codec::Ebcdic(_)) => LengthCoding::Ebcdic,
-            Some(Codec::Ascii) => LengthCoding::Ascii,
-            _ => return Err(format!("its length is in {}; {CODECS}", quoted(name))),
-        },
-    };
+    let digits = digits(&field.len_enc).ok_or(CODECS)?;
     let width = u8::try_from(field.len_type).unwrap_or(u8::MAX);
     Ok(Length::Prefixed { digits, width, counts: Counts::Units, itself: false })
+}
+
+/// How a length is written.
+fn digits(name: &str) -> Option<LengthCoding> {
+    match name.to_ascii_lowercase().as_str() {
+        "b" => Some(LengthCoding::Binary),
+        "bcd" => Some(LengthCoding::Bcd),
+        name => match codec(name)? {
+            Codec::Ebcdic(_) => Some(LengthCoding::Ebcdic),
+            Codec::Ascii => Some(LengthCoding::Ascii),
+            Codec::Bytes => None,
+        },
+    }
 }
 
 const CODECS: &str = "known are b, ascii, latin-1, utf-8, cp037, cp500 and cp1047";
@@ -424,8 +471,8 @@ mod tests {
             (2, nibbles(r#","left_pad":"F""#, key("b", "bcd", 1, 19)), "n..19 bcd 1 bcd lF pan|"),
             (
                 48,
-                key("shift_jis", "ascii", 2, 9),
-                "|its values are in \"shift_jis\"; known are b, ascii, latin-1, utf-8, cp037, cp500 and cp1047",
+                key("ascii", "ascii", 2, 9) + r#","maxlen":7,"note":"x""#,
+                "ans..9 ascii 2 ascii - x|\"maxlen\" and \"note\" mean nothing to the source, nor here",
             ),
             (48, key("ascii", "ascii", 7, 9), "|no row can say a length field of 7 bytes so"),
             (
@@ -477,6 +524,18 @@ mod tests {
                 "5:5: the second bitmap is written otherwise than the first; a dialect has one coding for both: describe \"1\" as \"p\"",
             ),
             ("\"48\"".to_owned(), "5:5: expected `:`"),
+            (
+                format!("\"48\":{{{}}}", key("rot13", "ascii", 2, 9)),
+                "5:6: key \"48\": data_enc \"rot13\" is unknown; known are b, ascii, latin-1, utf-8, cp037, cp500 and cp1047",
+            ),
+            (
+                format!("\"48\":{{{}}}", key("ascii", "asci", 2, 9)),
+                "5:6: key \"48\": len_enc \"asci\" is unknown; known are b, bcd, ascii, cp037, cp500 and cp1047",
+            ),
+            (
+                format!("\"48\":{{{good},\"len_count\":\"bits\"}}"),
+                "5:6: key \"48\": len_count \"bits\" is unknown; bytes or nibbles",
+            ),
         ] {
             assert_eq!(import(&rest).unwrap_err(), [fault], "{rest}");
         }
