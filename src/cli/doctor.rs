@@ -12,6 +12,15 @@ use crate::dialect::Dialect;
 use crate::tools::doctor::{self, Sample, Suspect};
 use crate::tools::input::{self, Form, Options};
 
+/// A dialect as a link names it: a configuration takes a file for one beside itself, so it is told with its whole path.
+fn told(name: &str) -> Result<String, Failure> {
+    if Dialect::shipped_names().contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let path = std::path::absolute(name).map_err(Failure::io(name))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
 /// Find the framing and the dialect of captured bytes.
 #[derive(Args)]
 pub(super) struct Doctor {
@@ -65,6 +74,6 @@ impl Doctor {
         let shipped = Dialect::shipped_names().iter().copied();
         let names =
             given.clone().chain(shipped.filter(|name| !given.clone().any(|it| it == *name)));
-        names.map(|name| Ok(Suspect { name: name.to_owned(), dialect: dialect(name)? })).collect()
+        names.map(|name| Ok(Suspect { name: told(name)?, dialect: dialect(name)? })).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Bytes off a wire, and the framings and dialects in which they can be read, best first; knows no files and no options.
 
+mod filler;
+mod noise;
 mod report;
 mod signs;
 mod trial;
@@ -12,6 +14,7 @@ use bytes::Bytes;
 use super::input::Piece;
 use crate::dialect::Dialect;
 use crate::framing::{Head, Settings, Tpdu};
+use noise::Noise;
 use trial::Trial;
 use ways::{Header, Way};
 
@@ -30,6 +33,8 @@ pub struct Sample {
     pieces: Vec<Bytes>,
     bytes: usize,
     left_out: usize,
+    /// What is no ISO 8583, and is not looked at.
+    noise: Vec<Noise>,
     /// What is missing in the input, by its place.
     faults: Vec<String>,
 }
@@ -53,6 +58,10 @@ impl Sample {
             Err(_) => {}
             Ok((_, bytes)) if bytes.is_empty() => {}
             Ok((_, bytes)) => {
+                if let Some(noise) = Noise::of(&bytes) {
+                    self.noise.push(noise);
+                    return;
+                }
                 if PIECES_MAX <= self.pieces.len() || BYTES_MAX < self.bytes + bytes.len() {
                     self.left_out += 1;
                     return;
@@ -65,7 +74,7 @@ impl Sample {
 
     /// Whether there is nothing to look at.
     pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.pieces.is_empty() && self.noise.is_empty()
     }
 
     /// What kept bytes from being found.
@@ -82,44 +91,96 @@ const MESSAGES_MAX: usize = 200;
 
 /// Finds the framings and dialects that fit.
 pub fn diagnose(sample: &Sample, suspects: &[Suspect]) -> Diagnosis {
-    let mut trials = Vec::new();
-    for (way, suspect) in screened(sample, suspects) {
-        if let Some(Suspect { dialect, .. }) = suspects.get(suspect) {
-            let cut = trial::cut(&way, dialect, &sample.pieces, MESSAGES_MAX);
-            trials.push(cut.read(way, suspect, dialect));
-        }
+    let screened = screened(sample, suspects);
+    let mut pieces = sample.pieces.clone();
+    let mut trials = on_all(&screened.good, suspects, &pieces);
+    // Streams of something else count neither for a framing nor against it, as long as messages outnumber them.
+    if let Some(best) = trials.first()
+        && !best.silent.is_empty()
+        && best.silent.len() <= best.read
+    {
+        let heard = pieces.iter().enumerate().filter(|(at, _)| !best.silent.contains(at));
+        pieces = heard.map(|(_, piece)| piece.clone()).collect();
+        trials = on_all(&screened.good, suspects, &pieces);
     }
-    trials.sort_by_cached_key(Trial::rank);
-    report::tell(sample, suspects, &trials)
+    if !trials.first().is_some_and(Trial::fits) {
+        trials.extend(on_all(&screened.poor, suspects, &pieces));
+        trials.sort_by_cached_key(Trial::rank);
+    }
+    let cure =
+        trials.first().and_then(|best| filler::cure(best, suspects.get(best.suspect)?, &pieces));
+    report::tell(sample, suspects, &trials, &report::Heard { pieces: pieces.len(), cure })
 }
 
-/// The framings and dialects that read some message of the first pieces; if none does, those that came the furthest.
-fn screened(sample: &Sample, suspects: &[Suspect]) -> Vec<(Way, usize)> {
+/// Each of these on all of the pieces, the best first.
+fn on_all(candidates: &[Candidate], suspects: &[Suspect], pieces: &[Bytes]) -> Vec<Trial> {
+    let tried = candidates.iter().filter_map(|(way, number)| {
+        let Suspect { dialect, .. } = suspects.get(*number)?;
+        Some(trial::cut(way, dialect, pieces, MESSAGES_MAX).read(*way, *number, dialect))
+    });
+    let mut trials: Vec<_> = tried.collect();
+    trials.sort_by_cached_key(Trial::rank);
+    trials
+}
+
+/// A framing, and the number of a dialect.
+type Candidate = (Way, usize);
+
+/// What is tried on everything, the best first.
+struct Screened {
+    /// What reads some message as it is likely to be meant.
+    good: Vec<Candidate>,
+    /// What came the furthest of the others.
+    poor: Vec<Candidate>,
+}
+
+/// The framings and dialects that read the first messages of the pieces, wherever in the sample those stand.
+fn screened(sample: &Sample, suspects: &[Suspect]) -> Screened {
     let (mut good, mut poor) = (Vec::new(), Vec::new());
-    for piece in first(&sample.pieces) {
-        for way in ways::ways(&piece) {
-            for trial in tried(way, &piece, suspects) {
-                let list = if trial.read == 0 { &mut poor } else { &mut good };
-                let found = (without_head(trial.way), trial.suspect);
-                if !list.iter().any(|(_, known)| *known == found) {
-                    list.push((trial.rank(), found));
-                }
-            }
+    let mut telling = 0;
+    for piece in longest_first(&sample.pieces) {
+        let mut trials: Vec<_> =
+            ways::ways(&piece).into_iter().flat_map(|way| tried(way, &piece, suspects)).collect();
+        trials.sort_by_cached_key(Trial::rank);
+        let (some_good, some_poor): (Vec<_>, Vec<_>) =
+            trials.iter().partition(|trial| trial.is_likely());
+        for (list, some) in [(&mut good, &some_good), (&mut poor, &some_poor)] {
+            let best = some.iter().take(TRIALS_MAX);
+            list.extend(best.map(|it| (it.rank(), (without_head(it.way), it.suspect))));
+        }
+        telling += usize::from(!some_good.is_empty());
+        if telling == TELLING_MAX {
+            break;
         }
     }
-    let mut list = if good.is_empty() { poor } else { good };
-    list.sort_by(|(one, _), (other, _)| one.cmp(other));
-    list.into_iter().map(|(_, found)| found).take(TRIALS_MAX).collect()
+    let [good, poor] = [good, poor].map(|mut list| {
+        list.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut best: Vec<Candidate> = Vec::new();
+        for (_, candidate) in list {
+            if best.len() < TRIALS_MAX && !best.contains(&candidate) {
+                best.push(candidate);
+            }
+        }
+        best
+    });
+    Screened { good, poor }
 }
 
 /// The most that are tried on everything.
 const TRIALS_MAX: usize = 64;
 
-/// What the first messages are looked for in: a stream may have been captured from its middle on, so not the first alone.
-fn first(pieces: &[Bytes]) -> impl Iterator<Item = Bytes> {
+/// How many pieces are screened that some framing cuts into messages: a stream may have been captured from its middle on.
+const TELLING_MAX: usize = 4;
+
+/// The beginnings of the longest pieces: what was first on the port is no better than what came later.
+fn longest_first(pieces: &[Bytes]) -> impl Iterator<Item = Bytes> {
     let longest = 2 * usize::from(u16::MAX);
-    pieces.iter().take(4).map(move |piece| piece.slice(..piece.len().min(longest)))
+    let mut pieces: Vec<_> = pieces.iter().collect();
+    pieces.sort_by(|one, other| (other.len(), one).cmp(&(one.len(), other)));
+    pieces.into_iter().take(SCREENED_MAX).map(move |it| it.slice(..it.len().min(longest)))
 }
+
+const SCREENED_MAX: usize = 16;
 
 /// A framing with each dialect on the first messages of a piece. Where no dialect reads any, with a header before them.
 fn tried(way: Way, piece: &Bytes, suspects: &[Suspect]) -> Vec<Trial> {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::filler::Cure;
+use super::noise::Noise;
 use super::trial::Trial;
 use super::ways::Header;
 use super::{Diagnosis, MESSAGES_MAX, Sample, Suspect};
@@ -9,13 +11,27 @@ use crate::dialect::{Dialect, Version};
 use crate::framing::{Head, Settings};
 use crate::iso::ElementSet;
 
+/// What the trials were made of.
+pub(super) struct Heard {
+    /// How many pieces counted for and against.
+    pub(super) pieces: usize,
+    /// What the best needs so that card numbers are read as they are.
+    pub(super) cure: Option<Cure>,
+}
+
 /// The best of these, which come ranked, with what speaks for it and what else there is.
-pub(super) fn tell(sample: &Sample, suspects: &[Suspect], trials: &[Trial]) -> Diagnosis {
+pub(super) fn tell(
+    sample: &Sample,
+    suspects: &[Suspect],
+    trials: &[Trial],
+    heard: &Heard,
+) -> Diagnosis {
     let mut page = Page { suspects, text: String::new() };
     page.sample(sample);
+    page.noise(sample, heard.pieces);
     let best = trials.first().filter(|trial| trial.fits());
     match best {
-        Some(best) => page.found(sample, best, trials),
+        Some(best) => page.found(heard, best, trials),
         None => page.nothing(trials.first()),
     }
     Diagnosis { text: page.text, fits: best.is_some() }
@@ -48,13 +64,36 @@ impl Page<'_> {
         }
     }
 
+    /// What was left out, and what it is.
+    fn noise(&mut self, sample: &Sample, heard: usize) {
+        let Sample { pieces, noise, .. } = sample;
+        let known = Noise::NAMES
+            .iter()
+            .map(|(kind, name)| (noise.iter().filter(|noise| *noise == kind).count(), *name));
+        let unknown = (pieces.len() - heard, "no message was read of it");
+        let told: Vec<_> = known
+            .chain([unknown])
+            .filter(|(number, _)| *number != 0)
+            .map(|(number, name)| format!("{name} ({number})"))
+            .collect();
+        if !told.is_empty() {
+            let all = pieces.len() + noise.len();
+            let left_out = noise.len() + unknown.0;
+            let told = told.join(", ");
+            self.say(&format!(
+                "left out, for they are not ISO 8583: {left_out} of {}: {told}",
+                count(all, "piece")
+            ));
+        }
+    }
+
     /// The dialect of a trial.
     fn dialect(&self, trial: &Trial) -> (&str, Option<&Dialect>) {
         let suspect = self.suspects.get(trial.suspect);
         suspect.map_or(("", None), |suspect| (&suspect.name, Some(&suspect.dialect)))
     }
 
-    fn found(&mut self, sample: &Sample, best: &Trial, trials: &[Trial]) {
+    fn found(&mut self, heard: &Heard, best: &Trial, trials: &[Trial]) {
         self.say(&format!("what fits: {}", self.title(best, best.head)));
         for sign in best.signs.told() {
             self.say(&format!("  {sign}"));
@@ -65,9 +104,8 @@ impl Page<'_> {
         if best.all == MESSAGES_MAX {
             self.say(&format!("  only the first {MESSAGES_MAX} messages were looked at"));
         }
-        self.notes(sample, best);
-        let name = self.dialect(best).0.replace('\\', "\\\\").replace('"', "\\\"");
-        writeln!(self.text, "dialect = \"{name}\"").ok();
+        self.notes(heard.pieces, best);
+        self.dialect_line(best, heard.cure.as_ref());
         for line in best.way.lines(best.head) {
             self.text.push_str(&line);
             self.text.push('\n');
@@ -79,8 +117,35 @@ impl Page<'_> {
         self.others(best, trials);
     }
 
+    /// The dialect; where card numbers need another filler, the file that says so.
+    fn dialect_line(&mut self, best: &Trial, cure: Option<&Cure>) {
+        let name = self.dialect(best).0.to_owned();
+        let is_file = !Dialect::shipped_names().contains(&name.as_str());
+        let line = match cure {
+            Some(Cure { row, coding, passed: (passed, all) }) => {
+                self.say(&format!(
+                    "card numbers of odd length are filled otherwise than in this dialect: with the coding `{coding}` for element 2\n\
+                     {passed} of {all} pass Luhn's check"
+                ));
+                if is_file {
+                    self.say(&format!("write this row in the dialect:\n{row}"));
+                    name
+                } else {
+                    self.say(&format!(
+                        "write these lines to {OWN_DIALECT}, beside the configuration:\n  \
+                         dialect  peer\n  extends  {name}\n{row}"
+                    ));
+                    OWN_DIALECT.to_owned()
+                }
+            }
+            None => name,
+        };
+        let line = line.replace('\\', "\\\\").replace('"', "\\\"");
+        writeln!(self.text, "dialect = \"{line}\"").ok();
+    }
+
     /// What whoever pastes the lines should know.
-    fn notes(&mut self, sample: &Sample, best: &Trial) {
+    fn notes(&mut self, heard: usize, best: &Trial) {
         match best.way.header {
             Header::Tpdu | Header::Visa | Header::Base24 => self.say(
                 "the header is that of the first message; in a link it is that of messages which the link begins",
@@ -93,7 +158,7 @@ impl Page<'_> {
             Header::Opaque => self.say("nothing is known of the bytes before each message but how many there are"),
             Header::None => {}
         }
-        if best.way.settings.reads_messages() && best.all == sample.pieces.len() {
+        if best.way.settings.reads_messages() && best.all == heard {
             self.say(
                 "nothing stands around the messages: if these bytes were taken out of their frames, they do not say how\n\
                  frames are cut, and `length` is a guess; give doctor a capture of the connection instead",
@@ -215,6 +280,9 @@ impl Page<'_> {
         ));
     }
 }
+
+/// A dialect that is to be written yet.
+const OWN_DIALECT: &str = "./peer.dialect";
 
 /// How many others are told.
 const OTHERS_MAX: usize = 3;

@@ -19,11 +19,16 @@ const SIGNS: [(&str, usize); 7] = [
     ("element 3 is a transaction type that is known", 1),
 ];
 
+/// The places of some.
+const EDITION: usize = 0;
+const TRANSMISSION: usize = 1;
+const CARDS: usize = 4;
+
 impl Signs {
     /// Looks at one message.
     pub(super) fn see(&mut self, message: &Message) {
         let mti = message.mti();
-        self.note(0, meaning::is_edition(mti, message.dialect()));
+        self.note(EDITION, meaning::is_edition(mti, message.dialect()));
         for (no, value) in message.iter(message.present()) {
             if let Some((sign, good)) = sign(no, &value, mti) {
                 self.note(sign, good);
@@ -46,6 +51,18 @@ impl Signs {
         (1000 * sum(|(seen, _)| *seen)).checked_div(sum(|(_, all)| *all)).unwrap_or(0)
     }
 
+    /// Whether the edition of the MTI, dates of transmission and card numbers are there as often as not: what reads none of
+    /// these reads nothing as it is meant, however much of it.
+    pub(super) fn are_sound(&self) -> bool {
+        let must = [EDITION, TRANSMISSION, CARDS].iter().filter_map(|sign| self.0.get(*sign));
+        must.into_iter().all(|(seen, all)| *all <= 2 * *seen)
+    }
+
+    /// How many card numbers pass their check, and how many there are.
+    pub(super) fn cards(&self) -> (usize, usize) {
+        self.0.get(CARDS).copied().unwrap_or_default()
+    }
+
     /// Each sign that there was, and how often.
     pub(super) fn told(&self) -> impl Iterator<Item = String> {
         self.some(|(_, all)| *all != 0)
@@ -65,10 +82,10 @@ impl Signs {
 /// Which sign an element is, and whether it is there.
 fn sign(no: ElementNo, value: &[u8], mti: Mti) -> Option<(usize, bool)> {
     Some(match no.get() {
-        7 => (1, meaning::is_moment(no, value, mti).unwrap_or(false)),
+        7 => (TRANSMISSION, meaning::is_moment(no, value, mti).unwrap_or(false)),
         12..=17 => (2, meaning::is_moment(no, value, mti)?),
         37 | 41..=43 => (3, value.iter().all(|byte| matches!(byte, b' '..=b'~'))),
-        2 => (4, passes_luhn(value)),
+        2 => (CARDS, passes_luhn(value)),
         49..=51 if value.len() == 3 => (5, is_currency(value)),
         3 if value.len() == 6 => (6, is_type(value)),
         _ => return None,

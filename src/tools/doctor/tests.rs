@@ -21,9 +21,13 @@ fn suspects() -> Vec<Suspect> {
 
 /// A message as a terminal writes it, different from number to number.
 fn message(dialect: &str, number: u32) -> Vec<u8> {
+    message_of(&Dialect::shipped(dialect).unwrap(), "4000000000000002", number)
+}
+
+fn message_of(dialect: &Dialect, card: &str, number: u32) -> Vec<u8> {
     let mut own = Elements::default();
     for (no, value) in [
-        (2, "4000000000000002"),
+        (2, card),
         (3, "000000"),
         (4, &*format!("{:012}", 100 + number)),
         (7, "1123184000"),
@@ -43,8 +47,7 @@ fn message(dialect: &str, number: u32) -> Vec<u8> {
     }
     let mut body = Vec::new();
     let mti = Mti::of(if number.is_multiple_of(2) { 200 } else { 100 });
-    let dialect = Dialect::shipped(dialect).unwrap();
-    Draft { mti, own: &own, copied: None }.encode(&dialect, &mut body).unwrap();
+    Draft { mti, own: &own, copied: None }.encode(dialect, &mut body).unwrap();
     body
 }
 
@@ -258,7 +261,10 @@ fn a_sample_that_is_not_perfect() {
     for (pieces, part) in [
         (vec![cut], "19 of 19 messages read whole"),
         (vec![wrong], "19 of 20 messages read whole"),
-        (vec![whole[60..].to_vec(), whole.clone()], "20 of 21 messages read whole"),
+        (
+            vec![whole[60..].to_vec(), whole.clone()],
+            "left out, for they are not ISO 8583: 1 of 2 pieces: no message was read of it (1)",
+        ),
         (vec![alive], "1 frame without a message"),
     ] {
         let told = found(&pieces);
@@ -266,6 +272,106 @@ fn a_sample_that_is_not_perfect() {
         let wanted = ["dialect = \"iso87-bcd\"", "length = \"binary-2\"", "tpdu = \"6000010007\""];
         assert_eq!(lines(&told.text), wanted, "{}", told.text);
     }
+}
+
+/// Health checks and scans of the port before the connection are what they are, in any order and number.
+#[test]
+fn what_else_came_by_the_port() {
+    let bodies: Vec<_> = (1..=20).map(|number| message("iso87-ascii", number)).collect();
+    let whole = framed(FRAMINGS[8], &bodies);
+    let hello = [&[0x16, 3, 1, 0, 100][..], &[7; 100]].concat();
+    let http = b"GET /health HTTP/1.1\r\nHost: switch\r\n\r\n".to_vec();
+    let strange: Vec<Vec<u8>> = (1..9).map(|byte| vec![byte; 300]).collect();
+    let wanted = ["dialect = \"iso87-ascii\"", "length = \"ascii-4\""];
+    for (noise, said) in [
+        (vec![http.clone(); 4], "4 of 5 pieces: HTTP (4)"),
+        (vec![hello.clone(); 9], "9 of 10 pieces: TLS (9)"),
+        (vec![vec![0x1B]; 4], "4 of 5 pieces: too short for a message (4)"),
+        (strange, "8 of 9 pieces: no message was read of it (8)"),
+        (
+            vec![hello, http, vec![1; 300]],
+            "3 of 4 pieces: TLS (1), HTTP (1), no message was read of it (1)",
+        ),
+    ] {
+        for place in [0, noise.len() / 2, noise.len()] {
+            let mut pieces = noise.clone();
+            pieces.insert(place, whole.clone());
+            let told = found(&pieces);
+            assert_eq!(lines(&told.text), wanted, "{}", told.text);
+            for part in [said, "20 of 20 messages read whole, 100.0 %"] {
+                assert!(told.text.contains(part), "{part}\n{}", told.text);
+            }
+        }
+    }
+}
+
+/// One line read among many that are not is chance.
+#[test]
+fn many_pieces_are_not_left_out_for_one_message() {
+    let mut pieces: Vec<Vec<u8>> = (1..9).map(|byte| vec![byte; 300]).collect();
+    pieces.push(framed(FRAMINGS[8], &[message("iso87-ascii", 1)]));
+    let told = found(&pieces);
+    assert!(!told.fits && !told.text.contains("left out"), "{}", told.text);
+}
+
+/// Card numbers of odd length with their filler on the other side than the dialect that fits has it.
+#[test]
+fn card_numbers_with_another_filler() {
+    let text =
+        "dialect peer\nextends iso87-bcd\n 2 n..19 bcd 1 bcd l0 pan primary account number\n";
+    let peer = Dialect::parse(text).unwrap();
+    let card = |number: u32| {
+        if number.is_multiple_of(2) { "4000000000000000006" } else { "4000000000000002" }
+    };
+    let bodies: Vec<_> = (1..=9).map(|number| message_of(&peer, card(number), number)).collect();
+    let bytes = Bytes::from(framed(FRAMINGS[0], &bodies));
+    let mut sample = Sample::default();
+    sample.take(Piece { place: String::new(), found: Ok((Head::NONE, bytes)) });
+    // Which fills all odd numbers on the left, and reads element 32 as another number.
+    let known: Vec<_> =
+        suspects().into_iter().filter(|suspect| suspect.name != "iso87-bcd-left").collect();
+    let told = diagnose(&sample, &known);
+    let wanted = ["dialect = \"./peer.dialect\"", "length = \"binary-2\""];
+    assert_eq!(lines(&told.text), wanted, "{}", told.text);
+    for part in [
+        "card numbers pass Luhn's check: 5 of 9",
+        "with the coding `bcd l0` for element 2\n# 9 of 9 pass Luhn's check",
+        "\n#   dialect  peer\n#   extends  iso87-bcd\n#     2  n..19     bcd 1         bcd l0   pan        primary account number\n",
+    ] {
+        assert!(told.text.contains(part), "{part}\n{}", told.text);
+    }
+    // What it says to write is a dialect that reads them.
+    let file: Vec<_> = told
+        .text
+        .lines()
+        .skip_while(|line| !line.starts_with("#   dialect"))
+        .map_while(|line| line.strip_prefix("#"))
+        .collect();
+    let own = Suspect {
+        name: String::from("./peer.dialect"),
+        dialect: Arc::new(Dialect::parse(&file.join("\n")).unwrap()),
+    };
+    let told = diagnose(&sample, &[&[own][..], &known].concat());
+    assert!(told.text.contains("Luhn's check: 9 of 9"), "{}", told.text);
+    assert_eq!(lines(&told.text), wanted, "{}", told.text);
+}
+
+/// Messages that were read as what they are not come after a dialect that knows their edition and gets stuck.
+#[test]
+fn the_closest_is_not_what_reads_most() {
+    let rows = [2, 32].map(|no| {
+        format!(
+            "{no} n..{} binary 1 bcd r0 {} x\n",
+            if no == 2 { 19 } else { 11 },
+            if no == 2 { "pan" } else { "keep" }
+        )
+    });
+    let text = format!("dialect peer\nextends iso87-bcd\n{}", rows.concat());
+    let peer = Dialect::parse(&text).unwrap();
+    let bodies: Vec<_> =
+        (1..=9).map(|number| message_of(&peer, "4000000000000002", number)).collect();
+    let told = found(&[framed(FRAMINGS[0], &bodies)]);
+    assert!(!told.text.contains("closest: iso93"), "{}", told.text);
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(super) struct Cut {
     is_sound: bool,
     why: Option<String>,
     pub(super) keepalives: u64,
+    /// How many frames there were at the end of each piece that was looked at.
+    ends: Vec<usize>,
 }
 
 /// How well a dialect reads what a framing cut.
@@ -49,6 +51,8 @@ pub(super) struct Trial {
     pub(super) longest: usize,
     /// The first message that was not read, by its number, and why.
     pub(super) fault: Option<(usize, String)>,
+    /// The pieces of which no message was read, by their place in the sample.
+    pub(super) silent: Vec<usize>,
     /// Every frame ends where the next one begins.
     is_sound: bool,
     /// Whether the best of those has an MTI of the dialect's edition, and how many elements and bytes it was read to.
@@ -93,6 +97,7 @@ pub(super) fn cut(way: &Way, measure: &Arc<Dialect>, pieces: &[Bytes], frames_ma
             }
         }
         cut.keepalives += framing.keepalives();
+        cut.ends.push(cut.frames.len());
     }
     cut
 }
@@ -121,13 +126,21 @@ impl Cut {
             head_hidden: shown(way, &heads).is_none(),
             longest: 0,
             fault: None,
+            silent: Vec::new(),
             is_sound: self.is_sound,
             reached: (false, 0, 0),
         };
+        let mut heard = vec![false; self.ends.len()];
         for (number, (head, body, taken)) in self.frames.iter().enumerate() {
             trial.longest = trial.longest.max(head.len() + body.len());
+            let before = trial.read;
             trial.add(number + 1, body, *taken, dialect);
+            let piece = self.ends.partition_point(|end| *end <= number);
+            if let Some(heard) = heard.get_mut(piece) {
+                *heard |= before < trial.read;
+            }
         }
+        trial.silent = heard.iter().enumerate().filter(|(_, it)| !**it).map(|(at, _)| at).collect();
         if let Some(why) = &self.why {
             trial.fault.get_or_insert_with(|| (self.frames.len() + 1, why.clone()));
         }
@@ -195,14 +208,22 @@ impl Trial {
 
     /// Whether it is worth a link.
     pub(super) fn fits(&self) -> bool {
-        500 <= self.share() && 500 <= self.signs.weight()
+        500 <= self.share() && self.is_likely()
+    }
+
+    /// Whether the messages that were read say what messages say.
+    pub(super) fn is_likely(&self) -> bool {
+        500 <= self.signs.weight()
     }
 
     /// What ranks it, the first best: what it reads, what speaks for it, how plain it is.
     pub(super) fn rank(&self) -> impl Ord + use<> {
         let fits = self.fits();
         let near = (!fits).then_some((self.is_sound, self.reached));
-        let best_first = Reverse((fits, self.share(), self.signs.weight(), near));
+        // Messages of which the values are not what they have to be were read as something that they are not.
+        let is_meant = fits || self.is_likely() && self.signs.are_sound();
+        let (share, weight) = if is_meant { (self.share(), self.signs.weight()) } else { (0, 0) };
+        let best_first = Reverse((fits, share, weight, near));
         // Zeros before a longer length are no keep-alives.
         (best_first, self.way.cost(), self.keepalives, self.suspect)
     }
