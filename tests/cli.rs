@@ -546,6 +546,29 @@ differs     52  PIN data: <sensitive 8 bytes> | <sensitive 8 bytes>  (masked val
     }
 }
 
+#[test]
+fn frames_that_differ_are_told_of() {
+    let frame = hex_of(b"00040800");
+    let output = run(&["diff", "--length", "ascii-4", &frame, "000830383030"], "");
+    assert_eq!(output.status.code(), Some(65));
+    assert!(stderr(&output).contains("hold for both sides"), "{}", stderr(&output));
+    // Frames that nobody said to be ones.
+    for (bytes, length) in [(&b"000608000000"[..], "ascii-4"), (b"\0\x060800zz", "binary-2")] {
+        let told = stderr(&run(&["decode"], &hex_of(bytes)));
+        assert!(
+            told.contains(&format!(
+                "help: before the message stands its length: add --length {length}"
+            )),
+            "{told}"
+        );
+    }
+    assert!(!stderr(&run(&["decode"], "30383030")).contains("help"));
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
 /// The settings that doctor prints, without the comments.
 fn settings(told: &str) -> Vec<&str> {
     told.lines().filter(|line| !line.starts_with('#')).collect()

@@ -77,9 +77,12 @@ impl Decode {
         let style = Style { unmask: self.unmask, colours: colours(&io::stdout()) };
         let mut out = BufWriter::new(io::stdout().lock());
         let (mut all, mut bad, mut what) = (0_u64, 0_u64, "lines");
+        let mut framed = None;
         for (name, mut input) in self.lines.inputs()? {
             let show = Show { unmask: self.unmask, parts: self.parts };
             let mut each = |piece: input::Piece| {
+                let bytes = piece.found.as_ref().ok().map(|(_, bytes)| bytes.clone());
+                let bytes = bytes.filter(|_| options.framing.is_none());
                 let line = if self.explain {
                     tools::explain(&dialect, &piece.place, piece.found, style)
                 } else {
@@ -87,6 +90,9 @@ impl Decode {
                 };
                 all += 1;
                 bad += u64::from(!line.ok);
+                if let (false, None, Some(bytes)) = (line.ok, framed, bytes) {
+                    framed = input::seems_framed(&bytes);
+                }
                 writeln!(out, "{}", line.text)
             };
             let form = input::read(&mut input, &options, &mut each)
@@ -96,6 +102,11 @@ impl Decode {
             }
         }
         out.flush().map_err(Failure::io("stdout"))?;
+        if let Some(length) = framed {
+            say(&format!(
+                "help: before the message stands its length: add --length {length}; `iso8583d doctor` finds what else is around it"
+            ));
+        }
         if bad == 0 { Ok(()) } else { Err(Failure::Data { bad, all, what }) }
     }
 }

@@ -214,9 +214,9 @@ impl Failure {
 
     fn is_closed_pipe(&self) -> bool {
         match self {
-            Self::Journal(ShowError::Output(source)) | Self::Io { source, .. } => {
-                source.kind() == io::ErrorKind::BrokenPipe
-            }
+            Self::Journal(ShowError::Output(source))
+            | Self::Sim(SimError::System { what: "standard output", source })
+            | Self::Io { source, .. } => source.kind() == io::ErrorKind::BrokenPipe,
             _ => false,
         }
     }
@@ -231,5 +231,19 @@ fn counted(number: usize, noun: &str) -> String {
 fn say(text: &str) {
     if writeln!(io::stderr().lock(), "{text}").is_err() {
         // Nobody listens, and there is nowhere else to say it.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_who_have_seen_enough_are_no_fault() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let sim = |what| Failure::Sim(SimError::System { what, source: broken() });
+        assert!(sim("standard output").is_closed_pipe());
+        assert!(!sim("a runtime").is_closed_pipe());
+        assert!(Failure::io("stdout")(broken()).is_closed_pipe());
     }
 }

@@ -37,18 +37,22 @@ pub fn read_side(
         let why = format!("{pieces} messages are here");
         return Err(bad("the input", why, "give one message on either side"));
     };
+    let framed = options.framing.is_some();
     let (head, body) = piece.found.map_err(|fault| {
-        bad(
-            &piece.place,
-            fault,
-            "a file, or a message as hexadecimal digits or base64; `--input` says which",
-        )
+        let cure = "a file, or a message as hexadecimal digits or base64; `--input` says which";
+        bad(&piece.place, fault, if framed { FRAMED_ALIKE } else { cure })
     })?;
     let message = codec::decode(dialect, body).map_err(|error| {
-        bad(&piece.place, error.to_string(), "`iso8583d decode --explain` shows where")
+        let cure = format!("`iso8583d decode --explain` shows where; {FRAMED_ALIKE}");
+        let cure = if framed { &cure } else { "`iso8583d decode --explain` shows where" };
+        bad(&piece.place, error.to_string(), cure)
     })?;
     Ok(Side { head, message })
 }
+
+/// What to do about messages of links that are framed differently.
+const FRAMED_ALIKE: &str = "--length, --tpdu and what else is around a message hold for both sides: where the sides are framed \
+     differently, leave these options out and give each message from its MTI on";
 
 /// What differs between two messages, a line each; empty when nothing does.
 ///

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use tokio_util::codec::Decoder as _;
 
 use super::{InputError, Piece, Sink, UNCUT_LEN_MAX};
-use crate::framing::{Framing, Head};
+use crate::framing::{Framing, Head, Length, Settings};
 
 /// The longest message without a framing in bytes: more than any message has, so that a longer one is told as too long.
 const MESSAGE_LEN_MAX: usize = 1 << 17;
@@ -22,6 +22,18 @@ pub(super) fn only(framing: Option<&Framing>, bytes: Vec<u8>) -> Found {
         Ok(None) => Err("the frame ends early".to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// The length by which these bytes are whole frames from their first byte to their last, though none was said.
+pub(super) fn seems_framed(bytes: &[u8]) -> Option<&'static str> {
+    [("ascii-4", Length::ASCII_4), ("binary-2", Length::BINARY_2)].into_iter().find_map(
+        |(name, length)| {
+            let mut framing = Framing::new(Settings { length, ..Settings::default() });
+            let mut stream = BytesMut::from(bytes);
+            while let Ok(Some(_)) = framing.decode(&mut stream) {}
+            (!bytes.is_empty() && stream.is_empty()).then_some(name)
+        },
+    )
 }
 
 /// A stream that is being cut.
@@ -183,7 +195,6 @@ mod tests {
     use std::io::{BufReader, Cursor, repeat};
 
     use super::*;
-    use crate::framing::{Length, Settings};
 
     #[test]
     fn a_stream_in_pieces_of_any_size() {
@@ -209,6 +220,21 @@ mod tests {
                 *last,
                 ("byte 22".to_owned(), Err("the frame ends early, after 2 bytes".to_owned()))
             );
+        }
+    }
+
+    #[test]
+    fn frames_are_known_by_their_length() {
+        for (bytes, name) in [
+            (&b"0003abc"[..], Some("ascii-4")),
+            (b"0003abc0001d", Some("ascii-4")),
+            (b"\0\x03abc\0\x01d", Some("binary-2")),
+            (b"0003abcd", None),
+            (b"\0\x03ab", None),
+            (b"0800", None),
+            (b"", None),
+        ] {
+            assert_eq!(seems_framed(bytes), name, "{bytes:?}");
         }
     }
 

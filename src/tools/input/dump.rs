@@ -122,8 +122,11 @@ impl Dump {
             return Ok(());
         }
         let Some(row) = row.get(..len) else {
+            // 20 after 0 is what od writes of lines of 16 bytes.
+            let octal = len == 0x20 && row.len() == 0o20;
+            let cure = if octal { "; od writes octal ones: use `od -Ax -tx1`" } else { "" };
             return Err(format!(
-                "the offset says that {len} bytes precede it in the line before, which has {}: is a line missing?",
+                "the offset says that {len} bytes precede it in the line before, which has {}: is a line missing?{cure}",
                 row.len()
             ));
         };
@@ -217,7 +220,15 @@ fn bytes(first: Word<'_>, mut words: Words<'_>) -> Result<Vec<u8>, String> {
         // Dumps of single bytes have a wider gap in their middle; any other one precedes the text.
         let middle = word.gap == 2 && bytes.len() == 8 && all_pairs && word.text.len() == 2;
         match pairs {
-            _ if !bytes.is_empty() && 1 < word.gap && !middle => break,
+            _ if !bytes.is_empty() && 1 < word.gap && !middle => {
+                let text = words.line.get(word.column - 1..).unwrap_or_default();
+                if is_swapped(&bytes, first.text.len() / 2, text) {
+                    return Err(String::from(
+                        "xxd -e swaps the bytes of each word: make the dump with `xxd`",
+                    ));
+                }
+                break;
+            }
             Some(pairs) => {
                 all_pairs &= pairs.len() == 1;
                 bytes.extend(pairs);
@@ -241,6 +252,15 @@ fn bytes(first: Word<'_>, mut words: Words<'_>) -> Result<Vec<u8>, String> {
         next = words.next();
     }
     Ok(bytes)
+}
+
+/// Whether the column of text has the bytes of each word the other way round.
+fn is_swapped(bytes: &[u8], word_len: usize, text: &[u8]) -> bool {
+    let shown = |byte: u8| if matches!(byte, b' '..=b'~') { byte } else { b'.' };
+    let is_text = |bytes: &[u8]| bytes.iter().zip(text).all(|(byte, text)| shown(*byte) == *text);
+    let swapped: Vec<u8> =
+        bytes.chunks(word_len.max(1)).flat_map(|word| word.iter().rev().copied()).collect();
+    text.len() == bytes.len() && is_text(&swapped) && !is_text(bytes)
 }
 
 /// `00000010`, `0x0010:`, `0010`.
@@ -317,6 +337,24 @@ mod tests {
 
     /// `0` to `9`, then `a` to `s`: 29 bytes.
     const WHOLE: &str = "303132333435363738396162636465666768696a6b6c6d6e6f70717273";
+
+    #[test]
+    fn dumps_of_other_programs_are_refused_with_the_way_out() {
+        for (dump, cure) in [
+            ("00000000: 33323130 37363534 62613938 66656463  0123456789abcdef\n", "xxd -e swaps"),
+            ("00000000: 3130 3332 3534 3736  01234567\n", "xxd -e swaps"),
+            (
+                "0000000 30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66\n\
+                 0000020 67 68 69 6a\n0000024\n",
+                "od -Ax -tx1",
+            ),
+        ] {
+            let [(_, fault)] = &found(None, dump)[..] else { panic!("one fault: {dump}") };
+            assert!(fault.contains(cure), "{fault}");
+        }
+        let words = "00000000: 30313233 34353637 38396162 63646566  0123456789abcdef\n";
+        assert_eq!(found(None, words)[0].1, WHOLE[..32]);
+    }
 
     const XXD: &str = "\
 00000000: 3031 3233 3435 3637 3839 6162 6364 6566  0123456789abcdef

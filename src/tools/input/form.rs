@@ -42,6 +42,22 @@ pub(super) fn recognise(head: &[u8], digits_first: bool) -> Result<Form, InputEr
         return Ok(Form::HexDump);
     }
     let first = first.trim_ascii_start();
+    if first.starts_with(b"unsigned char ") || first.starts_with(b"0x") && first.contains(&b',') {
+        return Err(InputError::Bad {
+            place: String::from("line 1"),
+            why: String::from("this is an array in C, as xxd -i writes it"),
+            cure: String::from("write the bytes as digits alone: xxd -p -c 0"),
+        });
+    }
+    if is_stamped(first) {
+        return Err(InputError::Bad {
+            place: String::from("line 1"),
+            why: String::from("a date or a time stands before the message, as in a log"),
+            cure: String::from(
+                "leave the message alone on its line, e.g. with `sed 's/.* //'` where it is the last word; or say --input",
+            ),
+        });
+    }
     if first.iter().all(u8::is_ascii_hexdigit) {
         return Ok(Form::Hex);
     }
@@ -52,6 +68,20 @@ pub(super) fn recognise(head: &[u8], digits_first: bool) -> Result<Form, InputEr
         return Ok(Form::Raw);
     }
     Ok(if text::seems_base64(first) { Form::Base64 } else { Form::Hex })
+}
+
+/// Whether a line begins with a date or a time of day, and goes on.
+fn is_stamped(line: &[u8]) -> bool {
+    let has = |pattern: &[u8]| {
+        pattern.len() < line.len()
+            && pattern.iter().zip(line).all(|(wanted, byte)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                other => other == byte,
+            })
+    };
+    let line_begins =
+        [&b"0000-00-00"[..], b"00:00:00", b"0000/00/00", b"[0000-00-00", b"[00:00:00"];
+    line_begins.into_iter().any(has)
 }
 
 /// pcap with microseconds, with nanoseconds, pcapng; each may be written the other way round.
@@ -104,5 +134,15 @@ mod tests {
         }
         let packed = recognise(b"\x1F\x8B\x08\0", true).unwrap_err().to_string();
         assert!(packed.contains("gunzip"), "{packed}");
+        for (head, cure) in [
+            (&b"unsigned char a_bin[] = {\n  0x30, 0x32"[..], "xxd -p -c 0"),
+            (b"  0x30, 0x32, 0x30, 0x30\n", "xxd -p -c 0"),
+            (b"2026-11-25 10:00:00 0200723800002000\n", "alone on its line"),
+            (b"[10:00:00.123] out 0200723800002000\n", "alone on its line"),
+            (b"10:00:00 0200723800002000\n", "alone on its line"),
+        ] {
+            let refused = recognise(head, true).unwrap_err().to_string();
+            assert!(refused.starts_with("line 1: ") && refused.contains(cure), "{refused}");
+        }
     }
 }

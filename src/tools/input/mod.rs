@@ -102,6 +102,11 @@ fn read_as(
     }
 }
 
+/// The length before each message, `ascii-4` or `binary-2`, if these bytes are frames from their first to their last.
+pub fn seems_framed(bytes: &[u8]) -> Option<&'static str> {
+    cut::seems_framed(bytes)
+}
+
 /// What an input begins with: enough to recognise it, and of lines of digits no more than the first.
 fn beginning(input: &mut dyn BufRead) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();

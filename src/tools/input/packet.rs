@@ -23,6 +23,8 @@ pub(super) enum Packet<'a> {
     Tcp(Segment<'a>),
     /// A part of an IP packet.
     Fragment,
+    /// Packets within a packet.
+    Tunnel,
     /// Anything else, or cut too short to tell.
     Other,
 }
@@ -123,7 +125,7 @@ fn ipv4(bytes: &[u8]) -> Option<Packet<'_>> {
         return Some(Packet::Fragment);
     }
     if protocol != TCP {
-        return Some(Packet::Other);
+        return Some(if TUNNELS.contains(&protocol) { Packet::Tunnel } else { Packet::Other });
     }
     let address = |at: usize| {
         let four = header.get(at..)?.first_chunk::<4>()?;
@@ -134,6 +136,9 @@ fn ipv4(bytes: &[u8]) -> Option<Packet<'_>> {
 }
 
 const TCP: u8 = 6;
+
+/// IP in IP, IPv6 in IPv4, GRE, ESP.
+const TUNNELS: [u8; 4] = [4, 41, 47, 50];
 
 fn ipv6(bytes: &[u8]) -> Option<Packet<'_>> {
     let header = bytes.first_chunk::<40>()?;
@@ -164,6 +169,7 @@ fn ipv6(bytes: &[u8]) -> Option<Packet<'_>> {
                 }
                 (then, 8)
             }
+            other if TUNNELS.contains(&other) => return Some(Packet::Tunnel),
             _ => return Some(Packet::Other),
         };
         (next, rest) = (then, rest.get(len..)?);

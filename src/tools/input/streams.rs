@@ -45,6 +45,10 @@ pub(super) fn read(
                 streams.fragments += 1;
                 Ok(())
             }
+            Packet::Tunnel => {
+                streams.tunnels += 1;
+                Ok(())
+            }
             Packet::Other => Ok(()),
         }
     });
@@ -66,6 +70,7 @@ struct Streams {
     /// Segments with something in them by port, the lower one of each pair.
     ports: BTreeMap<u16, u64>,
     fragments: u64,
+    tunnels: u64,
     /// Something came by the port.
     is_seen: bool,
 }
@@ -77,12 +82,16 @@ struct Flow {
     next: u32,
     /// How many bytes were in order so far.
     at: u64,
-    /// What came too early, by where it belongs.
-    waiting: BTreeMap<u64, Vec<u8>>,
+    /// What came too early, by where it belongs, and in which packet.
+    waiting: BTreeMap<u64, (u64, Vec<u8>)>,
     /// How much memory that takes, about.
     held: usize,
     /// The packet that was the last of it.
     packet: u64,
+    /// The one that the last bytes in order came in.
+    cut_in: u64,
+    /// Its end has come.
+    is_over: bool,
 }
 
 impl Streams {
@@ -112,16 +121,16 @@ impl Streams {
             if segment.payload.is_empty() && !segment.syn {
                 return Ok(());
             }
-            if self.framing.is_none() && UNCUT_STREAMS_MAX <= self.flows.len() {
+            if !self.make_room(sink)? {
                 return Ok(());
             }
-            self.make_room(sink)?;
             self.flows.insert(key, Flow::new(self.framing.as_ref(), begins));
         }
         let Some(flow) = self.flows.get_mut(&key) else { return Ok(()) };
         flow.packet = number;
         let before = flow.held;
-        flow.take(begins, segment.payload);
+        flow.is_over |= segment.ends;
+        flow.take(number, begins, segment.payload);
         show(key, flow, sink)?;
         let in_all = self.waiting + flow.held - before;
         if WAITING_MAX < flow.held || WAITING_IN_ALL_MAX < in_all {
@@ -136,13 +145,16 @@ impl Streams {
         Ok(())
     }
 
-    /// Forgets the stream that was silent the longest when there are too many.
-    fn make_room(&mut self, sink: &mut Sink<'_>) -> Result<(), InputError> {
-        if self.flows.len() < STREAMS_MAX {
-            return Ok(());
+    /// Forgets the stream that was silent the longest when there are too many; of those that are gathered only one that is
+    /// over, for the rest of it would be taken for another one's beginning. Whether there is room now.
+    fn make_room(&mut self, sink: &mut Sink<'_>) -> Result<bool, InputError> {
+        let is_cut = self.framing.is_some();
+        if self.flows.len() < if is_cut { STREAMS_MAX } else { UNCUT_STREAMS_MAX } {
+            return Ok(true);
         }
-        let oldest = self.flows.iter().min_by_key(|(_, flow)| flow.packet).map(|(key, _)| *key);
-        oldest.map_or(Ok(()), |key| self.forget(key, sink))
+        let may_go = self.flows.iter().filter(|(_, flow)| is_cut || flow.is_over);
+        let oldest = may_go.min_by_key(|(_, flow)| flow.packet).map(|(key, _)| *key);
+        oldest.map_or(Ok(false), |key| self.forget(key, sink).map(|()| true))
     }
 
     fn forget(
@@ -170,7 +182,14 @@ impl Streams {
             .take(5)
             .map(|(count, port)| format!("{port} ({count} segments)"))
             .collect();
-        let seen = if busiest.is_empty() { String::from("none") } else { busiest.join(", ") };
+        let mut seen = if busiest.is_empty() { String::from("none") } else { busiest.join(", ") };
+        if self.tunnels != 0 {
+            let inside = format!(
+                "; {} packets are those of a tunnel (GRE, IP in IP or ESP), which is not looked into: capture where it ends",
+                self.tunnels
+            );
+            seen.push_str(&inside);
+        }
         let bad =
             |why, cure| Err(InputError::Bad { place: String::from("the capture"), why, cure });
         match self.port {
@@ -202,40 +221,49 @@ impl Flow {
             waiting: BTreeMap::new(),
             held: 0,
             packet: 0,
+            cut_in: 0,
+            is_over: false,
         }
     }
 
     /// Takes the bytes of a segment, in order or not, once or twice.
-    fn take(&mut self, sequence: u32, payload: &[u8]) {
+    fn take(&mut self, packet: u64, sequence: u32, payload: &[u8]) {
         let ahead = i64::from(sequence.wrapping_sub(self.next).cast_signed());
         let Some(at) = self.at.checked_add_signed(ahead) else {
             // From before the capture, or before the stream.
             let known = usize::try_from(ahead.unsigned_abs()).unwrap_or(usize::MAX);
-            return self.in_order(payload.get(known..).unwrap_or_default());
+            return self.in_order(packet, payload.get(known..).unwrap_or_default());
         };
         if at <= self.at {
             let known = usize::try_from(self.at - at).unwrap_or(usize::MAX);
-            self.in_order(payload.get(known..).unwrap_or_default());
+            self.in_order(packet, payload.get(known..).unwrap_or_default());
         } else if !payload.is_empty() {
-            let waits = self.waiting.get(&at).map_or(0, Vec::len);
+            let waits = self.waiting.get(&at).map_or(0, |(_, bytes)| bytes.len());
             if waits < payload.len() {
-                let before = self.waiting.insert(at, payload.to_vec());
-                self.held -= before.map_or(0, |before| before.len() + PIECE_OVERHEAD);
+                let before = self.waiting.insert(at, (packet, payload.to_vec()));
+                self.held -= before.map_or(0, |(_, before)| before.len() + PIECE_OVERHEAD);
                 self.held += payload.len() + PIECE_OVERHEAD;
             }
         }
-        while let Some(first) = self.waiting.first_entry() {
-            if self.at < *first.key() {
-                break;
-            }
-            let (at, bytes) = first.remove_entry();
-            self.held -= bytes.len() + PIECE_OVERHEAD;
-            let known = usize::try_from(self.at - at).unwrap_or(usize::MAX);
-            self.in_order(bytes.get(known..).unwrap_or_default());
-        }
     }
 
-    fn in_order(&mut self, bytes: &[u8]) {
+    /// Takes the first of what waits, if what precedes it is there.
+    fn take_waiting(&mut self) -> bool {
+        let Some(first) = self.waiting.first_entry().filter(|first| *first.key() <= self.at) else {
+            return false;
+        };
+        let (at, (packet, bytes)) = first.remove_entry();
+        self.held -= bytes.len() + PIECE_OVERHEAD;
+        let known = usize::try_from(self.at - at).unwrap_or(usize::MAX);
+        self.in_order(packet, bytes.get(known..).unwrap_or_default());
+        true
+    }
+
+    fn in_order(&mut self, packet: u64, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.cut_in = packet;
         self.cutter.push(bytes);
         self.at += u64::try_from(bytes.len()).unwrap_or(0);
         // Sequence numbers wrap.
@@ -244,26 +272,31 @@ impl Flow {
 
     /// Gives up what was lost before the bytes that wait; how many that is.
     fn leap(&mut self) -> Option<u64> {
-        let at = *self.waiting.first_key_value()?.0;
+        let (at, (packet, _)) = self.waiting.first_key_value()?;
+        let at = *at;
+        self.cut_in = *packet;
         let lost = at - self.at;
         self.cutter.lose();
         self.at = at;
         self.next = self.next.wrapping_add(u32::try_from(lost).unwrap_or(0));
-        self.take(self.next, &[]);
         Some(lost)
     }
 }
 
-/// Shows each message that is complete.
+/// Shows each message that is complete, by the packet that its end came in.
 fn show(
     key: (SocketAddr, SocketAddr),
     flow: &mut Flow,
     sink: &mut Sink<'_>,
 ) -> Result<(), InputError> {
-    while let Some((_, found)) = flow.cutter.next() {
-        tell(key, flow.packet, found, sink)?;
+    loop {
+        while let Some((_, found)) = flow.cutter.next() {
+            tell(key, flow.cut_in, found, sink)?;
+        }
+        if !flow.take_waiting() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// Goes on behind what was lost, and says so.
@@ -272,18 +305,17 @@ fn leap(
     flow: &mut Flow,
     sink: &mut Sink<'_>,
 ) -> Result<(), InputError> {
-    let packet = flow.packet;
     if flow.waiting.is_empty() {
         return Ok(());
     }
     if let Some((_, found)) = flow.cutter.broken() {
-        tell(key, packet, found, sink)?;
+        tell(key, flow.cut_in, found, sink)?;
     }
     while let Some(lost) = flow.leap() {
         let why = format!(
             "{lost} bytes of the stream are missing: the capture lost packets or cut them short; capture with `-s 0`"
         );
-        tell(key, packet, Err(why), sink)?;
+        tell(key, flow.cut_in, Err(why), sink)?;
         show(key, flow, sink)?;
     }
     Ok(())
@@ -306,7 +338,7 @@ fn end(
     sink: &mut Sink<'_>,
 ) -> Result<(), InputError> {
     let left = flow.cutter.end();
-    left.map_or(Ok(()), |(_, found)| tell(key, flow.packet, found, sink))
+    left.map_or(Ok(()), |(_, found)| tell(key, flow.cut_in, found, sink))
 }
 
 fn tell(
@@ -565,19 +597,21 @@ mod tests {
         assert_eq!(found(&raw(&again), Some(8583)).0, ["10.0.0.1:40000 one", "10.0.0.1:40000 two"]);
     }
 
+    /// What is gathered of streams that are not cut.
+    fn gathered(segments: &[(bool, Vec<u8>)]) -> Vec<Result<Vec<u8>, String>> {
+        let options = Options { port: Some(8583), uncut: true, ..Options::default() };
+        let mut gathered = Vec::new();
+        super::super::read(&mut Cursor::new(raw(segments)), &options, &mut |piece| {
+            gathered.push(piece.found.map(|(_, bytes)| bytes.to_vec()));
+            Ok(())
+        })
+        .unwrap();
+        gathered
+    }
+
     /// Streams that are not cut: each from its beginning, and nothing behind what was lost.
     #[test]
     fn streams_that_are_not_cut() {
-        let gathered = |segments: &[(bool, Vec<u8>)]| {
-            let options = Options { port: Some(8583), uncut: true, ..Options::default() };
-            let mut gathered = Vec::new();
-            super::super::read(&mut Cursor::new(raw(segments)), &options, &mut |piece| {
-                gathered.push(piece.found.map(|(_, bytes)| bytes.to_vec()));
-                Ok(())
-            })
-            .unwrap();
-            gathered
-        };
         let both = [
             (false, tcp(false, 1, ACK, b"abc")),
             (true, tcp(true, 1, ACK, b"xy")),
@@ -593,6 +627,46 @@ mod tests {
         };
         assert_eq!(begins, b"abc");
         assert!(lost.contains("3 bytes of the stream are missing"), "{lost}");
+    }
+
+    /// What waited for bytes that never came is told by the packets that it came in, and the loss by the first of them.
+    #[test]
+    fn a_loss_is_told_in_its_place() {
+        let mut segments = vec![(false, tcp(false, 0, SYN, b""))];
+        for (at, text) in (0..).zip(["one", "two", "lost", "four", "five"]) {
+            let begin = 1 + 6 * at;
+            let body = format!("{text:4}");
+            segments.push((false, tcp(false, begin, ACK, &frame(&body))));
+        }
+        segments.remove(3);
+        segments.push((false, tcp(false, 31, ACK | FIN, b"")));
+        let mut told = Vec::new();
+        let options = Options { port: Some(8583), ..Options::default() };
+        super::super::read(&mut Cursor::new(raw(&segments)), &options, &mut |piece| {
+            let place = piece.place.split(',').next().unwrap().to_owned();
+            told.push((place, piece.found.map(|(_, body)| body.to_vec())));
+            Ok(())
+        })
+        .unwrap();
+        let places: Vec<_> = told.iter().map(|(place, _)| place.as_str()).collect();
+        assert_eq!(places, ["packet 2", "packet 3", "packet 4", "packet 4", "packet 5"]);
+        assert!(told[2].1.as_ref().unwrap_err().contains("6 bytes of the stream are missing"));
+        assert_eq!(told[3].1.as_deref(), Ok(&b"four"[..]));
+    }
+
+    /// Connections that are over make room for others, where only so many beginnings are gathered.
+    #[test]
+    fn scans_before_the_connection_do_not_hide_it() {
+        let mut segments = Vec::new();
+        for port in 0..100 {
+            for (flags, sequence, text) in [(SYN, 0, &b""[..]), (ACK | FIN, 1, b"x")] {
+                let mut bytes = tcp(false, sequence, flags, text);
+                bytes[..2].copy_from_slice(&u16::to_be_bytes(10_000 + port));
+                segments.push((false, bytes));
+            }
+        }
+        segments.push((false, tcp(false, 1, ACK, b"the one")));
+        assert!(gathered(&segments).contains(&Ok(b"the one".to_vec())));
     }
 
     #[test]
@@ -641,6 +715,9 @@ mod tests {
         odd[20] = 77;
         let mut fragment = ipv4(false, &tcp(false, 1, ACK, &frame("x")));
         fragment[6] = 0x20;
+        let mut gre = ipv4(false, &[0; 24]);
+        gre[9] = 47;
+        let gre = pcap(RAW, true, &[gre]);
         let fragments = pcap(RAW, true, &[ipv4(false, &tcp(false, 1, ACK, &frame("x"))), fragment]);
         let ng = pcapng(101, true, &[vec![0; 4]]);
         for (bytes, port, why, cure) in [
@@ -655,6 +732,12 @@ mod tests {
             ),
             (&long, Some(8583), "packet 1 has 4294967295 bytes", "editcap"),
             (&odd, Some(8583), "link type 77 is not read", "tcpdump -i any"),
+            (
+                &gre,
+                Some(8583),
+                "no TCP data to or from port 8583",
+                "1 packets are those of a tunnel",
+            ),
             (&fragments, Some(8583), "1 fragments", "put them together"),
             (&ng[..40], Some(8583), "the capture ends within a header", "write the capture again"),
         ] {
