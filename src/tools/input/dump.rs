@@ -353,7 +353,7 @@ mod tests {
             assert!(fault.contains(cure), "{fault}");
         }
         let words = "00000000: 30313233 34353637 38396162 63646566  0123456789abcdef\n";
-        assert_eq!(found(None, words)[0].1, WHOLE[..32]);
+        assert_eq!(found(None, words)[0].1, WHOLE.get(..32).unwrap());
     }
 
     const XXD: &str = "\
