@@ -1,11 +1,10 @@
 //! The messages that are read and written, in each coding.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use iso8583d::codec::Draft;
-use iso8583d::dialect::{BitmapCoding, Dialect, Form, MtiCoding, Prefix};
+use iso8583d::dialect::Dialect;
 use iso8583d::iso::{ElementNo, Elements, Mti};
 
 /// The 0200 of 19 elements that the project's figures are about.
@@ -132,35 +131,8 @@ fn sample(dialect: &Arc<Dialect>, other: &Arc<Dialect>, own: Elements) -> Sample
     Sample { dialect: Arc::clone(dialect), other: Arc::clone(other), own, body }
 }
 
-/// The same lengths everywhere, but bytes of any content, except where digits share bytes and a length counts them.
+/// The same dialect for a network whose values are taken as they come.
 pub fn unchecked(dialect: &Dialect) -> Arc<Dialect> {
-    let mti = match dialect.mti() {
-        MtiCoding::Ascii => "ascii",
-        MtiCoding::Bcd => "bcd",
-        MtiCoding::Ebcdic => "ebcdic",
-    };
-    let bitmap = if dialect.bitmap() == BitmapCoding::Binary { "binary" } else { "hex" };
-    let mut text = format!(
-        "dialect unchecked\nmti {mti}\nbitmap {bitmap}\necho 4\napprove 00\naccept 00\nretry 91\n"
-    );
-    for no in dialect.defined().iter() {
-        let layout = dialect.layout(no).unwrap();
-        let (length, width) = match layout.prefix {
-            Prefix::None => {
-                writeln!(text, "{no} b {} - raw - x", layout.wire).unwrap();
-                continue;
-            }
-            Prefix::Ascii(width) => ("ascii", width),
-            Prefix::Ebcdic(width) => ("ebcdic", width),
-            Prefix::Bcd(width) => ("bcd", width),
-            other => panic!("no sample has {other:?}"),
-        };
-        let (content, max, coding) = match layout.form {
-            Form::PackedDigits(_) => ("n", layout.max, "bcd r0"),
-            Form::PackedTrack(_) => ("z", layout.max, "bcd r0"),
-            _ => ("b", layout.wire, "raw"),
-        };
-        writeln!(text, "{no} {content}..{max} {length} {width} {coding} - x").unwrap();
-    }
+    let text = format!("dialect unchecked\nextends {}\ncontents unchecked\n", dialect.name());
     Arc::new(Dialect::parse(&text).unwrap_or_else(|faults| panic!("{faults:#?}")))
 }

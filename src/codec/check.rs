@@ -96,6 +96,27 @@ pub(super) fn hex(bytes: &[u8]) -> bool {
     each(bytes, |byte| byte.is_ascii_hexdigit())
 }
 
+/// The number that eight hexadecimal digits of either case are.
+#[inline]
+pub(super) fn hex_number(digits: [u8; 8]) -> Option<u32> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let digits = u64::from_be_bytes(digits);
+    // In ASCII, bit 6 tells letters from digits, and the low nibble of A is 1.
+    let letters = digits >> 6 & EACH;
+    let low = digits & (15 * EACH);
+    let zones = (digits | letters << 5) & (0xF0 * EACH);
+    // A digit is up to 9, a letter from 1 up to 6: what is beyond carries into the next bit.
+    let beyond = (low + 6 * EACH + 3 * letters) >> 4 & EACH;
+    let some = (low + 15 * EACH) >> 4 & EACH;
+    if zones != 0x30 * (EACH + letters) || beyond | (letters & !some) != 0 {
+        return None;
+    }
+    let nibbles = low + 9 * letters;
+    let bytes = (nibbles | nibbles >> 4) & 0x00FF_00FF_00FF_00FF;
+    let words = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
+    u32::try_from((words | words >> 16) & 0xFFFF_FFFF).ok()
+}
+
 /// C or D, then digits.
 #[inline]
 pub(super) fn signed(bytes: &[u8]) -> bool {
@@ -250,6 +271,22 @@ mod tests {
             ("1C", false),
         ] {
             assert_eq!(signed(text.as_bytes()), right, "{text}");
+        }
+    }
+
+    #[test]
+    fn eight_hexadecimal_digits_are_a_number_and_nothing_else_is() {
+        assert_eq!(hex_number(*b"00000000"), Some(0));
+        assert_eq!(hex_number(*b"fEDcBA98"), Some(0xFEDC_BA98));
+        assert_eq!(hex_number(*b"01234567"), Some(0x0123_4567));
+        for byte in 0..=u8::MAX {
+            for at in 0..8 {
+                let mut digits = *b"a0F9c3D1";
+                digits[at] = byte;
+                let text = str::from_utf8(&digits).ok().filter(|_| byte.is_ascii_hexdigit());
+                let number = text.map(|text| u32::from_str_radix(text, 16).unwrap());
+                assert_eq!(hex_number(digits), number, "{byte:02X} at {at}");
+            }
         }
     }
 }

@@ -17,14 +17,15 @@ const EVERY_CODING: &str = include_str!("../../fuzz/every-coding.dialect");
 /// The nibbles of the first byte choose the dialect it is re-coded to, and the one it is read by.
 #[doc(hidden)]
 pub fn fuzz_decode_encode_decode(data: &[u8]) {
-    static DIALECTS: LazyLock<Vec<Arc<Dialect>>> = LazyLock::new(|| {
-        let shipped = Dialect::shipped_names().iter().filter_map(|name| Dialect::shipped(name));
-        let every = Dialect::parse(EVERY_CODING).ok();
-        shipped.chain(every).map(Arc::new).collect()
-    });
+    static DIALECTS: LazyLock<Vec<Arc<Dialect>>> = LazyLock::new(|| dialects(""));
+    static UNCHECKED: LazyLock<Vec<Arc<Dialect>>> =
+        LazyLock::new(|| dialects("\ncontents unchecked\n"));
     let [choice, body @ ..] = data else { return };
-    let choose = |choice: u8| DIALECTS.get(usize::from(choice) % DIALECTS.len());
+    let place = |choice: u8| usize::from(choice) % DIALECTS.len();
+    let choose = |choice: u8| DIALECTS.get(place(choice));
     let (Some(dialect), Some(other)) = (choose(choice % 16), choose(choice / 16)) else { return };
+    let taken =
+        UNCHECKED.get(place(choice % 16)).and_then(|unchecked| as_it_comes(unchecked, body));
     let message = match decode(dialect, Bytes::copy_from_slice(body)) {
         Ok(message) => message,
         Err(error) => {
@@ -34,6 +35,11 @@ pub fn fuzz_decode_encode_decode(data: &[u8]) {
     };
     assert_eq!(dialect.end(body), Ok(Some(body.len())), "a message ends where it ends");
     walked_alike(&message);
+    let same = |taken: Message| taken.spans(ElementSet::ALL).eq(message.spans(ElementSet::ALL));
+    assert!(
+        taken.is_some_and(same),
+        "where contents are not checked, elements lie at the same places"
+    );
     split_and_join(&message);
     let own = message.elements(ElementSet::ALL);
     assert_eq!(own.present(), message.present());
@@ -56,6 +62,29 @@ pub fn fuzz_decode_encode_decode(data: &[u8]) {
             "other dialects read what we write"
         );
     }
+}
+
+/// All that a fuzzer may choose from, with a line besides.
+fn dialects(line: &str) -> Vec<Arc<Dialect>> {
+    let shipped = Dialect::shipped_names().iter().filter_map(|name| Dialect::shipped_text(name));
+    let texts = shipped.chain([EVERY_CODING]).map(|text| format!("{text}{line}"));
+    texts.filter_map(|text| Dialect::parse(&text).ok()).map(Arc::new).collect()
+}
+
+/// A message whose values may be anything: all that is done with it goes well, or says why not.
+fn as_it_comes(unchecked: &Arc<Dialect>, body: &[u8]) -> Option<Message> {
+    let message = decode(unchecked, Bytes::copy_from_slice(body)).ok()?;
+    assert_eq!(message.elements(ElementSet::ALL).present(), message.present());
+    let draft = Draft {
+        mti: message.mti(),
+        own: &Elements::default(),
+        copied: Some((&message, message.present())),
+    };
+    let mut copied = Vec::new();
+    assert!(draft.encode(unchecked, &mut copied).is_ok(), "what came can go on as it came");
+    let again = decode(unchecked, Bytes::from(copied));
+    assert!(again.is_ok_and(|again| again.present() == message.present()), "and is read again");
+    Some(message)
 }
 
 /// The quick walk over a message found what a look at each element by itself finds.
@@ -109,5 +138,6 @@ mod tests {
         if let Err(faults) = Dialect::parse(EVERY_CODING) {
             panic!("{faults:#?}");
         }
+        assert_eq!(dialects("\ncontents unchecked\n").len(), 16);
     }
 }

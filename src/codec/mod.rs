@@ -245,6 +245,35 @@ mod tests {
         names.map(|name| Arc::new(Dialect::shipped(name).unwrap()))
     }
 
+    /// Blanks in numeric elements pass, but for amounts and currencies; what is wrong with lengths is wrong all the same.
+    #[test]
+    fn unchecked_values_are_taken_as_they_come() {
+        for shipped in shipped() {
+            let text = format!("dialect loose\nextends {}\ncontents unchecked", shipped.name());
+            let loose = Arc::new(Dialect::parse(&text).unwrap());
+            let message = sale(&shipped);
+            for (no, _) in SALE {
+                let no = ElementNo::of(no);
+                let (start, end) = message.span(no).unwrap();
+                let prefix = shipped.layout(no).unwrap().prefix.width();
+                let added_up = matches!(no, ElementNo::AMOUNT | ElementNo::CURRENCY)
+                    && shipped.row(no).unwrap().content == Content::Digits;
+                for at in start..end {
+                    let mut body = message.body().to_vec();
+                    body[at] = 0xAB;
+                    let result = decode(&loose, Bytes::from(body));
+                    if at < start + prefix || added_up {
+                        assert_eq!(result.unwrap_err().element, Some(no.get()), "{no} at {at}");
+                    } else {
+                        let taken = result.unwrap();
+                        assert!(taken.wire(no).unwrap().contains(&0xAB));
+                        assert_eq!(taken.spans(ElementSet::ALL).count(), SALE.len());
+                    }
+                }
+            }
+        }
+    }
+
     #[test]
     fn one_wrong_byte_is_found_in_its_element() {
         for dialect in shipped() {

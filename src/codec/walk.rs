@@ -5,7 +5,8 @@
 use super::check::Gathered;
 use super::{Fault, check, value};
 use crate::dialect::{
-    Alphabet, BitmapCoding, Dialect, Filler, Form, Layout, Lead, MtiCoding, Second, Step, Third,
+    Alphabet, BitmapCoding, Contents, Dialect, Filler, Form, Layout, Lead, MtiCoding, Second, Step,
+    Third,
 };
 use crate::iso::{ElementNo, ElementSet, Mti};
 
@@ -145,7 +146,10 @@ type Wrong = (usize, u16);
 impl OneMap<'_> {
     /// Walks the elements of these bits from an offset on; gives where they end, or the first that is wrong.
     fn walk(&self, bits: u64, begin: u16, starts: &mut [u16]) -> Result<u16, Wrong> {
-        let end = self.ends(bits, begin, starts);
+        let end = match self.dialect.contents() {
+            Contents::Checked => self.ends::<true>(bits, begin, starts),
+            Contents::Unchecked => self.ends::<false>(bits, begin, starts),
+        };
         match end.filter(|_| self.are_right(bits, starts)) {
             Some(end) => Ok(end),
             None => self.slowly(bits, begin, starts),
@@ -153,9 +157,9 @@ impl OneMap<'_> {
     }
 
     /// Notes where each element begins, and where the last one ends; none when anything about their lengths is wrong, or
-    /// about values that are short numbers. A function of its own, so that its few values stay in registers.
+    /// about values that are short numbers, where those are checked. A function of its own, so that its few values stay in registers.
     #[inline(never)]
-    fn ends(&self, bits: u64, begin: u16, starts: &mut [u16]) -> Option<u16> {
+    fn ends<const CHECKED: bool>(&self, bits: u64, begin: u16, starts: &mut [u16]) -> Option<u16> {
         // The first element as the lowest bit.
         let (mut ahead, mut at, mut places) = (bits.reverse_bits(), begin, starts.iter_mut());
         let mut gathered = Gathered::default();
@@ -163,7 +167,12 @@ impl OneMap<'_> {
             let place = ahead.trailing_zeros() as usize;
             ahead &= ahead - 1;
             *places.next()? = at;
-            let (step, eight) = (self.steps.get(place & 63)?, self.eight(at)?);
+            let step = self.steps.get(place & 63)?;
+            if !CHECKED && step.lead == Lead::None && step.taken == 0 {
+                at = at.saturating_add(step.base);
+                continue;
+            }
+            let eight = self.eight(at)?;
             gathered.values(eight, step);
             at = at.saturating_add(step.base);
             if step.lead == Lead::None {
@@ -209,17 +218,15 @@ impl OneMap<'_> {
 
     /// Whether the values consist of what they may, as far as a walk has not seen it.
     fn are_right(&self, bits: u64, starts: &[u16]) -> bool {
-        let mut ahead = bits;
-        let mut ends = starts.iter().skip(1);
-        for start in starts {
-            if ahead & self.unseen == 0 {
-                return true;
-            }
-            let Some(end) = ends.next() else { return true };
+        let mut ahead = bits & self.unseen;
+        while ahead != 0 {
             let zeros = ahead.leading_zeros() as usize;
             let bit = FIRST >> zeros;
             ahead &= !bit;
-            if self.unseen & bit != 0 && !self.is_right(zeros, *start, *end) {
+            // As many begin before it as there are higher bits.
+            let rank = (bits & !(bit | (bit - 1))).count_ones() as usize;
+            let Some([start, end, ..]) = starts.get(rank..) else { return true };
+            if !self.is_right(zeros, *start, *end) {
                 return false;
             }
         }
@@ -237,13 +244,26 @@ impl OneMap<'_> {
         })
     }
 
+    /// As `is_right`; where contents are not checked, any value passes that the quick walk would not have looked at.
+    fn passes(&self, zeros: usize, start: u16, end: u16) -> bool {
+        let seen = |step: &Step| step.lead == Lead::None && step.taken != 0;
+        let looked_at = self.dialect.contents() == Contents::Checked
+            || self.unseen & (FIRST >> zeros) != 0
+            || self.steps.get(zeros).is_some_and(seen);
+        if looked_at {
+            self.is_right(zeros, start, end)
+        } else {
+            usize::from(end) <= self.body.len()
+        }
+    }
+
     /// Walks again, one element after the other, to find the first that is wrong.
     #[cold]
     fn slowly(&self, bits: u64, begin: u16, starts: &mut [u16]) -> Result<u16, Wrong> {
         let (mut at, mut places) = (begin, starts.iter_mut());
         for zeros in (0..64).filter(|zeros| bits & (FIRST >> zeros) != 0) {
             places.next().into_iter().for_each(|place| *place = at);
-            let end = self.other(zeros, at).filter(|end| self.is_right(zeros, at, *end));
+            let end = self.other(zeros, at).filter(|end| self.passes(zeros, at, *end));
             at = end.ok_or((self.first + zeros, at))?;
         }
         Ok(at)
@@ -419,13 +439,10 @@ fn read_bitmap(coding: BitmapCoding, rest: &[u8]) -> Result<(u64, &[u8]), Fault>
                 Alphabet::Ascii => *digits,
                 Alphabet::Ebcdic => digits.map(value::ebcdic_hex),
             };
-            if !check::hex(&digits) {
-                return Err(Fault::Bitmap);
-            }
-            Ok((
-                digits.iter().fold(0, |bits, digit| bits << 4 | u64::from(value::nibble(*digit))),
-                rest,
-            ))
+            let (high, low) = digits.split_at(8);
+            let half = |digits: &[u8]| digits.first_chunk().copied().and_then(check::hex_number);
+            let (high, low) = half(high).zip(half(low)).ok_or(Fault::Bitmap)?;
+            Ok((u64::from(high) << 32 | u64::from(low), rest))
         }
     }
 }

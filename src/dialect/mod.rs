@@ -29,6 +29,7 @@ pub struct Dialect {
     bitmap: BitmapCoding,
     second: Second,
     third: Third,
+    contents: Contents,
     echo: ElementSet,
     keeps: ElementSet,
     defined: ElementSet,
@@ -99,6 +100,16 @@ pub enum Third {
     Element,
     /// A third bitmap follows the second, that of elements 129 to 192; sent when one of them is present. There is no element 65.
     Contiguous,
+}
+
+/// Whether the values of a message are held against what their rows say they consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// All of them.
+    Checked,
+    /// Those only that the books add up or that would be read as something else: amounts, currencies, zoned and hexadecimal
+    /// digits. The others are taken and passed on as they come; lengths are checked all the same.
+    Unchecked,
 }
 
 /// The dialects that come with the binary: their names, and with each its text in `specs/`.
@@ -178,6 +189,11 @@ impl Dialect {
     /// What the first bit of the second bitmap means.
     pub const fn third(&self) -> Third {
         self.third
+    }
+
+    /// Whether values are held against what their rows say.
+    pub const fn contents(&self) -> Contents {
+        self.contents
     }
 
     /// The elements that a response repeats from its request, where the request has them.

@@ -125,10 +125,23 @@ impl Layout {
         }
     }
 
-    /// Whether a walk has not seen all that may be wrong with such a value.
+    /// The element for a walk that takes its value as it comes.
+    pub(super) fn step_unchecked(self) -> Step {
+        match self.prefix {
+            Prefix::None => Step { flip: 0, taken: 0, zero: 0, ..self.whole() },
+            _ => self.step(),
+        }
+    }
+
+    /// Whether a walk that checks contents has not seen all that may be wrong with such a value.
     pub(super) const fn is_unseen(self) -> bool {
         let any = matches!(self.form, Form::Text | Form::Raw | Form::Ebcdic(_, Content::Text));
         !any && self.mask().is_none()
+    }
+
+    /// Whether wrong bytes in such a value would be read as other digits than were meant.
+    pub(super) const fn misleads(self) -> bool {
+        matches!(self.form, Form::Zoned(_) | Form::Hex(_))
     }
 }
 

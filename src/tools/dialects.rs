@@ -116,7 +116,7 @@ mod tests {
         assert!(shown.contains("\n| 43 | ans 40 | - | cp037 | keep | a \\| b |\n"), "{shown}");
         assert!(shown.contains("\n| `retry` | 19 91 96 |\n"), "{shown}");
         let (rows, parts) = shown.split_once("\n3: positional\n").unwrap();
-        assert_eq!(rows.lines().filter(|line| line.starts_with("| ")).count(), 1 + 10 + 1 + 127);
+        assert_eq!(rows.lines().filter(|line| line.starts_with("| ")).count(), 1 + 11 + 1 + 127);
         assert!(
             parts.contains("\n| 3.1 | n 2 | - | ascii | keep | transaction type |\n"),
             "{parts}"

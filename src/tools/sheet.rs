@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::dialect::{
-    Alphabet, BitmapCoding, Class, CodePage, Coding, Content, Counts, Dialect, Filler, Inside,
-    Length, LengthCoding, MtiCoding, Row, Rule, Scheme, Second, TagCoding, Tagged, Third, Version,
+    Alphabet, BitmapCoding, Class, CodePage, Coding, Content, Contents, Counts, Dialect, Filler,
+    Inside, Length, LengthCoding, MtiCoding, Row, Rule, Scheme, Second, TagCoding, Tagged, Third,
+    Version,
 };
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
 
@@ -19,6 +20,7 @@ pub(super) struct Sheet {
     pub(super) bitmap: BitmapCoding,
     pub(super) second: Second,
     pub(super) third: Third,
+    pub(super) contents: Contents,
     pub(super) echo: ElementSet,
     pub(super) approve: Vec<ResponseCode>,
     pub(super) accept: Vec<ResponseCode>,
@@ -51,6 +53,7 @@ impl Sheet {
             bitmap: dialect.bitmap(),
             second: dialect.second(),
             third: dialect.third(),
+            contents: dialect.contents(),
             echo: dialect.echo(),
             approve: dialect.approve_codes().to_vec(),
             accept: dialect.accept_codes().to_vec(),
@@ -78,6 +81,7 @@ impl Sheet {
             ("bitmap", bitmap(self.bitmap).to_owned()),
             ("second", second(self.second).to_owned()),
             ("third", third(self.third).to_owned()),
+            ("contents", contents(self.contents).to_owned()),
             ("echo", numbers(self.echo)),
             ("approve", codes(&self.approve)),
             ("accept", codes(&self.accept)),
@@ -262,6 +266,13 @@ const fn third(third: Third) -> &'static str {
         Third::Refused => "refused",
         Third::Element => "element",
         Third::Contiguous => "contiguous",
+    }
+}
+
+const fn contents(contents: Contents) -> &'static str {
+    match contents {
+        Contents::Checked => "checked",
+        Contents::Unchecked => "unchecked",
     }
 }
 

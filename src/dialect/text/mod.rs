@@ -7,8 +7,8 @@ mod word;
 use super::fault::meant;
 use super::step;
 use super::{
-    Alphabet, BitmapCoding, Class, Dialect, Fault, Layout, MtiCoding, MtiPattern, Row, Rule,
-    Second, Third, Version,
+    Alphabet, BitmapCoding, Class, Contents, Dialect, Fault, Layout, MtiCoding, MtiPattern, Row,
+    Rule, Second, Third, Version,
 };
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
 
@@ -16,7 +16,7 @@ use self::columns::{NEVER_KEPT, columns, impossible};
 use self::word::{Word, Words, words};
 
 /// The words that a line may begin with, besides an element's number.
-const HEADERS: [&str; 14] = [
+const HEADERS: [&str; 15] = [
     "dialect",
     "extends",
     "version",
@@ -24,6 +24,7 @@ const HEADERS: [&str; 14] = [
     "bitmap",
     "second",
     "third",
+    "contents",
     "echo",
     "approve",
     "accept",
@@ -86,6 +87,7 @@ struct Reader<'a> {
     bitmap: Option<BitmapCoding>,
     second: Option<Second>,
     third: Option<Third>,
+    contents: Option<Contents>,
     echo: Option<Vec<(ElementNo, Word<'a>)>>,
     approve: Option<Vec<ResponseCode>>,
     accept: Option<Vec<ResponseCode>>,
@@ -180,6 +182,12 @@ impl<'a> Reader<'a> {
                     ],
                 )
                 .map(|third| self.third = Some(third)),
+            "contents" => rest
+                .choose(
+                    "a rule",
+                    &[("checked", Contents::Checked), ("unchecked", Contents::Unchecked)],
+                )
+                .map(|contents| self.contents = Some(contents)),
             "echo" => numbers(rest).map(|echo| self.echo = Some(echo)),
             "approve" => codes(rest).map(|codes| self.approve = Some(codes)),
             "accept" => codes(rest).map(|codes| self.accept = Some(codes)),
@@ -290,6 +298,7 @@ impl<'a> Reader<'a> {
             bitmap: BitmapCoding::Binary,
             second: Second::AsNeeded,
             third: Third::Refused,
+            contents: Contents::Checked,
             echo: ElementSet::EMPTY,
             keeps: ElementSet::EMPTY,
             defined: ElementSet::EMPTY,
@@ -312,6 +321,7 @@ impl<'a> Reader<'a> {
         dialect.accept = self.accept.unwrap_or(dialect.accept);
         dialect.retry = self.retry.unwrap_or(dialect.retry);
         dialect.third = self.third.unwrap_or(dialect.third);
+        dialect.contents = self.contents.unwrap_or(dialect.contents);
         if !torn_bitmaps {
             self.faults.extend(beyond_bitmaps(&dialect, &self.rows, &self.seen));
         }
@@ -416,11 +426,16 @@ fn flatten(dialect: &mut Dialect) {
         if let Some(layout) = dialect.layouts.get_mut(usize::from(no.get())) {
             *layout = row.layout();
         }
-        let step = row.layout().map_or(step::UNKNOWN, Layout::step);
+        // The books add up amounts by currency.
+        let added_up = matches!(*no, ElementNo::AMOUNT | ElementNo::CURRENCY);
+        let checked = dialect.contents == Contents::Checked || added_up;
+        let step = if checked { Layout::step } else { Layout::step_unchecked };
+        let step = row.layout().map_or(step::UNKNOWN, step);
         if let Some(entry) = dialect.steps.as_flattened_mut().get_mut(usize::from(no.get()) - 1) {
             *entry = step;
         }
-        if row.layout().is_some_and(Layout::is_unseen) {
+        let looked_at = |layout: &Layout| checked || layout.misleads();
+        if row.layout().filter(looked_at).is_some_and(Layout::is_unseen) {
             dialect.unseen = dialect.unseen.with(*no);
         }
         dialect.defined = dialect.defined.with(*no);

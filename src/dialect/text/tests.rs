@@ -145,6 +145,7 @@ fn each_fault_has_its_place_and_its_cure() {
         ),
         ("aprove 00", "9:1: unknown word \"aprove\"; did you mean \"approve\"?"),
         ("mti bcd", "9:1: \"mti\" a second time; the first is on line 2"),
+        ("contents some", "9:10: \"some\" is not a rule; one of: checked unchecked"),
         ("second maybe", "9:8: \"maybe\" is not a rule; one of: as-needed always fixed never"),
         (
             "extends iso87-bdc",

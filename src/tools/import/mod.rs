@@ -19,7 +19,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::sheet::Sheet;
-use crate::dialect::{BitmapCoding, Dialect, Fault, Inside, MtiCoding, Row, Second, Third};
+use crate::dialect::{
+    BitmapCoding, Contents, Dialect, Fault, Inside, MtiCoding, Row, Second, Third,
+};
 use crate::iso::{ElementNo, ElementSet};
 use fit::{Described, one_line};
 use place::Text;
@@ -303,6 +305,7 @@ impl<'t> Collected<'t> {
             version: self.base.version(),
             second: self.second,
             third: self.third,
+            contents: Contents::Checked,
             echo,
             approve: self.base.approve_codes().to_vec(),
             accept: self.base.accept_codes().to_vec(),

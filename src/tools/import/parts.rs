@@ -4,8 +4,8 @@ use super::Collected;
 use super::fit::{self, Described};
 use super::secret;
 use crate::dialect::{
-    BitmapCoding, Class, Content, Dialect, Inside, Length, MtiCoding, Part, Row, Scheme, Second,
-    Third,
+    BitmapCoding, Class, Content, Contents, Dialect, Inside, Length, MtiCoding, Part, Row, Scheme,
+    Second, Third,
 };
 use crate::iso::{ElementNo, ElementSet};
 use crate::tools::sheet::Sheet;
@@ -209,6 +209,7 @@ fn sound(base: &Dialect, no: ElementNo, row: &Row, inside: Inside) -> Result<Ins
         version: base.version(),
         second: Second::AsNeeded,
         third: if 128 < no.get() { Third::Contiguous } else { Third::Element },
+        contents: Contents::Checked,
         echo: [no].into_iter().collect::<ElementSet>(),
         approve: base.approve_codes().to_vec(),
         accept: base.accept_codes().to_vec(),
