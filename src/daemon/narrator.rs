@@ -80,6 +80,7 @@ impl Narrator {
             Note::Late { .. } => meter.late(),
             Note::Unmatched { .. } => meter.unmatched(),
             Note::Replayed { .. } => meter.replayed(),
+            Note::Withheld { .. } => meter.withheld(),
             Note::Owed { .. } => meter.reversal_owed(),
             Note::OwedClosed { .. } => meter.owed_closed(),
             Note::Dead { .. } => meter.owed_dead(),
@@ -106,6 +107,14 @@ impl Narrator {
             }
             Note::OtherContent { asker, mti } => {
                 say!(warn, voice(asker), "audit: a message has the key of an earlier one and other content; it was answered 94", %mti);
+            }
+            Note::Withheld { link, elements } => {
+                say!(
+                    warn,
+                    voice(link),
+                    "the card's number stands in an element that may be stored: it was passed on and not written down. Let the dialect say `sensitive` for it",
+                    ?elements
+                );
             }
             Note::Overload { asker } => {
                 say!(

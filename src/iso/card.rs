@@ -41,6 +41,21 @@ impl Pan {
         self.digits.get(..usize::from(self.len)).unwrap_or_default()
     }
 
+    /// Whether the number stands within a text.
+    pub fn stands_in(&self, text: &[u8]) -> bool {
+        holds(text, self.expose())
+    }
+
+    /// Whether the number stands within bytes that may hold two digits each; of an odd number, all digits but the last.
+    pub fn stands_packed_in(&self, bytes: &[u8]) -> bool {
+        let mut packed = [0; 9];
+        let pairs = self.expose().as_chunks::<2>().0;
+        for (place, [high, low]) in packed.iter_mut().zip(pairs) {
+            *place = (high - b'0') << 4 | (low - b'0');
+        }
+        self.stands_in(bytes) || holds(bytes, packed.get(..pairs.len()).unwrap_or_default())
+    }
+
     /// What may be shown.
     pub fn masked(&self) -> MaskedPan {
         let shown_front = if 14 <= self.len { 6 } else { 0 };
@@ -53,6 +68,13 @@ impl Pan {
         }
         MaskedPan { text, len: self.len }
     }
+}
+
+/// Whether bytes stand within others. They are four at least, and the first four are enough to tell most places.
+fn holds(bytes: &[u8], sought: &[u8]) -> bool {
+    let begin = sought.first_chunk::<4>();
+    let fits = |window: &[u8]| window.first_chunk() == begin && window == sought;
+    !sought.is_empty() && bytes.windows(sought.len()).any(fits)
 }
 
 impl Drop for Pan {
@@ -136,6 +158,23 @@ impl fmt::Debug for Track2<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_found_wherever_it_stands() {
+        let pan = Pan::new(b"4111111111111112").unwrap();
+        for (value, stands, packed) in [
+            (&b"4111111111111112"[..], true, true),
+            (b"ORDER 4111111111111112 OF TODAY", true, true),
+            (b"411111111111111", false, false),
+            (b"4111111111111111", false, false),
+            (b"\x01\x41\x11\x11\x11\x11\x11\x11\x12\xFF", false, true),
+            (b"", false, false),
+        ] {
+            assert_eq!((pan.stands_in(value), pan.stands_packed_in(value)), (stands, packed));
+        }
+        let odd = Pan::new(b"4111111111111111113").unwrap();
+        assert!(odd.stands_packed_in(b"\x5A\x0A\x41\x11\x11\x11\x11\x11\x11\x11\x11\x3F"));
+    }
 
     #[test]
     fn a_pan_masks_itself() {

@@ -85,6 +85,7 @@ struct Whole {
     late: Counter,
     unmatched: Counter,
     replayed: Counter,
+    withheld: Counter,
     overloaded: Counter,
     reversals_owed: Counter,
     owed_closed: Counter,
@@ -133,6 +134,7 @@ impl Meter {
             late: counter(&SWITCH_LATE, &[]),
             unmatched: counter(&SWITCH_UNMATCHED, &[]),
             replayed: counter(&SWITCH_REPLAYS, &[]),
+            withheld: counter(&SWITCH_WITHHELD, &[]),
             overloaded: counter(&SWITCH_OVERLOADS, &[]),
             reversals_owed: counter(&SWITCH_REVERSALS, &[]),
             owed_closed: counter(&SWITCH_OWED_CLOSED, &[]),
@@ -203,6 +205,11 @@ impl Meter {
     /// A duplicate got the outcome of its original.
     pub fn replayed(&self) {
         self.0.replayed.increment(1);
+    }
+
+    /// An element that may be stored was not: the card's number stands in it.
+    pub fn withheld(&self) {
+        self.0.withheld.increment(1);
     }
 
     /// A reversal is owed from now on.
@@ -455,6 +462,7 @@ families! {
     describe_counter SWITCH_LATE "switch_late_answers_total" "Answers that came after their request was over."
     describe_counter SWITCH_UNMATCHED "switch_unmatched_answers_total" "Responses that nothing waited for."
     describe_counter SWITCH_REPLAYS "switch_duplicates_replayed_total" "Duplicates that got the outcome of their original."
+    describe_counter SWITCH_WITHHELD "switch_elements_withheld_total" "Messages with an element that may be stored and was not, since the card's number stands in it."
     describe_counter SWITCH_REVERSALS "switch_reversals_owed_total" "Reversals that became owed."
     describe_counter SWITCH_OWED_CLOSED "switch_owed_closed_total" "Owed messages that were settled."
     describe_counter SWITCH_OWED_DEAD "switch_owed_dead_total" "Owed messages that were given up: see `iso8583d ctl owed`."

@@ -16,7 +16,7 @@ use crate::tranlog::Ask;
 
 use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
-use super::input::{Arrival, CardOf, SessionId};
+use super::input::{Arrival, CardOf, SessionId, naming};
 use super::inquiry::Known;
 use super::peers::Link;
 use super::settings::{AnswerOn, LinkSettings};
@@ -273,7 +273,9 @@ impl Engine {
             Some(code) if link.dialect.approves(code) => Verdict::Approved,
             Some(_) => Verdict::Declined,
         };
-        let keeps = link.dialect.keeps();
+        let card = standing.sent().and_then(|sent| sent.card.as_ref());
+        let withheld = card.map_or(ElementSet::EMPTY, |card| naming(card, &live, &link.dialect));
+        let keeps = link.dialect.keeps().minus(withheld);
         let all_kept = live.present().minus(keeps).is_empty();
         let kept = if all_kept { Arc::clone(&live) } else { Arc::new(live.only(keeps)) };
         if verdict == Verdict::Mismatched {
@@ -281,6 +283,7 @@ impl Engine {
             fx.notes.push(Note::Mismatched { issuer: arrival.link, element });
         }
         self.append(Record::Answered { txn, at: self.now.wall, verdict, added: kept }, fx);
+        fx.note_withheld(arrival.link, withheld);
         let Some(waiting) = self.no_longer_waiting(txn) else { return };
         let ms = self.now.mono.0.saturating_sub(waiting.sent_at.0);
         fx.notes.push(Note::Answered { issuer: arrival.link, verdict, code, ms });

@@ -26,6 +26,7 @@ impl Engine {
         if arrival.mti().is_response() {
             self.response(arrival, fx);
         } else {
+            fx.note_withheld(arrival.link, arrival.withheld);
             self.asked(arrival, &Known::default(), fx);
         }
     }

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::framing::Head;
-use crate::iso::{Class, Mti, ResponseCode};
+use crate::iso::{Class, ElementSet, Mti, ResponseCode};
 use crate::record::{LinkId, Lsn, Owing, Reason, Record, Trace, TxnId, Verdict};
 use crate::tranlog::Ask;
 
@@ -20,6 +20,15 @@ pub struct Effects {
     pub actions: Vec<Action>,
     /// What happened, for counters and log lines; needs no durability.
     pub notes: Vec<Note>,
+}
+
+impl Effects {
+    /// Tells of elements that may be kept and are not written down, if there are any.
+    pub(super) fn note_withheld(&mut self, link: LinkId, withheld: ElementSet) {
+        if !withheld.is_empty() {
+            self.notes.push(Note::Withheld { link, elements: withheld });
+        }
+    }
 }
 
 /// Something to be done.
@@ -141,6 +150,13 @@ pub enum Note {
         asker: LinkId,
         /** What. */
         mti: Mti,
+    },
+    /// An element that may be kept is not written down: the card's number stands in it.
+    Withheld {
+        /** From whom. */
+        link: LinkId,
+        /** Which. */
+        elements: ElementSet,
     },
     /// An issuer did not answer in time.
     TimedOut {

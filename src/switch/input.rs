@@ -1,6 +1,7 @@
 //! What the engine is asked to handle.
 
 use crate::codec::{Message, Plain};
+use crate::dialect::{Dialect, Form};
 use crate::framing::Head;
 use crate::iso::{BusinessDate, Class, ElementNo, ElementSet, Elements, Mti, Pan, Track2};
 use crate::record::{Card, LinkId, Lsn, Secret, Standing};
@@ -124,6 +125,8 @@ pub struct Arrival {
     pub message: Message,
     /// Of a message that asks: its elements that may be kept, without element 2.
     pub kept: Elements,
+    /// Elements that may be kept and are not, since the card's number stands in them.
+    pub withheld: ElementSet,
     /// Of a message that asks: its card.
     pub card: CardOf,
     /// Keyed hash of who asked; none when no date says when.
@@ -162,6 +165,7 @@ impl Arrival {
             head,
             message,
             kept: Elements::default(),
+            withheld: ElementSet::EMPTY,
             card: CardOf::None,
             key: None,
             content: Tag::default(),
@@ -179,6 +183,12 @@ impl Arrival {
         let keeps = message.dialect().keeps().without(ElementNo::PAN);
         self.kept = message.elements(keeps);
         self.card = CardOf::read(message, keys);
+        if let Some(card) = self.card.one() {
+            self.withheld = naming(card, &self.kept, message.dialect());
+            if !self.withheld.is_empty() {
+                self.kept = self.kept.only(keeps.minus(self.withheld));
+            }
+        }
         let card = self.card.one().map_or_else(Tag::default, |card| card.token);
         self.content = content_of(keys, message, card);
         self.key = Self::when(message, message.get(ElementNo::TRANSMISSION)).map(|when| {
@@ -297,6 +307,19 @@ fn content_of(keys: &Keys, message: &Message, card: Tag) -> Tag {
             plain(merchant.as_ref()),
         ],
     )
+}
+
+/// The elements in which a card's number stands, whatever their rows say of them: they are as secret as it is. The digits
+/// that the books count with are never more than what they are.
+pub(super) fn naming(card: &Card, elements: &Elements, dialect: &Dialect) -> ElementSet {
+    const COUNTED: ElementSet = ElementSet::of(&[3, 4, 7, 11, 12, 13, 39, 49]);
+    let Secret::Clear(pan) = &card.secret else { return ElementSet::EMPTY };
+    let may_be_packed = |no| dialect.layout(no).is_some_and(|layout| layout.form == Form::Raw);
+    let values = elements.iter().filter(|(no, _)| !COUNTED.has(*no));
+    let naming = values.filter(|(no, value)| {
+        if may_be_packed(*no) { pan.stands_packed_in(value) } else { pan.stands_in(value) }
+    });
+    naming.map(|(no, _)| no).collect()
 }
 
 impl CardOf {

@@ -16,7 +16,7 @@ use desk::{
 };
 use iso8583d::iso::{ElementNo, Mono};
 use iso8583d::record::{Approval, Closing, DebtState, Outcome, TxnId, Unanswered};
-use iso8583d::switch::{Duplicate, Input, Mark, OrderResult, Undelivered};
+use iso8583d::switch::{Duplicate, Input, Mark, Note, OrderResult, Undelivered};
 
 fn the_only_standing(desk: &Desk) -> iso8583d::record::Standing {
     let mut all: Vec<_> =
@@ -111,6 +111,30 @@ fn rule_1_a_request_without_a_date_or_with_two_cards_is_refused() {
     two.set(ElementNo::TRACK2, b"4222222222222222=29122010000");
     assert_eq!(only(&desk.shop_sends(SHOP, 200, &two)).code(), "30");
     assert!(desk.standings().is_empty());
+}
+
+/// Whatever a dialect says of an element, a card's number in it is passed on and never written down in clear.
+#[test]
+fn a_card_number_in_any_element_goes_on_and_is_not_written_down() {
+    let mut desk = Desk::new();
+    let mut request = purchase(1);
+    request.set(ElementNo::of(43), b"SHOP 4111111111111111     WIEN        AT");
+    let asked = only(&desk.shop_sends(SHOP, 200, &request));
+    assert_eq!(asked.text(43), "SHOP 4111111111111111     WIEN        AT");
+    let told = desk.bank_answers(&asked, "00", &[(38, "A1B2C3"), (44, "SEE4111111111111111")]);
+    assert_eq!(only(&told).text(44), "SEE4111111111111111");
+    let standing = the_only_standing(&desk);
+    let sent = standing.sent().unwrap().elements.clone();
+    assert!(sent.get(ElementNo::of(43)).is_none() && sent.get(ElementNo::of(42)).is_some());
+    let Outcome::Answered { added, .. } = &standing.outcome else { panic!("{standing:?}") };
+    assert!(added.get(ElementNo::of(44)).is_none() && added.get(ElementNo::of(38)).is_some());
+    let told_of = |number| {
+        let number = ElementNo::of(number);
+        let is =
+            |note: &Note| matches!(note, Note::Withheld { elements, .. } if elements.has(number));
+        desk.notes.iter().any(is)
+    };
+    assert!(told_of(43) && told_of(44), "{:?}", desk.notes);
 }
 
 /// A network may bring an answer twice. What it adds is the same, even where the request said it already.
