@@ -10,6 +10,7 @@
 mod doctor;
 mod framings;
 mod street;
+mod why;
 
 use iso8583d::daemon::control::Command;
 use iso8583d::dialect::Dialect;
