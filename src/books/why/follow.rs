@@ -221,13 +221,12 @@ impl Family {
         }
         let opened = tranlog::opened(TxnId(lsn.0), record);
         if let Some(standing) = opened.filter(|standing| ids.contains(&standing.id)) {
-            let cut = self.cut;
-            self.rows.entry(standing.id).or_insert_with(|| {
-                // The clearing of a day that was cut had it already.
-                let date = standing.date().filter(|date| *date <= cut);
-                let captured = date.filter(|_| clearing::claims(&standing));
-                Row { captured, ..Row::new(standing) }
-            });
+            // The clearing of a day that was cut had what was carried over it.
+            let is_older = !record.opens();
+            let date = standing.date().filter(|date| is_older && *date <= self.cut);
+            let captured = date.filter(|_| clearing::claims(&standing));
+            let row = Row { captured, ..Row::new(standing) };
+            self.rows.entry(row.standing.id).or_insert(row);
         }
         for txn in changed(record) {
             if let Some(row) = self.rows.get_mut(&txn) {
