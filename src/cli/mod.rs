@@ -170,6 +170,9 @@ fn check(path: &std::path::Path) -> Result<(), Failure> {
         counted(config.routes.len(), "route"),
         config.daemon.state.display()
     ));
+    for gap in config.gaps() {
+        say(&format!("warning: {gap}"));
+    }
     if let Some(short) = daemon::descriptors::shortage(&config) {
         say(&format!("note: {short}"));
     }
