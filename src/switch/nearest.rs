@@ -63,30 +63,38 @@ impl Engine {
 
     fn under_its_pair(&self, arrival: &Arrival, trace: Trace) -> Option<Nearest> {
         let (link, class) = (arrival.link, arrival.mti().class());
-        let of = |link, class, differs| {
+        let of = |link, class, trace, differs| {
             let (txn, _) = self.log.by_trace(link, class, trace)?;
             let mti = sent_as(self.log.standing(txn)?, class)?;
             Some(Nearest { txn, link, mti, trace, differs })
         };
         if let Some(found) = self.log.by_trace(link, class, trace) {
             let is_none = self.no_answer(arrival.mti(), found).is_some();
-            return of(link, class, if is_none { Differs::Mti } else { Differs::Session });
+            return of(link, class, trace, if is_none { Differs::Mti } else { Differs::Session });
         }
-        let classes = [Class::Authorization, Class::Financial, Class::Reversal];
-        let mut others = self.settings.links.iter().filter(|other| other.answers);
-        classes
-            .into_iter()
-            .find_map(|class| of(link, class, Differs::Class))
-            .or_else(|| others.find_map(|other| of(other.id, class, Differs::Link)))
+        let mut classes = [Class::Authorization, Class::Financial, Class::Reversal].into_iter();
+        let others = self.settings.links.iter().filter(|other| other.answers && other.id != link);
+        classes.find_map(|class| of(link, class, trace, Differs::Class)).or_else(|| {
+            // Element 7 names no year: it is read by what was sent there.
+            let there =
+                |other| Some(Trace { transmission: self.sent_at(arrival, other)?, ..trace });
+            others
+                .map(|other| other.id)
+                .find_map(|other| of(other, class, there(other)?, Differs::Link))
+        })
+    }
+
+    /// Element 7 of a response, as a link to which it was sent would have it.
+    fn sent_at(&self, arrival: &Arrival, link: LinkId) -> Option<Transmission> {
+        let last = self.log.last_trace(link).transmission;
+        Transmission::from_ascii(&arrival.get(ElementNo::TRANSMISSION)?, last).ok()
     }
 
     /// The newest open message of the link and the class that has one of the pair's elements.
     fn alike(&self, arrival: &Arrival) -> Option<Nearest> {
         let (link, class) = (arrival.link, arrival.mti().class());
-        let last = self.log.last_trace(link).transmission;
         let stan = arrival.get(ElementNo::STAN).and_then(|text| Stan::from_ascii(&text).ok());
-        let transmission = arrival.get(ElementNo::TRANSMISSION);
-        let transmission = transmission.and_then(|text| Transmission::from_ascii(&text, last).ok());
+        let transmission = self.sent_at(arrival, link);
         let newest = self.log.open().rev().take(LOOKED_AT_MAX);
         let sent = newest.flat_map(|standing| open_pairs(standing, link, class));
         let mut by_time = None;

@@ -1,6 +1,9 @@
 //! Stories of answers that went astray: the pair is ours, and what they speak of is not what we asked.
 
-use iso8583d::iso::Elements;
+use std::sync::Arc;
+
+use iso8583d::dialect::Dialect;
+use iso8583d::iso::{ElementNo, Elements};
 use iso8583d::record::{Closing, DebtState, Reason, Record};
 use iso8583d::switch::{AnswerOn, Differs, Nearest, Note, Settings, Why};
 
@@ -155,7 +158,7 @@ fn rule_4_an_unmatched_response_is_compared_with_what_is_pending() {
     for (session, mti, changes, differs) in changed {
         desk.bank_sends((session, mti), &asked, "05", changes);
         let (near, pending) = nearest(&desk);
-        let near = near.unwrap();
+        let near = near.unwrap_or_else(|| panic!("{mti} {changes:?}: nothing is near"));
         assert_eq!(
             (near.differs, near.link, near.mti.number()),
             (differs, bank(), 200),
@@ -200,18 +203,15 @@ fn rule_4_what_is_owed_is_compared_and_the_look_is_bounded() {
 #[test]
 fn what_an_issuers_network_cannot_say_is_named() {
     let mut settings = settings();
-    let short = iso8583d::dialect::Dialect::parse(
-        &iso8583d::dialect::Dialect::shipped_text("iso87-bcd")
-            .unwrap()
-            .replace("\n   48 ", "\n#  48 "),
-    );
+    let whole = Dialect::shipped_text("iso87-ascii").unwrap();
+    let short = Dialect::parse(&whole.replace("\n   48 ", "\n#  48 "));
     for link in settings.links.iter_mut().filter(|link| link.id == bank()) {
-        link.dialect = std::sync::Arc::new(short.clone().unwrap());
+        link.dialect = Arc::new(short.clone().unwrap());
     }
     for mti in [200, 220] {
         let mut desk = Desk::with(settings.clone());
         let mut asked = purchase(1);
-        asked.set(iso8583d::iso::ElementNo::new(48).unwrap(), b"SECRET");
+        asked.set(ElementNo::new(48).unwrap(), b"SECRET");
         let told = only(&desk.shop_sends(SHOP, mti, &asked));
         assert_eq!(told.code(), "30");
         let why = desk.notes.iter().find_map(|note| match note {
