@@ -154,7 +154,7 @@ impl Narrator {
     /// What comes nearest to what a response answers.
     fn nearest(&self, nearest: &Nearest) -> String {
         let Nearest { txn, link, mti, trace, .. } = nearest;
-        format!("transaction {}: {mti} to {} with {}", txn.0, self.name(*link), pair(trace))
+        format!("transaction {}: {mti} to {} with {}", txn.0, self.name(*link), pair(*trace))
     }
 
     fn name(&self, link: LinkId) -> &str {
@@ -196,7 +196,8 @@ impl Narrator {
                 );
             }
             Note::Unmatched { link, mti, trace, why, nearest, pending } => {
-                let pair = trace.as_ref().map_or_else(|| "unreadable".to_owned(), pair);
+                let pair =
+                    trace.as_ref().map_or_else(|| "unreadable".to_owned(), |trace| pair(*trace));
                 let (nearest, differs) = nearest.map_or_else(
                     || ("none".to_owned(), "none is alike"),
                     |nearest| (self.nearest(&nearest), nearest.differs.word()),
@@ -229,10 +230,31 @@ impl Narrator {
 }
 
 /// Elements 7 and 11, which are no secret.
-fn pair(trace: &Trace) -> String {
+fn pair(trace: Trace) -> String {
     if trace.transmission.0 == 0 {
         // Its network does not echo element 7.
         return format!("11={}", trace.stan);
     }
     format!("7={} 11={}", trace.transmission.ascii().escape_ascii(), trace.stan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{EncodeError, Fault};
+    use crate::iso::ElementNo;
+
+    #[test]
+    fn a_refusal_names_the_element_and_what_is_wrong_with_it() {
+        let bank = LinkId::of_name("bank");
+        let links = [(bank, "bank".to_owned())].into_iter();
+        let narrator = Narrator::new(Meter::new(), links);
+        let fault =
+            EncodeError { element: ElementNo::of(48), fault: Fault::TooLong { len: 9, max: 3 } };
+        let why = Why::Unsayable { issuer: bank, fault };
+        let said =
+            "the dialect of bank cannot say one of its elements: element 48: length 9 exceeds 3";
+        assert_eq!(narrator.reason(&why), said);
+        assert_eq!(narrator.reason(&Why::Said("no")), "no");
+    }
 }

@@ -10,7 +10,10 @@ use iso8583d::switch::{AnswerOn, Differs, Nearest, Note, Settings, Why};
 use super::desk::{BANK_AGAIN, Desk, OTHER_BANK, SHOP, bank, only, purchase, reversal, settings};
 use super::the_only_standing;
 
-const ANOTHER_AMOUNT: &[(u8, &str)] = &[(4, "000000009999")];
+/// What an answer has otherwise than its request.
+type Changes = &'static [(u8, &'static str)];
+
+const ANOTHER_AMOUNT: Changes = &[(4, "000000009999")];
 
 fn orphans(desk: &Desk) -> usize {
     let listed = |record: &Record| matches!(record, Record::Unmatched { orphan: true, .. });
@@ -83,7 +86,7 @@ fn rule_9_an_acknowledgement_of_another_amount_closes_nothing() {
 fn rule_9_an_approval_is_no_acknowledgement_of_an_advice() {
     let mut desk = Desk::new();
     let mut advice: Elements = purchase(1);
-    advice.set(iso8583d::iso::ElementNo::APPROVAL_CODE, b"A1B2C3");
+    advice.set(ElementNo::APPROVAL_CODE, b"A1B2C3");
     let follows = desk.shop_sends(SHOP, 220, &advice);
     let mut owed = follows.into_iter().find(|seen| seen.mti == 220).unwrap();
     owed.mti = 200;
@@ -146,7 +149,7 @@ fn nearest(desk: &Desk) -> (Option<Nearest>, u32) {
 fn rule_4_an_unmatched_response_is_compared_with_what_is_pending() {
     let mut desk = Desk::new();
     let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
-    let changed: [(u64, u16, &[(u8, &str)], Differs); _] = [
+    let changed: [(u64, u16, Changes, Differs); _] = [
         (asked.session, 210, &[(7, "1123183459")], Differs::Transmission),
         (asked.session, 210, &[(7, "")], Differs::Transmission),
         (asked.session, 210, &[(11, "000777")], Differs::Stan),

@@ -95,13 +95,12 @@ impl Archive {
         let mut newest = Newest::default();
         self.find_beyond(wanted, &mut newest)?;
         if let Some(books) = &self.books {
-            match wanted.txn {
-                Some(txn) => newest.put(txn),
-                None => {
-                    let within = within(books, wanted)?;
-                    find_by_row(books, wanted, within, &mut newest)?;
-                    find_by_pair(books, wanted, within, &mut newest)?;
-                }
+            if let Some(txn) = wanted.txn {
+                newest.put(txn);
+            } else {
+                let within = within(books, wanted)?;
+                find_by_row(books, wanted, within, &mut newest)?;
+                find_by_pair(books, wanted, within, &mut newest)?;
             }
         }
         let found = self.rows(&newest.txns)?;

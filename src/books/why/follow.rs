@@ -21,6 +21,9 @@ const AFTERWARDS_MS: u64 = 600_000;
 /// How many transactions are told as one life.
 const FAMILY_MAX: usize = 64;
 
+/// Records with their positions, in order.
+pub(super) type Records = Vec<(Lsn, Record)>;
+
 /// A transaction with those that it reverses, completes, or is reversed or completed by.
 pub(super) struct Family {
     pub(super) rows: BTreeMap<TxnId, Row>,
@@ -154,7 +157,7 @@ impl Archive {
     }
 
     /// Every record about a family, in order, as far as the journal still has them. Relatives that only the journal knows join.
-    pub(super) fn records(&self, family: &mut Family) -> Result<Vec<(Lsn, Record)>, BooksError> {
+    pub(super) fn records(&self, family: &mut Family) -> Result<Records, BooksError> {
         loop {
             let (records, relatives) = self.records_and_relatives(family)?;
             if relatives.is_empty() || FAMILY_MAX <= family.rows.len() {
@@ -168,7 +171,7 @@ impl Archive {
     fn records_and_relatives(
         &self,
         family: &Family,
-    ) -> Result<(Vec<(Lsn, Record)>, BTreeSet<TxnId>), BooksError> {
+    ) -> Result<(Records, BTreeSet<TxnId>), BooksError> {
         let (mut records, mut relatives, mut pairs) =
             (Vec::new(), BTreeSet::new(), BTreeSet::new());
         let Some(first) = family.rows.keys().next().copied() else {

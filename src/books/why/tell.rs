@@ -1,6 +1,8 @@
 //! A life in words: the records of a transaction and of its relatives, as messages with what was decided.
 
 use super::Archive;
+use std::sync::Arc;
+
 use super::follow::{self, Family};
 use super::stand::Now;
 use super::step::{self, Step};
@@ -72,7 +74,6 @@ impl Teller<'_> {
 
     /// What the books keep of records that the journal no longer has.
     fn gone(&self, records: &[(Lsn, Record)]) -> Vec<(Lsn, Record)> {
-        let has = |is: &dyn Fn(&Record) -> bool| records.iter().any(|(_, record)| is(record));
         let mut gone = Vec::new();
         for (txn, row) in &self.family.rows {
             let (standing, lsn) = (&row.standing, Lsn(txn.0));
@@ -82,16 +83,16 @@ impl Teller<'_> {
             gone.push((
                 lsn,
                 match &standing.opening {
-                    Opening::Request(sent) => Record::Sent(sent.clone()),
-                    Opening::Advice(sent) => Record::Stored(sent.clone()),
-                    Opening::Reversal(undo) => Record::Undone(undo.clone()),
+                    Opening::Request(sent) => Record::Sent(Arc::clone(sent)),
+                    Opening::Advice(sent) => Record::Stored(Arc::clone(sent)),
+                    Opening::Reversal(undo) => Record::Undone(Arc::clone(undo)),
                 },
             ));
             let is_end = |record: &Record| matches!(record, Record::Answered { txn: of, .. } | Record::Over { txn: of, .. } if of == txn);
             match &standing.outcome {
-                _ if has(&is_end) => {}
+                _ if records.iter().any(|(_, record)| is_end(record)) => {}
                 Outcome::Answered { verdict, added, at } => {
-                    let (txn, at, verdict, added) = (*txn, *at, *verdict, added.clone());
+                    let (txn, at, verdict, added) = (*txn, *at, *verdict, Arc::clone(added));
                     gone.push((lsn, Record::Answered { txn, at, verdict, added }));
                 }
                 Outcome::Over { why, at } => {
@@ -102,7 +103,7 @@ impl Teller<'_> {
             let debts = [(Owing::Advice, &standing.advice), (Owing::Reversal, &standing.reversal)];
             for (owing, debt) in debts {
                 let Some(debt) = debt else { continue };
-                gone.extend(gone_debt((*txn, owing), debt, &has).map(|record| (lsn, record)));
+                gone.extend(gone_debt((*txn, owing), debt, records).map(|record| (lsn, record)));
             }
         }
         gone
@@ -117,17 +118,16 @@ impl Teller<'_> {
             Record::Unmatched { .. } => self.unmatched(lsn, record),
             Record::Restored(standing) => {
                 self.put(
-                    lsn,
-                    standing.id,
+                    (lsn, standing.id),
                     ("books", SWITCH),
-                    None,
-                    Vec::new(),
+                    (None, Vec::new()),
                     "brought back from the books, because a message about it came".to_owned(),
                 );
             }
             _ => {
                 for txn in follow::changed(record) {
-                    if let Some(sent) = self.standing(txn).and_then(Standing::sent).cloned() {
+                    if let Some(sent) = self.standing(txn).and_then(Standing::sent).map(Arc::clone)
+                    {
                         self.happened((lsn, txn), &sent, record, rest);
                     }
                 }
@@ -146,11 +146,9 @@ impl Teller<'_> {
 
     fn put(
         &mut self,
-        lsn: Lsn,
-        txn: TxnId,
+        (lsn, txn): (Lsn, TxnId),
         (from, to): (&str, &str),
-        mti: Option<Mti>,
-        elements: Vec<(u8, String)>,
+        (mti, elements): (Option<Mti>, Vec<(u8, String)>),
         said: String,
     ) {
         let (from, to) = (from.to_owned(), to.to_owned());
@@ -170,13 +168,18 @@ impl Teller<'_> {
         } else {
             "a request, never seen before"
         };
-        self.put(lsn, txn, (&asker, SWITCH), Some(sent.mti), step::asked(sent), said.to_owned());
+        self.put(
+            (lsn, txn),
+            (&asker, SWITCH),
+            (Some(sent.mti), step::asked(sent)),
+            said.to_owned(),
+        );
         let said = format!(
             "sent on under elements 7 and 11 of our own, for the business day {}",
             sent.date
         );
         let pair = step::of_pair(sent.trace);
-        self.put(lsn, txn, (SWITCH, &issuer), Some(sent.mti.plain()), pair, said);
+        self.put((lsn, txn), (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
     }
 
     fn stored(&mut self, lsn: Lsn, sent: &Sent) {
@@ -185,17 +188,17 @@ impl Teller<'_> {
             Some(txn) => format!("an advice that completes transaction {}", txn.0),
             None => "an advice".to_owned(),
         };
-        self.put(lsn, txn, (&asker, SWITCH), Some(sent.mti), step::asked(sent), said);
+        self.put((lsn, txn), (&asker, SWITCH), (Some(sent.mti), step::asked(sent)), said);
         let mut answer = step::repeated(sent);
         answer.push((39, "00".to_owned()));
         let said = "00 to the asker: it is stored, and owed to its issuer from now on".to_owned();
-        self.put(lsn, txn, (SWITCH, &asker), sent.mti.response(), answer, said);
+        self.put((lsn, txn), (SWITCH, &asker), (sent.mti.response(), answer), said);
         let said = format!(
             "sent until it is acknowledged, under elements 7 and 11 of our own, for the business day {}",
             sent.date
         );
         let pair = step::of_pair(sent.trace);
-        self.put(lsn, txn, (SWITCH, &issuer), Some(sent.mti.plain()), pair, said);
+        self.put((lsn, txn), (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
     }
 
     fn undone(&mut self, lsn: Lsn, undo: &Undo) {
@@ -211,9 +214,9 @@ impl Teller<'_> {
                 format!("{} to the asker: should the original come, it is declined", undo.code),
             ),
         };
-        self.put(lsn, txn, (&asker, SWITCH), Some(undo.mti), Vec::new(), asked);
+        self.put((lsn, txn), (&asker, SWITCH), (Some(undo.mti), Vec::new()), asked);
         let code = vec![(39, undo.code.to_string())];
-        self.put(lsn, txn, (SWITCH, &asker), undo.mti.response(), code, told);
+        self.put((lsn, txn), (SWITCH, &asker), (undo.mti.response(), code), told);
     }
 
     fn unmatched(&mut self, lsn: Lsn, record: &Record) {
@@ -234,7 +237,7 @@ impl Teller<'_> {
             (false, false) => "a response that nothing waited for: it changes nothing",
         };
         let name = self.name(*link);
-        self.put(lsn, txn, (&name, SWITCH), Some(*mti), step::of_pair(*trace), said.to_owned());
+        self.put((lsn, txn), (&name, SWITCH), (Some(*mti), step::of_pair(*trace)), said.to_owned());
     }
 
     /// What happened to a request or an advice.
@@ -254,19 +257,19 @@ impl Teller<'_> {
                 elements.extend(added.iter().filter(|(no, _)| ![7, 11].contains(no)).cloned());
                 let said = answer_in_words(*verdict, &added, at.0.saturating_sub(sent.at.0));
                 let mti = sent.mti.plain().response();
-                self.put(lsn, txn, from_issuer, mti, elements, said);
+                self.put((lsn, txn), from_issuer, (mti, elements), said);
                 let mut told = step::repeated(sent);
                 told.extend(told_of(*verdict, &added));
                 let said = told_in_words(*verdict, &told, is_undelivered(txn, *at, rest));
-                self.put(lsn, txn, to_asker, sent.mti.response(), told, said);
+                self.put((lsn, txn), to_asker, (sent.mti.response(), told), said);
             }
             Record::Told { .. } => {
                 let said = "the answer was handed to a connection of the asker".to_owned();
-                self.put(lsn, txn, to_asker, sent.mti.response(), Vec::new(), said);
+                self.put((lsn, txn), to_asker, (sent.mti.response(), Vec::new()), said);
             }
             Record::Over { at, why, .. } => {
                 let said = over_in_words(*why, &issuer, at.0.saturating_sub(sent.at.0));
-                self.put(lsn, txn, to_asker, sent.mti.response(), step::repeated(sent), said);
+                self.put((lsn, txn), to_asker, (sent.mti.response(), step::repeated(sent)), said);
             }
             Record::Late { approved, .. } => {
                 let said = if *approved {
@@ -275,18 +278,16 @@ impl Teller<'_> {
                     "a late decline: there is nothing to undo because of it"
                 };
                 self.put(
-                    lsn,
-                    txn,
+                    (lsn, txn),
                     from_issuer,
-                    sent.mti.plain().response(),
-                    Vec::new(),
+                    (sent.mti.plain().response(), Vec::new()),
                     said.to_owned(),
                 );
             }
             Record::Owed { trace, reason, .. } => {
                 let mti = Mti::new(u16::from(sent.mti.version()) * 1000 + 420).ok();
                 let said = owed_in_words(*reason).to_owned();
-                self.put(lsn, txn, (SWITCH, &issuer), mti, step::of_pair(*trace), said);
+                self.put((lsn, txn), (SWITCH, &issuer), (mti, step::of_pair(*trace)), said);
             }
             Record::Closed { owing, trace, closing, code, .. } => {
                 let mti = match owing {
@@ -300,7 +301,7 @@ impl Teller<'_> {
                 // What was given up had no answer.
                 let mti = mti.filter(|_| code.is_some());
                 let way = if code.is_some() { from_issuer } else { (SWITCH, SWITCH) };
-                self.put(lsn, txn, way, mti, elements, said);
+                self.put((lsn, txn), way, (mti, elements), said);
             }
             Record::Undone(_)
             | Record::Sent(_)
@@ -329,7 +330,7 @@ impl Teller<'_> {
                     if opposite { "taken back: the opposite presentment is cut" } else { "cut" };
                 let file = self.archive.file_of(issuer, day)?;
                 let said = format!("{what} into the day {day}{file}");
-                self.put(lsn, row.standing.id, (SWITCH, "clearing"), None, Vec::new(), said);
+                self.put((lsn, row.standing.id), (SWITCH, "clearing"), (None, Vec::new()), said);
                 if let Some((_, step)) = self.steps.last_mut() {
                     (step.at, step.lsn, step.kind) = (Some(at), Some(lsn), "cut");
                 }
@@ -343,19 +344,15 @@ impl Teller<'_> {
 fn gone_debt(
     (txn, owing): (TxnId, Owing),
     debt: &Debt,
-    has: &dyn Fn(&dyn Fn(&Record) -> bool) -> bool,
+    records: &[(Lsn, Record)],
 ) -> impl Iterator<Item = Record> {
     let is_owed = |record: &Record| matches!(record, Record::Owed { txn: of, trace, .. } if *of == txn && *trace == debt.trace);
     let is_closed = |record: &Record| matches!(record, Record::Closed { txn: of, trace, .. } if *of == txn && *trace == debt.trace);
     let (at, trace, reason, code) = (debt.since, debt.trace, debt.reason, debt.code);
-    let owed = (owing == Owing::Reversal && !has(&is_owed)).then_some(Record::Owed {
-        txn,
-        at,
-        trace,
-        reason,
-    });
+    let owed = (owing == Owing::Reversal && !records.iter().any(|(_, record)| is_owed(record)))
+        .then_some(Record::Owed { txn, at, trace, reason });
     let closed = match debt.state {
-        DebtState::Closed(closing) if !has(&is_closed) => {
+        DebtState::Closed(closing) if !records.iter().any(|(_, record)| is_closed(record)) => {
             Some(Record::Closed { txn, at, owing, trace, closing, code })
         }
         DebtState::Closed(_) | DebtState::Open => None,
