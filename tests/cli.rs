@@ -58,6 +58,9 @@ fn exit_codes() {
         (&["check", "/nowhere/iso8583d.toml"], 78),
         (&["journal", "verify", "--state", "/nowhere"], 74),
         (&["ctl", "links", "--state", "/nowhere"], 1),
+        (&["why", "--state", "/nowhere"], 2),
+        (&["why", "stan=x", "--state", "/nowhere"], 2),
+        (&["why", "17", "--state", "/nowhere"], 74),
     ];
     for (arguments, code) in cases {
         let output = run(arguments, "");
@@ -97,6 +100,38 @@ fn a_good_configuration() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stderr(&output).contains("is good: 2 links, 1 route, state"), "{}", stderr(&output));
     assert!(!config.with_file_name("state").exists(), "check changes nothing");
+}
+
+/// What an asker may say and an issuer's network cannot is told before the first payment; like dialects are passed over.
+#[test]
+fn dialects_that_do_not_fit_along_a_route_are_told() {
+    let (_home, config) = configuration(&[]);
+    let told = stderr(&run(&["check", config.to_str().unwrap()], ""));
+    assert!(!told.contains("warning"), "{told}");
+    let (home, config) =
+        configuration(&[("dialect = \"iso87-ascii\"", "dialect = \"./short.dialect\"")]);
+    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/iso87-ascii.dialect");
+    let mut short = String::new();
+    for line in fs::read_to_string(whole).unwrap().lines() {
+        let no = line.split_whitespace().next().and_then(|no| no.parse::<u8>().ok());
+        if no.is_some_and(|no| [48, 60, 61, 62, 63].contains(&no)) {
+            continue;
+        }
+        let line = if no == Some(42) { line.replacen("15", "10", 1) } else { line.to_owned() };
+        short.push_str(&line.replace("dialect  iso87-ascii", "dialect  short"));
+        short.push('\n');
+    }
+    fs::write(home.path().join("short.dialect"), short).unwrap();
+    let output = run(&["check", config.to_str().unwrap()], "");
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let warnings: Vec<&str> = told.lines().filter(|line| line.starts_with("warning")).collect();
+    assert_eq!(
+        warnings,
+        [
+            "warning: link \"terminals\" may ask link \"issuer-a\" what that cannot be told: short does not have 48, 60-63, and has no room for all of 42 (10 instead of 15), unlike iso87-bcd; such requests are declined with 30"
+        ]
+    );
 }
 
 #[test]

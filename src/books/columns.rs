@@ -65,7 +65,7 @@ pub(super) const fn is_listed(state: DebtState) -> bool {
 }
 
 /// What was asked for, or granted by a partial approval.
-fn amount(standing: &Standing) -> Option<i64> {
+pub(super) fn amount(standing: &Standing) -> Option<i64> {
     let asked = standing.sent()?.elements.get(ElementNo::AMOUNT);
     let granted = match &standing.outcome {
         Outcome::Answered { added, .. }

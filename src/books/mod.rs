@@ -12,6 +12,7 @@ mod lists;
 mod rows;
 mod tables;
 mod traces;
+pub mod why;
 
 use std::cell::Cell;
 use std::fs::{DirBuilder, OpenOptions};

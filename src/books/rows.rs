@@ -1,6 +1,6 @@
 //! Rows of `transactions`: written from standings, and read back. The standing itself is kept beside what people see.
 
-use rusqlite::{CachedStatement, OptionalExtension as _, Statement, ToSql};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Statement, ToSql};
 
 use super::columns::{Changing, ms, text};
 use super::{Books, BooksError, tables};
@@ -124,17 +124,22 @@ impl Books {
 
     /// A transaction as the tables have it.
     pub(super) fn row(&self, txn: TxnId) -> Result<Option<Row>, BooksError> {
-        let sql = "SELECT standing, captured, opposed FROM transactions WHERE txn = ?";
-        let mut ask = self.connection.prepare_cached(sql)?;
-        let found = ask.query_row([txn.0.cast_signed()], |row| {
-            Ok((row.get_ref(0)?.as_blob()?.to_vec(), row.get(1)?, row.get(2)?))
-        });
-        let Some((blob, captured, opposed)) = found.optional()? else { return Ok(None) };
-        let standing = standing(txn, &blob)?;
-        let date = |day: Option<i64>| day.and_then(tables::date);
-        let (captured, opposed) = (date(captured), date(opposed));
-        Ok(Some(Row { standing, captured, opposed, stored: true, changed: false }))
+        row(&self.connection, txn)
     }
+}
+
+/// A transaction as the tables have it.
+pub(super) fn row(connection: &Connection, txn: TxnId) -> Result<Option<Row>, BooksError> {
+    let sql = "SELECT standing, captured, opposed FROM transactions WHERE txn = ?";
+    let mut ask = connection.prepare_cached(sql)?;
+    let found = ask.query_row([txn.0.cast_signed()], |row| {
+        Ok((row.get_ref(0)?.as_blob()?.to_vec(), row.get(1)?, row.get(2)?))
+    });
+    let Some((blob, captured, opposed)) = found.optional()? else { return Ok(None) };
+    let standing = standing(txn, &blob)?;
+    let date = |day: Option<i64>| day.and_then(tables::date);
+    let (captured, opposed) = (date(captured), date(opposed));
+    Ok(Some(Row { standing, captured, opposed, stored: true, changed: false }))
 }
 
 /// A standing from the books.

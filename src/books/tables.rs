@@ -9,7 +9,7 @@ use crate::iso::BusinessDate;
 use crate::record::Lsn;
 
 /// The format of these tables, in the file's `user_version`.
-const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 2;
 
 /// Bytes of a page.
 const PAGE_BYTES: u32 = 16_384;

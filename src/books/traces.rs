@@ -11,7 +11,7 @@ use crate::record::{LinkId, Sent, Standing, Trace, TxnId};
 use crate::tranlog::Spread;
 
 /// How many records a mark stands for: so many transactions are looked at, at most, to find a pair.
-const STRETCH: u64 = if cfg!(test) { 16 } else { 256 };
+pub(super) const STRETCH: u64 = if cfg!(test) { 16 } else { 256 };
 
 /// The last pair of each link, as far as the tables and the batch at work know.
 pub(super) type Given = HashMap<LinkId, Last, Spread>;
@@ -123,6 +123,6 @@ impl Books {
 }
 
 /// Both elements as one number in their order: element 7 as seconds, then the six digits of element 11.
-fn pair(trace: Trace) -> i64 {
+pub(super) fn pair(trace: Trace) -> i64 {
     i64::from(trace.transmission.0) * 1_000_000 + i64::from(trace.stan.get())
 }

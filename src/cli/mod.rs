@@ -12,6 +12,7 @@ mod journal;
 mod messages;
 mod peer;
 mod sim;
+mod why;
 
 use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::books::BooksError;
 use crate::config::{self, Report};
 use crate::daemon::control::ControlError;
 use crate::daemon::{self, DaemonError};
@@ -66,6 +68,8 @@ enum Command {
     /// Look into the journal of a state directory
     #[command(subcommand)]
     Journal(journal::Journal),
+    /// Tell the life of one transaction: every message, when, what was decided and why, and how it stands now
+    Why(why::Why),
     /// Clear a day, through the running daemon
     #[command(subcommand)]
     Clearing(control::Clearing),
@@ -98,6 +102,9 @@ enum Failure {
     /// The journal, or its text.
     #[error(transparent)]
     Journal(#[from] ShowError),
+    /// The journal or the books, as `why` reads them.
+    #[error(transparent)]
+    Books(#[from] BooksError),
     /// A simulated peer.
     #[error(transparent)]
     Sim(#[from] SimError),
@@ -147,6 +154,7 @@ impl Command {
             Self::Dialect(dialect) => dialect.run(),
             Self::Sim(sim) => sim.run(),
             Self::Journal(journal) => journal.run(),
+            Self::Why(why) => why.run(),
             Self::Clearing(clearing) => clearing.run(),
             Self::Ctl(ctl) => ctl.run(),
         }
@@ -162,6 +170,9 @@ fn check(path: &std::path::Path) -> Result<(), Failure> {
         counted(config.routes.len(), "route"),
         config.daemon.state.display()
     ));
+    for gap in config.gaps() {
+        say(&format!("warning: {gap}"));
+    }
     if let Some(short) = daemon::descriptors::shortage(&config) {
         say(&format!("note: {short}"));
     }
@@ -202,8 +213,10 @@ impl Failure {
             Self::Faults(_) => 78,
             Self::Data { .. } | Self::Input(_) | Self::Dialect(_) => 65,
             Self::Daemon(fault) => fault.exit_code(),
-            Self::Journal(ShowError::Journal(_) | ShowError::Record(_)) => 74,
+            Self::Journal(ShowError::Journal(_) | ShowError::Record(_))
+            | Self::Books(BooksError::Journal(_) | BooksError::Record(_)) => 74,
             Self::Journal(ShowError::Output(_))
+            | Self::Books(_)
             | Self::Sim(_)
             | Self::Control(_)
             | Self::Found(_)

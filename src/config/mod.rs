@@ -5,6 +5,7 @@
 
 mod dialects;
 mod frames;
+mod gaps;
 mod key;
 mod links;
 mod read;

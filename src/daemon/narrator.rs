@@ -7,8 +7,8 @@ use crate::codec::DecodeError;
 use crate::iso::ResponseCode;
 use crate::link::{Hush, Session};
 use crate::meter::{self, Meter};
-use crate::record::{LinkId, Verdict};
-use crate::switch::{Mark, Note};
+use crate::record::{LinkId, Trace, Verdict};
+use crate::switch::{Mark, Nearest, Note, Why};
 
 /// Tells notes to the counters and to the log.
 pub(super) struct Narrator {
@@ -93,10 +93,10 @@ impl Narrator {
         let voice = |link: &LinkId| self.links.get(link);
         match note {
             Note::Declined { asker, code, why } => {
-                say!(info, voice(asker), "a request was declined here", %code, why);
+                say!(info, voice(asker), "a request was declined here", %code, why = self.reason(why));
             }
             Note::Refused { asker, why } => {
-                say!(warn, voice(asker), "a message was refused as it is", why);
+                say!(warn, voice(asker), "a message was refused as it is", why = self.reason(why));
             }
             Note::Undone { asker, known: false, .. } => {
                 say!(
@@ -147,6 +147,29 @@ impl Narrator {
         }
     }
 
+    /// Why something was refused, in a sentence.
+    fn reason(&self, why: &Why) -> String {
+        match why {
+            Why::Said(said) => (*said).to_owned(),
+            Why::Unsayable { issuer, fault } => {
+                format!(
+                    "the dialect of {} cannot say one of its elements: {fault}",
+                    self.name(*issuer)
+                )
+            }
+        }
+    }
+
+    /// What comes nearest to what a response answers.
+    fn nearest(&self, nearest: &Nearest) -> String {
+        let Nearest { txn, link, mti, trace, .. } = nearest;
+        format!("transaction {}: {mti} to {} with {}", txn.0, self.name(*link), pair(*trace))
+    }
+
+    fn name(&self, link: LinkId) -> &str {
+        self.links.get(&link).map_or("a link that is gone", |voice| &voice.name)
+    }
+
     fn say_of_issuer(&self, note: &Note) {
         let voice = |link: &LinkId| self.links.get(link);
         match note {
@@ -181,8 +204,14 @@ impl Narrator {
                     element
                 );
             }
-            Note::Unmatched { link, mti, why, .. } => {
-                say!(warn, voice(link), "a response that nothing waits for", %mti, why);
+            Note::Unmatched { link, mti, trace, why, nearest, pending } => {
+                let pair =
+                    trace.as_ref().map_or_else(|| "unreadable".to_owned(), |trace| pair(*trace));
+                let (nearest, differs) = nearest.map_or_else(
+                    || ("none".to_owned(), "none is alike"),
+                    |nearest| (self.nearest(&nearest), nearest.differs.word()),
+                );
+                say!(warn, voice(link), "a response that nothing waits for", %mti, pair, why, nearest, differs, pending);
             }
             Note::Orphan { link } => {
                 say!(
@@ -206,5 +235,35 @@ impl Narrator {
             }
             _ => {}
         }
+    }
+}
+
+/// Elements 7 and 11, which are no secret.
+fn pair(trace: Trace) -> String {
+    if trace.transmission.0 == 0 {
+        // Its network does not echo element 7.
+        return format!("11={}", trace.stan);
+    }
+    format!("7={} 11={}", trace.transmission.ascii().escape_ascii(), trace.stan)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{EncodeError, Fault};
+    use crate::iso::ElementNo;
+
+    #[test]
+    fn a_refusal_names_the_element_and_what_is_wrong_with_it() {
+        let bank = LinkId::of_name("bank");
+        let links = [(bank, "bank".to_owned())].into_iter();
+        let narrator = Narrator::new(Meter::new(), links);
+        let fault =
+            EncodeError { element: ElementNo::of(48), fault: Fault::TooLong { len: 9, max: 3 } };
+        let why = Why::Unsayable { issuer: bank, fault };
+        let said =
+            "the dialect of bank cannot say one of its elements: element 48: length 9 exceeds 3";
+        assert_eq!(narrator.reason(&why), said);
+        assert_eq!(narrator.reason(&Why::Said("no")), "no");
     }
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::codec::{EncodeError, Fault};
 use crate::iso::{Class, ElementNo, ResponseCode};
 use crate::record::{Owing, Record, Sent, TxnId};
 use crate::seal::Tag;
 use crate::tranlog::{self, Ask};
 
 use super::authorize::{Refusal, TOO_LONG};
-use super::effect::{Effects, Note};
+use super::effect::{Effects, Note, Why};
 use super::engine::Engine;
 use super::input::Arrival;
 use super::inquiry::Known;
@@ -52,22 +53,28 @@ impl Engine {
             Some(issuer) => issuer,
             None => self.route(arrival, false)?,
         };
-        let full = (ResponseCode::MALFUNCTION, "as many advices as allowed are owed to its issuer");
+        let full = (
+            ResponseCode::MALFUNCTION,
+            Why::Said("as many advices as allowed are owed to its issuer"),
+        );
         if self.owes_enough(issuer) {
             return Err(full);
         }
-        let taken = (ResponseCode::MALFUNCTION, "every trace number of its issuer's link is taken");
+        let taken = (
+            ResponseCode::MALFUNCTION,
+            Why::Said("every trace number of its issuer's link is taken"),
+        );
         let trace =
             self.log.fresh_trace(issuer, arrival.mti().class(), self.now.wall).ok_or(taken)?;
-        let link =
-            self.peers.settings(issuer).ok_or((ResponseCode::NO_ROUTE, "its issuer is gone"))?;
+        let link = self
+            .peers
+            .settings(issuer)
+            .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
         // What cannot be said to its issuer is refused now, while its sender still listens.
         let needed = arrival.present().minus(link.dialect.defined());
-        if !needed.without(ElementNo::ORIGINAL).is_empty() {
-            return Err((
-                ResponseCode::FORMAT,
-                "its issuer's dialect cannot say one of its elements",
-            ));
+        if let Some(element) = needed.without(ElementNo::ORIGINAL).iter().next() {
+            let fault = EncodeError { element, fault: Fault::Undefined };
+            return Err((ResponseCode::FORMAT, Why::Unsayable { issuer, fault }));
         }
         let mut sent = self.sent(arrival, key, (issuer, trace));
         sent.completes = self.completed(arrival);

@@ -14,7 +14,7 @@ use crate::record::{
 use crate::seal::Tag;
 use crate::tranlog::Ask;
 
-use super::effect::{Action, Effects, Mark, Note};
+use super::effect::{Action, Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, CardOf, SessionId, naming};
 use super::inquiry::Known;
@@ -43,7 +43,7 @@ struct Forwarding {
 }
 
 /// Why a request goes nowhere: the code, and the reason for people.
-pub(super) type Refusal = (ResponseCode, &'static str);
+pub(super) type Refusal = (ResponseCode, Why);
 
 impl Engine {
     /// A request: new, a copy of one in memory, or to be looked up.
@@ -77,14 +77,19 @@ impl Engine {
     /// The asker's key; or why a message without one, or with two cards, is refused.
     pub(super) fn identity(arrival: &Arrival) -> Result<Tag, Refusal> {
         if arrival.card == CardOf::Contradiction {
-            return Err((ResponseCode::FORMAT, "elements 2 and 35 name no card, or two"));
+            return Err((
+                ResponseCode::FORMAT,
+                Why::Said("elements 2 and 35 name no card, or two"),
+            ));
         }
         if !arrival.present().has(ElementNo::STAN) {
-            return Err((ResponseCode::FORMAT, "it has no element 11"));
+            return Err((ResponseCode::FORMAT, Why::Said("it has no element 11")));
         }
         arrival.key.ok_or((
             ResponseCode::FORMAT,
-            "nothing says when it was asked: it has neither element 7 nor elements 12 and 13",
+            Why::Said(
+                "nothing says when it was asked: it has neither element 7 nor elements 12 and 13",
+            ),
         ))
     }
 
@@ -92,14 +97,18 @@ impl Engine {
         self.admission()?;
         self.share(arrival.link)?;
         let issuer = self.route(arrival, true)?;
-        let session =
-            self.peers.pick(issuer).ok_or((ResponseCode::UNAVAILABLE, "its issuer is down"))?;
+        let session = self
+            .peers
+            .pick(issuer)
+            .ok_or((ResponseCode::UNAVAILABLE, Why::Said("its issuer is down")))?;
         let trace = self.log.fresh_trace(issuer, arrival.mti().class(), self.now.wall).ok_or((
             ResponseCode::MALFUNCTION,
-            "every trace number of its issuer's link is taken",
+            Why::Said("every trace number of its issuer's link is taken"),
         ))?;
-        let link =
-            self.peers.settings(issuer).ok_or((ResponseCode::NO_ROUTE, "its issuer is gone"))?;
+        let link = self
+            .peers
+            .settings(issuer)
+            .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
         let body = translated(arrival, link, trace)?;
         Ok(Forwarding { issuer, session, trace, body })
     }
@@ -107,13 +116,19 @@ impl Engine {
     /// Whether anything new is accepted at all.
     pub(super) fn admission(&self) -> Result<(), Refusal> {
         if self.draining {
-            return Err((ResponseCode::UNAVAILABLE, "the switch is about to stop"));
+            return Err((ResponseCode::UNAVAILABLE, Why::Said("the switch is about to stop")));
         }
         if self.disk_low {
-            return Err((ResponseCode::MALFUNCTION, "the journal's disk is nearly full"));
+            return Err((
+                ResponseCode::MALFUNCTION,
+                Why::Said("the journal's disk is nearly full"),
+            ));
         }
         if self.log.in_flight_total() >= self.settings.in_flight_max {
-            return Err((ResponseCode::MALFUNCTION, "as many requests as allowed are in flight"));
+            return Err((
+                ResponseCode::MALFUNCTION,
+                Why::Said("as many requests as allowed are in flight"),
+            ));
         }
         Ok(())
     }
@@ -124,7 +139,7 @@ impl Engine {
         if self.peers.link(asker).is_some_and(full) {
             return Err((
                 ResponseCode::MALFUNCTION,
-                "as many requests as its own link allows are in flight",
+                Why::Said("as many requests as its own link allows are in flight"),
             ));
         }
         Ok(())
@@ -138,22 +153,23 @@ impl Engine {
         };
         let code = arrival.get(ElementNo::PROCESSING_CODE).unwrap_or_default();
         let to = self.settings.routes.pick(pan.map(Pan::expose), arrival.mti().class(), &code);
-        let first = *to
-            .first()
-            .ok_or((ResponseCode::NO_ROUTE, "no route leads to an issuer of this card"))?;
+        let first = *to.first().ok_or((
+            ResponseCode::NO_ROUTE,
+            Why::Said("no route leads to an issuer of this card"),
+        ))?;
         if !at_once {
             return Ok(first);
         }
         let mut up = to.iter().copied().filter(|link| self.peers.reachable(*link)).peekable();
         if up.peek().is_none() {
-            return Err((ResponseCode::UNAVAILABLE, "no issuer of this card is up"));
+            return Err((ResponseCode::UNAVAILABLE, Why::Said("no issuer of this card is up")));
         }
         let has_room = |link: &LinkId| {
             self.peers.link(*link).is_some_and(|link| link.in_flight < link.settings.in_flight_max)
         };
         up.find(has_room).ok_or((
             ResponseCode::MALFUNCTION,
-            "as many requests as its issuer's link allows are in flight",
+            Why::Said("as many requests as its issuer's link allows are in flight"),
         ))
     }
 
@@ -390,7 +406,7 @@ impl Engine {
             fx.notes.push(Note::Declined {
                 asker: asker.link,
                 code,
-                why: "its issuer gave no answer that stands",
+                why: Why::Said("its issuer gave no answer that stands"),
             });
             self.decline(asker, code, fx);
         }
@@ -458,7 +474,7 @@ fn translated(arrival: &Arrival, link: &LinkSettings, trace: Trace) -> Result<Ve
     let mut body = Vec::with_capacity(arrival.message.body().len() + 64);
     draft
         .encode(&link.dialect, &mut body)
-        .or(Err((ResponseCode::FORMAT, "its issuer's dialect cannot say one of its elements")))?;
+        .map_err(|fault| (ResponseCode::FORMAT, Why::Unsayable { issuer: link.id, fault }))?;
     if !link.frames(link.head, &body) {
         return Err(TOO_LONG);
     }
@@ -468,7 +484,7 @@ fn translated(arrival: &Arrival, link: &LinkSettings, trace: Trace) -> Result<Ve
 /// What could be accepted, and never sent.
 pub(super) const TOO_LONG: Refusal = (
     ResponseCode::FORMAT,
-    "it is longer than its issuer's frames: raise that link's frame_len_max",
+    Why::Said("it is longer than its issuer's frames: raise that link's frame_len_max"),
 );
 
 /// Whether a decline is held against copies. The sender of an advice stores it and says it until it is taken: that there

@@ -6,7 +6,7 @@ use crate::record::{LinkId, Owing, Record, Trace, TxnId};
 use crate::tranlog::{Ask, Asked};
 
 use super::authorize::code_of;
-use super::effect::{Effects, Note};
+use super::effect::{Effects, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, Unreadable};
 use super::inquiry::Known;
@@ -55,7 +55,7 @@ impl Engine {
                 // Notifications and the like are not answered, and nothing here wants one.
                 fx.notes.push(Note::Refused {
                     asker: arrival.link,
-                    why: "nothing answers this message function",
+                    why: Why::Said("nothing answers this message function"),
                 });
             }
             _ if !asks => self.refuse(
@@ -91,14 +91,28 @@ impl Engine {
             let (link, mti) = (arrival.link, arrival.mti());
             let why =
                 "it is of another version than what we send: the first digit of its MTI is not 0";
-            fx.notes.push(Note::Unmatched { link, mti, trace: None, why });
+            fx.notes.push(Note::Unmatched {
+                link,
+                mti,
+                trace: None,
+                why,
+                nearest: None,
+                pending: 0,
+            });
             return;
         }
         if !self.peers.settings(arrival.link).is_some_and(|link| link.answers) {
             // Nothing was ever sent there: what it answers is no money of anybody's, and nothing to write down.
             let (link, mti) = (arrival.link, arrival.mti());
             let why = "nothing is asked of this link: its role is asker";
-            fx.notes.push(Note::Unmatched { link, mti, trace: None, why });
+            fx.notes.push(Note::Unmatched {
+                link,
+                mti,
+                trace: None,
+                why,
+                nearest: None,
+                pending: 0,
+            });
             return;
         }
         let trace = match self.trace_of(&arrival) {
@@ -198,7 +212,9 @@ impl Engine {
         fx: &mut Effects,
     ) {
         let (link, mti) = (arrival.link, arrival.mti());
-        fx.notes.push(Note::Unmatched { link, mti, trace, why });
+        let nearest = self.nearest(&arrival, trace);
+        let pending = self.peers.link(link).map_or(0, |link| link.in_flight);
+        fx.notes.push(Note::Unmatched { link, mti, trace, why, nearest, pending });
         let approved = self.may_approve(&arrival);
         let orphan = approved && trace.is_none();
         // Below the reserve the room is for money: what names no approval is counted and logged, no more.

@@ -3,12 +3,14 @@
 
 use std::fmt;
 
+use crate::codec::EncodeError;
 use crate::framing::Head;
 use crate::iso::{Class, ElementSet, Mti, ResponseCode};
 use crate::record::{LinkId, Lsn, Owing, Reason, Record, Trace, TxnId, Verdict};
 use crate::tranlog::Ask;
 
 use super::input::{OrderId, OrderResult, SessionId};
+use super::nearest::Nearest;
 
 /// What one or more inputs brought about, in order.
 #[derive(Debug, Default)]
@@ -104,6 +106,26 @@ pub struct Question {
     pub from: Lsn,
 }
 
+/// Why a message is refused, for people. Holds no value of any element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// In a sentence.
+    Said(&'static str),
+    /// What its issuer's network cannot say.
+    Unsayable {
+        /// The issuer's link.
+        issuer: LinkId,
+        /// Which element, and what is wrong with it there.
+        fault: EncodeError,
+    },
+}
+
+impl From<&'static str> for Why {
+    fn from(said: &'static str) -> Self {
+        Self::Said(said)
+    }
+}
+
 /// What happened, for counters and log lines. Holds no card and no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -132,7 +154,7 @@ pub enum Note {
         /** What. */
         code: ResponseCode,
         /** Why, for people. */
-        why: &'static str,
+        why: Why,
     },
     /// An asker was told a stored outcome.
     Replayed {
@@ -204,6 +226,10 @@ pub enum Note {
         trace: Option<Trace>,
         /** Why, for people. */
         why: &'static str,
+        /** What comes nearest to what it answers. */
+        nearest: Option<Nearest>,
+        /** How many requests wait for an answer on that link. */
+        pending: u32,
     },
     /// An unmatched approval that the books do not know either.
     Orphan {
@@ -305,7 +331,7 @@ pub enum Note {
         /** Whose. */
         asker: LinkId,
         /** Why, for people. */
-        why: &'static str,
+        why: Why,
     },
     /// A request found every place taken.
     Overload {

@@ -14,6 +14,7 @@ mod effect;
 mod engine;
 mod input;
 mod inquiry;
+mod nearest;
 mod network;
 mod owed;
 mod peers;
@@ -25,9 +26,10 @@ mod settings;
 mod timers;
 mod undelivered;
 
-pub use effect::{Action, Effects, Mark, Note, Question, QuestionId};
+pub use effect::{Action, Effects, Mark, Note, Question, QuestionId, Why};
 pub use engine::Engine;
 pub use input::{Arrival, CardOf, Input, Order, OrderId, OrderResult, SessionId, Unreadable};
+pub use nearest::{Differs, Nearest};
 pub use settings::{
     AnswerOn, Duplicate, LinkSettings, OwedSettings, Settings, SignOn, Undelivered,
 };

@@ -91,7 +91,8 @@ impl Engine {
         let Some(asked) = asked else {
             let why =
                 "no network management message of ours waits for its element 11 on this session";
-            fx.notes.push(Note::Unmatched { link, mti: arrival.mti(), trace: None, why });
+            let (mti, nearest) = (arrival.mti(), None);
+            fx.notes.push(Note::Unmatched { link, mti, trace: None, why, nearest, pending: 0 });
             return;
         };
         state.asked = None;

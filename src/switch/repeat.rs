@@ -9,7 +9,7 @@ use crate::record::{Opening, Outcome, TxnId, Verdict};
 use crate::seal::Tag;
 use crate::tranlog::Spread;
 
-use super::effect::{Effects, Mark, Note};
+use super::effect::{Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::Arrival;
 use super::reply::code_alone;
@@ -74,7 +74,7 @@ impl Engine {
             fx.notes.push(Note::Declined {
                 asker: arrival.link,
                 code: ResponseCode::DUPLICATE,
-                why: "a copy without a repeat digit, and duplicate is \"94\"",
+                why: Why::Said("a copy without a repeat digit, and duplicate is \"94\""),
             });
             return self.decline(&arrival, ResponseCode::DUPLICATE, fx);
         }

@@ -6,7 +6,7 @@ use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::LinkId;
 
-use super::effect::{Action, Effects, Mark, Note};
+use super::effect::{Action, Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, Unreadable};
 
@@ -16,10 +16,10 @@ impl Engine {
         &self,
         asker: &Arrival,
         code: ResponseCode,
-        why: &'static str,
+        why: impl Into<Why>,
         fx: &mut Effects,
     ) {
-        fx.notes.push(Note::Refused { asker: asker.link, why });
+        fx.notes.push(Note::Refused { asker: asker.link, why: why.into() });
         self.decline(asker, code, fx);
     }
 

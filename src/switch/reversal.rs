@@ -9,7 +9,7 @@ use crate::seal::Tag;
 use crate::tranlog::Ask;
 
 use super::authorize::Refusal;
-use super::effect::{Effects, Note};
+use super::effect::{Effects, Note, Why};
 use super::engine::Engine;
 use super::input::Arrival;
 use super::inquiry::Known;
@@ -49,7 +49,7 @@ impl Engine {
         let key = Self::identity(arrival)?;
         let original = arrival.original_key.ok_or((
             ResponseCode::FORMAT,
-            "element 90 does not say what it reverses: MTI, element 11, element 7 and element 32 (or zeros) of the original",
+            Why::Said("element 90 does not say what it reverses: MTI, element 11, element 7 and element 32 (or zeros) of the original"),
         ))?;
         let partial = arrival.get(ElementNo::of(95)).is_some_and(|amounts| {
             amounts.iter().take(12).any(|digit| (b'1'..=b'9').contains(digit))
@@ -57,7 +57,7 @@ impl Engine {
         if partial {
             return Err((
                 ResponseCode::INVALID,
-                "element 95 asks for a partial reversal, which is not switched",
+                Why::Said("element 95 asks for a partial reversal, which is not switched"),
             ));
         }
         Ok((key, original))
@@ -102,7 +102,7 @@ impl Engine {
     /// Below the reserve the room is for money that moved. Its sender says it again, so the decline is not held.
     fn no_room_for_unseen(&self, arrival: &Arrival, fx: &mut Effects) {
         let (asker, code) = (arrival.link, ResponseCode::MALFUNCTION);
-        let why = "its original was never seen, and the journal's disk is nearly full";
+        let why = Why::Said("its original was never seen, and the journal's disk is nearly full");
         fx.notes.push(Note::Overload { asker });
         fx.notes.push(Note::Declined { asker, code, why });
         self.decline(arrival, code, fx);

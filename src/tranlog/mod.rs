@@ -288,7 +288,7 @@ impl Tranlog {
     }
 
     /// The open transactions, in order.
-    pub fn open(&self) -> impl Iterator<Item = &Standing> {
+    pub fn open(&self) -> impl DoubleEndedIterator<Item = &Standing> {
         self.open.iter().filter_map(|txn| self.standing(*txn))
     }
 

@@ -10,6 +10,7 @@
 mod doctor;
 mod framings;
 mod street;
+mod why;
 
 use iso8583d::daemon::control::Command;
 use iso8583d::dialect::Dialect;
@@ -135,6 +136,9 @@ fn garbage_on_one_link_disturbs_no_other() {
         "session down",
         "no message of this link's dialect",
         "a response that nothing waits for",
+        // What came under the pair of nothing that was sent is told with what was pending.
+        "pair=\"7=1123184000 11=000077\"",
+        "differs=\"none is alike\" pending=0",
     ] {
         assert!(said.contains(line), "{line} is not in\n{said}");
     }

@@ -1,13 +1,19 @@
 //! Stories of answers that went astray: the pair is ours, and what they speak of is not what we asked.
 
-use iso8583d::iso::Elements;
-use iso8583d::record::{Closing, DebtState, Reason, Record};
-use iso8583d::switch::{AnswerOn, Note, Settings};
+use std::sync::Arc;
 
-use super::desk::{BANK_AGAIN, Desk, SHOP, only, purchase, settings};
+use iso8583d::dialect::Dialect;
+use iso8583d::iso::{ElementNo, Elements};
+use iso8583d::record::{Closing, DebtState, Reason, Record};
+use iso8583d::switch::{AnswerOn, Differs, Nearest, Note, Settings, Why};
+
+use super::desk::{BANK_AGAIN, Desk, OTHER_BANK, SHOP, bank, only, purchase, reversal, settings};
 use super::the_only_standing;
 
-const ANOTHER_AMOUNT: &[(u8, &str)] = &[(4, "000000009999")];
+/// What an answer has otherwise than its request.
+type Changes = &'static [(u8, &'static str)];
+
+const ANOTHER_AMOUNT: Changes = &[(4, "000000009999")];
 
 fn orphans(desk: &Desk) -> usize {
     let listed = |record: &Record| matches!(record, Record::Unmatched { orphan: true, .. });
@@ -80,7 +86,7 @@ fn rule_9_an_acknowledgement_of_another_amount_closes_nothing() {
 fn rule_9_an_approval_is_no_acknowledgement_of_an_advice() {
     let mut desk = Desk::new();
     let mut advice: Elements = purchase(1);
-    advice.set(iso8583d::iso::ElementNo::APPROVAL_CODE, b"A1B2C3");
+    advice.set(ElementNo::APPROVAL_CODE, b"A1B2C3");
     let follows = desk.shop_sends(SHOP, 220, &advice);
     let mut owed = follows.into_iter().find(|seen| seen.mti == 220).unwrap();
     owed.mti = 200;
@@ -127,4 +133,98 @@ fn rule_9_an_acknowledgement_of_another_version_closes_nothing() {
     desk.bank_sends((owed.session, 431), &owed, "00", &[]);
     let debt = the_only_standing(&desk).reversal.unwrap();
     assert_eq!(debt.state, DebtState::Closed(Closing::Provisional));
+}
+
+/// What came nearest to the last response that nothing waited for, and how many requests waited on its link.
+fn nearest(desk: &Desk) -> (Option<Nearest>, u32) {
+    let unmatched = |note: &Note| match note {
+        Note::Unmatched { nearest, pending, .. } => Some((*nearest, *pending)),
+        _ => None,
+    };
+    desk.notes.iter().rev().find_map(unmatched).unwrap()
+}
+
+/// Which element of the key differs is told, with what was pending.
+#[test]
+fn rule_4_an_unmatched_response_is_compared_with_what_is_pending() {
+    let mut desk = Desk::new();
+    let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    let changed: [(u64, u16, Changes, Differs); _] = [
+        (asked.session, 210, &[(7, "1123183459")], Differs::Transmission),
+        (asked.session, 210, &[(7, "")], Differs::Transmission),
+        (asked.session, 210, &[(11, "000777")], Differs::Stan),
+        (asked.session, 210, &[(11, "")], Differs::Stan),
+        (asked.session, 110, &[], Differs::Class),
+        (asked.session, 230, &[], Differs::Mti),
+        (OTHER_BANK, 210, &[], Differs::Link),
+    ];
+    for (session, mti, changes, differs) in changed {
+        desk.bank_sends((session, mti), &asked, "05", changes);
+        let (near, pending) = nearest(&desk);
+        let near = near.unwrap_or_else(|| panic!("{mti} {changes:?}: nothing is near"));
+        assert_eq!(
+            (near.differs, near.link, near.mti.number()),
+            (differs, bank(), 200),
+            "{changes:?}"
+        );
+        assert_eq!(near.trace.stan.to_string(), asked.text(11), "{changes:?}");
+        assert_eq!(pending, u32::from(session != OTHER_BANK));
+    }
+    // Nothing is alike: neither number nor time.
+    desk.bank_sends((asked.session, 210), &asked, "05", &[(7, "1001000000"), (11, "000777")]);
+    assert_eq!(nearest(&desk), (None, 1));
+    assert_eq!(only(&desk.bank_answers(&asked, "00", &[])).code(), "00", "its own answer is taken");
+}
+
+/// A reversal that is owed is compared, too; and an open one is found among many more than are looked at, if it is new.
+#[test]
+fn rule_4_what_is_owed_is_compared_and_the_look_is_bounded() {
+    let mut settings = settings();
+    settings.in_flight_max = 1000;
+    for link in &mut settings.links {
+        link.in_flight_max = 1000;
+    }
+    let mut desk = Desk::with(settings);
+    let oldest = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    for stan in 2..400 {
+        desk.shop_sends(SHOP, 200, &purchase(stan));
+    }
+    let newest = only(&desk.shop_sends(SHOP, 200, &purchase(400)));
+    let other_time: &[(u8, &str)] = &[(7, "1001000000")];
+    desk.bank_answers(&oldest, "05", other_time);
+    assert_eq!(nearest(&desk), (None, 400), "it is too far back to be looked at");
+    desk.bank_answers(&newest, "05", other_time);
+    assert_eq!(nearest(&desk).0.unwrap().differs, Differs::Transmission);
+    let owed = desk.shop_sends(SHOP, 400, &reversal(400, 401));
+    let owed = owed.into_iter().find(|seen| seen.mti == 420).unwrap();
+    desk.bank_answers(&owed, "00", other_time);
+    let near = nearest(&desk).0.unwrap();
+    assert_eq!((near.mti.number(), near.differs), (420, Differs::Transmission));
+}
+
+/// Why a request is refused names the element, and what is wrong with it.
+#[test]
+fn what_an_issuers_network_cannot_say_is_named() {
+    let mut settings = settings();
+    let whole = Dialect::shipped_text("iso87-ascii").unwrap();
+    let short = Dialect::parse(&whole.replace("\n   48 ", "\n#  48 "));
+    for link in settings.links.iter_mut().filter(|link| link.id == bank()) {
+        link.dialect = Arc::new(short.clone().unwrap());
+    }
+    for mti in [200, 220] {
+        let mut desk = Desk::with(settings.clone());
+        let mut asked = purchase(1);
+        asked.set(ElementNo::new(48).unwrap(), b"SECRET");
+        let told = only(&desk.shop_sends(SHOP, mti, &asked));
+        assert_eq!(told.code(), "30");
+        let why = desk.notes.iter().find_map(|note| match note {
+            Note::Declined { why: Why::Unsayable { issuer, fault }, .. } => Some((*issuer, *fault)),
+            _ => None,
+        });
+        let (issuer, fault) = why.unwrap();
+        assert_eq!(
+            (issuer, fault.to_string().as_str()),
+            (bank(), "element 48: the dialect has no such element")
+        );
+    }
 }

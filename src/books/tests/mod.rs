@@ -1,5 +1,7 @@
 //! The books against a model: random stories, followed in steps of every size, with restarts in between.
 
+mod lives;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,225 @@
+//! How a transaction stands now, in words: what its asker has, what its issuer is owed, in which clearing it is.
+
+use super::Archive;
+use super::follow::Family;
+use crate::books::rows::Row;
+use crate::books::{BooksError, tables};
+use crate::clearing;
+use crate::iso::{BusinessDate, Class};
+use crate::record::{
+    Approval, Closing, Debt, DebtState, LinkId, Opening, Outcome, Sent, Standing, TxnId,
+    Unanswered, Verdict,
+};
+
+/// How one transaction stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Which.
+    pub txn: TxnId,
+    /// In a word: `in_flight`, `approved`, `captured`, `cleared`, `taken_back`, `declined`, `reversed`, `owed`,
+    /// `unconfirmed`, `given_up`, `stored`, `accepted`, `unknown_original`.
+    pub state: &'static str,
+    /// The clearing that it is in, or will be.
+    pub date: Option<BusinessDate>,
+    /// In a sentence.
+    pub said: String,
+    /// What is still open.
+    pub open: Vec<String>,
+}
+
+impl Archive {
+    /// How each of a family stands.
+    pub(super) fn now(&self, family: &Family) -> Result<Vec<Now>, BooksError> {
+        family.rows.values().map(|row| self.now_of(family, row)).collect()
+    }
+
+    fn now_of(&self, family: &Family, row: &Row) -> Result<Now, BooksError> {
+        let standing = &row.standing;
+        let txn = standing.id;
+        let sent = match &standing.opening {
+            Opening::Request(sent) | Opening::Advice(sent) => sent,
+            Opening::Reversal(undo) => {
+                let (state, said) = match undo.original {
+                    Some(original) => {
+                        ("accepted", format!("it reverses transaction {}", original.0))
+                    }
+                    None => (
+                        "unknown_original",
+                        format!("answered {}: should its original come, it is declined", undo.code),
+                    ),
+                };
+                return Ok(Now { txn, state, date: None, said, open: Vec::new() });
+            }
+        };
+        let mut open = open(standing, &self.name(sent.issuer));
+        let mut said = outcome(standing);
+        let mut state = state(standing);
+        if let Some(reversal) = &standing.reversal {
+            said.push_str("; ");
+            said.push_str(&undone(reversal, standing));
+        }
+        let mut date = None;
+        let clears =
+            [(row.captured, "captured", "cleared"), (row.opposed, "taken_back", "taken_back")];
+        for (day, before, after) in clears {
+            let Some(day) = day else { continue };
+            date = Some(day);
+            let is_cut = family.cuts.contains_key(&day);
+            if standing.reversal.as_ref().is_none_or(|debt| is_final(debt.state)) {
+                state = if is_cut { after } else { before };
+            }
+            said.push_str(&self.clears(sent.issuer, day, (is_cut, after == "taken_back"))?);
+            if !is_cut {
+                open.push(format!("the day {day} is not cut yet"));
+            }
+        }
+        if row.captured.is_none() && standing.stands_approved() {
+            said.push_str(why_it_clears_not(standing, sent));
+        }
+        Ok(Now { txn, state, date, said, open })
+    }
+
+    /// `; captured in the clearing of 2026-11-23, file clearing-bank-2026-11-23.ipm`
+    fn clears(
+        &self,
+        issuer: LinkId,
+        day: BusinessDate,
+        (is_cut, opposite): (bool, bool),
+    ) -> Result<String, BooksError> {
+        let what = if opposite { "taken back by the opposite presentment" } else { "captured" };
+        let verb = if is_cut { "in" } else { "to be in" };
+        Ok(format!("; {what}, {verb} the clearing of {day}{}", self.file_of(issuer, day)?))
+    }
+
+    /// `, file clearing-bank-2026-11-23.ipm`, where it was written.
+    pub(super) fn file_of(&self, issuer: LinkId, day: BusinessDate) -> Result<String, BooksError> {
+        let Some(books) = &self.books else { return Ok(String::new()) };
+        let mut ask = books.prepare_cached(
+            "SELECT name FROM files WHERE name LIKE 'clearing-%'
+                AND date = (SELECT min(date) FROM cuts WHERE date >= ?1 AND previous < ?1) ORDER BY name",
+        )?;
+        let names = ask.query_map([tables::day(day)], |row| row.get::<_, String>(0))?;
+        let names: Vec<String> = names.collect::<Result<_, _>>()?;
+        // Links may have other names in clearing files: then all of the day are named.
+        let own = format!("clearing-{}-", self.name(issuer));
+        Ok(match names.iter().find(|name| name.starts_with(&own)) {
+            Some(name) => format!(", file {name}"),
+            None if names.is_empty() => String::new(),
+            None => format!(", one of the files {}", names.join(", ")),
+        })
+    }
+}
+
+fn is_final(state: DebtState) -> bool {
+    state == DebtState::Closed(Closing::Final)
+}
+
+/// In a word, clearing apart.
+fn state(standing: &Standing) -> &'static str {
+    let owed = |debt: &Debt| match debt.state {
+        DebtState::Open => "owed",
+        DebtState::Closed(Closing::Provisional) => "unconfirmed",
+        DebtState::Closed(Closing::Dead) => "given_up",
+        DebtState::Closed(Closing::Final) => "reversed",
+    };
+    match (&standing.reversal, &standing.outcome) {
+        (Some(debt), _) => owed(debt),
+        (None, Outcome::InFlight) => "in_flight",
+        (None, Outcome::Answered { verdict: Verdict::Approved, .. }) => "approved",
+        (None, Outcome::Answered { .. } | Outcome::Over { .. }) => "declined",
+        (None, Outcome::Stored) => match &standing.advice {
+            Some(debt) if !is_final(debt.state) => owed(debt),
+            _ => "stored",
+        },
+    }
+}
+
+/// What its asker has.
+fn outcome(standing: &Standing) -> String {
+    match &standing.outcome {
+        Outcome::InFlight => "in flight: its issuer was asked and has not answered".to_owned(),
+        Outcome::Answered { verdict, added, .. } => {
+            let code = crate::books::columns::text(added, crate::iso::ElementNo::RESPONSE_CODE);
+            let code = code.as_deref().unwrap_or("no code");
+            match verdict {
+                Verdict::Approved => format!("approved with {code}"),
+                Verdict::Declined => format!("declined by its issuer with {code}"),
+                Verdict::Mismatched => "declined: its issuer's answer did not fit".to_owned(),
+            }
+        }
+        Outcome::Over { why, .. } => match why {
+            Unanswered::Deadline => "declined: its issuer did not answer in time",
+            Unanswered::Restart => "declined: the switch began again while it was in flight",
+            Unanswered::Reversed => "declined: its asker reversed it while it was in flight",
+            Unanswered::NeverBegun => "declined: it never left for its issuer",
+        }
+        .to_owned(),
+        Outcome::Stored => match standing.advice.as_ref().map(|debt| debt.state) {
+            Some(DebtState::Closed(Closing::Final)) => "stored, and its issuer has it",
+            Some(DebtState::Closed(Closing::Dead)) => "stored, and its issuer did not take it",
+            _ => "stored, and its issuer does not have it yet",
+        }
+        .to_owned(),
+    }
+}
+
+/// How far its reversal is.
+fn undone(debt: &Debt, standing: &Standing) -> String {
+    let code = debt.code.map_or_else(String::new, |code| format!(" with {code}"));
+    match debt.state {
+        DebtState::Open => "a reversal is owed to its issuer".to_owned(),
+        DebtState::Closed(Closing::Provisional) => {
+            format!("its reversal is acknowledged{code}, and goes once more to be sure")
+        }
+        DebtState::Closed(Closing::Final) if standing.heard == Approval::Approved => {
+            format!("reversed, acknowledged{code}")
+        }
+        DebtState::Closed(Closing::Final) => format!("its reversal is acknowledged{code}"),
+        DebtState::Closed(Closing::Dead) => {
+            format!("its reversal was given up, answered{code}: on the operator's list")
+                .replace(", answered:", ", never answered:")
+        }
+    }
+}
+
+/// What is still open.
+fn open(standing: &Standing, issuer: &str) -> Vec<String> {
+    let mut open = Vec::new();
+    if standing.outcome == Outcome::InFlight {
+        open.push(format!("the answer of {issuer}"));
+    }
+    for (debt, what) in [(&standing.advice, "advice"), (&standing.reversal, "reversal")] {
+        let Some(debt) = debt else { continue };
+        let (transmission, stan) = super::step::pair(debt.trace);
+        match debt.state {
+            DebtState::Open => open.push(format!(
+                "the {what} is owed to {issuer} since {}, under 7={transmission} 11={stan}",
+                debt.since
+            )),
+            DebtState::Closed(Closing::Provisional) => open.push(format!(
+                "the {what} goes to {issuer} once more when `settle_ms` have passed"
+            )),
+            DebtState::Closed(Closing::Dead) => {
+                open.push(format!("the {what} was given up: settle it with {issuer} by hand"));
+            }
+            DebtState::Closed(Closing::Final) => {}
+        }
+    }
+    let approved = matches!(&standing.outcome, Outcome::Answered { .. });
+    if approved && standing.stands_approved() && !standing.told {
+        open.push("it is not known whether its asker heard the approval".to_owned());
+    }
+    open
+}
+
+/// Why an approval that stands is in no clearing.
+fn why_it_clears_not(standing: &Standing, sent: &Sent) -> &'static str {
+    if clearing::claims(standing) {
+        // A claim without a day is one that the books have not looked at.
+        ""
+    } else if sent.mti.class() == Class::Authorization {
+        "; an authorization clears by its completion alone"
+    } else {
+        "; it moves no money, and clears nothing"
+    }
+}

@@ -1,0 +1,452 @@
+//! A life in words: the records of a transaction and of its relatives, as messages with what was decided.
+
+use super::Archive;
+use std::sync::Arc;
+
+use super::follow::{self, Family};
+use super::stand::Now;
+use super::step::{self, Step};
+use crate::books::BooksError;
+use crate::iso::{Mti, Wall};
+use crate::record::{
+    Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Sent, Standing,
+    TxnId, Unanswered, Undo, Verdict,
+};
+
+/// All that happened to a transaction and to those that are related to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// What was asked for.
+    pub txn: TxnId,
+    /// Step by step.
+    pub steps: Vec<Step>,
+    /// How each of them stands now.
+    pub now: Vec<Now>,
+    /// Whether the journal lacks records that it once had: then the books tell what they keep of them.
+    pub is_partial: bool,
+}
+
+/// The switch itself, in a step.
+const SWITCH: &str = "switch";
+
+/// Puts records into words.
+struct Teller<'a> {
+    archive: &'a Archive,
+    family: &'a Family,
+    /// Steps by the record that tells of them, or would.
+    steps: Vec<(Lsn, Step)>,
+}
+
+impl Archive {
+    /// The life of a transaction; none when there is no such transaction.
+    pub fn life(&self, txn: TxnId) -> Result<Option<Life>, BooksError> {
+        let mut family = self.family(txn)?;
+        let records = self.records(&mut family)?;
+        if !family.rows.contains_key(&txn) {
+            return Ok(None);
+        }
+        self.find_cuts(&mut family)?;
+        let mut teller = Teller { archive: self, family: &family, steps: Vec::new() };
+        let gone = teller.gone(&records);
+        for (lsn, record) in &gone {
+            teller.tell((*lsn, false), record, &[]);
+        }
+        for (at, (lsn, record)) in records.iter().enumerate() {
+            let rest = records.get(at + 1..).unwrap_or_default();
+            teller.tell((*lsn, true), record, rest);
+        }
+        teller.tell_cuts()?;
+        let mut steps = teller.steps;
+        steps.sort_by_key(|(lsn, _)| *lsn);
+        let mut steps: Vec<Step> = steps.into_iter().map(|(_, step)| step).collect();
+        let first = steps.iter().find_map(|step| step.at);
+        for step in &mut steps {
+            step.ms = step.at.zip(first).map(|(at, first)| at.0.saturating_sub(first.0));
+        }
+        Ok(Some(Life { txn, steps, now: self.now(&family)?, is_partial: !gone.is_empty() }))
+    }
+}
+
+impl Teller<'_> {
+    fn standing(&self, txn: TxnId) -> Option<&Standing> {
+        self.family.rows.get(&txn).map(|row| &row.standing)
+    }
+
+    /// What the books keep of records that the journal no longer has.
+    fn gone(&self, records: &[(Lsn, Record)]) -> Vec<(Lsn, Record)> {
+        let mut gone = Vec::new();
+        for (txn, row) in &self.family.rows {
+            let (standing, lsn) = (&row.standing, Lsn(txn.0));
+            if records.iter().any(|(at, _)| *at == lsn) {
+                continue;
+            }
+            gone.push((
+                lsn,
+                match &standing.opening {
+                    Opening::Request(sent) => Record::Sent(Arc::clone(sent)),
+                    Opening::Advice(sent) => Record::Stored(Arc::clone(sent)),
+                    Opening::Reversal(undo) => Record::Undone(Arc::clone(undo)),
+                },
+            ));
+            let is_end = |record: &Record| matches!(record, Record::Answered { txn: of, .. } | Record::Over { txn: of, .. } if of == txn);
+            match &standing.outcome {
+                _ if records.iter().any(|(_, record)| is_end(record)) => {}
+                Outcome::Answered { verdict, added, at } => {
+                    let (txn, at, verdict, added) = (*txn, *at, *verdict, Arc::clone(added));
+                    gone.push((lsn, Record::Answered { txn, at, verdict, added }));
+                }
+                Outcome::Over { why, at } => {
+                    gone.push((lsn, Record::Over { txn: *txn, at: *at, why: *why }));
+                }
+                Outcome::InFlight | Outcome::Stored => {}
+            }
+            let debts = [(Owing::Advice, &standing.advice), (Owing::Reversal, &standing.reversal)];
+            for (owing, debt) in debts {
+                let Some(debt) = debt else { continue };
+                gone.extend(gone_debt((*txn, owing), debt, records).map(|record| (lsn, record)));
+            }
+        }
+        gone
+    }
+
+    fn tell(&mut self, (lsn, in_journal): (Lsn, bool), record: &Record, rest: &[(Lsn, Record)]) {
+        let before = self.steps.len();
+        match record {
+            Record::Sent(sent) => self.requested(lsn, sent),
+            Record::Stored(sent) => self.stored(lsn, sent),
+            Record::Undone(undo) => self.undone(lsn, undo),
+            Record::Unmatched { .. } => self.unmatched(lsn, record),
+            Record::Restored(standing) => {
+                self.put(
+                    (lsn, standing.id),
+                    ("books", SWITCH),
+                    (None, Vec::new()),
+                    "brought back from the books, because a message about it came".to_owned(),
+                );
+            }
+            _ => {
+                for txn in follow::changed(record) {
+                    if let Some(sent) = self.standing(txn).and_then(Standing::sent).map(Arc::clone)
+                    {
+                        self.happened((lsn, txn), &sent, record, rest);
+                    }
+                }
+            }
+        }
+        let at = follow::at(record);
+        for (_, step) in self.steps.iter_mut().skip(before) {
+            step.kind = record.word();
+            (step.at, step.lsn) = (at, in_journal.then_some(lsn));
+            // The books keep since when something was owed, and not when it was settled.
+            if !in_journal && matches!(record, Record::Closed { .. }) {
+                step.at = None;
+            }
+        }
+    }
+
+    fn put(
+        &mut self,
+        (lsn, txn): (Lsn, TxnId),
+        (from, to): (&str, &str),
+        (mti, elements): (Option<Mti>, Vec<(u8, String)>),
+        said: String,
+    ) {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        let step =
+            Step { at: None, ms: None, lsn: None, txn, kind: "", from, to, mti, elements, said };
+        self.steps.push((lsn, step));
+    }
+
+    fn name(&self, link: LinkId) -> String {
+        self.archive.name(link)
+    }
+
+    fn requested(&mut self, lsn: Lsn, sent: &Sent) {
+        let (txn, asker, issuer) = (TxnId(lsn.0), self.name(sent.asker), self.name(sent.issuer));
+        let said = if sent.mti.is_repeat() {
+            "a request, marked as a repeat of one that was never seen: taken as new"
+        } else {
+            "a request, never seen before"
+        };
+        self.put(
+            (lsn, txn),
+            (&asker, SWITCH),
+            (Some(sent.mti), step::asked(sent)),
+            said.to_owned(),
+        );
+        let said = format!(
+            "sent on under elements 7 and 11 of our own, for the business day {}",
+            sent.date
+        );
+        let pair = step::of_pair(sent.trace);
+        self.put((lsn, txn), (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
+    }
+
+    fn stored(&mut self, lsn: Lsn, sent: &Sent) {
+        let (txn, asker, issuer) = (TxnId(lsn.0), self.name(sent.asker), self.name(sent.issuer));
+        let said = match sent.completes {
+            Some(txn) => format!("an advice that completes transaction {}", txn.0),
+            None => "an advice".to_owned(),
+        };
+        self.put((lsn, txn), (&asker, SWITCH), (Some(sent.mti), step::asked(sent)), said);
+        let mut answer = step::repeated(sent);
+        answer.push((39, "00".to_owned()));
+        let said = "00 to the asker: it is stored, and owed to its issuer from now on".to_owned();
+        self.put((lsn, txn), (SWITCH, &asker), (sent.mti.response(), answer), said);
+        let said = format!(
+            "sent until it is acknowledged, under elements 7 and 11 of our own, for the business day {}",
+            sent.date
+        );
+        let pair = step::of_pair(sent.trace);
+        self.put((lsn, txn), (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
+    }
+
+    fn undone(&mut self, lsn: Lsn, undo: &Undo) {
+        let (txn, asker) = (TxnId(lsn.0), self.name(undo.asker));
+        let (asked, told) = match undo.original {
+            Some(original) => (
+                format!("a reversal of transaction {}", original.0),
+                format!("{} to the asker: it is undone from now on", undo.code),
+            ),
+            None => (
+                "a reversal of what was never seen under the key that its element 90 names"
+                    .to_owned(),
+                format!("{} to the asker: should the original come, it is declined", undo.code),
+            ),
+        };
+        self.put((lsn, txn), (&asker, SWITCH), (Some(undo.mti), Vec::new()), asked);
+        let code = vec![(39, undo.code.to_string())];
+        self.put((lsn, txn), (SWITCH, &asker), (undo.mti.response(), code), told);
+    }
+
+    fn unmatched(&mut self, lsn: Lsn, record: &Record) {
+        let Record::Unmatched { link, mti, trace: Some(trace), approved, orphan, .. } = record
+        else {
+            return;
+        };
+        let of = |standing: &&Standing| standing.sent().is_some_and(|sent| sent.issuer == *link);
+        let standings = self.family.rows.values().map(|row| &row.standing);
+        let Some(txn) = standings.into_iter().find(of).map(|standing| standing.id) else { return };
+        let said = match (approved, orphan) {
+            (_, true) => {
+                "an approval under this pair that is not its answer: on the operator's list"
+            }
+            (true, false) => {
+                "a response that nothing waited for, and maybe an approval: the books were asked"
+            }
+            (false, false) => "a response that nothing waited for: it changes nothing",
+        };
+        let name = self.name(*link);
+        self.put((lsn, txn), (&name, SWITCH), (Some(*mti), step::of_pair(*trace)), said.to_owned());
+    }
+
+    /// What happened to a request or an advice.
+    fn happened(
+        &mut self,
+        (lsn, txn): (Lsn, TxnId),
+        sent: &Sent,
+        record: &Record,
+        rest: &[(Lsn, Record)],
+    ) {
+        let (asker, issuer) = (self.name(sent.asker), self.name(sent.issuer));
+        let (to_asker, from_issuer) = ((SWITCH, &*asker), (&*issuer, SWITCH));
+        match record {
+            Record::Answered { at, verdict, added, .. } => {
+                let mut elements = step::of_pair(sent.trace);
+                let added = step::added(added);
+                elements.extend(added.iter().filter(|(no, _)| ![7, 11].contains(no)).cloned());
+                let said = answer_in_words(*verdict, &added, at.0.saturating_sub(sent.at.0));
+                let mti = sent.mti.plain().response();
+                self.put((lsn, txn), from_issuer, (mti, elements), said);
+                let mut told = step::repeated(sent);
+                told.extend(told_of(*verdict, &added));
+                let said = told_in_words(*verdict, &told, is_undelivered(txn, *at, rest));
+                self.put((lsn, txn), to_asker, (sent.mti.response(), told), said);
+            }
+            Record::Told { .. } => {
+                let said = "the answer was handed to a connection of the asker".to_owned();
+                self.put((lsn, txn), to_asker, (sent.mti.response(), Vec::new()), said);
+            }
+            Record::Over { at, why, .. } => {
+                let said = over_in_words(*why, &issuer, at.0.saturating_sub(sent.at.0));
+                self.put((lsn, txn), to_asker, (sent.mti.response(), step::repeated(sent)), said);
+            }
+            Record::Late { approved, .. } => {
+                let said = if *approved {
+                    "a late approval, or what may be one: it is never told"
+                } else {
+                    "a late decline: there is nothing to undo because of it"
+                };
+                self.put(
+                    (lsn, txn),
+                    from_issuer,
+                    (sent.mti.plain().response(), Vec::new()),
+                    said.to_owned(),
+                );
+            }
+            Record::Owed { trace, reason, .. } => {
+                let mti = Mti::new(u16::from(sent.mti.version()) * 1000 + 420).ok();
+                let said = owed_in_words(*reason).to_owned();
+                self.put((lsn, txn), (SWITCH, &issuer), (mti, step::of_pair(*trace)), said);
+            }
+            Record::Closed { owing, trace, closing, code, .. } => {
+                let mti = match owing {
+                    Owing::Advice => sent.mti.plain().response(),
+                    Owing::Reversal => Mti::new(u16::from(sent.mti.version()) * 1000 + 430).ok(),
+                };
+                let mut elements = step::of_pair(*trace);
+                elements.extend(code.map(|code| (39, code.to_string())));
+                let said =
+                    closed_in_words(*owing, *closing, elements.get(2).map(|(_, code)| &**code));
+                // What was given up had no answer.
+                let mti = mti.filter(|_| code.is_some());
+                let way = if code.is_some() { from_issuer } else { (SWITCH, SWITCH) };
+                self.put((lsn, txn), way, (mti, elements), said);
+            }
+            Record::Undone(_)
+            | Record::Sent(_)
+            | Record::Stored(_)
+            | Record::Unmatched { .. }
+            | Record::Restored(_)
+            | Record::Opened { .. }
+            | Record::Cut { .. }
+            | Record::CarryBegins { .. }
+            | Record::Carried(_)
+            | Record::CarryEnds { .. } => {}
+        }
+    }
+
+    /// When the days were cut in which they clear.
+    fn tell_cuts(&mut self) -> Result<(), BooksError> {
+        for row in self.family.rows.values() {
+            let Some(issuer) = row.standing.sent().map(|sent| sent.issuer) else { continue };
+            for (day, opposite) in [(row.captured, false), (row.opposed, true)] {
+                let Some((day, (lsn, at))) =
+                    day.and_then(|day| Some((day, *self.family.cuts.get(&day)?)))
+                else {
+                    continue;
+                };
+                let what =
+                    if opposite { "taken back: the opposite presentment is cut" } else { "cut" };
+                let file = self.archive.file_of(issuer, day)?;
+                let said = format!("{what} into the day {day}{file}");
+                self.put((lsn, row.standing.id), (SWITCH, "clearing"), (None, Vec::new()), said);
+                if let Some((_, step)) = self.steps.last_mut() {
+                    (step.at, step.lsn, step.kind) = (Some(at), Some(lsn), "cut");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the books keep of a debt whose records are gone.
+fn gone_debt(
+    (txn, owing): (TxnId, Owing),
+    debt: &Debt,
+    records: &[(Lsn, Record)],
+) -> impl Iterator<Item = Record> {
+    let is_owed = |record: &Record| matches!(record, Record::Owed { txn: of, trace, .. } if *of == txn && *trace == debt.trace);
+    let is_closed = |record: &Record| matches!(record, Record::Closed { txn: of, trace, .. } if *of == txn && *trace == debt.trace);
+    let (at, trace, reason, code) = (debt.since, debt.trace, debt.reason, debt.code);
+    let owed = (owing == Owing::Reversal && !records.iter().any(|(_, record)| is_owed(record)))
+        .then_some(Record::Owed { txn, at, trace, reason });
+    let closed = match debt.state {
+        DebtState::Closed(closing) if !records.iter().any(|(_, record)| is_closed(record)) => {
+            Some(Record::Closed { txn, at, owing, trace, closing, code })
+        }
+        DebtState::Closed(_) | DebtState::Open => None,
+    };
+    owed.into_iter().chain(closed)
+}
+
+/// Whether an approval found nobody as it came.
+fn is_undelivered(txn: TxnId, at: Wall, rest: &[(Lsn, Record)]) -> bool {
+    let is_it = |(_, record): &(Lsn, Record)| matches!(record, Record::Owed { txn: of, at: then, reason: Reason::Undelivered, .. } if *of == txn && *then == at);
+    rest.iter().take(8).any(is_it)
+}
+
+fn code_of(elements: &[(u8, String)]) -> &str {
+    elements.iter().find(|(no, _)| *no == 39).map_or("no code", |(_, code)| code)
+}
+
+fn answer_in_words(verdict: Verdict, added: &[(u8, String)], ms: u64) -> String {
+    let code = code_of(added);
+    match verdict {
+        Verdict::Approved => format!("approved with {code} after {ms} ms"),
+        Verdict::Declined => format!("declined with {code} after {ms} ms"),
+        Verdict::Mismatched => format!(
+            "{code} after {ms} ms, and it does not repeat what was asked or has no code that can be read: taken for a decline that may be an approval"
+        ),
+    }
+}
+
+/// Elements 38 and 39 as the asker hears them.
+fn told_of(verdict: Verdict, added: &[(u8, String)]) -> Vec<(u8, String)> {
+    match verdict {
+        Verdict::Mismatched => vec![(39, "96".to_owned())],
+        Verdict::Approved | Verdict::Declined => {
+            added.iter().filter(|(no, _)| [38, 39].contains(no)).cloned().collect()
+        }
+    }
+}
+
+fn told_in_words(verdict: Verdict, told: &[(u8, String)], undelivered: bool) -> String {
+    let code = code_of(told);
+    match verdict {
+        Verdict::Approved if undelivered => "no connection of the asker could be told".to_owned(),
+        Verdict::Approved | Verdict::Declined => {
+            format!("{code} to the asker: the answer of its issuer")
+        }
+        Verdict::Mismatched => format!("{code} to the asker: the answer does not fit its request"),
+    }
+}
+
+fn over_in_words(why: Unanswered, issuer: &str, ms: u64) -> String {
+    let (seconds, tenths) = (ms / 1000, ms % 1000 / 100);
+    match why {
+        Unanswered::Deadline => format!(
+            "91 (or the `timeout_code` of the configuration) to the asker: {issuer} did not answer in {seconds}.{tenths} s"
+        ),
+        Unanswered::Restart => {
+            "the switch began again while it was in flight: over, and whoever asks again hears 91 (or the `timeout_code`)".to_owned()
+        }
+        Unanswered::Reversed => {
+            "91 (or the `timeout_code`) to the asker of the request: it was reversed while it was in flight".to_owned()
+        }
+        Unanswered::NeverBegun => {
+            format!("91 to the asker: not a byte of it left for {issuer}, so nothing is owed")
+        }
+    }
+}
+
+const fn owed_in_words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Unanswered => "a reversal is owed: the request was sent, and not answered",
+        Reason::Mismatched => "a reversal is owed: the answer does not fit its request",
+        Reason::Undelivered => "a reversal is owed: the approval reached nobody",
+        Reason::Asked => "a reversal is owed: the asker wants it undone",
+        Reason::Late => "a late approval is reversed, under a fresh key",
+        Reason::Settle => {
+            "the reversal goes once more, under a fresh key: the first one may have overtaken the request"
+        }
+    }
+}
+
+fn closed_in_words(owing: Owing, closing: Closing, code: Option<&str>) -> String {
+    let what = owing.word();
+    match (closing, code) {
+        (Closing::Final, Some(code)) => format!("{what} acknowledged {code}: settled"),
+        (Closing::Final, None) => format!("{what} settled"),
+        (Closing::Provisional, _) => format!(
+            "{what} acknowledged {}, while the request itself may still be on its way: it goes once more later",
+            code.unwrap_or("without a code")
+        ),
+        (Closing::Dead, Some(code)) => {
+            format!("{what} refused with {code} for good: given up, on the operator's list")
+        }
+        (Closing::Dead, None) => format!(
+            "{what} given up (sent too often, grown too old, or longer than the issuer's frames): on the operator's list"
+        ),
+    }
+}

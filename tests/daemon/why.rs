@@ -1,0 +1,227 @@
+//! `why` beside a running switch, after its end, and without its books: what an engineer hears of one transaction.
+
+use std::process::Command as Program;
+
+use iso8583d::daemon::control::Command;
+use serde_json::Value;
+
+use super::street::{Street, no_of, purchase, text};
+use super::{original, pays};
+
+/// What `why` says of this street's directory: exit code, stdout, stderr.
+fn why(street: &Street, key: &[&str]) -> (i32, String, String) {
+    let mut program = Program::new(env!("CARGO_BIN_EXE_iso8583d"));
+    let output = program.arg("why").args(key).arg("--state").arg(street.state()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    for secret in ["5413330000004111", "0000004111", "5a5a5a5a"] {
+        assert!(!out.contains(secret) && !err.contains(secret), "{out}{err}");
+    }
+    (output.status.code().unwrap(), out, err)
+}
+
+/// What `why` says when all of it is there: what a running switch writes lazily takes a moment.
+fn tells(street: &Street, key: &[&str], wanted: &[&str]) -> String {
+    let mut last = String::new();
+    for _ in 0..100 {
+        let (code, out, err) = why(street, key);
+        last = format!("{code}\n{out}\n{err}");
+        if code == 0 && in_order(&out, wanted) {
+            return out;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("{key:?}: {wanted:?} is not, in that order, in\n{last}");
+}
+
+/// Whether all of these stand in a text, one after the other.
+fn in_order(text: &str, wanted: &[&str]) -> bool {
+    let mut rest = text;
+    wanted.iter().all(|wanted| match rest.split_once(wanted) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
+}
+
+const APPROVED: &[&str] = &[
+    "+0 ms  pos -> switch  0200 2=541333******4111 3=000000 4=000000001250 7=1123184000 11=000001",
+    "41=TERM0001 42=MERCHANT0000001 49=978",
+    "a request, never seen before",
+    "switch -> bank  0200 7=",
+    "sent on under elements 7 and 11 of our own, for the business day ",
+    "bank -> switch  0210 7=",
+    "38=A1B2C3 39=00",
+    "approved with 00 after ",
+    "pos  0210 7=1123184000 11=000001 38=A1B2C3 39=00",
+    "00 to the asker: the answer of its issuer",
+    "handed to a connection of the asker",
+    ": approved with 00; captured, ",
+];
+
+#[test]
+fn an_approved_purchase_is_found_by_any_key_and_told_into_its_clearing() {
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let (mut pos, mut host) = (street.asker("pos"), street.asker("host"));
+    pos.send(200, &purchase(1));
+    let (_, asked) = issuer.heard();
+    issuer.answer(210, &asked, "00");
+    assert_eq!(text(&pos.heard().1, 39), "00");
+    pays(&mut host, &mut issuer, 1);
+    let open = [APPROVED, &["to be in the clearing of ", "; open: the day ", " is not cut yet"]];
+    tells(&street, &["stan=000001", "link=pos"], &open.concat());
+    // Issuers complain with the pair that they saw.
+    let (de7, stan) = (format!("de7={}", text(&asked, 7)), format!("stan={}", text(&asked, 11)));
+    let by_pair = tells(&street, &[&de7, &stan, "link=pos"], APPROVED);
+    assert_eq!(tells(&street, &[&stan, &de7, "terminal=TERM0001", "link=pos"], APPROVED), by_pair);
+    // Two shops have the same numbers: both are listed, a line each.
+    let (code, listed, said) = why(&street, &["rrn=000000000001", "amount=1250"]);
+    assert_eq!((code, listed.lines().count()), (0, 2), "{listed}{said}");
+    assert!(in_order(&listed, &["0200 pos -> bank 2=541333******4111", "0200 host -> bank"]));
+    assert!(said.contains("2 transactions, all: name one by its number"), "{said}");
+    let number = listed.split_whitespace().next().unwrap();
+    assert_eq!(tells(&street, &[number], APPROVED), by_pair);
+    let date = street.today();
+    street.ask(&Command::Cut { date: date.clone() }).unwrap();
+    let file = format!("file clearing-bank-{date}.ipm");
+    let cut = format!("cut into the day {date}, {file}");
+    let now = format!("; captured, in the clearing of {date}, {file}; nothing is open");
+    let steps = APPROVED.get(..11).unwrap();
+    let cut = [steps, &["switch -> clearing", &cut, ": approved with 00", &now]].concat();
+    let told = tells(&street, &["approval=A1B2C3", "link=pos", &format!("date={date}")], &cut);
+    // The same when the switch is down; and without books the journal tells what it has.
+    street.signal("-TERM");
+    assert_eq!(street.ended().0, Some(0));
+    assert_eq!(why(&street, &[number]).1, told);
+    let (_, lines, _) = why(&street, &["--json", number]);
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 7, "six steps, and how it stands: {lines:?}");
+    assert_eq!(
+        (&lines[0]["from"], &lines[0]["elements"]["2"]),
+        (&"pos".into(), &"541333******4111".into())
+    );
+    assert_eq!((&lines[6]["state"], &lines[6]["date"]), (&"cleared".into(), &date.into()));
+    for file in ["books.db", "books.db-wal", "books.db-shm"] {
+        drop(std::fs::remove_file(street.state().join(file)));
+    }
+    let (code, without, said) = why(&street, &[&stan, &de7, "link=pos"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        in_order(&without, &["11=000001", "approved with 00", "cut into the day", "captured, in"]),
+        "{without}"
+    );
+}
+
+#[test]
+fn an_unanswered_purchase_its_late_approval_and_both_reversals_are_told() {
+    let mut street = Street::new("timeout_ms = 300\nsettle_ms = 60000\nowed_repeat_ms = 20000");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    pos.send(200, &purchase(1));
+    let (_, asked) = issuer.heard();
+    assert_eq!(text(&pos.heard().1, 39), "91");
+    let (_, first) = issuer.heard();
+    let over = [
+        "sent on under",
+        "switch -> pos  0210 7=1123184000 11=000001",
+        "91 (or the `timeout_code` of the configuration) to the asker: bank did not answer in 0.3 s",
+        "switch -> bank  0420 7=",
+        "a reversal is owed: the request was sent, and not answered",
+    ];
+    let owed = [
+        ": declined: its issuer did not answer in time; a reversal is owed to its issuer",
+        "open: the reversal is owed to bank since ",
+    ];
+    tells(&street, &["stan=1"], &[&over[..], &owed].concat());
+    issuer.answer(430, &first, "00");
+    let acknowledged = ["bank -> switch  0430 7=", " 39=00", "it goes once more later"];
+    tells(&street, &["stan=1"], &[&over[..], &acknowledged].concat());
+    issuer.answer(210, &asked, "00");
+    let (_, second) = issuer.heard();
+    assert_eq!(original(&second), original(&first));
+    issuer.answer(430, &second, "00");
+    let late = [
+        "bank -> switch  0210",
+        "a late approval, or what may be one: it is never told",
+        "a late approval is reversed, under a fresh key",
+        "reversal acknowledged 00: settled",
+        "reversed, acknowledged with 00; nothing is open",
+    ];
+    let all = [&over[..], &acknowledged, &late].concat();
+    let told = tells(&street, &["stan=1"], &all);
+    // The issuer may complain about any of the pairs that it saw, or about one of its numbers alone.
+    for seen in [&asked, &first, &second] {
+        let (de7, stan) = (format!("de7={}", text(seen, 7)), format!("stan={}", text(seen, 11)));
+        assert_eq!(tells(&street, &[&de7, &stan], &all), told);
+    }
+}
+
+#[test]
+fn a_reversal_leads_to_its_original_and_back() {
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    pays(&mut pos, &mut issuer, 1);
+    let mut reversal = purchase(2);
+    let named = format!("0200000001{}{:0>11}{:0>11}", "1123184000", "12345678901", "0");
+    reversal.set(no_of(90), named.as_bytes());
+    pos.send(400, &reversal);
+    assert_eq!(text(&pos.heard().1, 39), "00");
+    let (_, owed) = issuer.heard();
+    issuer.answer(430, &owed, "00");
+    let told = tells(
+        &street,
+        &["stan=1", "terminal=TERM0001"],
+        &[
+            "approved with 00",
+            "pos -> switch  0400",
+            "a reversal of transaction ",
+            "switch -> pos  0410 39=00",
+            "a reversal is owed: the asker wants it undone",
+            "reversal acknowledged 00: settled",
+            ": approved with 00; reversed, acknowledged with 00; nothing is open",
+            ": it reverses transaction ",
+        ],
+    );
+    let number = told.split("transaction ").last().unwrap();
+    let original: String = number.chars().take_while(char::is_ascii_digit).collect();
+    let reversal = told.lines().last().unwrap().split([' ', ':']).nth(1).unwrap();
+    assert_ne!(original, reversal);
+    assert_eq!(why(&street, &[reversal]).1, told);
+    assert_eq!(why(&street, &[&original]).1, told);
+    // An approval that answers nothing is no transaction, and found all the same.
+    issuer.answer(210, &purchase(77), "00");
+    street.wait(|street| street.lists().contains(&"orphan".to_owned()).then_some(()));
+    let (code, stray, _) = why(&street, &["stan=77"]);
+    assert_eq!(code, 0);
+    assert!(
+        stray.contains(
+            "bank -> switch  0210 7=1123184000 11=000077: an approval of which nothing is known"
+        ),
+        "{stray}"
+    );
+    let (code, out, said) = why(&street, &["stan=4711", "terminal=TERM0001"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(
+        in_order(
+            &said,
+            &[
+                "no transaction meets what was asked for (stan, terminal)",
+                "the books have transactions from ",
+                ", the journal records 1 to ",
+                " on\n"
+            ]
+        ),
+        "{said}"
+    );
+    assert_eq!(why(&street, &["5413330000004111x"]).0, 2);
+}
