@@ -91,7 +91,7 @@ fn an_approved_purchase_is_found_by_any_key_and_told_into_its_clearing() {
     let file = format!("file clearing-bank-{date}.ipm");
     let cut = format!("cut into the day {date}, {file}");
     let now = format!("; captured, in the clearing of {date}, {file}; nothing is open");
-    let steps = APPROVED.get(..11).unwrap();
+    let steps = &APPROVED[..11];
     let cut = [steps, &["switch -> clearing", &cut, ": approved with 00", &now]].concat();
     let told = tells(&street, &["approval=A1B2C3", "link=pos", &format!("date={date}")], &cut);
     // The same when the switch is down; and without books the journal tells what it has.
