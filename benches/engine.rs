@@ -17,8 +17,8 @@ use iso8583d::record::LinkId;
 use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
-    Action, AnswerOn, Arrival, Duplicate, Effects, Engine, Input, LinkSettings, Mark, OwedSettings,
-    SessionId, Settings, SignOn, Undelivered,
+    Action, AnswerOn, Arrival, Duplicate, Effects, Engine, Input, LinkSettings, Mark,
+    NetworkSettings, OwedSettings, SessionId, Settings, Undelivered,
 };
 use rustix::time::{ClockId, clock_gettime};
 
@@ -52,8 +52,7 @@ fn link(name: &str, asks: bool, dialect: &Arc<Dialect>) -> LinkSettings {
         delimiter: Fixed::NONE,
         asks,
         answers: !asks,
-        sign_on: SignOn::None,
-        echo_after_ms: 0,
+        network: NetworkSettings::default(),
         timeout_ms: 15_000,
         settle_ms: 60_000,
         in_flight_max: 10_000,

@@ -56,6 +56,10 @@ bugs! {
     EffectBeforeDurable,
     /// An approval whose reversal is owed is replayed.
     ReplayAfterReversal,
+    /// A link whose peer signed off goes on getting requests.
+    SignedOffServed,
+    /// A link that an operator drains goes on getting requests.
+    DrainedServed,
     /// Session ids are used again.
     SessionIdReused,
     /// At a restart an unacknowledged advice is reversed instead of sent again.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::home::Home;
 use super::{Failure, say};
@@ -13,6 +13,16 @@ use crate::daemon::control;
 pub(super) enum Ctl {
     /// Links and their sessions
     Links(Ask),
+    /// Take a link out of service, put it back, or test it; holds until the daemon stops
+    Link {
+        /// Its name
+        name: String,
+        /// What is wanted
+        #[arg(value_enum)]
+        order: Wanted,
+        #[command(flatten)]
+        home: Home,
+    },
     /// What is owed to issuers, and what an operator has to look at
     Owed {
         /// How much of each list to show
@@ -36,6 +46,30 @@ pub(super) enum Clearing {
     },
 }
 
+/// What may be wanted of a link.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Wanted {
+    /// In service: connected, signed on, open
+    Up,
+    /// Nothing new; what is in flight is answered, then we sign off
+    Drain,
+    /// Signed off and disconnected, at once
+    Down,
+    /// An echo test on each of its sessions
+    Echo,
+}
+
+impl From<Wanted> for control::LinkOrder {
+    fn from(wanted: Wanted) -> Self {
+        match wanted {
+            Wanted::Up => Self::Up,
+            Wanted::Drain => Self::Drain,
+            Wanted::Down => Self::Down,
+            Wanted::Echo => Self::Echo,
+        }
+    }
+}
+
 /// Which daemon.
 #[derive(Args)]
 pub(super) struct Ask {
@@ -47,6 +81,10 @@ impl Ctl {
     pub(super) fn run(&self) -> Result<(), Failure> {
         match self {
             Self::Links(ask) => ask_daemon(&ask.home, &control::Command::Links),
+            Self::Link { name, order, home } => {
+                let (name, order) = (name.clone(), (*order).into());
+                ask_daemon(home, &control::Command::Link { name, order })
+            }
             Self::Owed { limit, home } => {
                 ask_daemon(home, &control::Command::Owed { limit: *limit })
             }

@@ -13,7 +13,7 @@ use super::{Link, Place};
 use crate::dialect::{Dialect, Version};
 use crate::iso::ElementNo;
 use crate::record::LinkId;
-use crate::switch::{AnswerOn, OwedSettings, SignOn};
+use crate::switch::{AnswerOn, NetworkCodes, NetworkSettings, OwedSettings, SignOn};
 
 /// A link that is named, whether or not the rest of it is right.
 pub(super) struct Known {
@@ -91,8 +91,7 @@ fn read_one(
         place,
         dialect,
         framing: frames::read(section),
-        sign_on: section.choice("sign_on", SIGN_ONS).unwrap_or(SignOn::None),
-        echo_after_ms: section.number("echo_after_ms", ECHO_AFTER_MS),
+        network: network(section),
         timeout_ms,
         settle_ms: settle(section, timeout_ms),
         in_flight_max: section.number_u32("in_flight_max", IN_FLIGHT_MAX),
@@ -203,6 +202,45 @@ fn settle(section: &Section<'_>, timeout_ms: u64) -> u64 {
     settle_ms
 }
 
+fn network(section: &Section<'_>) -> NetworkSettings {
+    let usual = NetworkCodes::USUAL;
+    NetworkSettings {
+        sign_on: section.choice("sign_on", SIGN_ONS).unwrap_or(SignOn::None),
+        shared: section.choice("session_state", SESSION_STATES).unwrap_or(false),
+        echo_after_ms: section.number("echo_after_ms", ECHO_AFTER_MS),
+        timeout_ms: section.number("network_timeout_ms", NETWORK_TIMEOUT_MS),
+        codes: codes(section, usual),
+    }
+}
+
+/// What element 70 says on this link: three codes, none of them twice.
+fn codes(section: &Section<'_>, usual: NetworkCodes) -> NetworkCodes {
+    let code = |key, usual| {
+        let read = section.word(key, |text| {
+            let digits = text.as_bytes().first_chunk::<3>().filter(|_| text.len() == 3);
+            let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_digit));
+            digits.copied().ok_or("three digits: what element 70 says")
+        });
+        read.map_or((usual, None), |spot| (spot.value, Some(spot.span)))
+    };
+    let all = [
+        ("sign_on_code", code("sign_on_code", usual.sign_on)),
+        ("sign_off_code", code("sign_off_code", usual.sign_off)),
+        ("echo_code", code("echo_code", usual.echo)),
+    ];
+    for (at, (key, (digits, span))) in all.iter().enumerate() {
+        let twice = all.iter().take(at).find(|(_, (other, _))| other == digits);
+        if let Some((other, (_, span_of_other))) = twice {
+            let span = span.clone().or_else(|| span_of_other.clone());
+            let title = format!("`{other}` and `{key}` are the same");
+            let fault = section.faults().at(span.unwrap_or_else(|| section.span()), title);
+            section.faults().tell(fault.label("a message with it could mean both"));
+        }
+    }
+    let [(_, (sign_on, _)), (_, (sign_off, _)), (_, (echo, _))] = all;
+    NetworkCodes { sign_on, sign_off, echo }
+}
+
 fn owed(section: &Section<'_>) -> OwedSettings {
     OwedSettings {
         in_flight_max: section.number_u32("owed_in_flight_max", OWED_IN_FLIGHT_MAX),
@@ -294,12 +332,14 @@ const ELEMENTS_1987: [(ElementNo, u16, bool); 5] = [
 ];
 const SIGN_ONS: &[(&str, SignOn)] =
     &[("none", SignOn::None), ("send", SignOn::Send), ("await", SignOn::Await)];
+const SESSION_STATES: &[(&str, bool)] = &[("own", false), ("shared", true)];
 const ANSWER_ONS: &[(&str, AnswerOn)] = &[("link", AnswerOn::Link), ("session", AnswerOn::Session)];
 
 const SESSIONS: Limit = Limit::new(1, 1, 1024);
 const SESSIONS_MAX: Limit = Limit::new(1024, 1, 65_536);
 /// 0 is never.
 const ECHO_AFTER_MS: Limit = Limit::new(0, 0, 3_600_000);
+const NETWORK_TIMEOUT_MS: Limit = Limit::new(10_000, 50, 600_000);
 /// Card schemes allow the whole way 15 to 30 s.
 const TIMEOUT_MS: Limit = Limit::new(15_000, 50, 600_000);
 const SETTLE_MS: Limit = Limit::new(60_000, 50, 86_400_000);

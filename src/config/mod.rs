@@ -29,7 +29,9 @@ use crate::journal;
 use crate::record::LinkId;
 use crate::route::{Rule, Table};
 use crate::seal::Keys;
-use crate::switch::{self, AnswerOn, Duplicate, LinkSettings, OwedSettings, SignOn, Undelivered};
+use crate::switch::{
+    self, AnswerOn, Duplicate, LinkSettings, NetworkSettings, OwedSettings, Undelivered,
+};
 use read::Section;
 use report::Faults;
 
@@ -124,10 +126,8 @@ pub struct Link {
     pub dialect: Arc<Dialect>,
     /// Where its messages end.
     pub framing: framing::Settings,
-    /// Who signs on.
-    pub sign_on: SignOn,
-    /// An echo test is sent after this long without a message, milliseconds; 0 is never.
-    pub echo_after_ms: u64,
+    /// Its network management.
+    pub network: NetworkSettings,
     /// How long an answer is waited for, milliseconds.
     pub timeout_ms: u64,
     /// Longer than its network can hold a request, milliseconds.
@@ -197,8 +197,7 @@ impl Link {
             delimiter: framing.delimiter(),
             asks: self.asks,
             answers: self.answers,
-            sign_on: self.sign_on,
-            echo_after_ms: self.echo_after_ms,
+            network: self.network,
             timeout_ms: self.timeout_ms,
             settle_ms: self.settle_ms,
             in_flight_max: self.in_flight_max,

@@ -27,7 +27,7 @@ use crate::clearing;
 use crate::iso::BusinessDate;
 use crate::link::Links;
 use crate::record::{LinkId, Lsn};
-use crate::switch::{Input, Order, OrderResult};
+use crate::switch::{self, Input, Order, OrderResult};
 
 /// What may be asked of a running daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,13 @@ use crate::switch::{Input, Order, OrderResult};
 pub enum Command {
     /// The links and their sessions.
     Links,
+    /// Something is wanted of a link.
+    Link {
+        /// Its name.
+        name: String,
+        /// What.
+        order: LinkOrder,
+    },
     /// What is owed, given up or unknown.
     Owed {
         /// How much of each list is wanted.
@@ -46,6 +53,31 @@ pub enum Command {
         /// The day, like `2026-11-23`.
         date: String,
     },
+}
+
+/// What may be wanted of a link. It holds until the next order, or until the daemon stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkOrder {
+    /// In service.
+    Up,
+    /// Nothing new; what is in flight is answered.
+    Drain,
+    /// Out of service, at once.
+    Down,
+    /// An echo test on each session.
+    Echo,
+}
+
+impl From<LinkOrder> for switch::LinkOrder {
+    fn from(order: LinkOrder) -> Self {
+        match order {
+            LinkOrder::Up => Self::Up,
+            LinkOrder::Drain => Self::Drain,
+            LinkOrder::Down => Self::Down,
+            LinkOrder::Echo => Self::Echo,
+        }
+    }
 }
 
 /// How many lines of each list are shown unless somebody wants more.
@@ -177,6 +209,7 @@ impl Desk {
     async fn carry_out(&self, line: &str) -> Vec<Value> {
         let answered = match serde_json::from_str::<Command>(line) {
             Ok(Command::Links) => Ok(self.list_links()),
+            Ok(Command::Link { name, order }) => self.order_link(&name, order).await,
             Ok(Command::Owed { limit }) => self.list_owed(limit).await,
             Ok(Command::Cut { date }) => self.cut(&date).await,
             Err(fault) => Err(format!("not a command: {fault}")),
@@ -185,15 +218,35 @@ impl Desk {
     }
 
     fn list_links(&self) -> Vec<Value> {
-        let sessions = self.links.snapshot();
+        let (sessions, views) = (self.links.snapshot(), self.core.links());
         let mut lines: Vec<Value> =
-            self.roster.iter().map(|entry| listing::link(entry, &sessions)).collect();
+            self.roster.iter().map(|entry| listing::link(entry, &views, &sessions)).collect();
         lines.push(json!({
             "ok": true,
             "in_flight": self.core.pulse().in_flight,
             "console": self.console.map(|address| address.to_string()),
         }));
         lines
+    }
+
+    async fn order_link(&self, name: &str, order: LinkOrder) -> Result<Vec<Value>, String> {
+        let named = self.roster.iter().find(|entry| entry.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.roster.iter().map(|entry| entry.name.as_str()).collect();
+            format!("there is no link {name:?}; there are: {}", names.join(", "))
+        })?;
+        tracing::info!(link = name, ?order, "audit: an operator's order");
+        let result = self.order(Order::Link(named.id, order.into())).await?;
+        let OrderResult::Link(view) = result else { return Err("the switch stops".to_owned()) };
+        let mut line = listing::link(named, &[view], &self.links.snapshot());
+        line["ok"] = json!(true);
+        Ok(vec![line])
+    }
+
+    /// Gives the engine an order, and waits until it is done.
+    async fn order(&self, order: Order) -> Result<OrderResult, String> {
+        let (id, result) = self.orders.give();
+        self.core.handle(Input::Ordered { id, order });
+        result.await.or(Err("the switch stops".to_owned()))
     }
 
     async fn list_owed(&self, limit: u32) -> Result<Vec<Value>, String> {
@@ -206,12 +259,10 @@ impl Desk {
 
     async fn cut(&self, text: &str) -> Result<Vec<Value>, String> {
         let date = BusinessDate::from_text(text).map_err(|fault| fault.to_string())?;
-        let (id, result) = self.orders.give();
-        self.core.handle(Input::Ordered { id, order: Order::Cut(date) });
-        let result = result.await.or(Err("the switch stops"))?;
-        let from = match result {
+        let from = match self.order(Order::Cut(date)).await? {
             OrderResult::Cut { at } => at,
             OrderResult::AlreadyCut => self.durable(),
+            OrderResult::Link(_) | OrderResult::NoLink => return Err("the switch stops".to_owned()),
             OrderResult::NotBegun { current } => {
                 return Err(format!("{date} has not begun: the day in force is {current}"));
             }

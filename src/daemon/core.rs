@@ -21,7 +21,9 @@ use crate::iso::{Mono, Wall};
 use crate::link::{Session, Upstairs};
 use crate::record::LinkId;
 use crate::seal::Keys;
-use crate::switch::{Action, Arrival, Effects, Engine, Input, Mark, SessionId, Unreadable};
+use crate::switch::{
+    Action, Arrival, Effects, Engine, Input, LinkView, Mark, SessionId, Unreadable,
+};
 
 /// The engine, shared.
 pub(super) struct Core {
@@ -201,6 +203,11 @@ impl Core {
             idle: inner.sleeping,
             turns: inner.turns,
         }
+    }
+
+    /// How every link is.
+    pub(super) fn links(&self) -> Vec<LinkView> {
+        self.lock().engine.links()
     }
 
     pub(super) fn clock(&self) -> Clock {

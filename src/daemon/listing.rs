@@ -9,6 +9,7 @@ use crate::books::{Books, BooksError, CutReport};
 use crate::iso::{ElementNo, Wall};
 use crate::link::Snapshot;
 use crate::record::{Closing, Debt, DebtState, LinkId, Outcome, Standing};
+use crate::switch::LinkView;
 
 /// One link.
 #[derive(Clone, Debug)]
@@ -36,19 +37,30 @@ impl Names {
     }
 }
 
-pub(super) fn link(entry: &Entry, sessions: &[Snapshot]) -> Value {
+/// A link as its operator sees it: how it stands, and each session with its peer.
+pub(super) fn link(entry: &Entry, views: &[LinkView], sessions: &[Snapshot]) -> Value {
+    let view = views.iter().find(|view| view.id == entry.id);
+    let state_of = |session: u64| {
+        let all = &view?.sessions;
+        let at = all.binary_search_by_key(&session, |(id, _)| id.0).ok()?;
+        all.get(at).map(|(_, state)| state.word())
+    };
     let own = sessions.iter().filter(|session| session.link == entry.name);
     let sessions: Vec<Value> = own
         .map(|session| {
             json!({
                 "session": session.id,
                 "peer": session.peer.to_string(),
+                "state": state_of(session.id),
                 "outbox_bytes": session.outbox_bytes,
             })
         })
         .collect();
     json!({
         "link": entry.name,
+        "state": view.map(|view| view.state.word()),
+        "in_flight": view.map(|view| view.in_flight),
+        "asking": view.map(|view| view.asking),
         "role": entry.role,
         "dialect": entry.dialect,
         "listen": entry.listens.map(|address| address.to_string()),

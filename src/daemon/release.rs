@@ -110,6 +110,7 @@ impl Release {
                     core.handle(Input::LookedUp { question: question.id, standing });
                 });
             }
+            Action::Doors { link, open } => self.links.set_doors(link, open),
             Action::Close { session, why } => {
                 if let Some(session) = self.links.session(session.0) {
                     session.end(why);

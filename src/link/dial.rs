@@ -53,7 +53,11 @@ pub(super) async fn dial<U: Upstairs>(link: Arc<Link<U>>) {
     let Way::Dial { addresses, .. } = &link.settings.way else { return };
     let closing = link.links.closing.clone();
     let mut backoff = Backoff::new();
+    let mut doors = link.doors.clone();
     while !closing.is_cancelled() {
+        if closing.run_until_cancelled(doors.wait_for(|open| *open)).await.is_none() {
+            return;
+        }
         if let Some(Some(stream)) = closing.run_until_cancelled(reach(&link, addresses)).await
             && let Ok(peer) = stream.peer_addr()
         {

@@ -97,6 +97,13 @@ fn of_one_connection(fault: &io::Error) -> bool {
 }
 
 fn admit<U: Upstairs>(link: &Arc<Link<U>>, stream: TcpStream, peer: SocketAddr) {
+    if !*link.doors.borrow() {
+        link.meter.refused(Refusal::OutOfService);
+        if let Some(kept) = link.hush.may_say() {
+            tracing::warn!(link = link.settings.name, %peer, kept, "a connection was closed: an operator took the link out of service");
+        }
+        return;
+    }
     let limit = match link.settings.way {
         Way::Listen { sessions_max, .. } => sessions_max,
         Way::Dial { sessions, .. } => sessions,

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -101,6 +102,8 @@ pub struct Links<U: Upstairs> {
     tasks: TaskTracker,
     /// No more sessions from now on.
     closing: CancellationToken,
+    /// Whether peers of a link may come and are dialled.
+    doors: DashMap<LinkId, watch::Sender<bool>>,
 }
 
 /// One link as its tasks see it.
@@ -113,6 +116,8 @@ struct Link<U: Upstairs> {
     comings: Hush,
     /// Sessions of this link that stand.
     open: AtomicUsize,
+    /// Whether its peers may come and are dialled.
+    doors: watch::Receiver<bool>,
 }
 
 /// Why a link cannot be opened.
@@ -142,6 +147,7 @@ impl<U: Upstairs> Links<U> {
             open: AtomicUsize::new(0),
             tasks,
             closing: CancellationToken::new(),
+            doors: DashMap::new(),
         })
     }
 
@@ -149,6 +155,8 @@ impl<U: Upstairs> Links<U> {
     /// for as long as the process lives.
     pub fn open(self: &Arc<Self>, settings: Settings) -> Result<Option<SocketAddr>, LinkError> {
         let meter = LinkMeter::new(&settings.name);
+        let (sender, doors) = watch::channel(true);
+        self.doors.insert(settings.id, sender);
         let link = Link {
             links: Arc::clone(self),
             settings,
@@ -156,6 +164,7 @@ impl<U: Upstairs> Links<U> {
             hush: Hush::default(),
             comings: Hush::default(),
             open: AtomicUsize::new(0),
+            doors,
         };
         let link = Arc::new(link);
         match &link.settings.way {
@@ -190,6 +199,13 @@ impl<U: Upstairs> Links<U> {
     /// How many sessions stand.
     pub fn sessions_open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Lets peers of one link come and be dialled, or not. Sessions that stand are not touched.
+    pub fn set_doors(&self, link: LinkId, open: bool) {
+        if let Some(doors) = self.doors.get(&link) {
+            doors.send_replace(open);
+        }
     }
 
     /// No new sessions from now on: nothing is accepted and nothing is dialled.

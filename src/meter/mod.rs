@@ -59,6 +59,8 @@ pub enum Refusal {
     OutboxFull,
     /// The link has as many sessions as it may.
     Sessions,
+    /// An operator took the link out of service.
+    OutOfService,
 }
 
 /// From here on this process counts; the rest of the room works before and without it, and then counts nothing.
@@ -381,6 +383,7 @@ impl Refusal {
             Self::Idle => "idle",
             Self::OutboxFull => "outbox_full",
             Self::Sessions => "sessions",
+            Self::OutOfService => "out_of_service",
         }
     }
 }
@@ -400,13 +403,14 @@ fn of_class(counters: &[Counter; CLASSES.len()], class: Class) -> &Counter {
 }
 
 /// Every reason, in the order of the handles.
-const REFUSALS: [Refusal; 6] = [
+const REFUSALS: [Refusal; 7] = [
     Refusal::Malformed,
     Refusal::TooLong,
     Refusal::Slow,
     Refusal::Idle,
     Refusal::OutboxFull,
     Refusal::Sessions,
+    Refusal::OutOfService,
 ];
 
 /// The codes by which the switch itself declines.

@@ -48,7 +48,7 @@ impl Engine {
     }
 
     fn storable(&self, arrival: &mut Arrival, key: Tag) -> Result<Arc<Sent>, Refusal> {
-        self.admission()?;
+        self.admission(arrival)?;
         let issuer = match self.completed(arrival).and_then(|txn| self.issuer_of(txn)) {
             Some(issuer) => issuer,
             None => self.route(arrival, false)?,

@@ -94,7 +94,7 @@ impl Engine {
     }
 
     fn forwarding(&mut self, arrival: &Arrival) -> Result<Forwarding, Refusal> {
-        self.admission()?;
+        self.admission(arrival)?;
         self.share(arrival.link)?;
         let issuer = self.route(arrival, true)?;
         let session = self
@@ -114,7 +114,10 @@ impl Engine {
     }
 
     /// Whether anything new is accepted at all.
-    pub(super) fn admission(&self) -> Result<(), Refusal> {
+    pub(super) fn admission(&self, arrival: &Arrival) -> Result<(), Refusal> {
+        if let Some(why) = self.peers.closed_to(arrival.session) {
+            return Err((ResponseCode::UNAVAILABLE, Why::Said(why)));
+        }
         if self.draining {
             return Err((ResponseCode::UNAVAILABLE, Why::Said("the switch is about to stop")));
         }

@@ -17,7 +17,16 @@ pub(super) struct Cutover {
 impl Engine {
     /// An operator orders something.
     pub(super) fn ordered(&mut self, id: OrderId, order: Order, fx: &mut Effects) {
-        let Order::Cut(date) = order;
+        match order {
+            Order::Cut(date) => self.cut_ordered(id, date, fx),
+            Order::Link(link, order) => {
+                let result = self.link_ordered(link, order, fx);
+                fx.actions.push(Action::Done { id, result });
+            }
+        }
+    }
+
+    fn cut_ordered(&mut self, id: OrderId, date: BusinessDate, fx: &mut Effects) {
         let current = self.log.date();
         if date > current {
             fx.actions.push(Action::Done { id, result: OrderResult::NotBegun { current } });

@@ -48,6 +48,13 @@ pub enum Action {
     },
     /// Ask the books, once they have followed the journal up to `from`.
     Ask(Question),
+    /// Let peers of a link come and be dialled, or not.
+    Doors {
+        /// Which.
+        link: LinkId,
+        /// Whether they are open.
+        open: bool,
+    },
     /// End a session.
     Close {
         /// Which.
@@ -72,6 +79,7 @@ impl fmt::Debug for Action {
                 write!(f, "Send({session:?}, {} bytes, {mark:?})", body.len())
             }
             Self::Ask(question) => write!(f, "Ask({question:?})"),
+            Self::Doors { link, open } => write!(f, "Doors({link:?}, {open})"),
             Self::Close { session, why } => write!(f, "Close({session:?}, {why})"),
             Self::Done { id, result } => write!(f, "Done({id:?}, {result:?})"),
         }

@@ -14,7 +14,7 @@ use super::effect::{Effects, Note};
 use super::input::Input;
 use super::inquiry::Inquiries;
 use super::owed::Post;
-use super::peers::Peers;
+use super::peers::{LinkView, Peers};
 use super::repeat::Held;
 use super::settings::Settings;
 use super::timers::{Timer, Timers};
@@ -104,6 +104,7 @@ impl Engine {
         }
         self.fire(fx);
         self.cut_if_quiet(fx);
+        self.sign_off_if_quiet(fx);
         let (tail, inquiries, untold) = (self.log.tail(), &mut self.inquiries, &self.untold);
         // An approval on its way may turn out to reach nobody, and is then reversed.
         let needed = |txn| untold.contains_key(&txn);
@@ -119,6 +120,11 @@ impl Engine {
     /// The position of the last record.
     pub const fn tail(&self) -> Lsn {
         self.log.tail()
+    }
+
+    /// How every link is, in the order of their numbers.
+    pub fn links(&self) -> Vec<LinkView> {
+        self.peers.views()
     }
 
     /// What happened to every transaction.

@@ -8,6 +8,7 @@ use crate::record::{Card, LinkId, Lsn, Secret, Standing};
 use crate::seal::{Keys, Tag};
 
 use super::effect::{Mark, QuestionId};
+use super::peers::LinkView;
 
 /// A connection of a link. Its number is never used again while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,10 +81,25 @@ pub enum Input {
 pub enum Order {
     /// End a day: what arrives from now on belongs to the next, and when nothing of the day is in flight it is cut.
     Cut(BusinessDate),
+    /// Take a link out of service, put it back, or see whether it answers.
+    Link(LinkId, LinkOrder),
+}
+
+/// What an operator may order of a link. It holds until the next order, or until the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkOrder {
+    /// In service: connected, signed on where we do that, open for what is new.
+    Up,
+    /// Nothing new: what is in flight is answered, and when nothing is, we sign off.
+    Drain,
+    /// Signed off and disconnected, at once; what is owed is kept.
+    Down,
+    /// An echo test on each of its sessions.
+    Echo,
 }
 
 /// What became of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderResult {
     /// The day is cut, by the record at this position.
     Cut {
@@ -92,6 +108,10 @@ pub enum OrderResult {
     },
     /// The day was cut before.
     AlreadyCut,
+    /// How the link is, just after the order.
+    Link(LinkView),
+    /// There is no such link.
+    NoLink,
     /// The day has not begun.
     NotBegun {
         /// The day in force.

@@ -28,8 +28,12 @@ mod undelivered;
 
 pub use effect::{Action, Effects, Mark, Note, Question, QuestionId, Why};
 pub use engine::Engine;
-pub use input::{Arrival, CardOf, Input, Order, OrderId, OrderResult, SessionId, Unreadable};
+pub use input::{
+    Arrival, CardOf, Input, LinkOrder, Order, OrderId, OrderResult, SessionId, Unreadable,
+};
 pub use nearest::{Differs, Nearest};
+pub use peers::{LinkState, LinkView, SessionState};
 pub use settings::{
-    AnswerOn, Duplicate, LinkSettings, OwedSettings, Settings, SignOn, Undelivered,
+    AnswerOn, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings, Settings,
+    SignOn, Undelivered,
 };

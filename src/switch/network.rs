@@ -2,47 +2,63 @@
 
 use crate::codec::Draft;
 use crate::iso::{ElementNo, Elements, Mti, ResponseCode, Stan};
+use crate::planted::{self, Bug};
 use crate::record::LinkId;
 
 use super::authorize::code_of;
 use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
-use super::input::{Arrival, SessionId};
-use super::peers::NetworkAsked;
+use super::input::{Arrival, LinkOrder, OrderResult, SessionId};
+use super::peers::{NetworkAsked, Service, SessionState};
 use super::settings::SignOn;
 use super::timers::Timer;
 
-/// Element 70: sign-on.
-const SIGN_ON: [u8; 3] = *b"001";
-/// Element 70: sign-off.
-const SIGN_OFF: [u8; 3] = *b"002";
-/// Element 70: echo test.
-const ECHO: [u8; 3] = *b"301";
-/// How long the answer to a network management message is waited for, milliseconds.
-const NETWORK_TIMEOUT_MS: u64 = 10_000;
 /// After how many unanswered messages in a row a session counts as dead.
 const MISSED_MAX: u32 = 3;
+/// Why a session ends that nobody wants.
+const OUT_OF_SERVICE: &str = "an operator took its link out of service";
 
 impl Engine {
     /// A session stands: it is ready at once, or somebody signs on.
     pub(super) fn session_up(&mut self, session: SessionId, link: LinkId, fx: &mut Effects) {
         self.peers.up(session, link, self.now.mono);
-        let Some(settings) = self.peers.settings(link) else { return };
-        let (sign_on, echo_after_ms) = (settings.sign_on, settings.echo_after_ms);
-        match sign_on {
-            SignOn::None => self.ready(session, link, fx),
-            SignOn::Send => self.ask_network(session, SIGN_ON, fx),
-            SignOn::Await => {}
+        let Some(state) = self.peers.link(link) else { return };
+        let network = state.settings.network;
+        if state.service == Service::None {
+            fx.actions.push(Action::Close { session, why: OUT_OF_SERVICE });
+        } else if self.peers.is_ready(session) {
+            self.became_ready(session, link, fx);
+        } else if network.sign_on == SignOn::Send && state.service == Service::Full {
+            return self.sign_on(session, fx);
         }
-        if sign_on != SignOn::Send && echo_after_ms > 0 {
-            self.timers.set(self.now.mono.plus(echo_after_ms), Timer::Session(session));
+        if network.echo_after_ms > 0 {
+            self.timers.set(self.now.mono.plus(network.echo_after_ms), Timer::Session(session));
         }
     }
 
-    fn ready(&mut self, session: SessionId, link: LinkId, fx: &mut Effects) {
-        self.peers.set_ready(session, true);
+    fn became_ready(&mut self, session: SessionId, link: LinkId, fx: &mut Effects) {
         fx.notes.push(Note::SignedOn { session, link });
         self.pump(link, fx);
+    }
+
+    fn sign_on(&mut self, session: SessionId, fx: &mut Effects) {
+        self.peers.set_state(session, SessionState::SigningOn);
+        let link = self.peers.session(session).and_then(|session| self.peers.link(session.link));
+        let Some(codes) = link.map(|link| link.settings.network.codes) else { return };
+        self.ask_network(session, codes.sign_on, fx);
+    }
+
+    /// The peer signed on, or accepted that we do.
+    fn signed_on(&mut self, session: SessionId, link: LinkId, fx: &mut Effects) {
+        if self.peers.set_state(session, SessionState::SignedOn) {
+            self.became_ready(session, link, fx);
+        }
+    }
+
+    fn suspended(&mut self, session: SessionId, link: LinkId, fx: &mut Effects) {
+        if self.peers.set_state(session, SessionState::Suspended) {
+            fx.notes.push(Note::SignedOff { session, link });
+        }
     }
 
     /// The peer wants something of the link.
@@ -53,16 +69,10 @@ impl Engine {
             return self.refuse(arrival, ResponseCode::FORMAT, "it has no element 70", fx);
         };
         let code: [u8; 3] = (*code).try_into().unwrap_or_default();
-        match code {
-            SIGN_ON | SIGN_OFF | ECHO => {}
-            _ => {
-                return self.refuse(
-                    arrival,
-                    ResponseCode::INVALID,
-                    "element 70 is none of 001, 002 and 301",
-                    fx,
-                );
-            }
+        let Some(codes) = self.peers.settings(link).map(|link| link.network.codes) else { return };
+        if ![codes.sign_on, codes.sign_off, codes.echo].contains(&code) {
+            let why = "element 70 is none of the link's codes for sign-on, sign-off and echo test";
+            return self.refuse(arrival, ResponseCode::INVALID, why, fx);
         }
         let mut added = Elements::default();
         added.set(ElementNo::RESPONSE_CODE, ResponseCode::APPROVED.as_bytes());
@@ -73,12 +83,10 @@ impl Engine {
             }
         }
         self.tell(arrival, &added, Mark::Plain, fx);
-        match code {
-            SIGN_ON => self.ready(session, link, fx),
-            SIGN_OFF if self.peers.set_ready(session, false) => {
-                fx.notes.push(Note::SignedOff { session, link });
-            }
-            _ => {}
+        if code == codes.sign_on {
+            self.signed_on(session, link, fx);
+        } else if code == codes.sign_off && !planted::is(Bug::SignedOffServed) {
+            self.suspended(session, link, fx);
         }
     }
 
@@ -86,6 +94,7 @@ impl Engine {
     pub(super) fn network_answered(&mut self, arrival: &Arrival, fx: &mut Effects) {
         let (session, link) = (arrival.session, arrival.link);
         let stan = arrival.get(ElementNo::STAN).and_then(|stan| Stan::from_ascii(&stan).ok());
+        let Some(codes) = self.peers.settings(link).map(|link| link.network.codes) else { return };
         let Some(state) = self.peers.session_mut(session) else { return };
         let asked = state.asked.filter(|asked| Some(asked.stan) == stan.map(Stan::get));
         let Some(asked) = asked else {
@@ -98,37 +107,49 @@ impl Engine {
         state.asked = None;
         state.missed = 0;
         let accepted = code_of(arrival) == Some(ResponseCode::APPROVED);
-        if asked.code == SIGN_ON && accepted {
-            self.ready(session, link, fx);
+        // Who signed off meanwhile, or was signed off, is not signed on by an old answer.
+        if asked.code == codes.sign_on && accepted && state.state == SessionState::SigningOn {
+            self.signed_on(session, link, fx);
         }
     }
 
     /// A session's timer: its sign-on or echo went unanswered, or it was idle long enough for an echo test.
     pub(super) fn session_due(&mut self, id: SessionId, fx: &mut Effects) {
+        let now = self.now.mono;
         let Some(session) = self.peers.session_mut(id).filter(|session| !session.lost) else {
             return;
         };
-        let link = session.link;
-        if let Some(asked) = session.asked.take() {
-            session.missed += 1;
-            let given_up = session.missed >= MISSED_MAX;
+        let (link, state) = (session.link, session.state);
+        if session.asked.is_some_and(|asked| now < asked.until) {
+            // A later message took its place; the timer of that one comes.
+            return;
+        }
+        let asked = session.asked.take();
+        session.missed += u32::from(asked.is_some());
+        let given_up = session.missed >= MISSED_MAX;
+        let idle_ms = now.0.saturating_sub(session.heard_at.0);
+        if asked.is_some() {
             fx.notes.push(Note::Silent { session: id, link });
-            if given_up && asked.code == ECHO {
+        }
+        let Some(network) = self.peers.settings(link).map(|settings| settings.network) else {
+            return;
+        };
+        let (codes, echo_after_ms) = (network.codes, network.echo_after_ms);
+        match asked.map(|asked| asked.code) {
+            Some(code) if code == codes.echo && given_up => {
                 fx.actions
                     .push(Action::Close { session: id, why: "its peer answers no echo test" });
-                return;
             }
-            return self.ask_network(id, asked.code, fx);
-        }
-        let (ready, idle_ms) = (session.ready, self.now.mono.0.saturating_sub(session.heard_at.0));
-        let Some(settings) = self.peers.settings(link) else { return };
-        let (echo_after_ms, sign_on) = (settings.echo_after_ms, settings.sign_on);
-        if !ready && sign_on == SignOn::Send {
-            self.ask_network(id, SIGN_ON, fx);
-        } else if echo_after_ms > 0 && idle_ms >= echo_after_ms {
-            self.ask_network(id, ECHO, fx);
-        } else if echo_after_ms > 0 {
-            self.timers.set(self.now.mono.plus(echo_after_ms - idle_ms), Timer::Session(id));
+            Some(code) if code == codes.echo => self.ask_network(id, code, fx),
+            _ if state == SessionState::SigningOn => self.ask_network(id, codes.sign_on, fx),
+            _ if echo_after_ms > 0 && idle_ms >= echo_after_ms => {
+                self.ask_network(id, codes.echo, fx);
+            }
+            _ if echo_after_ms > 0 => {
+                let rest = echo_after_ms.saturating_sub(idle_ms);
+                self.timers.set(now.plus(rest), Timer::Session(id));
+            }
+            _ => {}
         }
     }
 
@@ -148,10 +169,82 @@ impl Engine {
             // A dialect without element 70 has no network management.
             return;
         }
+        let until = self.now.mono.plus(link.settings.network.timeout_ms);
         fx.actions.push(Action::Send { session: id, head, body, mark: Mark::Plain });
         if let Some(session) = self.peers.session_mut(id) {
-            session.asked = Some(NetworkAsked { stan: stan.get(), code });
+            session.asked = Some(NetworkAsked { stan: stan.get(), code, until });
         }
-        self.timers.set(self.now.mono.plus(NETWORK_TIMEOUT_MS), Timer::Session(id));
+        self.timers.set(until, Timer::Session(id));
+    }
+
+    /// An operator wants a link in service, out of it, or to show that it answers.
+    pub(super) fn link_ordered(
+        &mut self,
+        link: LinkId,
+        order: LinkOrder,
+        fx: &mut Effects,
+    ) -> OrderResult {
+        match order {
+            LinkOrder::Up => self.take_up(link, fx),
+            LinkOrder::Drain if self.out_of_service(link) => {}
+            LinkOrder::Drain => self.peers.serve(link, Service::Draining { signed_off: false }),
+            LinkOrder::Down => self.take_down(link, fx),
+            LinkOrder::Echo => {
+                let code = self.peers.settings(link).map(|settings| settings.network.codes.echo);
+                for session in self.peers.of_link(link) {
+                    code.into_iter().for_each(|code| self.ask_network(session, code, fx));
+                }
+            }
+        }
+        self.peers.view(link).map_or(OrderResult::NoLink, OrderResult::Link)
+    }
+
+    fn out_of_service(&self, link: LinkId) -> bool {
+        self.peers.link(link).is_some_and(|link| link.service == Service::None)
+    }
+
+    fn take_up(&mut self, link: LinkId, fx: &mut Effects) {
+        if self.out_of_service(link) {
+            fx.actions.push(Action::Doors { link, open: true });
+        }
+        self.peers.serve(link, Service::Full);
+        let sends =
+            self.peers.settings(link).is_some_and(|link| link.network.sign_on == SignOn::Send);
+        for session in self.peers.of_link(link) {
+            if self.peers.is_ready(session) {
+                self.became_ready(session, link, fx);
+            } else if sends {
+                self.sign_on(session, fx);
+            }
+        }
+    }
+
+    fn take_down(&mut self, link: LinkId, fx: &mut Effects) {
+        self.peers.serve(link, Service::None);
+        fx.actions.push(Action::Doors { link, open: false });
+        self.sign_off(link, fx);
+        for session in self.peers.of_link(link) {
+            fx.actions.push(Action::Close { session, why: OUT_OF_SERVICE });
+        }
+    }
+
+    /// Says to the peer of a drained link that nothing more comes, when nothing more is in flight.
+    pub(super) fn sign_off_if_quiet(&mut self, fx: &mut Effects) {
+        while let Some(link) = self.peers.to_sign_off() {
+            self.peers.serve(link, Service::Draining { signed_off: true });
+            self.sign_off(link, fx);
+        }
+    }
+
+    /// Where we sign on, we sign off.
+    fn sign_off(&mut self, link: LinkId, fx: &mut Effects) {
+        let Some(network) = self.peers.settings(link).map(|link| link.network) else { return };
+        if network.sign_on != SignOn::Send {
+            return;
+        }
+        for session in self.peers.of_link(link) {
+            self.ask_network(session, network.codes.sign_off, fx);
+            self.suspended(session, link, fx);
+        }
     }
 }

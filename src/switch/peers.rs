@@ -1,8 +1,9 @@
-//! Which sessions stand, whose they are, and which of them are ready for money.
+//! Which sessions stand, whose they are, what they and their operator have said, and which of them are open for money.
 
 use std::collections::BTreeMap;
 
 use crate::iso::Mono;
+use crate::planted::{self, Bug};
 use crate::record::LinkId;
 
 use super::input::SessionId;
@@ -12,6 +13,8 @@ use super::settings::{LinkSettings, SignOn};
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) settings: LinkSettings,
+    /// What its operator wants of it.
+    pub(super) service: Service,
     /// Ready for financial messages, in the order in which they became so.
     ready: Vec<SessionId>,
     turn: usize,
@@ -27,12 +30,15 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) link: LinkId,
-    pub(super) ready: bool,
+    pub(super) state: SessionState,
+    /// Among those of its link that are ready.
+    ready: bool,
     /// Lost, but not drained: nothing may be sent there.
     pub(super) lost: bool,
     pub(super) heard_at: Mono,
-    /// Our network management message that waits for its answer: trace number, code, and how often it went unanswered.
+    /// Our network management message that waits for its answer.
     pub(super) asked: Option<NetworkAsked>,
+    /// How many of them went unanswered in a row.
     pub(super) missed: u32,
 }
 
@@ -41,6 +47,81 @@ pub(super) struct Session {
 pub(super) struct NetworkAsked {
     pub(super) stan: u32,
     pub(super) code: [u8; 3],
+    /// Until when its answer is waited for.
+    pub(super) until: Mono,
+}
+
+/// What an operator wants of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    /// Everything.
+    Full,
+    /// Nothing new; `signed_off` once nothing is in flight any more and that was said.
+    Draining { signed_off: bool },
+    /// Nothing at all.
+    None,
+}
+
+/// How a session stands with its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SessionState {
+    /// Somebody signed off.
+    Suspended,
+    /// Connected; the peer has yet to sign on.
+    Connected,
+    /// We sign on, and have no yes yet.
+    SigningOn,
+    /// Open for financial messages.
+    SignedOn,
+}
+
+/// How a link is: its operator's word, or else the best of its sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Without a session, or taken out of service.
+    Down,
+    /// Its best session is so.
+    Sessions(SessionState),
+    /// Its operator wants nothing new there.
+    Draining,
+}
+
+/// One link, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkView {
+    /// Which.
+    pub id: LinkId,
+    /// How it is.
+    pub state: LinkState,
+    /// Requests on their way to it.
+    pub in_flight: u32,
+    /// Requests of its own that wait for an answer.
+    pub asking: u32,
+    /// Its living sessions, in the order of their coming.
+    pub sessions: Vec<(SessionId, SessionState)>,
+}
+
+impl SessionState {
+    /// For people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Suspended => "suspended",
+            Self::Connected => "connected",
+            Self::SigningOn => "signing on",
+            Self::SignedOn => "signed on",
+        }
+    }
+}
+
+impl LinkState {
+    /// For people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Sessions(state) => state.word(),
+            Self::Draining => "draining",
+        }
+    }
 }
 
 /// All links and all sessions.
@@ -48,16 +129,20 @@ pub(super) struct NetworkAsked {
 pub(super) struct Peers {
     links: BTreeMap<LinkId, Link>,
     sessions: BTreeMap<SessionId, Session>,
+    /// Links that are drained and not yet signed off: few, and looked at often.
+    draining: Vec<LinkId>,
 }
 
 impl Peers {
     pub(super) fn new(links: Vec<LinkSettings>) -> Self {
         let link = |settings: LinkSettings| {
-            let (ready, turn) = (Vec::new(), 0);
-            let link = Link { settings, ready, turn, in_flight: 0, asking: 0, network_stan: 0 };
+            let (service, ready, turn) = (Service::Full, Vec::new(), 0);
+            let (in_flight, asking, network_stan) = (0, 0, 0);
+            let link = Link { settings, service, ready, turn, in_flight, asking, network_stan };
             (link.settings.id, link)
         };
-        Self { links: links.into_iter().map(link).collect(), sessions: BTreeMap::new() }
+        let links = links.into_iter().map(link).collect();
+        Self { links, sessions: BTreeMap::new(), draining: Vec::new() }
     }
 
     pub(super) fn link(&self, link: LinkId) -> Option<&Link> {
@@ -90,19 +175,36 @@ impl Peers {
         self.sessions.get(&session).is_some_and(|session| session.ready && !session.lost)
     }
 
-    pub(super) fn up(&mut self, session: SessionId, link: LinkId, now: Mono) {
-        let fresh =
-            Session { link, ready: false, lost: false, heard_at: now, asked: None, missed: 0 };
-        self.sessions.insert(session, fresh);
-        if self.settings(link).is_some_and(|link| link.sign_on == SignOn::None) {
-            self.set_ready(session, true);
+    /// Why nothing new is taken from a session that lives; none when it is.
+    pub(super) fn closed_to(&self, session: SessionId) -> Option<&'static str> {
+        let session = self.sessions.get(&session).filter(|session| !session.lost)?;
+        match self.link(session.link)?.service {
+            _ if session.ready => None,
+            Service::Full => Some("its session is not signed on"),
+            Service::Draining { .. } => Some("an operator drains its link"),
+            Service::None => Some("an operator took its link out of service"),
         }
     }
 
-    pub(super) fn lost(&mut self, session: SessionId) {
-        self.set_ready(session, false);
-        if let Some(session) = self.sessions.get_mut(&session) {
+    /// A session has begun, connected and no more; with a shared state and a link that is signed on, signed on as well.
+    pub(super) fn up(&mut self, id: SessionId, link: LinkId, now: Mono) {
+        let signed_on = self.links.get(&link).is_some_and(|link| {
+            let shares = link.settings.network.shared && !link.ready.is_empty();
+            shares || link.settings.network.sign_on == SignOn::None
+        });
+        let state = SessionState::Connected;
+        let (ready, lost, asked) = (false, false, None);
+        let fresh = Session { link, state, ready, lost, heard_at: now, asked, missed: 0 };
+        self.sessions.insert(id, fresh);
+        if signed_on {
+            self.set_state_of_one(id, SessionState::SignedOn);
+        }
+    }
+
+    pub(super) fn lost(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(&id) {
             session.lost = true;
+            self.settle(id);
         }
     }
 
@@ -110,20 +212,72 @@ impl Peers {
         self.sessions.remove(&session);
     }
 
-    /// Changes readiness; says whether that was a change.
-    pub(super) fn set_ready(&mut self, id: SessionId, ready: bool) -> bool {
+    /// What was said of signing on or off, on one session or, where they share it, for all. Says whether it became ready,
+    /// or ceased to be.
+    pub(super) fn set_state(&mut self, id: SessionId, state: SessionState) -> bool {
+        let Some(link) = self.sessions.get(&id).map(|session| session.link) else { return false };
+        if !self.settings(link).is_some_and(|settings| settings.network.shared) {
+            return self.set_state_of_one(id, state);
+        }
+        let mut changed = false;
+        for other in self.of_link(link) {
+            // A sign-on under way elsewhere says nothing of the others.
+            if other == id || state != SessionState::SigningOn {
+                changed |= self.set_state_of_one(other, state);
+            }
+        }
+        changed
+    }
+
+    fn set_state_of_one(&mut self, id: SessionId, state: SessionState) -> bool {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.state = state;
+        }
+        self.settle(id)
+    }
+
+    /// What its operator wants of a link from now on.
+    pub(super) fn serve(&mut self, link: LinkId, service: Service) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        state.service = service;
+        self.draining.retain(|other| *other != link);
+        if service == (Service::Draining { signed_off: false }) {
+            self.draining.push(link);
+        }
+        for id in self.of_link(link) {
+            self.settle(id);
+        }
+    }
+
+    /// Puts a session among those that are ready, or takes it out; says whether that was a change.
+    fn settle(&mut self, id: SessionId) -> bool {
         let Some(session) = self.sessions.get_mut(&id) else { return false };
+        let Some(link) = self.links.get_mut(&session.link) else { return false };
+        let in_service = link.service == Service::Full || planted::is(Bug::DrainedServed);
+        let ready = in_service && session.state == SessionState::SignedOn && !session.lost;
         if session.ready == ready {
             return false;
         }
         session.ready = ready;
-        if let Some(link) = self.links.get_mut(&session.link) {
-            link.ready.retain(|other| *other != id);
-            if ready {
-                link.ready.push(id);
-            }
+        link.ready.retain(|other| *other != id);
+        if ready {
+            link.ready.push(id);
         }
         true
+    }
+
+    /// The living sessions of a link, in the order of their coming.
+    pub(super) fn of_link(&self, link: LinkId) -> Vec<SessionId> {
+        let own = self.sessions.iter().filter(|(_, session)| session.link == link && !session.lost);
+        own.map(|(id, _)| *id).collect()
+    }
+
+    /// The links that are drained, have nothing in flight and have not been signed off.
+    pub(super) fn to_sign_off(&self) -> Option<LinkId> {
+        let quiet = |link: &&LinkId| {
+            self.link(**link).is_some_and(|link| link.in_flight == 0 && link.asking == 0)
+        };
+        self.draining.iter().find(quiet).copied()
     }
 
     /// A ready session of a link, each in its turn.
@@ -137,5 +291,24 @@ impl Peers {
     /// Whether a link has a ready session.
     pub(super) fn reachable(&self, link: LinkId) -> bool {
         self.links.get(&link).is_some_and(|link| !link.ready.is_empty())
+    }
+
+    /// How a link is.
+    pub(super) fn view(&self, id: LinkId) -> Option<LinkView> {
+        let link = self.links.get(&id)?;
+        let state = |session| Some((session, self.sessions.get(&session)?.state));
+        let sessions: Vec<_> = self.of_link(id).into_iter().filter_map(state).collect();
+        let best = sessions.iter().map(|(_, state)| *state).max();
+        let state = match link.service {
+            Service::None => LinkState::Down,
+            Service::Draining { .. } if best.is_some() => LinkState::Draining,
+            _ => best.map_or(LinkState::Down, LinkState::Sessions),
+        };
+        Some(LinkView { id, state, in_flight: link.in_flight, asking: link.asking, sessions })
+    }
+
+    /// How every link is.
+    pub(super) fn views(&self) -> Vec<LinkView> {
+        self.links.keys().filter_map(|link| self.view(*link)).collect()
     }
 }

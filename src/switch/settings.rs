@@ -50,10 +50,8 @@ pub struct LinkSettings {
     pub asks: bool,
     /// Whether requests may be sent to it.
     pub answers: bool,
-    /// Who signs on.
-    pub sign_on: SignOn,
-    /// An echo test is sent after this long without a message, milliseconds; 0 is never.
-    pub echo_after_ms: u64,
+    /// Its network management.
+    pub network: NetworkSettings,
     /// How long an answer is waited for, milliseconds.
     pub timeout_ms: u64,
     /// Longer than the issuer's network can hold a request, milliseconds.
@@ -88,12 +86,55 @@ impl LinkSettings {
     }
 }
 
+/// Network management on one link.
+#[derive(Clone, Copy, Debug)]
+pub struct NetworkSettings {
+    /// Who signs on.
+    pub sign_on: SignOn,
+    /// Whether what one session says of signing on and off holds for all sessions of the link.
+    pub shared: bool,
+    /// An echo test is sent after this long without a message, milliseconds; 0 is never.
+    pub echo_after_ms: u64,
+    /// How long an answer is waited for, and after how long a sign-on that was not accepted goes again, milliseconds.
+    pub timeout_ms: u64,
+    /// What element 70 says.
+    pub codes: NetworkCodes,
+}
+
+/// Element 70, three digits each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkCodes {
+    /// Sign-on.
+    pub sign_on: [u8; 3],
+    /// Sign-off.
+    pub sign_off: [u8; 3],
+    /// Echo test.
+    pub echo: [u8; 3],
+}
+
+impl NetworkCodes {
+    /// What most networks say (ISO 8583:1987, element 70).
+    pub const USUAL: Self = Self { sign_on: *b"001", sign_off: *b"002", echo: *b"301" };
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self {
+            sign_on: SignOn::None,
+            shared: false,
+            echo_after_ms: 0,
+            timeout_ms: 10_000,
+            codes: NetworkCodes::USUAL,
+        }
+    }
+}
+
 /// Who signs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignOn {
     /// Nobody: a session is ready when it is up.
     None,
-    /// We send an 0800 with 001 and are ready when it is accepted.
+    /// We send a sign-on and are ready when it is accepted.
     Send,
     /// The peer sends one and is ready when we answer it.
     Await,

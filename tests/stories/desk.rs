@@ -12,9 +12,9 @@ use iso8583d::record::{LinkId, Lsn, Record, Standing, TxnId, decode_all, encode}
 use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
-    Action, AnswerOn, Arrival, Duplicate, Effects, Engine, Input, LinkSettings, Mark, Note, Order,
-    OrderId, OrderResult, OwedSettings, Question, SessionId, Settings, SignOn, Undelivered,
-    Unreadable,
+    Action, AnswerOn, Arrival, Duplicate, Effects, Engine, Input, LinkSettings, Mark,
+    NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Question, SessionId,
+    Settings, Undelivered, Unreadable,
 };
 use iso8583d::tranlog::{self, Ask};
 
@@ -54,6 +54,9 @@ pub(super) struct Desk {
     pub(super) seen: Vec<Seen>,
     pub(super) questions: Vec<Question>,
     pub(super) done: Vec<OrderResult>,
+    /// Sessions that the engine ended.
+    pub(super) closed: Vec<u64>,
+    pub(super) doors: Vec<(LinkId, bool)>,
     pub(super) notes: Vec<Note>,
     keys: Arc<Keys>,
     links: BTreeMap<u64, LinkId>,
@@ -86,8 +89,7 @@ fn link(name: &str, asks: bool) -> LinkSettings {
         delimiter: Fixed::NONE,
         asks,
         answers: !asks,
-        sign_on: SignOn::None,
-        echo_after_ms: 0,
+        network: NetworkSettings::default(),
         timeout_ms: 15_000,
         settle_ms: 60_000,
         in_flight_max: 100,
@@ -140,6 +142,8 @@ impl Desk {
             seen: Vec::new(),
             questions: Vec::new(),
             done: Vec::new(),
+            closed: Vec::new(),
+            doors: Vec::new(),
             notes: Vec::new(),
             keys,
             links: BTreeMap::new(),
@@ -200,7 +204,8 @@ impl Desk {
                 }
                 Action::Ask(question) => self.questions.push(question),
                 Action::Done { result, .. } => self.done.push(result),
-                Action::Close { .. } => {}
+                Action::Close { session, .. } => self.closed.push(session.0),
+                Action::Doors { link, open } => self.doors.push((link, open)),
             }
         }
     }

@@ -6,6 +6,7 @@
 )]
 
 mod desk;
+mod links;
 mod many;
 mod room;
 mod strays;

@@ -158,6 +158,9 @@ impl World {
     /// An effect as it is made: an approval that stands, a debt that is open.
     pub(super) fn check_made(&mut self, action: &Action, records: &[Record]) {
         let Action::Send { session, body, mark, .. } = action else { return };
+        if let Some(conn) = self.host.sessions.get(session) {
+            self.check_in_service(*conn, *mark);
+        }
         let Some(engine) = self.host.engine.as_ref() else { return };
         let standing = |txn: TxnId| engine.tranlog().standing(txn);
         match *mark {

@@ -66,7 +66,7 @@ pub(super) struct Host {
     commits: u32,
     crash_when_durable: bool,
     crashes: u32,
-    orders: u64,
+    pub(super) orders: u64,
     /// Cuts that were carried out.
     pub(super) cuts_done: u64,
     /// Whether the last order is still open.
@@ -225,11 +225,13 @@ impl World {
                 self.host.questions.push(question);
                 self.follow_later();
             }
+            Action::Doors { link, open } => self.set_doors(link, open),
             Action::Close { session, .. } => {
                 if let Some(id) = self.host.sessions.get(&session).copied() {
                     self.break_conn(id);
                 }
             }
+            Action::Done { result: OrderResult::Link(_), .. } => {}
             Action::Done { result, .. } => {
                 self.host.ordering = false;
                 self.story.tell(self.time, None, || format!("order done: {result:?}"));
@@ -457,6 +459,7 @@ impl World {
             });
         }
         self.host.engine = Some(engine);
+        self.forget_orders();
         self.feed(Input::Start);
         self.audit_ledgers(false);
         self.follow_later();

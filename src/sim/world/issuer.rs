@@ -11,7 +11,7 @@ use crate::record::Trace;
 use super::net::ConnId;
 use super::reached::Rare;
 use super::story::{self, PurchaseId, text};
-use super::{Event, World, mti_of};
+use super::{Event, World};
 
 /// What an issuer tells one message from another by: class, element 7 and element 11, as numbers.
 pub(super) type Key = (u8, u64, u32);
@@ -59,7 +59,7 @@ pub(super) struct Issuer {
     owed: BTreeMap<Key, OwedSeen>,
     /// Originals that were reversed before they came, where it remembers that.
     forestalled: BTreeSet<Key>,
-    network_stan: u32,
+    pub(super) network_stan: u32,
 }
 
 impl Issuer {
@@ -97,6 +97,7 @@ impl World {
     /// A message reaches an issuer.
     pub(super) fn issuer_reads(&mut self, conn: ConnId, issuer: usize, message: Message) {
         let mti = message.mti();
+        self.check_signed_off(conn, mti.class());
         match (mti.class(), mti.function()) {
             (Class::Network, _) => self.network_reads(conn, &message),
             (Class::Authorization | Class::Financial, Function::Request) => {
@@ -123,24 +124,15 @@ impl World {
     /// A network management message at a peer: answered, or taken as the answer to its own.
     pub(super) fn network_reads(&mut self, conn: ConnId, message: &Message) {
         if message.mti().is_response() {
+            if message.get(ElementNo::NETWORK_CODE).as_deref() == Some(b"002") {
+                self.sign_off_answered(conn);
+            }
             return;
         }
         let repeated = [ElementNo::TRANSMISSION, ElementNo::STAN, ElementNo::NETWORK_CODE];
         let mut own = message.elements(repeated.into_iter().collect());
         own.set(ElementNo::RESPONSE_CODE, b"00");
         self.say(conn, message.mti().response(), &own);
-    }
-
-    /// A peer signs on by itself.
-    pub(super) fn sign_on(&mut self, conn: ConnId, issuer: usize) {
-        let Some(issuer) = self.issuers.get_mut(issuer) else { return };
-        issuer.network_stan += 1;
-        let stan = format!("{:06}", issuer.network_stan);
-        let mut own = Elements::default();
-        own.set(ElementNo::TRANSMISSION, &self.now().wall.transmission().ascii());
-        own.set(ElementNo::STAN, stan.as_bytes());
-        own.set(ElementNo::NETWORK_CODE, b"001");
-        self.say(conn, mti_of(800), &own);
     }
 
     /// The issuer decides about a request or books an advice.

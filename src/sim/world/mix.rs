@@ -10,7 +10,8 @@ use crate::iso::ResponseCode;
 use crate::record::LinkId;
 use crate::route::{CardRange, Rule, Table};
 use crate::switch::{
-    AnswerOn, Duplicate, LinkSettings, OwedSettings, Settings, SignOn, Undelivered,
+    AnswerOn, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings, Settings,
+    SignOn, Undelivered,
 };
 
 use super::rng::Rng;
@@ -421,8 +422,13 @@ fn link(
         delimiter: framing.delimiter(),
         asks,
         answers: !asks,
-        sign_on,
-        echo_after_ms: rng.pick(&[0, 0, 5_000]).unwrap_or(0),
+        network: NetworkSettings {
+            sign_on,
+            shared: false,
+            echo_after_ms: rng.pick(&[0, 0, 5_000]).unwrap_or(0),
+            timeout_ms: 10_000,
+            codes: NetworkCodes::USUAL,
+        },
         timeout_ms: rng.between((1_000, 4_000)),
         settle_ms: rng.between((20_000, 40_000)),
         in_flight_max: u32::try_from(rng.pick(&[3, 50, 500]).unwrap_or(50)).unwrap_or(50),

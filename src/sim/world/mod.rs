@@ -9,6 +9,7 @@ mod follow;
 mod host;
 mod issuer;
 mod ledgers;
+mod links;
 mod mix;
 mod net;
 mod reached;
@@ -26,7 +27,7 @@ use crate::iso::{BusinessDate, Mti, Stan};
 use crate::planted::{self, Bug};
 use crate::record::{LinkId, Record, Standing, Trace, TxnId};
 use crate::seal::Tag;
-use crate::switch::{Input, QuestionId, SignOn};
+use crate::switch::{Input, LinkOrder, QuestionId, SignOn};
 use crate::tranlog;
 
 use asker::Purchase;
@@ -35,6 +36,7 @@ use disk::Disk;
 use follow::Follower;
 use host::Host;
 use issuer::{Issuer, Says};
+use links::Wishes;
 use mix::{ASKERS, Dialects, Mix};
 use net::{Conn, ConnId, End};
 use rng::Rng;
@@ -182,6 +184,9 @@ enum Event {
     Wall,
     Full { low: bool },
     Cut,
+    Operate { link: usize, order: LinkOrder },
+    SignOff { conn: ConnId },
+    SignOn { conn: ConnId },
     Watch,
 }
 
@@ -233,6 +238,7 @@ struct World {
     truth: Follower,
     books: Follower,
     following: bool,
+    wishes: Wishes,
     untimed: BTreeSet<LinkId>,
     /// The keys of everything that was ever opened, durable or not.
     known_keys: BTreeSet<Tag>,
@@ -292,6 +298,7 @@ impl World {
             truth: Follower::default(),
             books: Follower::default(),
             following: false,
+            wishes: Wishes::new(seed),
             untimed,
             known_keys: BTreeSet::new(),
             conns: Vec::new(),
@@ -361,6 +368,7 @@ impl World {
             let at = self.rng.below(lasts + 1);
             self.later(at, Event::Cut);
         }
+        self.furnish_wishes(lasts);
         if self.mix.machine.wall_ms > 0 {
             self.later(self.mix.machine.wall_ms, Event::Wall);
         }
@@ -432,19 +440,20 @@ impl World {
             Event::Wall => self.move_wall(),
             Event::Full { low } => self.fill_disk(low),
             Event::Cut => self.order_cut(),
+            Event::Operate { link, order } => self.operate(link, order),
+            Event::SignOff { conn } => self.sign_off(conn),
+            Event::SignOn { conn } => self.sign_on(conn),
             Event::Watch => self.watch(),
         }
     }
 
     /// A connection stands: its peer may have something to say first.
     fn connected(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        conn.signed_on = true;
-        let link = conn.link;
-        let awaits =
-            self.mix.plans.get(link).is_some_and(|plan| plan.settings.sign_on == SignOn::Await);
-        if awaits {
-            self.sign_on(id, link.saturating_sub(ASKERS));
+        let Some(link) = self.conns.get(id).map(|conn| conn.link) else { return };
+        let awaits = |plan: &mix::Plan| plan.settings.network.sign_on == SignOn::Await;
+        if self.mix.plans.get(link).is_some_and(awaits) {
+            self.sign_on(id);
+            self.plan_sign_off(id, link);
         }
     }
 

@@ -36,6 +36,17 @@ pub(super) struct Pipe {
     framing: Framing,
 }
 
+/// Whether a peer has signed off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Off {
+    /// It has not.
+    No,
+    /// It said so, and has not read the answer.
+    Said,
+    /// It has read that this was taken.
+    Taken,
+}
+
 /// A connection of a link.
 #[expect(clippy::struct_excessive_bools, reason = "each end and each stage has its own")]
 #[derive(Debug)]
@@ -60,8 +71,8 @@ pub(super) struct Conn {
     writing: bool,
     /// What was never begun when it ended at the daemon.
     pub(super) never_begun: Vec<Mark>,
-    /// Whether a peer that signs on itself has been accepted, or nobody needs to.
-    pub(super) signed_on: bool,
+    /// Whether its peer wants nothing new.
+    pub(super) off: Off,
 }
 
 impl Pipe {
@@ -110,7 +121,7 @@ impl World {
     pub(super) fn dial(&mut self, link: usize, slot: usize) {
         let shut = self.outage_until.get(link).is_some_and(|until| self.time < *until);
         let Some(plan) = self.mix.plans.get(link) else { return };
-        if self.host.engine.is_none() || shut {
+        if self.host.engine.is_none() || shut || self.is_shut(plan.settings.id) {
             let wait = 100 + self.rng.below(400);
             self.later(wait, Event::Dial { link, slot });
             return;
@@ -133,7 +144,7 @@ impl World {
             outbox: VecDeque::new(),
             writing: false,
             never_begun: Vec::new(),
-            signed_on: false,
+            off: Off::No,
         });
         let link_id = plan.settings.id;
         self.host.sessions.insert(session, id);
@@ -297,7 +308,7 @@ impl World {
 
     /// The connections of a link that a peer takes for standing, and that may carry financial messages.
     pub(super) fn standing(&self, link: usize) -> Vec<ConnId> {
-        let mine = |conn: &Conn| conn.link == link && conn.peer_up && conn.signed_on;
+        let mine = |conn: &Conn| conn.link == link && conn.peer_up;
         // Only the latest connections can stand: each slot is dialled again when its peer saw the end.
         let recent = self.conns.iter().enumerate().rev().take(64);
         recent.filter(|(_, conn)| mine(conn)).map(|(id, _)| id).collect()

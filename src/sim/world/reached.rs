@@ -64,6 +64,10 @@ rare! {
     OtherContent = "copy with other content",
     /// Trace numbers ran out and began again.
     Wrapped = "trace numbers wrapped",
+    /// An operator took a link out of service.
+    TakenOut = "link drained or taken out of service",
+    /// A peer signed off.
+    SignedOff = "peer signed off",
     /// A cut had to wait for what was in flight.
     CutWaited = "cut waited for requests in flight",
     /// A date was cut.
