@@ -70,6 +70,12 @@ impl<'t> Section<'t> {
         self.take(key).map(|(span, _)| span)
     }
 
+    /// Whether it has this key with a list of nothing.
+    pub(super) fn has_empty(&self, key: &'static str) -> Option<Range<usize>> {
+        let (span, value) = self.take(key)?;
+        value.get_ref().as_array().is_some_and(|list| list.is_empty()).then_some(span)
+    }
+
     /// A table within; an empty one when it is missing, so that defaults hold.
     pub(super) fn section(&self, key: &'static str) -> Self {
         let title = format!("[{key}]");

@@ -11,6 +11,7 @@ use crate::record::{
     Card, LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
     Verdict,
 };
+use crate::route::Facts;
 use crate::seal::Tag;
 use crate::tranlog::Ask;
 
@@ -151,12 +152,19 @@ impl Engine {
             Some(Secret::Clear(pan)) => Some(pan),
             Some(Secret::Sealed(_)) | None => None,
         };
-        let code = arrival.get(ElementNo::PROCESSING_CODE).unwrap_or_default();
-        let to = self.settings.routes.pick(pan.map(Pan::expose), arrival.mti().class(), &code);
-        let first = *to.first().ok_or((
-            ResponseCode::NO_ROUTE,
-            Why::Said("no route leads to an issuer of this card"),
-        ))?;
+        // What no rule asks for is not even read.
+        let needs = self.settings.routes.needs();
+        let read = |no| if needs.has(no) { arrival.get(no) } else { None };
+        let values = Facts::ELEMENTS.map(read);
+        let values = values.each_ref().map(|value| value.as_deref().unwrap_or_default());
+        let facts = Facts::new(arrival.mti().class(), pan.map(Pan::expose), values);
+        let picked = self.settings.routes.pick(&facts);
+        let (to, first) = picked
+            .and_then(|picked| Some((picked.to, *picked.to.first()?)))
+            .ok_or((
+                ResponseCode::NO_ROUTE,
+                Why::Said("no route leads to an issuer of this card"),
+            ))?;
         if !at_once {
             return Ok(first);
         }
