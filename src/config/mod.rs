@@ -475,6 +475,16 @@ to = ["issuer-a"]
         ] {
             one_fault(LINE, line, said);
         }
+        for (line, said) in [
+            ("share = \"turn\"", "did you mean \"turns\"?"),
+            ("weights = 3", "a list of whole numbers belongs here"),
+            ("weights = [0]", "from 1 to 1000"),
+            ("weights = [\"3\"]", "a whole number belongs here"),
+            ("weights = [3, 1]", "2 here, 1 there"),
+            ("share = \"turns\"\nweights = [3]", "keep the one or the other"),
+        ] {
+            one_fault(LINE, line, said);
+        }
         let nothing = "to = [\"issuer-a\"]\n[[routes]]\nbins = []\nto = \"issuer-a\"";
         one_fault("to = [\"issuer-a\"]", nothing, "`bins` has no value");
     }
@@ -697,8 +707,9 @@ to = ["issuer-a"]
             .chain(&asked)
             .chain(&["amount_from", "amount_to", "entry_mode"])
             .fold(text, |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
-        // A link has one header or the other.
-        let one = text.replace("tpdu = \"6000010000\"", "");
+        let text = text.replace("# weights = [3, 1]", "weights = [3]");
+        // A link has one header or the other, and a route shares in one way.
+        let one = text.replace("tpdu = \"6000010000\"", "").replace("share = \"first\"", "");
         let config = check(&one).unwrap_or_else(|report| panic!("{report}"));
         let keys = |key: &str| text.lines().any(|line| line.starts_with(&format!("{key} =")));
         let mut asked = Vec::new();
@@ -714,6 +725,7 @@ to = ["issuer-a"]
                 "number",
                 "number_u32",
                 "number_usize",
+                "numbers",
                 "choice",
                 "word",
                 "flag",

@@ -9,7 +9,7 @@ use super::reach;
 use super::read::{Limit, Section};
 use super::report::meant;
 use crate::iso::{Class, Currency};
-use crate::route::{CardRange, Conditions, Rule};
+use crate::route::{CardRange, Conditions, Rule, Share};
 
 /// The rules in the order of the file. Relative paths begin at `home`.
 pub(super) fn read(root: &Section<'_>, links: &[Known], home: &Path) -> Vec<Rule> {
@@ -26,6 +26,7 @@ pub(super) fn read(root: &Section<'_>, links: &[Known], home: &Path) -> Vec<Rule
         let sound = before.0 == section.faults().count();
         let cards = cards(&section, home, number, &mut places);
         let to = destinations(&section, links);
+        let share = share(&section);
         if !sound {
             // What it was meant to take from others is not known.
             places.list.truncate(before.1);
@@ -33,7 +34,7 @@ pub(super) fn read(root: &Section<'_>, links: &[Known], home: &Path) -> Vec<Rule
             cardless.push((number, section.span()));
         }
         section.end();
-        rules.push(Rule { cards, when, to });
+        rules.push(Rule { cards, when, to, share });
     }
     reach::contradictions(root.faults(), &rules, places, &cardless);
     rules
@@ -201,6 +202,29 @@ fn destinations(section: &Section<'_>, links: &[Known]) -> Vec<crate::record::Li
     to
 }
 
+/// Which of `to` gets a request.
+fn share(section: &Section<'_>) -> Share {
+    let share = section.choice("share", SHARES);
+    let weights = section.numbers("weights", WEIGHT);
+    let Some(span) = section.has("weights") else {
+        return if share == Some(true) { Share::Turns } else { Share::First };
+    };
+    let (links, count) = (section.texts("to").len(), weights.len());
+    if section.has("share").is_some() {
+        let fault = section.faults().at(span, "`share` and `weights` both say who gets a request");
+        section.faults().tell(fault.label("keep the one or the other"));
+    } else if links != count && 0 < links {
+        let title = "`weights` has not one weight for each link of `to`";
+        let fault = section.faults().at(span, title);
+        section.faults().tell(fault.label(format!("{count} here, {links} there")));
+    }
+    let weight = |weight: u64| u32::try_from(weight).unwrap_or(u32::MAX);
+    Share::Weights(weights.into_iter().map(weight).collect())
+}
+
+/// Whether links take turns.
+const SHARES: &[(&str, bool)] = &[("first", false), ("turns", true)];
+const WEIGHT: Limit = Limit::new(1, 1, 1000);
 const CLASSES: &[(&str, Class)] =
     &[("authorization", Class::Authorization), ("financial", Class::Financial)];
 /// Twelve digits, as element 4 has them.

@@ -17,6 +17,20 @@ pub struct Rule {
     pub when: Conditions,
     /// Where it leads, best first.
     pub to: Vec<LinkId>,
+    /// Which of these gets a request.
+    pub share: Share,
+}
+
+/// Which of a rule's links gets a request: always one that is ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Share {
+    /// The first.
+    #[default]
+    First,
+    /// Each in its turn.
+    Turns,
+    /// Each in proportion to its weight, one for each link.
+    Weights(Vec<u32>),
 }
 
 /// Card numbers from a first to a last, both within, as their first nineteen digits.

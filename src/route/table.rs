@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use super::{Conditions, Facts, Rule, padded};
+use super::{Conditions, Facts, Rule, Share, padded};
 use crate::iso::ElementSet;
 use crate::record::LinkId;
 
@@ -31,6 +31,7 @@ pub struct Table {
 struct Direction {
     when: Conditions,
     to: Vec<LinkId>,
+    share: Share,
 }
 
 /// A rule that holds, and what holds besides.
@@ -47,6 +48,8 @@ pub struct Picked<'t> {
     pub rule: usize,
     /// Where it leads, best first.
     pub to: &'t [LinkId],
+    /// Which of these gets a request.
+    pub share: &'t Share,
 }
 
 /// Where a chain ends.
@@ -91,7 +94,8 @@ impl Table {
             let rule = piece.rule as usize;
             let direction = self.rules.get(rule)?;
             if direction.when.fails(facts).is_none() {
-                return Some(Picked { rule, to: &direction.to });
+                let (to, share) = (&direction.to, &direction.share);
+                return Some(Picked { rule, to, share });
             }
             at = piece.next;
         }
@@ -115,7 +119,7 @@ impl Default for Table {
 
 impl Direction {
     fn of(rule: &Rule) -> Self {
-        Self { when: rule.when.clone(), to: rule.to.clone() }
+        Self { when: rule.when.clone(), to: rule.to.clone(), share: rule.share.clone() }
     }
 }
 
@@ -232,7 +236,7 @@ mod tests {
             ..Conditions::default()
         };
         let cards = cards.iter().map(|text| CardRange::parse(text).unwrap()).collect();
-        Rule { cards, when, to: vec![LinkId(to)] }
+        Rule { cards, when, to: vec![LinkId(to)], share: Share::First }
     }
 
     fn facts<'m>(pan: Option<&'m str>, class: Class, code: &'m str) -> Facts<'m> {
@@ -300,7 +304,7 @@ mod tests {
 
     prop_compose! {
         fn any_rule()(cards in prop::collection::vec(range(), 0..4), when in conditions()) -> Rule {
-            Rule { cards, when, to: Vec::new() }
+            Rule { cards, when, ..Rule::default() }
         }
     }
 

@@ -8,6 +8,7 @@
 mod desk;
 mod many;
 mod room;
+mod routes;
 mod strays;
 
 use desk::{
