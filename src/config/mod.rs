@@ -59,6 +59,8 @@ pub struct Config {
     pub links: Vec<Link>,
     /// The routes, in the order of the file.
     pub routes: Vec<Rule>,
+    /// The line of each route.
+    pub route_lines: Vec<usize>,
 }
 
 /// `[daemon]`: the process itself.
@@ -290,7 +292,7 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
     let rules = sections::rules(&section);
     section.end();
     let links = links::read(root, home);
-    let routes = routes::read(root, &links, home);
+    let (routes, route_lines) = routes::read(root, &links, home);
     let console = daemon.as_ref().and_then(|daemon| daemon.console);
     links::apart_from_console(root, &links, console);
     root.unknown();
@@ -305,6 +307,7 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
         rules,
         links,
         routes,
+        route_lines,
     })
 }
 

@@ -11,16 +11,20 @@ use super::report::meant;
 use crate::iso::{Class, Currency};
 use crate::route::{CardRange, Conditions, Rule, Share};
 
-/// The rules in the order of the file. Relative paths begin at `home`.
-pub(super) fn read(root: &Section<'_>, links: &[Known], home: &Path) -> Vec<Rule> {
+/// The rules in the order of the file, and the line of each. Relative paths begin at `home`.
+pub(super) fn read(root: &Section<'_>, links: &[Known], home: &Path) -> (Vec<Rule>, Vec<usize>) {
     let sections = root.array_sections("routes");
     if sections.is_empty() {
         root.missing("routes", "[[routes]] with bin = \"541333\" and to = [\"issuer-a\"]");
     }
-    let mut rules = Vec::new();
+    let (mut rules, mut lines, mut line, mut read_to) = (Vec::new(), Vec::new(), 1, 0);
     let mut places = Places::new(root.faults());
     let mut cardless = Vec::new();
     for (section, number) in sections.into_iter().zip(0_u32..) {
+        let start = section.span().start;
+        let since = root.faults().text().get(read_to..start).unwrap_or_default();
+        (line, read_to) = (line + since.matches('\n').count(), start.max(read_to));
+        lines.push(line);
         let before = (section.faults().count(), places.list.len());
         let when = conditions(&section);
         let sound = before.0 == section.faults().count();
@@ -37,7 +41,7 @@ pub(super) fn read(root: &Section<'_>, links: &[Known], home: &Path) -> Vec<Rule
         rules.push(Rule { cards, when, to, share });
     }
     reach::contradictions(root.faults(), &rules, places, &cardless);
-    rules
+    (rules, lines)
 }
 
 /// `bin` and the files of `bins`.

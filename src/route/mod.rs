@@ -1,11 +1,15 @@
 //! Which links may answer a request, in order of preference; knows no sockets and not who is up.
 
 mod conditions;
+mod explain;
 mod table;
+
+use std::fmt;
 
 use crate::record::LinkId;
 
 pub use conditions::{Condition, Conditions, Facts};
+pub use explain::{Step, Tried, explain};
 pub use table::{Picked, Table};
 
 /// One rule: what it matches, and where it leads. Cards and every condition must hold.
@@ -94,6 +98,20 @@ impl CardRange {
     }
 }
 
+/// `541333`, or `400000-499999`: as few digits as say it.
+impl fmt::Display for CardRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (format!("{:019}", self.first), format!("{:019}", self.last));
+        let fillers = first.bytes().rev().zip(last.bytes().rev());
+        let fillers = fillers.take_while(|pair| *pair == (b'0', b'9')).count();
+        let digits = 19_usize.saturating_sub(fillers).max(1);
+        if first.get(..digits) == last.get(..digits) {
+            return f.write_str(first.get(..digits).unwrap_or_default());
+        }
+        write!(f, "{first:.digits$}-{last:.digits$}")
+    }
+}
+
 /// The number that 1 to 19 digits become with a filler up to nineteen.
 fn padded(digits: &[u8], filler: u8) -> Option<u64> {
     if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
@@ -106,6 +124,16 @@ fn padded(digits: &[u8], filler: u8) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_are_shown_as_they_are_written() {
+        for text in ["541333", "400000-409999", "5000", "222100-272099", "1234567890123456789"] {
+            let shown = CardRange::parse(text).unwrap().to_string();
+            assert_eq!(CardRange::parse(&shown), CardRange::parse(text), "{text} as {shown}");
+            assert!(shown.len() <= text.len(), "{text} as {shown}");
+        }
+        assert_eq!(CardRange::parse("0-9").unwrap().to_string(), "0-9");
+    }
 
     #[test]
     fn ranges_that_are_none() {

@@ -225,7 +225,7 @@ fn rechain(active: &mut [Active], from: usize, cardless: u32, chains: &mut Chain
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::CardRange;
+    use super::super::{CardRange, explain};
     use super::*;
     use crate::iso::Class;
 
@@ -329,6 +329,7 @@ mod tests {
                 };
                 let found = rules.iter().enumerate().filter_map(best).min().map(|(_, at)| at);
                 prop_assert_eq!(table.pick(&facts).map(|picked| picked.rule), found);
+                prop_assert_eq!(explain(&rules, &facts).chosen(), found);
             }
         }
     }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::codec::Draft;
 use crate::iso::{
-    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, Pan, ResponseCode,
+    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, ResponseCode,
 };
 use crate::planted::{self, Bug};
 use crate::record::{
     Card, LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
     Verdict,
 };
-use crate::route::{Facts, Picked, Table};
+use crate::route::{Picked, Table};
 use crate::seal::Tag;
 use crate::tranlog::Ask;
 
@@ -454,16 +454,8 @@ const NO_ROUTE: Refusal =
 
 /// The rule for a message.
 fn routed<'t>(routes: &'t Table, arrival: &Arrival) -> Result<Picked<'t>, Refusal> {
-    let pan = match arrival.card.one().map(|card| &card.secret) {
-        Some(Secret::Clear(pan)) => Some(pan),
-        Some(Secret::Sealed(_)) | None => None,
-    };
-    // What no rule asks for is not even read.
-    let needs = routes.needs();
-    let values = Facts::ELEMENTS.map(|no| if needs.has(no) { arrival.get(no) } else { None });
-    let values = values.each_ref().map(|value| value.as_deref().unwrap_or_default());
-    let facts = Facts::new(arrival.mti().class(), pan.map(Pan::expose), values);
-    routes.pick(&facts).filter(|picked| !picked.to.is_empty()).ok_or(NO_ROUTE)
+    let picked = arrival.with_facts(routes.needs(), |facts| routes.pick(facts));
+    picked.filter(|picked| !picked.to.is_empty()).ok_or(NO_ROUTE)
 }
 
 /// The request as its issuer's network writes it, under our pair.
