@@ -520,6 +520,34 @@ to = ["issuer-a"]
         }
     }
 
+    /// Two tables of which each range crosses two of the other: fine where they want different messages, told where not.
+    #[test]
+    fn ranges_that_cross_are_compared_once() {
+        let home = home();
+        let table = |offset: u32| -> String {
+            (0..20_000)
+                .map(|at| 100_000 + at * 10 + offset)
+                .fold(String::new(), |text, first| format!("{text}{first},{}\n", first + 9))
+        };
+        fs::write(home.path().join("even.csv"), table(0)).unwrap();
+        fs::write(home.path().join("odd.csv"), table(5)).unwrap();
+        let route = |bins: &str, class: &str| {
+            format!("[[routes]]\nbins = \"{bins}.csv\"\nclass = \"{class}\"\nto = \"issuer-a\"\n")
+        };
+        let text = [GOOD, &route("even", "financial"), &route("odd", "authorization")].concat();
+        let config = parse("iso8583d.toml", text.clone(), home.path()).unwrap();
+        let card = |pan| Facts::new(Class::Authorization, Some(pan), [&[]; 7]);
+        let table = config.engine().routes;
+        assert_eq!(table.pick(&card(b"1000050000000000")).unwrap().rule, 2);
+        assert_eq!(table.pick(&card(b"1000040000000000")), None);
+        let Err(report) =
+            parse("iso8583d.toml", text.replace("authorization", "financial"), home.path())
+        else {
+            panic!("taken as good")
+        };
+        assert!(report.to_string().ends_with("100 faults, and more"), "{report}");
+    }
+
     #[test]
     fn card_ranges_from_files() {
         let home = home();
