@@ -214,10 +214,11 @@ fn share(section: &Section<'_>) -> Share {
         return if share == Some(true) { Share::Turns } else { Share::First };
     };
     let (links, count) = (section.texts("to").len(), weights.len());
+    let is_list = 0 < count || section.has_empty("weights").is_some();
     if section.has("share").is_some() {
         let fault = section.faults().at(span, "`share` and `weights` both say who gets a request");
         section.faults().tell(fault.label("keep the one or the other"));
-    } else if links != count && 0 < links {
+    } else if is_list && links != count && 0 < links {
         let title = "`weights` has not one weight for each link of `to`";
         let fault = section.faults().at(span, title);
         section.faults().tell(fault.label(format!("{count} here, {links} there")));
