@@ -98,8 +98,10 @@ impl Engine {
         self.admission()?;
         self.share(arrival.link)?;
         let issuer = self.issuer_now(arrival)?;
-        let session =
-            self.peers.pick(issuer).ok_or((ResponseCode::UNAVAILABLE, Why::Said("its issuer is down")))?;
+        let session = self
+            .peers
+            .pick(issuer)
+            .ok_or((ResponseCode::UNAVAILABLE, Why::Said("its issuer is down")))?;
         let trace = self.log.fresh_trace(issuer, arrival.mti().class(), self.now.wall).ok_or((
             ResponseCode::MALFUNCTION,
             Why::Said("every trace number of its issuer's link is taken"),
