@@ -72,13 +72,12 @@ impl Street {
         let [shop, bank] = [shop, bank].map(|name| Arc::new(Dialect::shipped(name).unwrap()));
         let rule = Rule {
             cards: vec![CardRange::parse("541333").unwrap()],
-            class: None,
-            processing_code: Vec::new(),
             to: vec![LinkId::of_name("bank")],
+            ..Rule::default()
         };
         let settings = Settings {
             links: vec![link("shop", true, &shop), link("bank", false, &bank)],
-            routes: Table::new(vec![rule]),
+            routes: Table::new(&[rule]),
             window_ms: 600_000,
             entries_max: 250_000,
             duplicate: Duplicate::Replay,

@@ -1,4 +1,4 @@
-//! Cutting frames and decoding allocate nothing: neither per element nor per message.
+//! Cutting frames, decoding and routing allocate nothing: neither per element nor per message.
 
 use std::sync::Arc;
 
@@ -6,7 +6,9 @@ use bytes::{Bytes, BytesMut};
 use iso8583d::codec::{self, Draft};
 use iso8583d::dialect::{Content, Dialect};
 use iso8583d::framing::{Fixed, Framing, Head, Length, Settings, Tpdu};
-use iso8583d::iso::{ElementNo, Elements, Mti};
+use iso8583d::iso::{Class, Currency, ElementNo, Elements, Mti};
+use iso8583d::record::LinkId;
+use iso8583d::route::{CardRange, Conditions, Facts, Rule, Table};
 use tokio_util::codec::Decoder as _;
 
 /// A purchase of nineteen elements, as plain text.
@@ -101,4 +103,32 @@ fn cutting_frames_allocates_nothing() {
         assert_eq!(counted.count_total, 0, "{settings:?}: {counted:?}");
         assert_eq!(frames.len(), 8, "{settings:?}");
     }
+}
+
+/// Every condition is asked, and the card lies in many ranges.
+#[test]
+fn picking_a_route_allocates_nothing() {
+    let when = Conditions {
+        class: Some(Class::Financial),
+        processing_code: b"00".to_vec(),
+        amount: Some((1, 5_000)),
+        merchant_types: vec![(5400, 5499)],
+        entry_modes: vec![*b"05"],
+        acquirers: vec![b"12345678901".to_vec()],
+        merchants: vec![b"MERCHANT0000001".to_vec()],
+        currencies: vec![Currency::new(978).unwrap()],
+    };
+    let other = Conditions { currencies: vec![Currency::new(840).unwrap()], ..when.clone() };
+    let cards = |text| vec![CardRange::parse(text).unwrap()];
+    let rule =
+        |text, when| Rule { cards: cards(text), when, to: vec![LinkId(1)], ..Rule::default() };
+    let rules = [rule("5", when), rule("5413", other.clone()), rule("541333", other)];
+    let table = Table::new(&rules);
+    let values: [&[u8]; 7] =
+        [b"000000", b"000000001250", b"5411", b"051", b"12345678901", b"MERCHANT0000001", b"978"];
+    let facts = Facts::new(Class::Financial, Some(b"5413330000004111"), values);
+    let mut picked = None;
+    let counted = allocation_counter::measure(|| picked = table.pick(&facts));
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+    assert_eq!(picked.map(|picked| picked.rule), Some(0));
 }

@@ -984,3 +984,133 @@ fn what_is_no_packager_file_is_told_with_its_place() {
         }
     }
 }
+
+/// What a payment says besides its card, as JSON.
+const PAYMENT: &str = r#""3":"000000","4":"000000001000","11":"000001","18":"6011","49":"978""#;
+
+const ROUTES: &str = r#"
+[[routes]]
+bins = "cards.csv"
+mcc = ["5411", "5500-5599"]
+to = ["issuer-a"]
+
+[[routes]]
+bin = "411111"
+class = "authorization"
+to = ["issuer-a"]
+
+[links.issuer-b]
+role = "issuer"
+dial = "127.0.0.1:9"
+dialect = "iso87-ascii"
+
+[[routes]]
+bin = "4111"
+currency = "978"
+amount_from = 1000
+to = ["issuer-b", "issuer-a"]
+weights = [3, 1]
+"#;
+
+/// The reference, and routes that pass a payment on from one to the next.
+fn routed() -> (TempDir, PathBuf, String) {
+    let (home, config) = configuration(&[]);
+    fs::write(home.path().join("cards.csv"), "first,last\n41111111,41111119\n").unwrap();
+    let text = fs::read_to_string(&config).unwrap() + ROUTES;
+    fs::write(&config, &text).unwrap();
+    (home, config, text)
+}
+
+/// An 0200 of the terminals' dialect, in hexadecimal digits.
+fn payment(card: &str) -> String {
+    let json = format!("{{\"mti\":\"0200\",\"fields\":{{{card},{PAYMENT}}}}}");
+    let output = run(&["encode", "--dialect", "iso87-bcd"], &json);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    stdout(&output).trim().to_owned()
+}
+
+/// The facts, the routes in turn with why each was passed over, and the links; the card is masked wherever it is told.
+#[test]
+fn why_a_message_goes_where_it_goes() {
+    let (_home, config, text) = routed();
+    for card in [r#""2":"4111111511111111""#, r#""35":"4111111511111111=29122010000""#] {
+        let output = run(&["route", config.to_str().unwrap(), &payment(card)], "");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let told = stdout(&output);
+        let lines: Vec<_> = told.lines().collect();
+        assert_eq!(lines[..2], ["message  0200, class financial", "card     411111******1111"]);
+        assert_eq!(lines[2..5], ["DE 4     000000001000", "DE 18    6011", "DE 49    978"]);
+        for (at, begins, ends) in [
+            (
+                5,
+                "route 2  cards 41111111-41111119 (line ",
+                "`mcc` does not have what element 18 says",
+            ),
+            (6, "route 3  cards 411111 (line ", "passed over, `class` is the other one"),
+            (7, "route 4  cards 4111 (line ", ": chosen"),
+        ] {
+            assert!(lines[at].starts_with(begins) && lines[at].ends_with(ends), "{told}");
+            let number = lines[at].split_once("(line ").unwrap().1.split(')').next().unwrap();
+            let place = text.lines().nth(number.parse::<usize>().unwrap() - 1);
+            assert_eq!(place, Some("[[routes]]"), "{told}");
+        }
+        assert_eq!(lines[8..10], ["link 1   issuer-b, 3 of 4", "link 2   issuer-a, 1 of 4"]);
+        assert!(lines[10].contains("by their weights"), "{told}");
+        assert!(!told.contains("4111111511111111"), "{told}");
+    }
+}
+
+/// As a file, on standard input, and as a frame with what its link has around it.
+#[test]
+fn a_message_to_be_routed_is_given_in_any_way() {
+    let (home, config, _) = routed();
+    let (config, message) = (config.to_str().unwrap(), payment(r#""2":"4111111511111111""#));
+    let file = home.path().join("message.hex");
+    fs::write(&file, &message).unwrap();
+    let frame = format!("{:04X}6000010000{message}", message.len() / 2 + 5);
+    for (arguments, stdin) in [
+        (&["route", config, file.to_str().unwrap()][..], ""),
+        (&["route", config, "-", "--link", "terminals"], message.as_str()),
+        (&["route", "--framed", config, &frame], ""),
+    ] {
+        let output = run(arguments, stdin);
+        assert!(
+            stdout(&output).contains("link 1   issuer-b"),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn messages_that_no_route_takes() {
+    let (_home, config, text) = routed();
+    let config = config.to_str().unwrap();
+    let good = payment(r#""2":"4111111511111111""#);
+    let nobodys = payment(r#""2":"3111111511111111""#);
+    let two = payment(r#""2":"4111111511111111","35":"3111111511111111=29122010000""#);
+    let reversal = good.replacen("0200", "0400", 1);
+    for (arguments, code, said) in [
+        (&["route", config, &nobodys][..], 1, "no route takes this message"),
+        (&["route", config, &two], 65, "elements 2 and 35 name no card, or two"),
+        (&["route", config, &reversal], 65, "a reversal goes where its original went"),
+        (&["route", config, "0200F"], 65, "help: "),
+        (&["route", config, &good, "--link", "issuer-a"], 2, "that asks; those are terminals"),
+        (&["route", "/nowhere/iso8583d.toml", &good], 78, "cannot be read"),
+    ] {
+        let output = run(arguments, "");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("4111111511111111"), "{}", stderr(&output));
+    }
+    let output = run(&["route", config, &nobodys], "");
+    let told = stdout(&output);
+    assert!(
+        told.ends_with("besides  4 routes for other cards\nchosen   none: its asker hears 92\n")
+    );
+    let both = text.replace("role = \"issuer\"\ndial = \"127", "role = \"both\"\ndial = \"127");
+    fs::write(config, both).unwrap();
+    let output = run(&["route", config, &good], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("one of issuer-b, terminals"), "{}", stderr(&output));
+}

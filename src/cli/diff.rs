@@ -1,13 +1,11 @@
 //! `diff`: two messages compared.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Write as _};
-use std::path::Path;
+use std::io::{self, Write as _};
 
 use clap::Args;
 
 use super::Failure;
-use super::messages::{Input, options, unreadable};
+use super::messages::{Input, one_input, options, unreadable};
 use super::peer::{Frames, dialect};
 use crate::tools::{self, Side};
 
@@ -54,17 +52,7 @@ impl Diff {
             )));
         }
         let options = options(self.input, self.frames.framing(&dialect)?, None, &dialect);
-        let (name, mut input): (_, Box<dyn BufRead>) = match given {
-            "-" => (format!("{side}, stdin"), Box::new(BufReader::new(io::stdin()))),
-            // Pipes are files, too: a shell gives one for `<(...)`.
-            file if Path::new(file).metadata().is_ok_and(|found| !found.is_dir()) => {
-                let name = format!("{side}, {file}");
-                let file = File::open(file).map_err(Failure::io(name.clone()))?;
-                (name, Box::new(BufReader::new(file)))
-            }
-            // A literal may be a secret: it is not shown.
-            literal => (side.to_owned(), Box::new(Cursor::new(literal.to_owned()))),
-        };
+        let (name, mut input) = one_input(given, side)?;
         tools::read_side(&dialect, &mut input, &options).map_err(|error| unreadable(name, error))
     }
 }

@@ -1,7 +1,7 @@
 //! `decode` and `encode`: lines in, lines out.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -203,6 +203,21 @@ pub(super) fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Failure> {
         Ok((path.display().to_string(), Box::new(BufReader::new(file))))
     };
     files.iter().map(open).collect()
+}
+
+/// One message as it is given on the command line: a file, `-` for stdin, or the message itself; `what` is what it is called.
+pub(super) fn one_input(given: &str, what: &str) -> Result<Source, Failure> {
+    Ok(match given {
+        "-" => (format!("{what}, stdin"), Box::new(BufReader::new(io::stdin()))),
+        // Pipes are files, too: a shell gives one for `<(...)`.
+        file if Path::new(file).metadata().is_ok_and(|found| !found.is_dir()) => {
+            let name = format!("{what}, {file}");
+            let file = File::open(file).map_err(Failure::io(name.clone()))?;
+            (name, Box::new(BufReader::new(file)))
+        }
+        // A literal may be a secret: it is not shown.
+        literal => (what.to_owned(), Box::new(Cursor::new(literal.to_owned()))),
+    })
 }
 
 /// A file that cannot be opened may be a message that was given in place of one: that is not shown.

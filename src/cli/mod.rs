@@ -11,6 +11,7 @@ mod home;
 mod journal;
 mod messages;
 mod peer;
+mod route;
 mod sim;
 mod why;
 
@@ -49,6 +50,8 @@ enum Command {
         /// The configuration
         config: PathBuf,
     },
+    /// Tell where a message goes by a configuration, and why: every route that is tried, and its links
+    Route(route::Route),
     /// Watch a switch at work: two banks, a few shops, and every accident once; needs no configuration
     Demo(sim::Demo),
     /// Show messages: hexadecimal digits, base64, dumps, plain bytes or a capture in, a JSON object a message out
@@ -146,6 +149,7 @@ impl Command {
                 Ok(daemon::run(config)?)
             }
             Self::Check { config } => check(&config),
+            Self::Route(route) => route.run(),
             Self::Demo(demo) => demo.run(),
             Self::Decode(decode) => decode.run(),
             Self::Diff(diff) => diff.run(),

@@ -3,11 +3,13 @@
 //! [`load`] reads the file and whatever it names (dialects, the key), binds nothing, and tells every fault in one
 //! [`Report`]. What comes out is valid: nothing is checked again further down.
 
+mod bins;
 mod dialects;
 mod frames;
 mod gaps;
 mod key;
 mod links;
+mod reach;
 mod read;
 mod report;
 mod routes;
@@ -59,6 +61,8 @@ pub struct Config {
     pub links: Vec<Link>,
     /// The routes, in the order of the file.
     pub routes: Vec<Rule>,
+    /// The line of each route.
+    pub route_lines: Vec<usize>,
 }
 
 /// `[daemon]`: the process itself.
@@ -172,7 +176,7 @@ impl Config {
     pub fn engine(&self) -> switch::Settings {
         switch::Settings {
             links: self.links.iter().map(Link::engine).collect(),
-            routes: Table::new(self.routes.clone()),
+            routes: Table::new(&self.routes),
             window_ms: self.window.ms,
             entries_max: self.window.entries_max,
             duplicate: self.rules.duplicate,
@@ -287,7 +291,7 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
     let rules = sections::rules(&section);
     section.end();
     let links = links::read(root, home);
-    let routes = routes::read(root, &links);
+    let (routes, route_lines) = routes::read(root, &links, home);
     let console = daemon.as_ref().and_then(|daemon| daemon.console);
     links::apart_from_console(root, &links, console);
     root.unknown();
@@ -302,6 +306,7 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
         rules,
         links,
         routes,
+        route_lines,
     })
 }
 
@@ -313,6 +318,7 @@ mod tests {
 
     use super::*;
     use crate::iso::Class;
+    use crate::route::{CardRange, Facts};
 
     const GOOD: &str = r#"
 [daemon]
@@ -340,12 +346,16 @@ class = "financial"
 to = ["issuer-a"]
 "#;
 
-    /// A directory with a key in it.
+    const CARDS: &str =
+        "\u{feff}first,last\r\n# two banks\r\n222100,222199\r\n\r\n \"2720\" # alone\n";
+
+    /// A directory with a key and a table of cards in it.
     fn home() -> TempDir {
         let dir = tempfile::tempdir().unwrap();
         let key = dir.path().join("pan.key");
         fs::write(&key, "5a".repeat(32)).unwrap();
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(dir.path().join("cards.csv"), CARDS).unwrap();
         dir
     }
 
@@ -374,10 +384,8 @@ to = ["issuer-a"]
         assert_eq!(config.routes.first().unwrap().to, [issuer.id]);
         let engine = config.engine();
         assert_eq!(engine.links.len(), 2);
-        assert_eq!(
-            engine.routes.pick(Some(b"5413330000004111"), Class::Financial, b"00"),
-            [issuer.id]
-        );
+        let facts = Facts::new(Class::Financial, Some(b"5413330000004111"), [&[]; 7]);
+        assert_eq!(engine.routes.pick(&facts).unwrap().to, [issuer.id]);
     }
 
     /// Each line put into the good one, and what is said about it.
@@ -442,6 +450,147 @@ to = ["issuer-a"]
         ] {
             one_fault(from, to, said);
         }
+    }
+
+    /// The same, about what routes ask for.
+    #[test]
+    fn one_fault_of_a_route_at_a_time() {
+        const LINE: &str = "class = \"financial\"";
+        for (line, said) in [
+            ("acquirer = \"123456789012\"", "1 to 11 digits: element 32"),
+            ("merchant = \"0123456789abcdef\"", "1 to 15 characters: element 42"),
+            ("merchant = []", "`merchant` has no value"),
+            ("mcc = \"541\"", "four digits like 5411"),
+            ("mcc = \"5411-5410\"", "ends before it begins"),
+            ("mcc = 5411", "a text in quotes, or a list of them"),
+            ("currency = \"EUR\"", "978 is the euro"),
+            ("currency = [\"978\", \"000\"]", "three digits, the number of a currency"),
+            ("amount_to = 5", "an amount of no currency"),
+            ("currency = \"978\"\namount_to = 1_000_000_000_000", "`amount_to` is out of range"),
+            (
+                "currency = \"978\"\namount_to = 5\namount_from = 6",
+                "`amount_to` is less than `amount_from`",
+            ),
+            ("entry_mode = \"5\"", "two digits: how element 22 begins"),
+            ("bins = \"cards.cvs\"", "`bins` names a file that cannot be read"),
+            ("bins = \"pan.key\"", "this is no card range"),
+        ] {
+            one_fault(LINE, line, said);
+        }
+        for (line, said) in [
+            ("share = \"turn\"", "did you mean \"turns\"?"),
+            ("weights = 3", "a list of whole numbers belongs here"),
+            ("weights = [0]", "from 1 to 1000"),
+            ("weights = [\"3\"]", "a whole number belongs here"),
+            ("weights = [3, 1]", "2 here, 1 there"),
+            ("share = \"turns\"\nweights = [3]", "keep the one or the other"),
+        ] {
+            one_fault(LINE, line, said);
+        }
+        let nothing = "to = [\"issuer-a\"]\n[[routes]]\nbins = []\nto = \"issuer-a\"";
+        one_fault("to = [\"issuer-a\"]", nothing, "`bins` has no value");
+    }
+
+    /// A rule that asks for more first is fine; one that is behind a rule that takes all of its messages is told.
+    #[test]
+    fn rules_that_no_message_reaches() {
+        let euro = "merchant = [\"B\", \"A\"]\ncurrency = \"978\"\namount_from = 100";
+        let dear = "merchant = \"A\"\ncurrency = \"978\"\namount_from = 200\nmcc = \"5411\"";
+        for cards in ["bin = \"6\"", "bin = \"6000-6999\"", ""] {
+            let route = |asks: &str| format!("[[routes]]\n{cards}\n{asks}\nto = \"issuer-a\"\n");
+            let fine = [GOOD, &route(dear), &route(euro), &route("mcc = \"5411\""), &route("")];
+            assert!(check(&fine.concat()).is_ok(), "{cards}:\n{}", faults(&fine.concat()));
+            for later in [euro, "mcc = \"5411\"", "", dear] {
+                for earlier in ["", euro] {
+                    let text = [GOOD, &route(earlier), &route(later)].concat();
+                    if earlier == euro && later != euro && later != dear {
+                        assert!(check(&text).is_ok(), "{earlier} / {later}");
+                        continue;
+                    }
+                    let report = faults(&text);
+                    assert_eq!(report.count(), 1, "{report}");
+                    let said =
+                        if cards.is_empty() { "no message gets to" } else { "never gets here" };
+                    let place = report.faults().first().unwrap().place().0;
+                    assert!(report.to_string().contains(said), "{report}");
+                    assert!(27 < place, "the later one is to blame: line {place}");
+                }
+            }
+        }
+    }
+
+    /// Two tables of which each range crosses two of the other: fine where they want different messages, told where not.
+    #[test]
+    fn ranges_that_cross_are_compared_once() {
+        let home = home();
+        let table = |offset: u32| -> String {
+            (0..20_000)
+                .map(|at| 100_000 + at * 10 + offset)
+                .fold(String::new(), |text, first| format!("{text}{first},{}\n", first + 9))
+        };
+        fs::write(home.path().join("even.csv"), table(0)).unwrap();
+        fs::write(home.path().join("odd.csv"), table(5)).unwrap();
+        let route = |bins: &str, class: &str| {
+            format!("[[routes]]\nbins = \"{bins}.csv\"\nclass = \"{class}\"\nto = \"issuer-a\"\n")
+        };
+        let text = [GOOD, &route("even", "financial"), &route("odd", "authorization")].concat();
+        let config = parse("iso8583d.toml", text.clone(), home.path()).unwrap();
+        let card = |pan| Facts::new(Class::Authorization, Some(pan), [&[]; 7]);
+        let table = config.engine().routes;
+        assert_eq!(table.pick(&card(b"1000050000000000")).unwrap().rule, 2);
+        assert_eq!(table.pick(&card(b"1000040000000000")), None);
+        let Err(report) =
+            parse("iso8583d.toml", text.replace("authorization", "financial"), home.path())
+        else {
+            panic!("taken as good")
+        };
+        assert!(report.to_string().ends_with("100 faults, and more"), "{report}");
+    }
+
+    #[test]
+    fn card_ranges_from_files() {
+        let home = home();
+        let routes = |tables: &[(&str, &str)]| {
+            let mut text = GOOD.to_owned();
+            for (name, lines) in tables {
+                fs::write(home.path().join(name), lines).unwrap();
+                text = format!(
+                    "{text}[[routes]]\nbins = \"{name}\"\nclass = \"financial\"\nto = \"issuer-a\"\n"
+                );
+            }
+            parse("iso8583d.toml", text, home.path())
+        };
+        let config = routes(&[("a.csv", CARDS)]).unwrap_or_else(|report| panic!("{report}"));
+        let cards = ["222100-222199", "2720"].map(|text| CardRange::parse(text).unwrap());
+        assert_eq!(config.routes.last().unwrap().cards, cards);
+        // What a table says twice, or within, is fine.
+        assert!(routes(&[("a.csv", "66\n66,66\n6600\n")]).is_ok());
+        for (tables, said, (line, column)) in [
+            (&[("a.csv", "bin\n66\n  6x ,7\n")][..], "this is no card range", (3, 3)),
+            (&[("a.csv", "66,\n")], "this is no card range", (1, 1)),
+            (&[("a.csv", "66,67,DE\n")], "and nothing else", (1, 4)),
+            (&[("a.csv", "67,66")], "ends before it begins", (1, 4)),
+            (&[("a.csv", "12345678901234567890")], "1 to 19 digits", (1, 1)),
+            (&[("a.csv", "# nothing\nbin\n")], "without card ranges", (26, 8)),
+            (
+                &[("a.csv", "60,65\n64,67\n")],
+                "`bins` \"60,65\" and `bins` \"64,67\" overlap",
+                (2, 1),
+            ),
+            (&[("a.csv", "60\n"), ("b.csv", "\n60 # here\n")], "a.csv:1:1", (2, 1)),
+            (&[("a.csv", "541333")], "iso8583d.toml:22:8", (1, 1)),
+        ] {
+            let Err(report) = routes(tables) else { panic!("{tables:?}") };
+            assert_eq!(report.count(), 1, "{tables:?}\n{report}");
+            assert_eq!(report.faults().first().unwrap().place(), (line, column), "{report}");
+            assert!(report.to_string().contains(said), "{said}\nis not in\n{report}");
+        }
+        let Err(report) = routes(&[("a.csv", &"6x\n".repeat(5000))]) else { panic!() };
+        assert!(report.to_string().ends_with("100 faults, and more"), "{report}");
+        fs::write(home.path().join("latin.csv"), b"60\n61 # caf\xe9\n").unwrap();
+        let text = GOOD.replace("class", "bins = \"latin.csv\"\nclass");
+        let Err(report) = parse("iso8583d.toml", text, home.path()) else { panic!() };
+        assert!(report.to_string().contains("not text in UTF-8: see its line 2"), "{report}");
     }
 
     /// The same, about what stands around messages.
@@ -581,12 +730,16 @@ to = ["issuer-a"]
     fn the_reference() {
         let text =
             include_str!("../../docs/iso8583d.toml").replace("credential:pan-key", "file:pan.key");
-        let text = text.replace("# class", "class").replace("# processing_code", "processing_code");
-        let text = ["prefix", "reserved", "header", "trailer"]
+        let framing = ["prefix", "reserved", "header", "trailer"];
+        let asked = ["bins", "class", "processing_code", "acquirer", "merchant", "mcc", "currency"];
+        let text = framing
             .iter()
+            .chain(&asked)
+            .chain(&["amount_from", "amount_to", "entry_mode"])
             .fold(text, |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
-        // A link has one header or the other.
-        let one = text.replace("tpdu = \"6000010000\"", "");
+        let text = text.replace("# weights = [3, 1]", "weights = [3]");
+        // A link has one header or the other, and a route shares in one way.
+        let one = text.replace("tpdu = \"6000010000\"", "").replace("share = \"first\"", "");
         let config = check(&one).unwrap_or_else(|report| panic!("{report}"));
         let keys = |key: &str| text.lines().any(|line| line.starts_with(&format!("{key} =")));
         let mut asked = Vec::new();
@@ -602,6 +755,7 @@ to = ["issuer-a"]
                 "number",
                 "number_u32",
                 "number_usize",
+                "numbers",
                 "choice",
                 "word",
                 "flag",
@@ -611,9 +765,9 @@ to = ["issuer-a"]
                 let begin = format!("section.{call}(\"");
                 asked.extend(file.split(&begin).skip(1).filter_map(|rest| rest.split('"').next()));
             }
-            asked.extend(
-                file.split("digits(section, \"").skip(1).filter_map(|rest| rest.split('"').next()),
-            );
+            for begin in ["digits(section, \"", "words(section, \""] {
+                asked.extend(file.split(begin).skip(1).filter_map(|rest| rest.split('"').next()));
+            }
         }
         assert!(50 < asked.len());
         let left_out: Vec<_> = asked.into_iter().filter(|key| !keys(key)).collect();

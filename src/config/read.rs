@@ -70,6 +70,12 @@ impl<'t> Section<'t> {
         self.take(key).map(|(span, _)| span)
     }
 
+    /// Whether it has this key with a list of nothing.
+    pub(super) fn has_empty(&self, key: &'static str) -> Option<Range<usize>> {
+        let (span, value) = self.take(key)?;
+        value.get_ref().as_array().is_some_and(|list| list.is_empty()).then_some(span)
+    }
+
     /// A table within; an empty one when it is missing, so that defaults hold.
     pub(super) fn section(&self, key: &'static str) -> Self {
         let title = format!("[{key}]");
@@ -189,19 +195,49 @@ impl<'t> Section<'t> {
     /// A whole number within its limits; the default when it is missing.
     pub(super) fn number(&self, key: &'static str, limit: Limit) -> u64 {
         let Some((_, value)) = self.take(key) else { return limit.default };
+        self.within(key, value, limit).unwrap_or_else(|label| {
+            if let Some(label) = label {
+                let title = format!("`{key}` is out of range");
+                let help = format!("without this line it is {}", limit.default);
+                self.faults.tell(self.faults.at(value.span(), title).label(label).help(help));
+            }
+            limit.default
+        })
+    }
+
+    /// Whole numbers in brackets, each within its limits.
+    pub(super) fn numbers(&self, key: &'static str, limit: Limit) -> Vec<u64> {
+        let Some((_, value)) = self.take(key) else { return Vec::new() };
+        let Some(array) = value.get_ref().as_array() else {
+            self.wrong_kind(key, value, "a list of whole numbers");
+            return Vec::new();
+        };
+        let one = |value: &'t Spanned<DeValue<'t>>| {
+            self.within(key, value, limit).unwrap_or_else(|label| {
+                if let Some(label) = label {
+                    let title = format!("a number of `{key}` is out of range");
+                    self.faults.tell(self.faults.at(value.span(), title).label(label));
+                }
+                limit.default
+            })
+        };
+        array.iter().map(one).collect()
+    }
+
+    /// A whole number within its limits; or what these are, unless it is something else and that was told.
+    fn within(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        limit: Limit,
+    ) -> Result<u64, Option<String>> {
         let Some(integer) = value.get_ref().as_integer() else {
             self.wrong_kind(key, value, "a whole number");
-            return limit.default;
+            return Err(None);
         };
         let number = u64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok();
         let fits = number.filter(|number| (limit.min..=limit.max).contains(number));
-        fits.unwrap_or_else(|| {
-            let title = format!("`{key}` is out of range");
-            let label = format!("from {} to {}", limit.min, limit.max);
-            let help = format!("without this line it is {}", limit.default);
-            self.faults.tell(self.faults.at(value.span(), title).label(label).help(help));
-            limit.default
-        })
+        fits.ok_or_else(|| Some(format!("from {} to {}", limit.min, limit.max)))
     }
 
     /// The same, for places that count in 32 bits; the limit sees to it that it fits.

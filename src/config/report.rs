@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
 
 /// Everything that is wrong with a configuration, in the order of the file. It holds no secrets.
 #[derive(Clone, Debug)]
@@ -23,7 +23,15 @@ pub struct Fault {
     label: String,
     help: Option<String>,
     /// Another place that has to do with it, and what it has.
-    besides: Option<(Range<usize>, String)>,
+    besides: Option<Besides>,
+}
+
+/// Another place that has to do with a fault: where, and what it has.
+#[derive(Clone, Debug)]
+struct Besides {
+    source: Arc<Source>,
+    span: Range<usize>,
+    label: String,
 }
 
 /// A text that has faults.
@@ -92,8 +100,7 @@ impl std::error::Error for Report {}
 
 impl Fault {
     pub(super) fn new(source: &Arc<Source>, span: Range<usize>, title: String) -> Self {
-        let end = source.text.len();
-        let span = span.start.min(end)..span.end.min(end);
+        let span = source.within(span);
         let source = Arc::clone(source);
         Self { source, span, title, label: String::new(), help: None, besides: None }
     }
@@ -112,10 +119,23 @@ impl Fault {
         self
     }
 
-    /// Another place that has to do with it.
+    /// Another place that has to do with it, in the same text.
     #[must_use]
-    pub(super) fn besides(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
-        self.besides = Some((span, label.into()));
+    pub(super) fn besides(self, span: Range<usize>, label: impl Into<String>) -> Self {
+        let source = Arc::clone(&self.source);
+        self.beside(&source, span, label)
+    }
+
+    /// Another place that has to do with it, in any text.
+    #[must_use]
+    pub(super) fn beside(
+        mut self,
+        source: &Arc<Source>,
+        span: Range<usize>,
+        label: impl Into<String>,
+    ) -> Self {
+        let (span, label) = (source.within(span), label.into());
+        self.besides = Some(Besides { source: Arc::clone(source), span, label });
         self
     }
 
@@ -143,32 +163,52 @@ impl Fault {
     }
 
     fn draw(&self, renderer: &Renderer) -> String {
-        // Only the lines that are shown: the renderer looks at all that it is given.
-        let ends = self.besides.iter().map(|(span, _)| span).chain([&self.span]);
-        let (first, last) = ends.fold((usize::MAX, 0), |(first, last), span| {
-            (first.min(span.start), last.max(span.end))
+        let caret = (&self.span, self.label.as_str(), AnnotationKind::Primary);
+        let beside = self.besides.as_ref().map(|besides| {
+            (&besides.source, (&besides.span, besides.label.as_str(), AnnotationKind::Context))
         });
-        let text = self.source.text.as_str();
+        let here = |source: &Arc<Source>| Arc::ptr_eq(source, &self.source);
+        let (same, other): (Vec<_>, Vec<_>) =
+            beside.into_iter().partition(|(source, _)| here(source));
+        let same = same.into_iter().map(|(_, place)| place);
+        let carets: Vec<_> = [caret].into_iter().chain(same).collect();
+        let title = Level::ERROR.primary_title(self.title.as_str());
+        let mut group = title.element(self.source.snippet(&carets));
+        for (source, place) in other {
+            group = group.element(source.snippet(&[place]));
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[group])
+    }
+}
+
+impl Source {
+    fn within(&self, span: Range<usize>) -> Range<usize> {
+        let end = self.text.len();
+        span.start.min(end)..span.end.min(end)
+    }
+
+    /// The lines from the first of these places to the last, and no more: the renderer looks at all that it is given.
+    fn snippet<'s>(
+        &'s self,
+        places: &[(&Range<usize>, &'s str, AnnotationKind)],
+    ) -> Snippet<'s, Annotation<'s>> {
+        let first = places.iter().map(|(span, ..)| span.start).min().unwrap_or_default();
+        let last = places.iter().map(|(span, ..)| span.end).max().unwrap_or_default();
+        let text = self.text.as_str();
         let (before, behind) =
             (text.get(..first).unwrap_or_default(), text.get(last..).unwrap_or_default());
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let end = behind.find('\n').map_or(text.len(), |at| last + at + 1);
         let line = before.matches('\n').count() + 1;
-        let within = |span: &Range<usize>| span.start - start..span.end - start;
-        let caret = AnnotationKind::Primary.span(within(&self.span)).label(self.label.as_str());
-        let mut snippet = Snippet::source(text.get(start..end).unwrap_or_default())
+        let snippet = Snippet::source(text.get(start..end).unwrap_or_default())
             .line_start(line)
-            .path(self.source.name.as_str())
-            .annotation(caret);
-        if let Some((span, label)) = &self.besides {
-            snippet = snippet
-                .annotation(AnnotationKind::Context.span(within(span)).label(label.as_str()));
-        }
-        let mut group = Level::ERROR.primary_title(self.title.as_str()).element(snippet);
-        if let Some(help) = &self.help {
-            group = group.element(Level::HELP.message(help.as_str()));
-        }
-        renderer.render(&[group])
+            .path(self.name.as_str());
+        places.iter().fold(snippet, |snippet, (span, label, kind)| {
+            snippet.annotation(kind.span(span.start - start..span.end - start).label(*label))
+        })
     }
 }
 
@@ -180,6 +220,10 @@ impl Faults {
 
     pub(super) fn text(&self) -> &str {
         &self.source.text
+    }
+
+    pub(super) const fn source(&self) -> &Arc<Source> {
+        &self.source
     }
 
     /// A fault of this text, which is yet to be told.

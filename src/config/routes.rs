@@ -1,45 +1,57 @@
-//! `[[routes]]`: which cards and messages go to which links; finds rules that contradict each other.
+//! `[[routes]]`: which cards and messages go to which links.
 
-use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::path::Path;
 
+use super::bins::{self, Placed, Places};
 use super::links::Known;
-use super::read::{Section, Spot};
+use super::reach;
+use super::read::{Limit, Section};
 use super::report::meant;
-use crate::iso::Class;
-use crate::route::{CardRange, Rule};
+use crate::iso::{Class, Currency};
+use crate::route::{CardRange, Conditions, Rule, Share};
 
-/// The rules in the order of the file.
-pub(super) fn read(root: &Section<'_>, links: &[Known]) -> Vec<Rule> {
+/// The rules in the order of the file, and the line of each. Relative paths begin at `home`.
+pub(super) fn read(root: &Section<'_>, links: &[Known], home: &Path) -> (Vec<Rule>, Vec<usize>) {
     let sections = root.array_sections("routes");
     if sections.is_empty() {
         root.missing("routes", "[[routes]] with bin = \"541333\" and to = [\"issuer-a\"]");
     }
-    let mut rules = Vec::new();
-    let mut ranges = Vec::new();
-    for section in sections {
-        let rule = read_one(&section, links, &mut ranges, rules.len());
+    let (mut rules, mut lines, mut line, mut read_to) = (Vec::new(), Vec::new(), 1, 0);
+    let mut places = Places::new(root.faults());
+    let mut cardless = Vec::new();
+    for (section, number) in sections.into_iter().zip(0_u32..) {
+        let start = section.span().start;
+        let since = root.faults().text().get(read_to..start).unwrap_or_default();
+        (line, read_to) = (line + since.matches('\n').count(), start.max(read_to));
+        lines.push(line);
+        let before = (section.faults().count(), places.list.len());
+        let when = conditions(&section);
+        let sound = before.0 == section.faults().count();
+        let cards = cards(&section, home, number, &mut places);
+        let to = destinations(&section, links);
+        let share = share(&section);
+        if !sound {
+            // What it was meant to take from others is not known.
+            places.list.truncate(before.1);
+        } else if section.has("bin").is_none() && section.has("bins").is_none() {
+            cardless.push((number, section.span()));
+        }
         section.end();
-        rules.push(rule);
+        rules.push(Rule { cards, when, to, share });
     }
-    contradictions(root, &rules, ranges);
-    rules
+    reach::contradictions(root.faults(), &rules, places, &cardless);
+    (rules, lines)
 }
 
-/// A card range, the rule that has it, and where it stands.
-struct Placed {
-    range: CardRange,
-    rule: usize,
-    text: Spot<String>,
-}
-
-fn read_one(section: &Section<'_>, links: &[Known], ranges: &mut Vec<Placed>, rule: usize) -> Rule {
+/// `bin` and the files of `bins`.
+fn cards(section: &Section<'_>, home: &Path, rule: u32, places: &mut Places) -> Vec<CardRange> {
     let mut cards = Vec::new();
     for text in section.texts("bin") {
         match CardRange::parse(text.value) {
             Ok(range) => {
                 cards.push(range);
-                let text = Spot { value: text.value.to_owned(), span: text.span };
-                ranges.push(Placed { range, rule, text });
+                places.list.push(Placed::new(range, rule, 0, &text.span));
             }
             Err(fault) => {
                 let title = format!("`bin` cannot be {:?}", text.value);
@@ -48,22 +60,116 @@ fn read_one(section: &Section<'_>, links: &[Known], ranges: &mut Vec<Placed>, ru
             }
         }
     }
-    let class = section.choice("class", CLASSES);
-    let processing_code = section.word("processing_code", |text| {
-        let digits = text.len() <= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-        if digits {
-            Ok(text.as_bytes().to_vec())
-        } else {
-            Err("up to six digits: how element 3 begins")
-        }
-    });
-    let to = destinations(section, links);
-    Rule {
-        cards,
-        class,
-        processing_code: processing_code.map(|code| code.value).unwrap_or_default(),
-        to,
+    for file in section.texts("bins") {
+        bins::read(section, &file, (home, rule), places, &mut cards);
     }
+    for key in ["bin", "bins"] {
+        not_empty(section, key);
+    }
+    cards.shrink_to_fit();
+    cards
+}
+
+fn conditions(section: &Section<'_>) -> Conditions {
+    let code = section.word("processing_code", |text| {
+        let fits = text.len() <= 6 && is_digits(text);
+        fits.then(|| text.as_bytes().to_vec()).ok_or("up to six digits: how element 3 begins")
+    });
+    let mut conditions = Conditions {
+        class: section.choice("class", CLASSES),
+        processing_code: code.map(|code| code.value).unwrap_or_default(),
+        amount: None,
+        merchant_types: words(section, "mcc", merchant_types),
+        entry_modes: words(section, "entry_mode", |text| {
+            let mode = <[u8; 2]>::try_from(text.as_bytes()).ok().filter(|_| is_digits(text));
+            mode.ok_or("two digits: how element 22 begins")
+        }),
+        acquirers: words(section, "acquirer", |text| {
+            let fits = (1..=11).contains(&text.len()) && is_digits(text);
+            fits.then(|| text.as_bytes().to_vec()).ok_or("1 to 11 digits: element 32 as it comes")
+        }),
+        merchants: words(section, "merchant", |text| {
+            let id = text.trim_ascii_end();
+            let fits =
+                (1..=15).contains(&id.len()) && id.bytes().all(|byte| !byte.is_ascii_control());
+            fits.then(|| id.as_bytes().to_vec())
+                .ok_or("1 to 15 characters: element 42 without the blanks at its end")
+        }),
+        currencies: words(section, "currency", |text| {
+            Currency::from_ascii(text.as_bytes())
+                .or(Err("three digits, the number of a currency: 978 is the euro"))
+        }),
+    };
+    conditions.amount = amount(section, !conditions.currencies.is_empty());
+    for list in [&mut conditions.acquirers, &mut conditions.merchants] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    conditions
+}
+
+/// A text or a list of texts, each of which means something.
+fn words<T, E: fmt::Display>(
+    section: &Section<'_>,
+    key: &'static str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Vec<T> {
+    let mut values = Vec::new();
+    for text in section.texts(key) {
+        match parse(text.value) {
+            Ok(value) => values.push(value),
+            Err(fault) => {
+                let title = format!("`{key}` cannot be {:?}", text.value);
+                let fault = section.faults().at(text.span, title).label(fault.to_string());
+                section.faults().tell(fault);
+            }
+        }
+    }
+    not_empty(section, key);
+    values
+}
+
+/// An empty list would hold always, and is meant to hold never.
+fn not_empty(section: &Section<'_>, key: &'static str) {
+    if let Some(span) = section.has_empty(key) {
+        let fault = section.faults().at(span, format!("`{key}` has no value"));
+        section.faults().tell(fault.label("name one, or take the line out"));
+    }
+}
+
+/// A merchant category code, or the first and the last of some.
+fn merchant_types(text: &str) -> Result<(u16, u16), &'static str> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let code = |text: &str| {
+        let text = text.trim();
+        text.parse().ok().filter(|_| text.len() == 4 && is_digits(text))
+    };
+    match (code(from), code(to)) {
+        (Some(from), Some(to)) if from <= to => Ok((from, to)),
+        (Some(_), Some(_)) => Err("the range ends before it begins"),
+        _ => Err("four digits like 5411, or a range like 5411-5499: element 18"),
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// From what to what, in minor units: of which currency must be said.
+fn amount(section: &Section<'_>, has_currency: bool) -> Option<(u64, u64)> {
+    let from = section.number("amount_from", Limit { default: 0, ..AMOUNT });
+    let to = section.number("amount_to", AMOUNT);
+    let given = section.has("amount_from").or_else(|| section.has("amount_to"))?;
+    if !has_currency {
+        let fault = section.faults().at(given.clone(), "an amount of no currency");
+        let fault = fault.label("minor units of what?");
+        section.faults().tell(fault.help("add a line like: currency = \"978\""));
+    }
+    if to < from {
+        let fault = section.faults().at(given, "`amount_to` is less than `amount_from`");
+        section.faults().tell(fault.label("no amount is both"));
+    }
+    Some((from, to))
 }
 
 fn destinations(section: &Section<'_>, links: &[Known]) -> Vec<crate::record::LinkId> {
@@ -100,83 +206,31 @@ fn destinations(section: &Section<'_>, links: &[Known]) -> Vec<crate::record::Li
     to
 }
 
-/// Ranges of which one hides the other, or which cross. One within another is fine: the narrower wins.
-///
-/// Each is told against one other, and ranges that are the same are compared by what their rules want: a file of tens of
-/// thousands of rules is looked through in one pass.
-fn contradictions(root: &Section<'_>, rules: &[Rule], mut ranges: Vec<Placed>) {
-    ranges.sort_by_key(|placed| (placed.range, placed.rule));
-    let groups: Vec<&[Placed]> = ranges.chunk_by(|one, two| one.range == two.range).collect();
-    for group in &groups {
-        hidden(root, rules, group);
+/// Which of `to` gets a request.
+fn share(section: &Section<'_>) -> Share {
+    let share = section.choice("share", SHARES);
+    let weights = section.numbers("weights", WEIGHT);
+    let Some(span) = section.has("weights") else {
+        return if share == Some(true) { Share::Turns } else { Share::First };
+    };
+    let (links, count) = (section.texts("to").len(), weights.len());
+    let is_list = 0 < count || section.has_empty("weights").is_some();
+    if section.has("share").is_some() {
+        let fault = section.faults().at(span, "`share` and `weights` both say who gets a request");
+        section.faults().tell(fault.label("keep the one or the other"));
+    } else if is_list && links != count && 0 < links {
+        let title = "`weights` has not one weight for each link of `to`";
+        let fault = section.faults().at(span, title);
+        section.faults().tell(fault.label(format!("{count} here, {links} there")));
     }
-    let (mut told, mut looks) = (BTreeSet::new(), 0_usize);
-    for (at, group) in groups.iter().enumerate() {
-        let Some(range) = group.first().map(|placed| placed.range) else { continue };
-        for (other_at, other) in groups.iter().enumerate().skip(at + 1) {
-            let Some(first) = other.first().filter(|other| range.overlaps(other.range)) else {
-                break;
-            };
-            looks += 1;
-            if range.contains(first.range)
-                || first.range.contains(range)
-                || told.contains(&other_at)
-            {
-                continue;
-            }
-            let pairs = group.iter().flat_map(|one| other.iter().map(move |two| (one, two)));
-            let rule = |placed: &Placed| rules.get(placed.rule);
-            let crosses = |(one, two): &(&Placed, &Placed)| {
-                looks += 1;
-                let both = rule(one).zip(rule(two));
-                both.is_some_and(|(one, two)| covers(one, two) || covers(two, one))
-            };
-            if let Some((one, two)) = pairs.take(LOOKS_MAX).find(crosses) {
-                told.insert(other_at);
-                let (earlier, later) = if one.rule <= two.rule { (one, two) } else { (two, one) };
-                let (first, second) = (&earlier.text.value, &later.text.value);
-                tell(root, earlier, later, format!("`bin` {first:?} and {second:?} overlap"));
-            }
-            if LOOKS_MAX < looks {
-                let title = "too many ranges of `bin` overlap to be compared";
-                let fault = root.faults().at(first.text.span.clone(), title).label("from here on");
-                let help = "let ranges lie apart, or one within the other";
-                return root.faults().tell(fault.help(help));
-            }
-        }
-    }
+    let weight = |weight: u64| u32::try_from(weight).unwrap_or(u32::MAX);
+    Share::Weights(weights.into_iter().map(weight).collect())
 }
 
-/// How many ranges are compared with one another before it is given up: more than any table of card ranges that is meant.
-const LOOKS_MAX: usize = 4_000_000;
-
-/// Rules for the same cards of which an earlier one wants all that a later one wants.
-fn hidden<'p>(root: &Section<'_>, rules: &'p [Rule], group: &'p [Placed]) {
-    let mut wanted: HashMap<(Option<Class>, &[u8]), &Placed> = HashMap::new();
-    for later in group {
-        let Some(rule) = rules.get(later.rule) else { continue };
-        let code = rule.processing_code.as_slice();
-        let wider = (0..=code.len()).filter_map(|len| code.get(..len));
-        let wider = wider.flat_map(|code| [(None, code), (rule.class, code)]);
-        let earlier = wider.filter_map(|wish| wanted.get(&wish)).min_by_key(|placed| placed.rule);
-        if let Some(earlier) = earlier {
-            tell(root, earlier, later, format!("`bin` {:?} never gets here", later.text.value));
-        }
-        wanted.entry((rule.class, code)).or_insert(later);
-    }
-}
-
-fn tell(root: &Section<'_>, earlier: &Placed, later: &Placed, title: String) {
-    let fault = root.faults().at(later.text.span.clone(), title).label("the same cards again");
-    let fault = fault.besides(earlier.text.span.clone(), "this rule has these cards already");
-    root.faults().tell(fault.help("let the ranges lie apart, or one within the other"));
-}
-
-/// Whether every message that the second rule wants, cards apart, is wanted by the first as well.
-fn covers(first: &Rule, second: &Rule) -> bool {
-    (first.class.is_none() || first.class == second.class)
-        && second.processing_code.starts_with(&first.processing_code)
-}
-
+/// Whether links take turns.
+const SHARES: &[(&str, bool)] = &[("first", false), ("turns", true)];
+const WEIGHT: Limit = Limit::new(1, 1, 1000);
 const CLASSES: &[(&str, Class)] =
     &[("authorization", Class::Authorization), ("financial", Class::Financial)];
+/// Twelve digits, as element 4 has them.
+const AMOUNT: Limit = Limit::new(999_999_999_999, 0, 999_999_999_999);

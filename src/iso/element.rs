@@ -75,6 +75,8 @@ impl ElementNo {
     pub const SETTLEMENT_DATE: Self = Self::of(15);
     /// 18, merchant type.
     pub const MERCHANT_TYPE: Self = Self::of(18);
+    /// 22, point of service entry mode.
+    pub const ENTRY_MODE: Self = Self::of(22);
     /// 32, acquiring institution identification code.
     pub const ACQUIRER: Self = Self::of(32);
     /// 33, forwarding institution identification code.

@@ -1,19 +1,40 @@
 //! Which links may answer a request, in order of preference; knows no sockets and not who is up.
 
-use crate::iso::Class;
+mod conditions;
+mod explain;
+mod table;
+
+use std::fmt;
+
 use crate::record::LinkId;
 
-/// One rule: what it matches, and where it leads. Every condition must hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+pub use conditions::{Condition, Conditions, Facts};
+pub use explain::{Step, Tried, explain};
+pub use table::{Picked, Table};
+
+/// One rule: what it matches, and where it leads. Cards and every condition must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
     /// Card ranges, any of which matches; none at all match every card, and messages without one.
     pub cards: Vec<CardRange>,
-    /// The class of the message, if only one.
-    pub class: Option<Class>,
-    /// The first digits of element 3, if only some: 0 to 6 digits.
-    pub processing_code: Vec<u8>,
+    /// What else a message must have.
+    pub when: Conditions,
     /// Where it leads, best first.
     pub to: Vec<LinkId>,
+    /// Which of these gets a request.
+    pub share: Share,
+}
+
+/// Which of a rule's links gets a request: always one that is ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Share {
+    /// The first.
+    #[default]
+    First,
+    /// Each in its turn.
+    Turns,
+    /// Each in proportion to its weight, one for each link.
+    Weights(Vec<u32>),
 }
 
 /// Card numbers from a first to a last, both within, as their first nineteen digits.
@@ -36,22 +57,18 @@ pub enum BadRange {
     Backwards,
 }
 
-/// The rules, made ready for looking up: the narrowest range wins, and among equals the first rule.
-#[derive(Clone, Debug, Default)]
-pub struct Table {
-    rules: Vec<Rule>,
-    /// Where each stretch of card numbers begins, ascending, and the rules that hold in it, best first.
-    stretches: Vec<(u64, Vec<u32>)>,
-    /// The rules without a card range, in order.
-    cardless: Vec<u32>,
-}
-
 impl CardRange {
     /// From a prefix (`541333`) or a pair of prefixes (`400000-499999`), 1 to 19 digits each.
     pub fn parse(text: &str) -> Result<Self, BadRange> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let range = Self { first: padded(first, b'0')?, last: padded(last, b'9')? };
-        if range.last < range.first { Err(BadRange::Backwards) } else { Ok(range) }
+        Self::between(first.trim().as_bytes(), last.trim().as_bytes())
+    }
+
+    /// From the first cards of one prefix to the last cards of another, 1 to 19 digits each.
+    pub fn between(first: &[u8], last: &[u8]) -> Result<Self, BadRange> {
+        let first = padded(first, b'0').ok_or(BadRange::Shape)?;
+        let last = padded(last, b'9').ok_or(BadRange::Shape)?;
+        if last < first { Err(BadRange::Backwards) } else { Ok(Self { first, last }) }
     }
 
     /// Whether every card of the other lies in this one.
@@ -59,66 +76,44 @@ impl CardRange {
         self.first <= other.first && other.last <= self.last
     }
 
-    /// Whether the two share a card.
-    pub const fn overlaps(self, other: Self) -> bool {
-        self.first <= other.last && other.first <= self.last
+    /// Whether the two share a card, and each has some that the other has not.
+    pub const fn crosses(self, other: Self) -> bool {
+        let overlap = self.first <= other.last && other.first <= self.last;
+        overlap && !self.contains(other) && !other.contains(self)
+    }
+
+    /// The number of the first card, with zeros up to nineteen digits.
+    pub const fn first(self) -> u64 {
+        self.first
+    }
+
+    /// The number of the last card, with nines up to nineteen digits.
+    pub const fn last(self) -> u64 {
+        self.last
+    }
+
+    /// How far it reaches: of two ranges with the same card, the one that reaches less far is preferred.
+    const fn width(self) -> u64 {
+        self.last - self.first
     }
 }
 
-impl Table {
-    /// From rules in the order of the configuration.
-    pub fn new(rules: Vec<Rule>) -> Self {
-        let numbered = || rules.iter().zip(0_u32..);
-        let mut starts: Vec<u64> = vec![0];
-        for range in rules.iter().flat_map(|rule| &rule.cards) {
-            starts.push(range.first);
-            starts.push(range.last + 1);
+/// `541333`, or `400000-499999`: as few digits as say it.
+impl fmt::Display for CardRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (format!("{:019}", self.first), format!("{:019}", self.last));
+        let fillers = first.bytes().rev().zip(last.bytes().rev());
+        let fillers = fillers.take_while(|pair| *pair == (b'0', b'9')).count();
+        let digits = 19_usize.saturating_sub(fillers).max(1);
+        if first.get(..digits) == last.get(..digits) {
+            return f.write_str(first.get(..digits).unwrap_or_default());
         }
-        starts.sort_unstable();
-        starts.dedup();
-        let stretches = starts.into_iter().map(|start| {
-            let mut here: Vec<(u64, u32)> = numbered()
-                .flat_map(|(rule, number)| rule.cards.iter().map(move |range| (range, number)))
-                .filter(|(range, _)| range.first <= start && start <= range.last)
-                .map(|(range, number)| (range.last - range.first, number))
-                .collect();
-            here.sort_unstable();
-            (start, here.into_iter().map(|(_, number)| number).collect())
-        });
-        let stretches = stretches.collect();
-        let cardless = numbered()
-            .filter(|(rule, _)| rule.cards.is_empty())
-            .map(|(_, number)| number)
-            .collect();
-        Self { rules, stretches, cardless }
-    }
-
-    /// Where a message may go, best first; empty when no rule holds. `pan` and `processing_code` are digits.
-    pub fn pick(&self, pan: Option<&[u8]>, class: Class, processing_code: &[u8]) -> &[LinkId] {
-        let of_card = pan.and_then(|digits| {
-            let number = digits_padded(digits, b'0')?;
-            let after = self.stretches.partition_point(|(start, _)| *start <= number);
-            self.stretches.get(after.checked_sub(1)?).map(|(_, rules)| rules.as_slice())
-        });
-        of_card
-            .unwrap_or_default()
-            .iter()
-            .chain(&self.cardless)
-            .filter_map(|number| self.rules.get(usize::try_from(*number).ok()?))
-            .find(|rule| {
-                rule.class.is_none_or(|wanted| wanted == class)
-                    && processing_code.starts_with(&rule.processing_code)
-            })
-            .map_or(&[], |rule| &rule.to)
+        write!(f, "{first:.digits$}-{last:.digits$}")
     }
 }
 
-fn padded(prefix: &str, filler: u8) -> Result<u64, BadRange> {
-    digits_padded(prefix.trim().as_bytes(), filler).ok_or(BadRange::Shape)
-}
-
-/// The number that a prefix of 1 to 19 digits becomes with a filler up to nineteen.
-fn digits_padded(digits: &[u8], filler: u8) -> Option<u64> {
+/// The number that 1 to 19 digits become with a filler up to nineteen.
+fn padded(digits: &[u8], filler: u8) -> Option<u64> {
     if digits.is_empty() || digits.len() > 19 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -130,37 +125,14 @@ fn digits_padded(digits: &[u8], filler: u8) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn rule(cards: &[&str], class: Option<Class>, code: &str, to: u32) -> Rule {
-        Rule {
-            cards: cards.iter().map(|text| CardRange::parse(text).unwrap()).collect(),
-            class,
-            processing_code: code.as_bytes().to_vec(),
-            to: vec![LinkId(to)],
-        }
-    }
-
     #[test]
-    fn the_narrowest_range_wins_and_then_the_first_rule() {
-        let table = Table::new(vec![
-            rule(&["4"], None, "", 1),
-            rule(&["400000-409999"], None, "", 2),
-            rule(&["400123"], Some(Class::Financial), "20", 3),
-            rule(&["400123"], Some(Class::Financial), "", 4),
-            rule(&[], Some(Class::Network), "", 5),
-        ]);
-        for (pan, class, code, to) in [
-            ("4001230000000000", Class::Financial, "200000", Some(3)),
-            ("4001230000000000", Class::Financial, "000000", Some(4)),
-            ("4001230000000000", Class::Authorization, "000000", Some(2)),
-            ("4100000000000000", Class::Authorization, "000000", Some(1)),
-            ("4999999999999999999", Class::Authorization, "000000", Some(1)),
-            ("5000000000000000", Class::Authorization, "000000", None),
-            ("5000000000000000", Class::Network, "", Some(5)),
-        ] {
-            let picked = table.pick(Some(pan.as_bytes()), class, code.as_bytes());
-            assert_eq!(picked.first().map(|link| link.0), to, "{pan} {class:?} {code}");
+    fn ranges_are_shown_as_they_are_written() {
+        for text in ["541333", "400000-409999", "5000", "222100-272099", "1234567890123456789"] {
+            let shown = CardRange::parse(text).unwrap().to_string();
+            assert_eq!(CardRange::parse(&shown), CardRange::parse(text), "{text} as {shown}");
+            assert!(shown.len() <= text.len(), "{text} as {shown}");
         }
-        assert_eq!(table.pick(None, Class::Network, b"").len(), 1);
+        assert_eq!(CardRange::parse("0-9").unwrap().to_string(), "0-9");
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Engine {
         self.admission(arrival)?;
         let issuer = match self.completed(arrival).and_then(|txn| self.issuer_of(txn)) {
             Some(issuer) => issuer,
-            None => self.route(arrival, false)?,
+            None => self.issuer_in_time(arrival)?,
         };
         let full = (
             ResponseCode::MALFUNCTION,

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::codec::Draft;
 use crate::iso::{
-    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, Pan, ResponseCode,
+    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, ResponseCode,
 };
 use crate::planted::{self, Bug};
 use crate::record::{
     Card, LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
     Verdict,
 };
+use crate::route::{Picked, Table};
 use crate::seal::Tag;
 use crate::tranlog::Ask;
 
@@ -96,7 +97,7 @@ impl Engine {
     fn forwarding(&mut self, arrival: &Arrival) -> Result<Forwarding, Refusal> {
         self.admission(arrival)?;
         self.share(arrival.link)?;
-        let issuer = self.route(arrival, true)?;
+        let issuer = self.issuer_now(arrival)?;
         let session = self
             .peers
             .pick(issuer)
@@ -148,32 +149,22 @@ impl Engine {
         Ok(())
     }
 
-    /// The issuer for a message. A request needs one that is up and has room; what can wait does not.
-    pub(super) fn route(&self, arrival: &Arrival, at_once: bool) -> Result<LinkId, Refusal> {
-        let pan = match arrival.card.one().map(|card| &card.secret) {
-            Some(Secret::Clear(pan)) => Some(pan),
-            Some(Secret::Sealed(_)) | None => None,
-        };
-        let code = arrival.get(ElementNo::PROCESSING_CODE).unwrap_or_default();
-        let to = self.settings.routes.pick(pan.map(Pan::expose), arrival.mti().class(), &code);
-        let first = *to.first().ok_or((
-            ResponseCode::NO_ROUTE,
-            Why::Said("no route leads to an issuer of this card"),
-        ))?;
-        if !at_once {
-            return Ok(first);
-        }
-        let mut up = to.iter().copied().filter(|link| self.peers.reachable(*link)).peekable();
-        if up.peek().is_none() {
+    /// The issuer for a request: one that is up and has room.
+    fn issuer_now(&mut self, arrival: &Arrival) -> Result<LinkId, Refusal> {
+        let Self { settings, peers, turns, .. } = self;
+        let picked = routed(&settings.routes, arrival)?;
+        if !picked.to.iter().any(|link| peers.reachable(*link)) {
             return Err((ResponseCode::UNAVAILABLE, Why::Said("no issuer of this card is up")));
         }
-        let has_room = |link: &LinkId| {
-            self.peers.link(*link).is_some_and(|link| link.in_flight < link.settings.in_flight_max)
-        };
-        up.find(has_room).ok_or((
+        turns.next(&picked, |link| peers.can_take(link)).ok_or((
             ResponseCode::MALFUNCTION,
             Why::Said("as many requests as its issuer's link allows are in flight"),
         ))
+    }
+
+    /// The issuer for what can wait: the first, up or not.
+    pub(super) fn issuer_in_time(&self, arrival: &Arrival) -> Result<LinkId, Refusal> {
+        routed(&self.settings.routes, arrival)?.to.first().copied().ok_or(NO_ROUTE)
     }
 
     fn forward(
@@ -461,6 +452,15 @@ impl Engine {
             self.owe(txn, reason, fx);
         }
     }
+}
+
+const NO_ROUTE: Refusal =
+    (ResponseCode::NO_ROUTE, Why::Said("no route leads to an issuer of this card and message"));
+
+/// The rule for a message.
+fn routed<'t>(routes: &'t Table, arrival: &Arrival) -> Result<Picked<'t>, Refusal> {
+    let picked = arrival.with_facts(routes.needs(), |facts| routes.pick(facts));
+    picked.filter(|picked| !picked.to.is_empty()).ok_or(NO_ROUTE)
 }
 
 /// The request as its issuer's network writes it, under our pair.

@@ -17,6 +17,7 @@ use super::owed::Post;
 use super::peers::{LinkView, Peers};
 use super::repeat::Held;
 use super::settings::Settings;
+use super::share::Turns;
 use super::timers::{Timer, Timers};
 
 /// The middle of the house: a deterministic state machine.
@@ -28,6 +29,7 @@ pub struct Engine {
     pub(super) keys: Arc<Keys>,
     pub(super) log: Tranlog,
     pub(super) peers: Peers,
+    pub(super) turns: Turns,
     pub(super) timers: Timers,
     /// Who waits for which answer. Never iterated.
     pub(super) waiting: HashMap<TxnId, Waiting, Spread>,
@@ -58,6 +60,7 @@ impl Engine {
             keys,
             log,
             peers: Peers::new(settings.links.clone()),
+            turns: Turns::default(),
             timers: Timers::default(),
             waiting: HashMap::default(),
             untold: HashMap::default(),

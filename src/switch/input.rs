@@ -5,6 +5,7 @@ use crate::dialect::{Dialect, Form};
 use crate::framing::Head;
 use crate::iso::{BusinessDate, Class, ElementNo, ElementSet, Elements, Mti, Pan, Track2};
 use crate::record::{Card, LinkId, Lsn, Secret, Standing};
+use crate::route::Facts;
 use crate::seal::{Keys, Tag};
 
 use super::effect::{Mark, QuestionId};
@@ -220,6 +221,17 @@ impl Arrival {
         self.original_key = message
             .get(ElementNo::ORIGINAL)
             .and_then(|original| Self::key_of_original(keys, self.link, message, &original));
+    }
+
+    /// What routes look at. Elements that are not needed are not even read.
+    pub fn with_facts<T>(&self, needs: ElementSet, look: impl FnOnce(&Facts<'_>) -> T) -> T {
+        let pan = match self.card.one().map(|card| &card.secret) {
+            Some(Secret::Clear(pan)) => Some(pan.expose()),
+            Some(Secret::Sealed(_)) | None => None,
+        };
+        let values = Facts::ELEMENTS.map(|no| if needs.has(no) { self.get(no) } else { None });
+        let values = values.each_ref().map(|value| plain(value.as_ref()));
+        look(&Facts::new(self.mti().class(), pan, values))
     }
 
     /// An element's plain value.

@@ -23,6 +23,7 @@ mod repeat;
 mod reply;
 mod reversal;
 mod settings;
+mod share;
 mod timers;
 mod undelivered;
 

@@ -288,6 +288,12 @@ impl Peers {
         link.ready.get(at).copied()
     }
 
+    /// Whether a link has a ready session, and room for a request.
+    pub(super) fn can_take(&self, link: LinkId) -> bool {
+        let has_room = |link: &Link| link.in_flight < link.settings.in_flight_max;
+        self.links.get(&link).is_some_and(|link| !link.ready.is_empty() && has_room(link))
+    }
+
     /// Whether a link has a ready session.
     pub(super) fn reachable(&self, link: LinkId) -> bool {
         self.links.get(&link).is_some_and(|link| !link.ready.is_empty())

@@ -16,6 +16,13 @@ pub struct Side {
     pub(super) message: Message,
 }
 
+impl Side {
+    /// What precedes the message, and the message.
+    pub fn into_parts(self) -> (Head, Message) {
+        (self.head, self.message)
+    }
+}
+
 /// Reads the one message of an input; says so when there is none, or more, or when it is wrong.
 pub fn read_side(
     dialect: &Arc<Dialect>,

@@ -12,6 +12,7 @@ mod explain;
 mod fuzz;
 mod import;
 mod meaning;
+mod route;
 mod sheet;
 mod show;
 mod wrong;
@@ -27,6 +28,7 @@ pub use import::{
     IMPORT_BYTES_MAX, Imported, Product, Remark, fuzz_import_jpos, fuzz_import_moov,
     fuzz_import_pyiso8583, import_dialect,
 };
+pub use route::{NotRouted, Roads, explain_route};
 
 /// One line of output.
 #[derive(Clone, Debug, PartialEq, Eq)]

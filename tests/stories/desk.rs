@@ -107,13 +107,12 @@ fn link(name: &str, asks: bool) -> LinkSettings {
 pub(super) fn settings() -> Settings {
     let rule = |cards: &str, to: &[&str]| Rule {
         cards: vec![CardRange::parse(cards).unwrap()],
-        class: None,
-        processing_code: Vec::new(),
         to: to.iter().map(|name| LinkId::of_name(name)).collect(),
+        ..Rule::default()
     };
     Settings {
         links: vec![link("shop", true), link("bank", false), link("other-bank", false)],
-        routes: Table::new(vec![rule("4", &["bank", "other-bank"]), rule("5", &["other-bank"])]),
+        routes: Table::new(&[rule("4", &["bank", "other-bank"]), rule("5", &["other-bank"])]),
         window_ms: 600_000,
         entries_max: 1000,
         duplicate: Duplicate::Replay,

@@ -9,6 +9,7 @@ mod desk;
 mod links;
 mod many;
 mod room;
+mod routes;
 mod strays;
 
 use desk::{

@@ -448,12 +448,11 @@ fn routes(plans: &[Plan]) -> Table {
     let issuers: Vec<LinkId> = plans.iter().skip(ASKERS).map(|plan| plan.settings.id).collect();
     let rule = |range: &str, to: Vec<LinkId>| Rule {
         cards: CardRange::parse(range).into_iter().collect(),
-        class: None,
-        processing_code: Vec::new(),
         to,
+        ..Rule::default()
     };
     let one = |at: usize| issuers.get(at % issuers.len().max(1)).copied().into_iter().collect();
-    Table::new(vec![
+    Table::new(&[
         rule("50", issuers.iter().copied().take(2).collect()),
         rule("51", one(1)),
         rule("52", one(2)),
