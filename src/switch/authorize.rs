@@ -434,14 +434,19 @@ impl Engine {
         if differs.is_none() && is_the_answer_that_stands(standing, &said) {
             return;
         }
-        if let Some(element) = differs.filter(|_| approved) {
+        let after_close =
+            standing.reversal.is_some() && standing.open_debt(Owing::Reversal).is_none();
+        if differs.is_some() && !approved {
+            // A decline of something else: whether its issuer has answered this request is as open as before.
+            fx.notes.push(Note::Late { issuer: arrival.link, approved, after_close });
+            return;
+        }
+        if let Some(element) = differs {
             fx.notes.push(Note::Mismatched { issuer: arrival.link, element: element.get() });
             if standing.stands_approved() && !planted::is(Bug::StrayApprovalUndoes) {
                 return self.orphaned(arrival, trace, fx);
             }
         }
-        let after_close =
-            standing.reversal.is_some() && standing.open_debt(Owing::Reversal).is_none();
         let was_over = matches!(standing.outcome, Outcome::Over { .. });
         fx.notes.push(Note::Late { issuer: arrival.link, approved, after_close });
         if approved || was_over {

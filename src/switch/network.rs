@@ -243,8 +243,11 @@ impl Engine {
             return;
         }
         for session in self.peers.of_link(link) {
-            self.ask_network(session, network.codes.sign_off, fx);
-            self.suspended(session, link, fx);
+            let state = self.peers.session(session).map(|session| session.state);
+            if state != Some(SessionState::Suspended) {
+                self.ask_network(session, network.codes.sign_off, fx);
+                self.suspended(session, link, fx);
+            }
         }
     }
 }

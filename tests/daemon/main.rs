@@ -12,7 +12,7 @@ mod framings;
 mod street;
 mod why;
 
-use iso8583d::daemon::control::Command;
+use iso8583d::daemon::control::{Command, LinkOrder};
 use iso8583d::dialect::Dialect;
 use iso8583d::framing::{Head, Tpdu};
 use iso8583d::iso::{BusinessDate, Elements};
@@ -78,6 +78,53 @@ fn a_purchase_through_two_dialects_and_its_repeat() {
     let page = Street::console(&street.console_address(), "/metrics");
     assert!(page.contains("iso8583d_switch_answers_total{verdict=\"approved\"} 1"), "{page}");
     assert!(Street::console(&street.console_address(), "/readyz").contains("\"ready\":true"));
+}
+
+/// An operator takes the issuer's link out of service and puts it back: its peer is signed off, hung up on and called again.
+#[test]
+fn a_link_is_taken_out_of_service_and_put_back() {
+    let mut street = Street::new("sign_on = \"send\"\n");
+    let bank = street.bank();
+    street.start();
+    let signs = |peer: &mut Peer, code: &str| {
+        let (mti, asked) = peer.heard();
+        assert_eq!((mti, text(&asked, 70)), (800, code.to_owned()));
+        peer.answer(810, &asked, "00");
+    };
+    let state = |street: &Street, order| {
+        let name = "bank".to_owned();
+        let lines = street.ask(&Command::Link { name, order }).unwrap();
+        lines[0]["state"].as_str().unwrap().to_owned()
+    };
+    let mut issuer = street.issuer(&bank);
+    signs(&mut issuer, "001");
+    let mut pos = street.asker("pos");
+    street.wait(|street| {
+        let lines = street.ask(&Command::Links).ok()?;
+        lines
+            .iter()
+            .any(|line| line["link"] == "bank" && line["state"] == "signed on")
+            .then_some(())
+    });
+    pays(&mut pos, &mut issuer, 1);
+    assert_eq!(state(&street, LinkOrder::Drain), "draining");
+    signs(&mut issuer, "002");
+    pos.send(200, &purchase(2));
+    assert_eq!(text(&pos.heard().1, 39), "91");
+    assert_eq!(state(&street, LinkOrder::Down), "down");
+    assert!(issuer.hear().is_none(), "hung up on");
+    assert_eq!(state(&street, LinkOrder::Up), "down", "nobody is connected yet");
+    let mut issuer = street.issuer(&bank);
+    signs(&mut issuer, "001");
+    street.wait(|street| {
+        let lines = street.ask(&Command::Links).ok()?;
+        lines
+            .iter()
+            .any(|line| line["link"] == "bank" && line["state"] == "signed on")
+            .then_some(())
+    });
+    pays(&mut pos, &mut issuer, 3);
+    assert!(street.ask(&Command::Link { name: "banc".to_owned(), order: LinkOrder::Up }).is_err());
 }
 
 #[test]

@@ -21,6 +21,22 @@ fn orphans(desk: &Desk) -> usize {
 }
 
 /// What the asker was told is not taken back because of money that is somebody else's.
+/// A decline of another amount says nothing of this request: what its issuer has not answered may still be approved.
+#[test]
+fn rule_8_a_late_decline_of_something_else_makes_no_acknowledgement_final() {
+    for (amount, closing) in
+        [("000000001000", Closing::Final), ("000000007777", Closing::Provisional)]
+    {
+        let mut desk = Desk::new();
+        let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+        let reversal = desk.passes(15_000).into_iter().find(|seen| seen.mti == 420).unwrap();
+        desk.bank_answers(&asked, "51", &[(4, amount)]);
+        desk.bank_answers(&reversal, "25", &[]);
+        let standing = the_only_standing(&desk);
+        assert_eq!(standing.reversal.unwrap().state, DebtState::Closed(closing), "{amount}");
+    }
+}
+
 #[test]
 fn rule_8_an_approval_of_another_amount_undoes_nothing_that_stands() {
     let mut desk = Desk::new();

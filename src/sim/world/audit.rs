@@ -302,6 +302,7 @@ impl World {
         if let Some(before) = &purchase.declined
             && purchase.undo.is_none()
             && !purchase.unsent.is_some_and(|unsent| self.may_be_forgotten(unsent))
+            && !self.undone_as_configured(id)
         {
             return Some(format!("told {} and then approved", before.code.escape_ascii()));
         }

@@ -138,10 +138,16 @@ impl World {
             return None;
         }
         let reason = self.truth.of_purchase(id).find_map(|past| past.first_reason);
-        let as_configured = reason == Some(Reason::Undelivered)
-            && self.mix.settings.undelivered == Undelivered::Reverse
-            && self.host.life > 0;
+        let as_configured = self.undone_as_configured(id);
         (!as_configured).then(|| format!("told approved, and then undone: {reason:?}"))
+    }
+
+    /// Whether a restart reversed what may not have been heard, as its operator wants it: its asker may hear both.
+    pub(super) fn undone_as_configured(&self, id: PurchaseId) -> bool {
+        let reason = self.truth.of_purchase(id).find_map(|past| past.first_reason);
+        reason == Some(Reason::Undelivered)
+            && self.mix.settings.undelivered == Undelivered::Reverse
+            && self.host.life > 0
     }
 
     /// Each approved financial transaction is in one cut, and its opposite in another; the sums are the issuer's.
