@@ -238,7 +238,9 @@ impl Desk {
         let result = self.order(Order::Link(named.id, order.into())).await?;
         let OrderResult::Link(view) = result else { return Err("the switch stops".to_owned()) };
         let mut line = listing::link(named, &[view], &self.links.snapshot());
-        line["ok"] = json!(true);
+        if let Some(line) = line.as_object_mut() {
+            line.insert("ok".to_owned(), json!(true));
+        }
         Ok(vec![line])
     }
 
@@ -246,7 +248,7 @@ impl Desk {
     async fn order(&self, order: Order) -> Result<OrderResult, String> {
         let (id, result) = self.orders.give();
         self.core.handle(Input::Ordered { id, order });
-        result.await.or(Err("the switch stops".to_owned()))
+        result.await.map_err(|_closed| "the switch stops".to_owned())
     }
 
     async fn list_owed(&self, limit: u32) -> Result<Vec<Value>, String> {

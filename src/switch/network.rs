@@ -192,7 +192,7 @@ impl Engine {
             LinkOrder::Echo => {
                 let code = self.peers.settings(link).map(|settings| settings.network.codes.echo);
                 for session in self.peers.of_link(link) {
-                    code.into_iter().for_each(|code| self.ask_network(session, code, fx));
+                    self.ask_network(session, code.unwrap_or_default(), fx);
                 }
             }
         }
