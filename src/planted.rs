@@ -96,6 +96,14 @@ bugs! {
     AbsentCardAccepted,
     /// What is owed for one card is sent out of order.
     OwedOutOfOrder,
+    /// A reversal that an operator has sent again keeps its old key.
+    RequeuedUnderTheSameKey,
+    /// An advice that an operator has sent again goes out as new.
+    RequeuedAsNew,
+    /// An advice that was reversed is sent again when an operator says so.
+    RequeuedThoughReversed,
+    /// An order that was carried out is carried out again.
+    OrderedTwice,
 }
 
 impl Bug {

@@ -55,12 +55,12 @@ impl<'a> Changing<'a> {
     }
 }
 
-/// Whether a debt is for the operator's eyes: everything but what is settled for good.
+/// Whether a debt is for the operator's eyes: everything but what is settled for good or written off.
 pub(super) const fn is_listed(state: DebtState) -> bool {
     use crate::record::Closing;
     match state {
         DebtState::Open | DebtState::Closed(Closing::Provisional | Closing::Dead) => true,
-        DebtState::Closed(Closing::Final) => false,
+        DebtState::Closed(Closing::Final | Closing::WrittenOff) => false,
     }
 }
 

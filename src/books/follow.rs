@@ -12,7 +12,7 @@ use super::{Books, BooksError, State, tables};
 use crate::clearing;
 use crate::iso::{BusinessDate, Class, Wall};
 use crate::journal::Reader;
-use crate::record::{self, LinkId, Lsn, Opening, Record, Sent, Standing, TxnId, Undo};
+use crate::record::{self, LinkId, Lsn, Opening, Owing, Record, Sent, Standing, TxnId, Undo};
 use crate::tranlog::{self, Spread};
 
 /// How much of the journal becomes one transaction: enough to fill pages, little enough for the disk to write at once.
@@ -121,6 +121,18 @@ impl Batch<'_> {
                     self.pairs.other(issuer, Class::Reversal, *trace, *txn);
                 }
             }
+            Record::Requeued { txn, owing, trace, .. } => {
+                let issuer = self.change(lsn, *txn, record)?;
+                if let Some(issuer) = issuer.filter(|_| *owing == Owing::Reversal) {
+                    self.pairs.other(issuer, Class::Reversal, *trace, *txn);
+                }
+                self.books.put_order(lsn, record)?;
+            }
+            Record::WrittenOff { txn, .. } => {
+                self.change(lsn, *txn, record)?;
+                self.books.put_order(lsn, record)?;
+            }
+            Record::OrphanWrittenOff { .. } => self.books.put_order(lsn, record)?,
             Record::Told { txns } => {
                 for txn in txns {
                     self.change(lsn, *txn, record)?;

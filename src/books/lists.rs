@@ -6,7 +6,7 @@ use super::columns::ms;
 use super::{Books, BooksError, rows};
 use crate::iso::{Mti, Stan, Transmission, Wall};
 use crate::record::{LinkId, Lsn, Standing, Trace, TxnId};
-use crate::tranlog::Ask;
+use crate::tranlog::{Ask, Found};
 
 /// An approval that answers nothing we know of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +36,15 @@ pub struct Totals {
 
 impl Books {
     /// What the engine wants to know. Right up to `position`: the caller sees to it that this is far enough.
-    pub fn lookup(&self, ask: &Ask) -> Result<Option<Standing>, BooksError> {
-        match ask {
-            Ask::Key(key) => self.by_key(*key),
-            Ask::Trace { link, class, trace } => self.by_trace(*link, *class, *trace),
-        }
+    pub fn lookup(&self, ask: &Ask) -> Result<Found, BooksError> {
+        Ok(match ask {
+            Ask::Key(key) => self.by_key(*key)?.into(),
+            Ask::Trace { link, class, trace } => self.by_trace(*link, *class, *trace)?.into(),
+            Ask::Record(lsn) => match self.standing(TxnId(lsn.0))? {
+                Some(standing) => Some(standing).into(),
+                None => self.orphan_of(*lsn)?,
+            },
+        })
     }
 
     /// How a transaction stands; none when it is not in the books.
@@ -68,7 +72,8 @@ impl Books {
     /// Approvals that answer nothing we know of, the oldest first.
     pub fn orphans(&self, limit: u32) -> Result<Vec<Orphan>, BooksError> {
         let mut ask = self.connection.prepare_cached(
-            "SELECT lsn, link, at, mti, transmission, stan FROM orphans ORDER BY lsn LIMIT ?",
+            "SELECT lsn, link, at, mti, transmission, stan FROM orphans
+                WHERE written_off IS NULL ORDER BY lsn LIMIT ?",
         )?;
         let mut rows = ask.query([limit])?;
         let mut orphans = Vec::new();
@@ -99,7 +104,7 @@ impl Books {
                 "SELECT count(*) FROM transactions WHERE untold < ?",
                 &[&ms(before)],
             )?,
-            orphans: count("SELECT count(*) FROM orphans", &[])?,
+            orphans: count("SELECT count(*) FROM orphans WHERE written_off IS NULL", &[])?,
         })
     }
 

@@ -9,6 +9,7 @@ mod cut;
 mod follow;
 mod keys;
 mod lists;
+mod orders;
 mod rows;
 mod tables;
 mod traces;
@@ -31,6 +32,7 @@ pub use captures::Cut;
 pub use cut::{CutError, CutReport, Each, Frozen, Hash, Order, write_files};
 pub use follow::{BATCH_WAL_BYTES, Progress};
 pub use lists::{Orphan, Totals};
+pub use orders::Ordered;
 pub use tables::WAL_BYTES;
 
 /// The books of a state directory; one thread owns them.
@@ -80,7 +82,7 @@ pub enum BooksError {
     Sqlite(Box<rusqlite::Error>),
     /// A program of another time wrote them.
     #[error(
-        "books.db has format {found}, and this program writes format {known}: move books.db* away and they are rebuilt from the journal"
+        "books.db has format {found}, and this program writes format {known}: its next `run` takes format 2 over as it is; of another one move books.db* away, and they are rebuilt from the journal"
     )]
     Format {
         /// The format they say they have.

@@ -9,7 +9,10 @@ use crate::iso::BusinessDate;
 use crate::record::Lsn;
 
 /// The format of these tables, in the file's `user_version`.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 3;
+
+/// The format before, which is brought up to date.
+const FORMAT_BEFORE: i64 = 2;
 
 /// Bytes of a page.
 const PAGE_BYTES: u32 = 16_384;
@@ -46,7 +49,7 @@ CREATE TABLE transactions (
     outcome_at INTEGER, code TEXT, approval TEXT,
     heard TEXT NOT NULL,        -- what the issuer ever said: never, declined, approved
     told INTEGER NOT NULL,
-    advice TEXT, reversal TEXT, -- open, final, provisional, dead
+    advice TEXT, reversal TEXT, -- open, final, provisional, dead, written_off
     untold INTEGER,             -- since when an approval is not known to have been delivered
     owes INTEGER,               -- since when something is owed, given up or unconfirmed
     captured INTEGER,           -- the day in whose clearing it is claimed
@@ -106,6 +109,19 @@ CREATE VIEW positions AS
     FROM captures GROUP BY date, issuer, currency;
 ";
 
+/// What came with format 3: what operators ordered about dead letters and orphans.
+const ORDERS: &str = "
+CREATE TABLE orders (
+    lsn INTEGER PRIMARY KEY, at INTEGER NOT NULL,
+    kind TEXT NOT NULL,         -- requeued, written_off, orphan_written_off
+    about INTEGER NOT NULL,     -- the transaction, or the lsn of the orphan
+    owing TEXT,                 -- advice, reversal; null for an orphan
+    who TEXT NOT NULL, reason TEXT
+) STRICT;
+CREATE INDEX by_about ON orders (about);
+ALTER TABLE orphans ADD COLUMN written_off INTEGER;
+";
+
 /// Settings, and the tables where there are none.
 pub(super) fn prepare(connection: &Connection) -> Result<(), BooksError> {
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -122,6 +138,12 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), BooksError> {
     if found == 0 {
         let whole = connection.unchecked_transaction()?;
         connection.execute_batch(TABLES)?;
+        connection.execute_batch(ORDERS)?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+        whole.commit()?;
+    } else if found == FORMAT_BEFORE {
+        let whole = connection.unchecked_transaction()?;
+        connection.execute_batch(ORDERS)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
     } else if found != FORMAT {

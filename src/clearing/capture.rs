@@ -252,6 +252,7 @@ pub(super) mod tests {
             reason: Reason::Asked,
             state: DebtState::Open,
             code: None,
+            requeued: false,
         });
         Standing {
             id: TxnId(id),

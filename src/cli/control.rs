@@ -31,6 +31,56 @@ pub(super) enum Ctl {
         #[command(flatten)]
         home: Home,
     },
+    /// Send a dead letter again, as `ctl owed` lists it
+    Requeue {
+        /// Its number: `txn` in `ctl owed`
+        #[arg(value_name = "N")]
+        number: String,
+        #[command(flatten)]
+        ruling: RuledBy,
+        #[command(flatten)]
+        home: Home,
+    },
+    /// Take a dead letter or an orphan off the list for good; it stays in journal and books
+    WriteOff {
+        /// Its number: `txn` of a dead letter, `lsn` of an orphan
+        #[arg(value_name = "N")]
+        number: String,
+        /// Why, in one line for those who ask later
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        ruling: RuledBy,
+        #[command(flatten)]
+        home: Home,
+    },
+}
+
+/// What is ordered about, and by whom.
+#[derive(Args)]
+pub(super) struct RuledBy {
+    /// Which message, where both an advice and a reversal were owed
+    #[arg(long, value_enum)]
+    owing: Option<Owing>,
+    /// Who orders it [default: the number of your user]
+    #[arg(long, value_name = "WHO")]
+    by: Option<String>,
+}
+
+/// Which of a transaction's debts.
+#[derive(Clone, Copy, ValueEnum)]
+enum Owing {
+    Advice,
+    Reversal,
+}
+
+impl RuledBy {
+    fn owing(&self) -> Option<control::Debt> {
+        self.owing.map(|owing| match owing {
+            Owing::Advice => control::Debt::Advice,
+            Owing::Reversal => control::Debt::Reversal,
+        })
+    }
 }
 
 /// Clear a day.
@@ -88,6 +138,16 @@ impl Ctl {
             Self::Owed { limit, home } => {
                 ask_daemon(home, &control::Command::Owed { limit: *limit })
             }
+            Self::Requeue { number, ruling, home } => {
+                let (txn, owing) = (number_of(number)?, ruling.owing());
+                let by = ruling.by.clone();
+                ask_daemon(home, &control::Command::Requeue { txn, owing, by })
+            }
+            Self::WriteOff { number, reason, ruling, home } => {
+                let (about, owing) = (number_of(number)?, ruling.owing());
+                let (reason, by) = (reason.clone(), ruling.by.clone());
+                ask_daemon(home, &control::Command::WriteOff { about, owing, reason, by })
+            }
         }
     }
 }
@@ -100,6 +160,13 @@ impl Clearing {
             }
         }
     }
+}
+
+/// The number of an entry; an error repeats nothing of what may be a card number.
+fn number_of(text: &str) -> Result<u64, Failure> {
+    text.parse().map_err(|_| {
+        Failure::Usage("N is the number that `iso8583d ctl owed` shows as `txn`, or `lsn` of an orphan: digits alone".to_owned())
+    })
 }
 
 /// Prints the lines of the daemon's answer, one JSON object each.

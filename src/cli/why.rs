@@ -164,10 +164,14 @@ fn write_listed(out: &mut impl Write, listed: &Listed) -> io::Result<()> {
 }
 
 fn write_stray(out: &mut impl Write, stray: &Stray) -> io::Result<()> {
-    let Stray { lsn, at, link, mti, pair: (transmission, stan) } = stray;
+    let Stray { lsn, at, link, mti, pair: (transmission, stan), written_off } = stray;
+    let listed = match written_off {
+        None => "on the operator's list".to_owned(),
+        Some((who, reason)) => format!("written off by {who}: {reason}"),
+    };
     writeln!(
         out,
-        "record {} of {at}: {link} -> switch  {mti} 7={transmission} 11={stan}: an approval of which nothing is known, on the operator's list",
+        "record {} of {at}: {link} -> switch  {mti} 7={transmission} 11={stan}: an approval of which nothing is known, {listed}",
         lsn.0
     )
 }
@@ -214,6 +218,8 @@ fn json_of_listed(listed: &Listed) -> Value {
 
 fn json_of_stray(stray: &Stray) -> Value {
     let (transmission, stan) = &stray.pair;
+    let written_off =
+        stray.written_off.as_ref().map(|(who, reason)| json!({ "by": who, "reason": reason }));
     json!({
         "kind": "orphan",
         "lsn": stray.lsn.0,
@@ -221,6 +227,7 @@ fn json_of_stray(stray: &Stray) -> Value {
         "link": stray.link,
         "mti": stray.mti,
         "elements": { "7": transmission, "11": stan },
+        "written_off": written_off,
     })
 }
 

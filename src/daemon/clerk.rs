@@ -14,8 +14,9 @@ use std::time::Duration;
 use crate::books::{Books, BooksError};
 use crate::journal::Reader;
 use crate::meter::Meter;
-use crate::record::{Lsn, Standing};
+use crate::record::Lsn;
 use crate::switch::Question;
+use crate::tranlog::Found;
 
 /// The door to the books' thread. Cheap to clone.
 #[derive(Clone)]
@@ -90,17 +91,13 @@ impl Clerk {
         self.seen.failing.load(Ordering::Relaxed)
     }
 
-    /// Asks for a transaction. The engine bounds how many questions there are.
-    pub(super) fn look_up(
-        &self,
-        question: Question,
-        answer: impl FnOnce(Option<Standing>) + Send + 'static,
-    ) {
+    /// Asks what the books know. The engine bounds how many questions there are.
+    pub(super) fn look_up(&self, question: Question, answer: impl FnOnce(Found) + Send + 'static) {
         let mut answer = Some(answer);
         self.errand(question.from, move |books| {
-            let standing = books.lookup(&question.ask)?;
+            let found = books.lookup(&question.ask)?;
             if let Some(answer) = answer.take() {
-                answer(standing);
+                answer(found);
             }
             Ok(())
         });

@@ -26,7 +26,7 @@ use crate::books::{self, Books, BooksError};
 use crate::clearing;
 use crate::iso::BusinessDate;
 use crate::link::Links;
-use crate::record::{LinkId, Lsn};
+use crate::record::{LinkId, Lsn, Owing, Remark, Ruling, TxnId};
 use crate::switch::{self, Input, Order, OrderResult};
 
 /// What may be asked of a running daemon.
@@ -53,6 +53,49 @@ pub enum Command {
         /// The day, like `2026-11-23`.
         date: String,
     },
+    /// Send a dead letter again.
+    Requeue {
+        /// Of which transaction.
+        txn: u64,
+        /// `advice` or `reversal`, where it has both.
+        #[serde(default)]
+        owing: Option<Debt>,
+        /// Who orders it; the caller's user where nobody is named.
+        #[serde(default)]
+        by: Option<String>,
+    },
+    /// Take a dead letter, or an orphan, off the list.
+    WriteOff {
+        /// The transaction, or the `lsn` of the orphan.
+        about: u64,
+        /// `advice` or `reversal`, where it has both.
+        #[serde(default)]
+        owing: Option<Debt>,
+        /// Why.
+        reason: String,
+        /// Who orders it; the caller's user where nobody is named.
+        #[serde(default)]
+        by: Option<String>,
+    },
+}
+
+/// Which debt of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Debt {
+    /// The advice itself.
+    Advice,
+    /// The reversal.
+    Reversal,
+}
+
+impl From<Debt> for Owing {
+    fn from(debt: Debt) -> Self {
+        match debt {
+            Debt::Advice => Self::Advice,
+            Debt::Reversal => Self::Reversal,
+        }
+    }
 }
 
 /// What may be wanted of a link. It holds until the next order, or until the daemon stops.
@@ -192,13 +235,15 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Desk {
     async fn converse(&self, mut socket: UnixStream) -> io::Result<()> {
+        let user =
+            socket.peer_cred().map_or_else(|_| "unknown".into(), |peer| peer.uid().to_string());
         let (read, mut write) = socket.split();
         let mut lines = Lines::new(read.take(LINE_BYTES_MAX)).lines();
         // One command a connection: the caller reads to the end.
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
         let Some(line) = line.map_err(io::Error::from)?? else { return Ok(()) };
         let mut answer = String::new();
-        for value in self.carry_out(&line).await {
+        for value in self.carry_out(&line, &user).await {
             answer.push_str(&value.to_string());
             answer.push('\n');
         }
@@ -206,12 +251,16 @@ impl Desk {
         write.shutdown().await
     }
 
-    async fn carry_out(&self, line: &str) -> Vec<Value> {
+    async fn carry_out(&self, line: &str, user: &str) -> Vec<Value> {
         let answered = match serde_json::from_str::<Command>(line) {
             Ok(Command::Links) => Ok(self.list_links()),
             Ok(Command::Link { name, order }) => self.order_link(&name, order).await,
             Ok(Command::Owed { limit }) => self.list_owed(limit).await,
             Ok(Command::Cut { date }) => self.cut(&date).await,
+            Ok(Command::Requeue { txn, owing, by }) => self.requeue(txn, owing, (by, user)).await,
+            Ok(Command::WriteOff { about, owing, reason, by }) => {
+                self.write_off((about, owing), &reason, (by, user)).await
+            }
             Err(fault) => Err(format!("not a command: {fault}")),
         };
         answered.unwrap_or_else(|error| vec![json!({ "ok": false, "error": error })])
@@ -244,11 +293,14 @@ impl Desk {
         Ok(vec![line])
     }
 
-    /// Gives the engine an order, and waits until it is done.
+    /// Gives the engine an order, and waits until what became of it is durable.
     async fn order(&self, order: Order) -> Result<OrderResult, String> {
         let (id, result) = self.orders.give();
         self.core.handle(Input::Ordered { id, order });
-        result.await.map_err(|_closed| "the switch stops".to_owned())
+        match result.await.map_err(|_closed| "the switch stops")? {
+            OrderResult::Denied(denied) => Err(denied.to_string()),
+            result => Ok(result),
+        }
     }
 
     async fn list_owed(&self, limit: u32) -> Result<Vec<Value>, String> {
@@ -263,11 +315,10 @@ impl Desk {
         let date = BusinessDate::from_text(text).map_err(|fault| fault.to_string())?;
         let from = match self.order(Order::Cut(date)).await? {
             OrderResult::Cut { at } => at,
-            OrderResult::AlreadyCut => self.durable(),
-            OrderResult::Link(_) | OrderResult::NoLink => return Err("the switch stops".to_owned()),
             OrderResult::NotBegun { current } => {
                 return Err(format!("{date} has not begun: the day in force is {current}"));
             }
+            _ => self.durable(),
         };
         let clearing = &self.clearing;
         let order = books::Order {
@@ -282,6 +333,51 @@ impl Desk {
             .map_err(|fault| fault.to_string())?;
         tracing::info!(%date, files = report.files.len(), "the day is cut and its files are written");
         Ok(vec![listing::cut(&report)])
+    }
+
+    async fn requeue(
+        &self,
+        txn: u64,
+        owing: Option<Debt>,
+        who: (Option<String>, &str),
+    ) -> Result<Vec<Value>, String> {
+        let by = name(who)?;
+        let order = Order::Requeue { txn: TxnId(txn), owing: owing.map(Owing::from), by };
+        let OrderResult::Requeued { owing } = self.order(order).await? else {
+            return Err("the switch answers something else".to_owned());
+        };
+        self.tell_order(("requeued", "requeued"), Lsn(txn), Some(owing)).await
+    }
+
+    async fn write_off(
+        &self,
+        (about, owing): (u64, Option<Debt>),
+        reason: &str,
+        who: (Option<String>, &str),
+    ) -> Result<Vec<Value>, String> {
+        let by = name(who)?;
+        let why = Remark::reason(reason).map_err(|fault| format!("--reason: {fault}"))?;
+        let (about, owing) = (Lsn(about), owing.map(Owing::from));
+        let order = Order::WriteOff { about, owing, ruling: Ruling { by, why } };
+        let OrderResult::WrittenOff { owing } = self.order(order).await? else {
+            return Err("the switch answers something else".to_owned());
+        };
+        let kind = if owing.is_some() { "written_off" } else { "orphan_written_off" };
+        self.tell_order((kind, "written_off"), about, owing).await
+    }
+
+    /// Tells of an order as the books have it: the same, however often it is given.
+    async fn tell_order(
+        &self,
+        (kind, done): (&'static str, &'static str),
+        about: Lsn,
+        owing: Option<Owing>,
+    ) -> Result<Vec<Value>, String> {
+        let ordered = self
+            .ask_books(self.durable(), move |books| books.ordered(kind, about, owing))
+            .await?
+            .map_err(|fault| fault.to_string())?;
+        Ok(vec![listing::ordered(done, about, owing, ordered.as_ref())])
     }
 
     fn durable(&self) -> Lsn {
@@ -305,4 +401,10 @@ impl Desk {
         });
         receiver.await.or(Err("the switch stops".to_owned()))
     }
+}
+
+/// Who gives an order: the name that is given, or the user who calls.
+fn name((by, user): (Option<String>, &str)) -> Result<Remark, String> {
+    let by = by.unwrap_or_else(|| format!("uid {user}"));
+    Remark::name(&by).map_err(|fault| format!("--by: {fault}"))
 }

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::books::{Books, BooksError, CutReport};
+use crate::books::{Books, BooksError, CutReport, Ordered};
 use crate::iso::{ElementNo, Wall};
 use crate::link::Snapshot;
-use crate::record::{Closing, Debt, DebtState, LinkId, Outcome, Standing};
+use crate::record::{Closing, Debt, DebtState, LinkId, Lsn, Outcome, Owing, Standing};
 use crate::switch::LinkView;
 
 /// One link.
@@ -95,6 +95,7 @@ pub(super) fn owed(
                 line.insert("since".to_owned(), json!(debt.since.to_string()));
                 line.insert("stan".to_owned(), json!(debt.trace.stan.to_string()));
                 line.insert("code".to_owned(), json!(debt.code.map(|code| code.to_string())));
+                line.insert("requeued".to_owned(), json!(debt.requeued));
                 lines.push(Value::Object(line));
             }
         }
@@ -130,7 +131,7 @@ pub(super) fn owed(
 }
 
 const fn is_open(debt: &Debt) -> bool {
-    !matches!(debt.state, DebtState::Closed(Closing::Final))
+    !matches!(debt.state, DebtState::Closed(Closing::Final | Closing::WrittenOff))
 }
 
 const fn state(debt: &Debt) -> &'static str {
@@ -139,6 +140,7 @@ const fn state(debt: &Debt) -> &'static str {
         DebtState::Closed(Closing::Provisional) => "unconfirmed",
         DebtState::Closed(Closing::Dead) => "dead-letter",
         DebtState::Closed(Closing::Final) => "settled",
+        DebtState::Closed(Closing::WrittenOff) => "written-off",
     }
 }
 
@@ -184,4 +186,24 @@ pub(super) fn cut(report: &CutReport) -> Value {
         "positions_files": report.positions,
         "positions": positions,
     })
+}
+
+/// An order about a dead letter or an orphan that was carried out, by this command or an earlier one.
+pub(super) fn ordered(
+    done: &str,
+    about: Lsn,
+    owing: Option<Owing>,
+    ordered: Option<&Ordered>,
+) -> Value {
+    let mut line = serde_json::Map::new();
+    line.insert("ok".to_owned(), json!(true));
+    line.insert(if owing.is_some() { "txn" } else { "lsn" }.to_owned(), json!(about.0));
+    line.insert("owing".to_owned(), json!(owing.map(Owing::word)));
+    line.insert("done".to_owned(), json!(done));
+    if let Some(ordered) = ordered {
+        line.insert("at".to_owned(), json!(ordered.at.to_string()));
+        line.insert("by".to_owned(), json!(ordered.who));
+        line.insert("reason".to_owned(), json!(ordered.reason));
+    }
+    Value::Object(line)
 }

@@ -7,7 +7,7 @@ use crate::codec::DecodeError;
 use crate::iso::ResponseCode;
 use crate::link::{Hush, Session};
 use crate::meter::{self, Meter};
-use crate::record::{LinkId, Trace, Verdict};
+use crate::record::{LinkId, Owing, Trace, Verdict};
 use crate::switch::{Mark, Nearest, Note, Why};
 
 /// Tells notes to the counters and to the log.
@@ -139,6 +139,30 @@ impl Narrator {
             }
             Note::ClockBehind { ms } => {
                 tracing::error!(ms, "the wall clock is behind the last record: set it right");
+            }
+            Note::Requeued { issuer, txn, owing, by } => {
+                let (issuer, owing) = (self.name(*issuer), owing.word());
+                // What an operator orders is never left out of the log.
+                tracing::warn!(
+                    txn = txn.0,
+                    owing,
+                    issuer,
+                    by = by.as_str(),
+                    "audit: an operator has a dead letter sent again"
+                );
+            }
+            Note::WrittenOff { issuer, about, owing, ruling } => {
+                let issuer = issuer.map_or("none", |issuer| self.name(issuer));
+                let owing = owing.map_or("orphan", Owing::word);
+                let (by, reason) = (ruling.by.as_str(), ruling.why.as_str());
+                tracing::warn!(
+                    record = about.0,
+                    owing,
+                    issuer,
+                    by,
+                    reason,
+                    "audit: an operator wrote an entry of `ctl owed` off"
+                );
             }
             Note::Carried { open } => {
                 tracing::debug!(open, "everything open was written down again");

@@ -105,9 +105,8 @@ impl Release {
             }
             Action::Ask(question) => {
                 let core = Arc::clone(&self.core);
-                self.clerk.look_up(question, move |standing| {
-                    let standing = standing.map(Box::new);
-                    core.handle(Input::LookedUp { question: question.id, standing });
+                self.clerk.look_up(question, move |found| {
+                    core.handle(Input::LookedUp { question: question.id, found });
                 });
             }
             Action::Doors { link, open } => self.links.set_doors(link, open),

@@ -70,6 +70,49 @@ impl Pan {
     }
 }
 
+/// Whether a text of people's own holds what may be a card number: thirteen digits or more in a row, or so many in groups
+/// whose check digit is right.
+pub fn looks_like_a_card(text: &str) -> bool {
+    const APART: [char; 4] = [' ', '-', '.', '/'];
+    // Groups of digits with nothing but a separator between them.
+    let mut row: Vec<&str> = Vec::new();
+    for part in text.split_inclusive(|char: char| !char.is_ascii_digit()) {
+        let group = part.trim_end_matches(|char: char| !char.is_ascii_digit());
+        if group.is_empty() {
+            row.clear();
+            continue;
+        }
+        row.push(group);
+        let ends_card = |from: usize| {
+            let digits: String = row.iter().skip(from).copied().collect();
+            (13..=19).contains(&digits.len()) && has_check_digit(digits.as_bytes())
+        };
+        if 13 <= group.len() || (0..row.len()).any(ends_card) {
+            return true;
+        }
+        if !part.ends_with(APART) {
+            row.clear();
+        } else if row.len() > 19 {
+            row.remove(0);
+        }
+    }
+    false
+}
+
+/// The last digit by Luhn's formula.
+fn has_check_digit(digits: &[u8]) -> bool {
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, digit)| {
+            let value = u32::from(digit - b'0') << (at % 2);
+            if value > 9 { value - 9 } else { value }
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
 /// Whether bytes stand within others. They are four at least, and the first four are enough to tell most places.
 fn holds(bytes: &[u8], sought: &[u8]) -> bool {
     let begin = sought.first_chunk::<4>();
@@ -174,6 +217,26 @@ mod tests {
         }
         let odd = Pan::new(b"4111111111111111113").unwrap();
         assert!(odd.stands_packed_in(b"\x5A\x0A\x41\x11\x11\x11\x11\x11\x11\x11\x11\x3F"));
+    }
+
+    #[test]
+    fn what_looks_like_a_card() {
+        for (text, looks) in [
+            ("5413330000004111", true),
+            ("card=5413330000004112;", true),
+            ("x4111 1111 1111 1111x", true),
+            ("4111-1111.1111/1111", true),
+            ("see 17, 4111 1111 1111 1111", true),
+            ("00004111111111111111", true),
+            ("4111 1111 1111 1112", false),
+            ("632718000001", false),
+            ("632718000001 on 2026-11-23 18:34", false),
+            ("4111, 1111, 1111, 1111", false),
+            ("", false),
+            ("541333******4111", false),
+        ] {
+            assert_eq!(looks_like_a_card(text), looks, "{text}");
+        }
     }
 
     #[test]

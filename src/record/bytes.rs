@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{
     Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
-    Secret, Sent, Standing, Trace, TxnId, Unanswered, Undo, Verdict,
+    Remark, Ruling, Secret, Sent, Standing, Trace, TxnId, Unanswered, Undo, Verdict,
 };
 use crate::iso::{BusinessDate, Elements, MaskedPan, Mti, ResponseCode, Stan, Transmission, Wall};
 use crate::seal::{Keys, Sealed, Tag};
@@ -106,7 +106,13 @@ mod kind {
     pub(super) const CARRY_BEGINS: u8 = 14;
     pub(super) const CARRIED: u8 = 15;
     pub(super) const CARRY_ENDS: u8 = 16;
+    pub(super) const REQUEUED: u8 = 17;
+    pub(super) const WRITTEN_OFF: u8 = 18;
+    pub(super) const ORPHAN_WRITTEN_OFF: u8 = 19;
 }
+
+/// In the byte that says how far a debt is: an operator had it sent again.
+const REQUEUED: u8 = 0x80;
 
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
@@ -142,6 +148,27 @@ impl Writer<'_> {
                 .trace(*trace)
                 .u8(closing.code())
                 .code(*code),
+            Record::Requeued { txn, at, owing, trace, by } => self
+                .u8(kind::REQUEUED)
+                .txn(*txn)
+                .wall(*at)
+                .u8(owing.code())
+                .trace(*trace)
+                .remark(by),
+            Record::WrittenOff { txn, at, owing, trace, ruling } => self
+                .u8(kind::WRITTEN_OFF)
+                .txn(*txn)
+                .wall(*at)
+                .u8(owing.code())
+                .trace(*trace)
+                .remark(&ruling.by)
+                .remark(&ruling.why),
+            Record::OrphanWrittenOff { orphan, at, ruling } => self
+                .u8(kind::ORPHAN_WRITTEN_OFF)
+                .u64(orphan.0)
+                .wall(*at)
+                .remark(&ruling.by)
+                .remark(&ruling.why),
             Record::Unmatched { link, at, mti, trace, approved, orphan } => self
                 .u8(kind::UNMATCHED)
                 .u32(link.0)
@@ -200,11 +227,11 @@ impl Writer<'_> {
     fn debt(&mut self, debt: Option<&Debt>) -> &mut Self {
         let Some(debt) = debt else { return self.u8(0) };
         self.u8(1).trace(debt.trace).wall(debt.since).u8(debt.reason.code());
-        self.u8(match debt.state {
+        let state = match debt.state {
             DebtState::Open => 0,
             DebtState::Closed(closing) => closing.code(),
-        })
-        .code(debt.code)
+        };
+        self.u8(state | if debt.requeued { REQUEUED } else { 0 }).code(debt.code)
     }
 
     fn card(&mut self, card: Option<&Card>, txn: TxnId) -> &mut Self {
@@ -231,6 +258,12 @@ impl Writer<'_> {
     fn elements(&mut self, elements: &Elements) -> &mut Self {
         self.count(elements.written_len());
         elements.write(self.out);
+        self
+    }
+
+    fn remark(&mut self, remark: &Remark) -> &mut Self {
+        self.count(remark.as_str().len());
+        self.out.extend_from_slice(remark.as_str().as_bytes());
         self
     }
 
@@ -328,6 +361,25 @@ impl Reader<'_> {
                 trace: self.trace()?,
                 closing: self.one_of("how it closed", Closing::from_code)?,
                 code: self.code()?,
+            },
+            kind::REQUEUED => Record::Requeued {
+                txn: self.txn()?,
+                at: self.wall()?,
+                owing: self.one_of("what is owed", Owing::from_code)?,
+                trace: self.trace()?,
+                by: self.remark()?,
+            },
+            kind::WRITTEN_OFF => Record::WrittenOff {
+                txn: self.txn()?,
+                at: self.wall()?,
+                owing: self.one_of("what is owed", Owing::from_code)?,
+                trace: self.trace()?,
+                ruling: self.ruling()?,
+            },
+            kind::ORPHAN_WRITTEN_OFF => Record::OrphanWrittenOff {
+                orphan: Lsn(self.u64("a position")?),
+                at: self.wall()?,
+                ruling: self.ruling()?,
             },
             kind::UNMATCHED => self.unmatched()?,
             kind::RESTORED => Record::Restored(Box::new(self.standing()?)),
@@ -429,16 +481,24 @@ impl Reader<'_> {
         if !self.flag()? {
             return Some(None);
         }
-        Some(Some(Debt {
-            trace: self.trace()?,
-            since: self.wall()?,
-            reason: self.one_of("why it is owed", Reason::from_code)?,
-            state: match self.u8("how far it is")? {
-                0 => DebtState::Open,
-                closing => DebtState::Closed(Closing::from_code(closing)?),
-            },
-            code: self.code()?,
-        }))
+        let (trace, since) = (self.trace()?, self.wall()?);
+        let reason = self.one_of("why it is owed", Reason::from_code)?;
+        let state = self.u8("how far it is")?;
+        let requeued = state & REQUEUED != 0;
+        let state = match state & !REQUEUED {
+            0 => DebtState::Open,
+            closing => DebtState::Closed(Closing::from_code(closing)?),
+        };
+        Some(Some(Debt { trace, since, reason, state, code: self.code()?, requeued }))
+    }
+
+    fn ruling(&mut self) -> Option<Box<Ruling>> {
+        Some(Box::new(Ruling { by: self.remark()?, why: self.remark()? }))
+    }
+
+    fn remark(&mut self) -> Option<Remark> {
+        let len = usize::try_from(self.u32("an operator's words")?).ok()?;
+        Remark::read(self.take(len, "an operator's words")?)
     }
 
     fn card(&mut self) -> Option<Option<Card>> {
@@ -569,7 +629,7 @@ coded!(Verdict { Approved = 1, Declined = 2, Mismatched = 3 });
 coded!(Unanswered { Deadline = 1, Restart = 2, Reversed = 3, NeverBegun = 4 });
 coded!(Reason { Unanswered = 1, Mismatched = 2, Undelivered = 3, Asked = 4, Late = 5, Settle = 6 });
 coded!(Owing { Advice = 1, Reversal = 2 });
-coded!(Closing { Final = 1, Provisional = 2, Dead = 3 });
+coded!(Closing { Final = 1, Provisional = 2, Dead = 3, WrittenOff = 4 });
 coded!(Approval { Never = 0, Declined = 1, Approved = 2 });
 
 #[cfg(test)]
@@ -648,7 +708,10 @@ mod tests {
                     .into_iter()
                     .cycle(),
             )
-            .map(|((reason, state), code)| Debt { trace: trace(1), since: AT, reason, state, code })
+            .map(|((reason, state), code)| {
+                let requeued = reason == Reason::Late;
+                Debt { trace: trace(1), since: AT, reason, state, code, requeued }
+            })
             .collect();
         let mut standings = Vec::new();
         for (at, outcome) in outcomes.enumerate() {
@@ -686,7 +749,8 @@ mod tests {
         Reason::Late,
         Reason::Settle,
     ];
-    const CLOSINGS: [Closing; 3] = [Closing::Final, Closing::Provisional, Closing::Dead];
+    const CLOSINGS: [Closing; 4] =
+        [Closing::Final, Closing::Provisional, Closing::Dead, Closing::WrittenOff];
 
     /// Every kind of record with every choice in it.
     fn specimens(keys: &Keys) -> Vec<Record> {
@@ -735,6 +799,15 @@ mod tests {
                 Record::Closed { txn, at: AT, owing, trace: trace(9), closing, code }
             }));
         }
+        let by = || Remark::name("anna (front desk)").unwrap();
+        let why = Remark::reason("paid by hand, \u{20ac} 10.00; ticket 4711").unwrap();
+        let ruling = Box::new(Ruling { by: by(), why });
+        for owing in [Owing::Advice, Owing::Reversal] {
+            let (trace, ruling) = (trace(9), ruling.clone());
+            records.push(Record::Requeued { txn, at: AT, owing, trace, by: by() });
+            records.push(Record::WrittenOff { txn, at: AT, owing, trace, ruling });
+        }
+        records.push(Record::OrphanWrittenOff { orphan: Lsn(4), at: AT, ruling });
         for standing in standings(&card) {
             records.push(Record::Restored(Box::new(standing.clone())));
             records.push(Record::Carried(Box::new(standing)));

@@ -3,6 +3,7 @@
 //! A record is written once and read for years: kinds and fields are only ever added.
 
 mod bytes;
+mod remark;
 mod standing;
 mod words;
 
@@ -14,6 +15,7 @@ use crate::iso::{
 use crate::seal::{Keys, SealError, Sealed, Tag};
 
 pub use bytes::{BadRecord, decode, decode_all, encode, encode_standing, fuzz_records};
+pub use remark::{NoRemark, Remark};
 pub use standing::{Approval, Debt, DebtState, Opening, Outcome, Standing};
 
 /// The position of a record in the journal: a counter from 1 on, never wall time. 0 is before the first.
@@ -164,6 +166,24 @@ pub enum Closing {
     Provisional,
     /// Refused for good, or given up: on the operator's list.
     Dead,
+    /// It was on the operator's list, and an operator took it off.
+    WrittenOff,
+}
+
+impl Closing {
+    /// Whether the issuer is not known to have it, and it is not sent any more.
+    pub const fn is_given_up(self) -> bool {
+        matches!(self, Self::Dead | Self::WrittenOff)
+    }
+}
+
+/// An operator's word on what is taken off the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// Who.
+    pub by: Remark,
+    /// Why.
+    pub why: Remark,
 }
 
 /// Something that happened. `at` is wall time for people.
@@ -234,6 +254,41 @@ pub enum Record {
         closing: Closing,
         /// What the issuer said; none when it was given up.
         code: Option<ResponseCode>,
+    },
+    /// An operator has a dead letter sent again: it is owed from now on.
+    Requeued {
+        /// Whose.
+        txn: TxnId,
+        /// When.
+        at: Wall,
+        /// Which debt.
+        owing: Owing,
+        /// Under which trace it goes: an advice under its own, a reversal under a fresh one.
+        trace: Trace,
+        /// Who ordered it.
+        by: Remark,
+    },
+    /// An operator took a dead letter off the list.
+    WrittenOff {
+        /// Whose.
+        txn: TxnId,
+        /// When.
+        at: Wall,
+        /// Which debt.
+        owing: Owing,
+        /// Under which trace it was given up.
+        trace: Trace,
+        /// Who, and why.
+        ruling: Box<Ruling>,
+    },
+    /// An operator took an approval that answers nothing off the list.
+    OrphanWrittenOff {
+        /// The record that put it there.
+        orphan: Lsn,
+        /// When.
+        at: Wall,
+        /// Who, and why.
+        ruling: Box<Ruling>,
     },
     /// A response that nothing waits for.
     Unmatched {

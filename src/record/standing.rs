@@ -87,6 +87,8 @@ pub struct Debt {
     pub state: DebtState,
     /// The code of the last answer that closed it.
     pub code: Option<ResponseCode>,
+    /// Whether an operator had it sent again after it had been given up.
+    pub requeued: bool,
 }
 
 /// How far a debt is.

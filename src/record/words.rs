@@ -17,6 +17,9 @@ impl Record {
             Self::Late { .. } => "late",
             Self::Owed { .. } => "owed",
             Self::Closed { .. } => "closed",
+            Self::Requeued { .. } => "requeued",
+            Self::WrittenOff { .. } => "written_off",
+            Self::OrphanWrittenOff { .. } => "orphan_written_off",
             Self::Unmatched { .. } => "unmatched",
             Self::Restored(_) => "restored",
             Self::Opened { .. } => "opened",
@@ -81,6 +84,6 @@ worded! {
         Asked = "asked", Late = "late", Settle = "settle"
     }
     Owing { Advice = "advice", Reversal = "reversal" }
-    Closing { Final = "final", Provisional = "provisional", Dead = "dead" }
+    Closing { Final = "final", Provisional = "provisional", Dead = "dead", WrittenOff = "written_off" }
     Approval { Never = "never", Declined = "declined", Approved = "approved" }
 }

@@ -6,7 +6,7 @@ use crate::record::Record;
 
 use super::effect::{Action, Effects};
 use super::engine::Engine;
-use super::input::{Order, OrderId, OrderResult};
+use super::input::{OrderId, OrderResult};
 
 /// Who waits for which day to be cut.
 #[derive(Debug, Default)]
@@ -15,18 +15,8 @@ pub(super) struct Cutover {
 }
 
 impl Engine {
-    /// An operator orders something.
-    pub(super) fn ordered(&mut self, id: OrderId, order: Order, fx: &mut Effects) {
-        match order {
-            Order::Cut(date) => self.cut_ordered(id, date, fx),
-            Order::Link(link, order) => {
-                let result = self.link_ordered(link, order, fx);
-                fx.actions.push(Action::Done { id, result });
-            }
-        }
-    }
-
-    fn cut_ordered(&mut self, id: OrderId, date: BusinessDate, fx: &mut Effects) {
+    /// An operator orders the cut of a day.
+    pub(super) fn cut_ordered(&mut self, id: OrderId, date: BusinessDate, fx: &mut Effects) {
         let current = self.log.date();
         if date > current {
             fx.actions.push(Action::Done { id, result: OrderResult::NotBegun { current } });

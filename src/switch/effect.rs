@@ -6,7 +6,7 @@ use std::fmt;
 use crate::codec::EncodeError;
 use crate::framing::Head;
 use crate::iso::{Class, ElementSet, Mti, ResponseCode};
-use crate::record::{LinkId, Lsn, Owing, Reason, Record, Trace, TxnId, Verdict};
+use crate::record::{LinkId, Lsn, Owing, Reason, Record, Remark, Ruling, Trace, TxnId, Verdict};
 use crate::tranlog::Ask;
 
 use super::input::{OrderId, OrderResult, SessionId};
@@ -293,6 +293,28 @@ pub enum Note {
         owing: Owing,
         /** What the issuer said. */
         code: Option<ResponseCode>,
+    },
+    /// An operator has a dead letter sent again.
+    Requeued {
+        /** To whom. */
+        issuer: LinkId,
+        /** Whose. */
+        txn: TxnId,
+        /** What. */
+        owing: Owing,
+        /** Who ordered it. */
+        by: Remark,
+    },
+    /// An operator took something off the list.
+    WrittenOff {
+        /** With whom it was open; none for an approval that answers nothing. */
+        issuer: Option<LinkId>,
+        /** The transaction, or the record that listed the approval. */
+        about: Lsn,
+        /** What; none for an approval that answers nothing. */
+        owing: Option<Owing>,
+        /** Who, and why. */
+        ruling: Ruling,
     },
     /// The books were asked.
     Asked,

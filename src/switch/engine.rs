@@ -10,6 +10,7 @@ use crate::tranlog::{self, Spread, Tranlog};
 
 use super::authorize::Waiting;
 use super::cutover::Cutover;
+use super::docket::Docket;
 use super::effect::{Effects, Note};
 use super::input::Input;
 use super::inquiry::Inquiries;
@@ -39,6 +40,7 @@ pub struct Engine {
     pub(super) inquiries: Inquiries,
     pub(super) post: Post,
     pub(super) cutover: Cutover,
+    pub(super) docket: Docket,
     pub(super) disk_low: bool,
     pub(super) draining: bool,
     carried_on: BusinessDate,
@@ -68,6 +70,7 @@ impl Engine {
             inquiries: Inquiries::default(),
             post: Post::default(),
             cutover: Cutover::default(),
+            docket: Docket::default(),
             disk_low: false,
             draining: false,
             carried_on: BusinessDate(0),
@@ -100,7 +103,7 @@ impl Engine {
                 self.session_drained(session, never_begun, fx);
             }
             Input::Unreadable(unreadable) => self.unreadable(&unreadable, fx),
-            Input::LookedUp { question, standing } => self.looked_up(question, standing, fx),
+            Input::LookedUp { question, found } => self.looked_up(question, found, fx),
             Input::Ordered { id, order } => self.ordered(id, order, fx),
             Input::Disk { low } => self.disk_low = low,
             Input::Drain => self.draining = true,
@@ -199,7 +202,9 @@ fn subject(record: &Record) -> Option<TxnId> {
         | Record::Over { txn, .. }
         | Record::Late { txn, .. }
         | Record::Owed { txn, .. }
-        | Record::Closed { txn, .. } => Some(*txn),
+        | Record::Closed { txn, .. }
+        | Record::Requeued { txn, .. }
+        | Record::WrittenOff { txn, .. } => Some(*txn),
         Record::Undone(undo) => undo.original,
         _ => None,
     }

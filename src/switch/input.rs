@@ -4,10 +4,12 @@ use crate::codec::{Message, Plain};
 use crate::dialect::{Dialect, Form};
 use crate::framing::Head;
 use crate::iso::{BusinessDate, Class, ElementNo, ElementSet, Elements, Mti, Pan, Track2};
-use crate::record::{Card, LinkId, Lsn, Secret, Standing};
+use crate::record::{Card, LinkId, Lsn, Owing, Remark, Ruling, Secret, TxnId};
 use crate::route::Facts;
 use crate::seal::{Keys, Tag};
+use crate::tranlog::Found;
 
+use super::docket::Denied;
 use super::effect::{Mark, QuestionId};
 use super::peers::LinkView;
 
@@ -59,7 +61,7 @@ pub enum Input {
         /// To which question.
         question: QuestionId,
         /// What they know.
-        standing: Option<Box<Standing>>,
+        found: Found,
     },
     /// An operator wants something.
     Ordered {
@@ -78,12 +80,30 @@ pub enum Input {
 }
 
 /// What an operator may order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// End a day: what arrives from now on belongs to the next, and when nothing of the day is in flight it is cut.
     Cut(BusinessDate),
     /// Take a link out of service, put it back, or see whether it answers.
     Link(LinkId, LinkOrder),
+    /// Send a dead letter again.
+    Requeue {
+        /// Of which transaction.
+        txn: TxnId,
+        /// Which of its debts; none where it has but one.
+        owing: Option<Owing>,
+        /// Who orders it.
+        by: Remark,
+    },
+    /// Take a dead letter, or an approval that answers nothing, off the list.
+    WriteOff {
+        /// The transaction; or the record that put the approval on the list.
+        about: Lsn,
+        /// Which of its debts; none where it has but one.
+        owing: Option<Owing>,
+        /// Who orders it, and why.
+        ruling: Ruling,
+    },
 }
 
 /// What an operator may order of a link. It holds until the next order, or until the process ends.
@@ -118,6 +138,18 @@ pub enum OrderResult {
         /// The day in force.
         current: BusinessDate,
     },
+    /// The dead letter is sent again, by this order or an earlier one.
+    Requeued {
+        /// Which debt.
+        owing: Owing,
+    },
+    /// It is off the list, by this order or an earlier one.
+    WrittenOff {
+        /// Which debt; none for an approval that answers nothing.
+        owing: Option<Owing>,
+    },
+    /// It is not carried out.
+    Denied(Denied),
 }
 
 /// A frame that is no message of its link's dialect.

@@ -6,7 +6,7 @@ use crate::iso::{Class, Function, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{Lsn, Record, Standing, TxnId};
 use crate::seal::Tag;
-use crate::tranlog::{Ask, Asked, Spread};
+use crate::tranlog::{Ask, Asked, Found, Spread};
 
 use super::effect::{Action, Effects, Note, Question, QuestionId};
 use super::engine::Engine;
@@ -41,6 +41,8 @@ struct Inquiry {
 #[derive(Debug, Default)]
 pub(super) struct Inquiries {
     open: BTreeMap<QuestionId, Inquiry>,
+    /// The question about what an operator's order names.
+    ordered: Option<QuestionId>,
     /// Never iterated.
     by_key: HashMap<Tag, QuestionId, Spread>,
     asked: u64,
@@ -70,7 +72,7 @@ fn weight(arrival: &Arrival) -> usize {
 impl Inquiries {
     /// A transaction left memory when the journal ended here.
     pub(super) fn moved(&mut self, txn: TxnId, tail: Lsn) {
-        if !self.open.is_empty() {
+        if self.waits() {
             if self.moved.len() >= MOVED_MAX {
                 self.moved.clear();
                 self.moved_any = tail;
@@ -80,8 +82,20 @@ impl Inquiries {
     }
 
     /// Whether an answer from books that stood at `from` may be older than the transaction's last change.
-    fn has_moved(&self, txn: TxnId, from: Lsn) -> bool {
+    pub(super) fn has_moved(&self, txn: TxnId, from: Lsn) -> bool {
         self.moved_any > from || self.moved.get(&txn).is_some_and(|at| *at > from)
+    }
+
+    /// Whether any answer is waited for.
+    fn waits(&self) -> bool {
+        !self.open.is_empty() || self.ordered.is_some()
+    }
+
+    /// A question is closed: with the last of them goes what has moved meanwhile.
+    fn closed(&mut self) {
+        if !self.waits() {
+            self.moved.clear();
+        }
     }
 
     /// Lets a message wait for the answer about its key, if there is a question about it; else gives it back.
@@ -148,6 +162,22 @@ impl Engine {
         fx.notes.push(Note::Asked);
     }
 
+    /// Asks the books about what an operator's order names; gives how far they have to have followed.
+    pub(super) fn inquire_for_order(&mut self, about: Lsn, fx: &mut Effects) -> Lsn {
+        self.inquiries.asked += 1;
+        let (id, from) = (QuestionId(self.inquiries.asked), self.log.tail());
+        self.inquiries.ordered = Some(id);
+        fx.actions.push(Action::Ask(Question { id, ask: Ask::Record(about), from }));
+        fx.notes.push(Note::Asked);
+        from
+    }
+
+    /// The answer for an order has come.
+    pub(super) fn order_answered(&mut self) {
+        self.inquiries.ordered = None;
+        self.inquiries.closed();
+    }
+
     /// The answer is older than the last change of what it tells: the same is asked once more.
     fn inquire_again(&mut self, old: QuestionId, mut inquiry: Inquiry, fx: &mut Effects) {
         self.inquiries.asked += 1;
@@ -163,12 +193,11 @@ impl Engine {
     }
 
     /// The books have answered. The window is asked first: what it knows is newer.
-    pub(super) fn looked_up(
-        &mut self,
-        question: QuestionId,
-        standing: Option<Box<Standing>>,
-        fx: &mut Effects,
-    ) {
+    pub(super) fn looked_up(&mut self, question: QuestionId, found: Found, fx: &mut Effects) {
+        if self.inquiries.ordered == Some(question) {
+            return self.order_looked_up(found, fx);
+        }
+        let standing = found.standing();
         let Some(inquiry) = self.inquiries.open.remove(&question) else { return };
         let changed = |standing: &Standing| {
             self.log.standing(standing.id).is_none()
@@ -177,9 +206,7 @@ impl Engine {
         if standing.as_deref().is_some_and(changed) {
             return self.inquire_again(question, inquiry, fx);
         }
-        if self.inquiries.open.is_empty() {
-            self.inquiries.moved.clear();
-        }
+        self.inquiries.closed();
         let Inquiry { ask, from: _, arrived, first, mut known, joined, keys } = inquiry;
         for key in &keys {
             if self.inquiries.by_key.get(key) == Some(&question) {

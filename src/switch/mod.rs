@@ -4,12 +4,14 @@
 //! changes only in `Tranlog::apply`; what is only here (sessions, waiters, timers) dies with the process.
 //!
 //! The stories: `authorize` (request, answer, time-out), `repeat`, `advice`, `reversal`, `owed`
-//! (store-and-forward), `network`, `inquiry` (the books are asked), `cutover`, `recovery`.
+//! (store-and-forward), `docket` (what an operator decides about dead letters), `network`, `inquiry` (the books are asked),
+//! `cutover`, `recovery`.
 
 mod advice;
 mod authorize;
 mod cutover;
 mod dispatch;
+mod docket;
 mod effect;
 mod engine;
 mod input;
@@ -27,6 +29,7 @@ mod share;
 mod timers;
 mod undelivered;
 
+pub use docket::Denied;
 pub use effect::{Action, Effects, Mark, Note, Question, QuestionId, Why};
 pub use engine::Engine;
 pub use input::{

@@ -232,8 +232,8 @@ impl Engine {
             let first = lanes.by_card.get(&lane).and_then(VecDeque::front);
             let Some(item) = first.filter(|item| item.state == State::Idle) else { continue };
             let (txn, owing, sends, prefer) = (item.txn, item.owing, item.sends, item.prefer);
-            let Some((trace, since)) = self.log.standing(txn).and_then(|standing| {
-                standing.open_debt(owing).map(|debt| (debt.trace, debt.since))
+            let Some((trace, since, requeued)) = self.log.standing(txn).and_then(|standing| {
+                standing.open_debt(owing).map(|debt| (debt.trace, debt.since, debt.requeued))
             }) else {
                 // Settled meanwhile; nothing is owed here.
                 self.post.links.get_mut(&issuer).and_then(|lanes| lanes.remove(lane, txn, owing));
@@ -245,11 +245,15 @@ impl Engine {
                 self.close_one((txn, owing, trace), Closing::Dead, None, fx);
                 continue;
             }
+            // What was given up and is sent again under its own pair may have reached its issuer before.
+            let under_its_own = requeued && owing == Owing::Advice;
+            let repeat = sends > 0 || under_its_own && !planted::is(Bug::RequeuedAsNew);
             let standing = self.log.standing(txn);
-            let body = standing.and_then(|standing| self.owed_body(standing, owing, sends > 0));
+            let body = standing.and_then(|standing| self.owed_body(standing, owing, repeat));
             match body {
                 Some(body) => {
-                    self.send_owed((issuer, lane), (txn, owing, trace), (prefer, body), fx);
+                    let message = (prefer, repeat, body);
+                    self.send_owed((issuer, lane), (txn, owing, trace), message, fx);
                 }
                 None => self.close_one((txn, owing, trace), Closing::Dead, None, fx),
             }
@@ -273,7 +277,7 @@ impl Engine {
         &mut self,
         (issuer, lane): (LinkId, Tag),
         (txn, owing, trace): (TxnId, Owing, Trace),
-        (prefer, body): (Option<SessionId>, Vec<u8>),
+        (prefer, repeat, body): (Option<SessionId>, bool, Vec<u8>),
         fx: &mut Effects,
     ) {
         let session = prefer
@@ -282,7 +286,6 @@ impl Engine {
         let Some(session) = session else { return };
         let Some(lanes) = self.post.links.get_mut(&issuer) else { return };
         let Some(item) = lanes.item(lane, txn, owing) else { return };
-        let repeat = item.sends > 0;
         let Some(link) = self.peers.settings(issuer) else { return };
         let timer =
             self.timers.set(self.now.mono.plus(link.owed.repeat_ms), Timer::Resend(txn, owing));
@@ -380,7 +383,7 @@ impl Engine {
         let Some(standing) = self.log.standing(txn) else { return };
         let dead = |standing: &Standing| {
             let closed = standing.advice.as_ref().map(|debt| debt.state);
-            closed == Some(DebtState::Closed(Closing::Dead))
+            matches!(closed, Some(DebtState::Closed(closing)) if closing.is_given_up())
         };
         if owing != Owing::Advice || !dead(standing) || standing.heard == Approval::Approved {
             return;
@@ -443,7 +446,9 @@ impl Engine {
         }
         match closing {
             Closing::Final => fx.notes.push(Note::OwedClosed { issuer, owing, provisional: false }),
-            Closing::Dead => fx.notes.push(Note::Dead { issuer, owing, code }),
+            Closing::Dead | Closing::WrittenOff => {
+                fx.notes.push(Note::Dead { issuer, owing, code });
+            }
             Closing::Provisional => {
                 fx.notes.push(Note::OwedClosed { issuer, owing, provisional: true });
                 self.await_settling(txn, issuer, trace);

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::iso::{ElementNo, ElementSet, Elements, Wall};
 use crate::journal::{self, JournalError, Reader};
 use crate::record::{
-    self, BadRecord, Card, Debt, LinkId, Lsn, Opening, Outcome, Record, Sent, Standing, Trace,
-    TxnId, Undo,
+    self, BadRecord, Card, Debt, LinkId, Lsn, Opening, Outcome, Record, Ruling, Sent, Standing,
+    Trace, TxnId, Undo,
 };
 use crate::seal::Tag;
 
@@ -127,6 +127,23 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
             set("closing", closing.word().into());
             set("code", code.map(|code| code.to_string()).into());
         }
+        Record::Requeued { txn, at, owing, trace, by } => {
+            about(*txn, *at, &mut set);
+            set("owing", owing.word().into());
+            trace_fields(*trace, &mut set);
+            set("by", by.as_str().into());
+        }
+        Record::WrittenOff { txn, at, owing, trace, ruling } => {
+            about(*txn, *at, &mut set);
+            set("owing", owing.word().into());
+            trace_fields(*trace, &mut set);
+            ruling_fields(ruling, &mut set);
+        }
+        Record::OrphanWrittenOff { orphan, at, ruling } => {
+            set("listed_by", orphan.0.into());
+            set("at", at.to_string().into());
+            ruling_fields(ruling, &mut set);
+        }
         Record::Unmatched { link, at, mti, trace, approved, orphan } => {
             set("link", link_id(*link));
             set("at", at.to_string().into());
@@ -148,6 +165,11 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
         Record::CarryEnds { open } => set("open", (*open).into()),
     }
     to
+}
+
+fn ruling_fields(ruling: &Ruling, set: &mut impl FnMut(&str, Value)) {
+    set("by", ruling.by.as_str().into());
+    set("why", ruling.why.as_str().into());
 }
 
 fn carry_fields(record: &Record, set: &mut impl FnMut(&str, Value)) {
@@ -228,6 +250,7 @@ fn debt(debt: &Debt) -> Value {
     set("reason", debt.reason.word().into());
     set("state", debt.state.word().into());
     set("code", debt.code.map(|code| code.to_string()).into());
+    set("requeued", debt.requeued.into());
     Value::Object(to)
 }
 
@@ -267,11 +290,33 @@ fn tag(tag: Tag) -> Value {
 
 /// `      17 2026-11-23T18:34:00.123Z sent       txn=17 mti=0200 ...`, without what only programs read.
 fn line(lsn: Lsn, record: &Record) -> String {
-    const ORDER: [&str; 22] = [
-        "txn", "txns", "opening", "mti", "card", "asker", "issuer", "link", "de7", "stan",
-        "outcome", "owing", "reason", "closing", "code", "approved", "orphan", "original", "date",
-        "advice", "reversal", "open",
+    const ORDER: [&str; 23] = [
+        "txn",
+        "txns",
+        "opening",
+        "mti",
+        "card",
+        "asker",
+        "issuer",
+        "link",
+        "de7",
+        "stan",
+        "outcome",
+        "owing",
+        "reason",
+        "closing",
+        "code",
+        "approved",
+        "orphan",
+        "original",
+        "date",
+        "advice",
+        "reversal",
+        "listed_by",
+        "open",
     ];
+    // An operator's own words come last, and in quotes.
+    const QUOTED: [&str; 2] = ["by", "why"];
     let fields = object(lsn, record);
     let at = fields.get("at").and_then(Value::as_str).unwrap_or("-");
     let mut text = format!("{:>10} {at:<24} {:<12}", lsn.0, record.word());
@@ -307,6 +352,11 @@ fn line(lsn: Lsn, record: &Record) -> String {
             {
                 put(&format!("de{no}"), value.trim_end());
             }
+        }
+    }
+    for name in QUOTED {
+        if let Some(value) = fields.get(name).and_then(Value::as_str) {
+            put(name, &format!("{value:?}"));
         }
     }
     text

@@ -30,6 +30,7 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
                 reason: Reason::Asked,
                 state: DebtState::Open,
                 code: None,
+                requeued: false,
             };
             Some(standing(Opening::Advice(Arc::clone(sent)), Outcome::Stored, Some(debt)))
         }
@@ -43,6 +44,9 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
         | Record::Late { .. }
         | Record::Owed { .. }
         | Record::Closed { .. }
+        | Record::Requeued { .. }
+        | Record::WrittenOff { .. }
+        | Record::OrphanWrittenOff { .. }
         | Record::Unmatched { .. }
         | Record::Opened { .. }
         | Record::Cut { .. }
@@ -81,13 +85,11 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
                 reason: *reason,
                 state: DebtState::Open,
                 code: None,
+                requeued: false,
             });
         }
         Record::Closed { owing, trace, closing, code, .. } => {
-            let debt = match owing {
-                Owing::Advice => standing.advice.as_mut(),
-                Owing::Reversal => standing.reversal.as_mut(),
-            };
+            let debt = debt_mut(standing, *owing);
             if let Some(debt) =
                 debt.filter(|debt| debt.trace == *trace && debt.state == DebtState::Open)
             {
@@ -98,9 +100,19 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
                 }
             }
         }
+        Record::Requeued { at, owing, trace, .. } => {
+            rule_on(standing, *owing, |debt| {
+                (debt.trace, debt.since, debt.code) = (*trace, *at, None);
+                (debt.state, debt.requeued) = (DebtState::Open, true);
+            });
+        }
+        Record::WrittenOff { owing, .. } => {
+            rule_on(standing, *owing, |debt| debt.state = DebtState::Closed(Closing::WrittenOff));
+        }
         Record::Undone(_) => standing.undone_by = Some(TxnId(lsn.0)),
         Record::Sent(_)
         | Record::Stored(_)
+        | Record::OrphanWrittenOff { .. }
         | Record::Unmatched { .. }
         | Record::Restored(_)
         | Record::Opened { .. }
@@ -108,5 +120,27 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
         | Record::CarryBegins { .. }
         | Record::Carried(_)
         | Record::CarryEnds { .. } => {}
+    }
+}
+
+const fn debt_mut(standing: &mut Standing, owing: Owing) -> Option<&mut Debt> {
+    match owing {
+        Owing::Advice => standing.advice.as_mut(),
+        Owing::Reversal => standing.reversal.as_mut(),
+    }
+}
+
+/// An operator decided about a dead letter: nothing else may be sent again, or written off.
+fn rule_on(standing: &mut Standing, owing: Owing, change: impl FnOnce(&mut Debt)) {
+    let id = standing.id;
+    let debt = debt_mut(standing, owing);
+    let dead = DebtState::Closed(Closing::Dead);
+    assert!(
+        debt.as_ref().is_some_and(|debt| debt.state == dead),
+        "the {} of {id:?} is no dead letter",
+        owing.word()
+    );
+    if let Some(debt) = debt {
+        change(debt);
     }
 }

@@ -23,6 +23,8 @@ pub use spread::{Fold, Spread};
 pub enum Ask {
     /// The transaction that an asker's key names.
     Key(Tag),
+    /// The transaction, or the approval that answers nothing, that this record opened or listed.
+    Record(Lsn),
     /// The transaction that was given this pair on this link.
     Trace {
         /// The issuer's link.
@@ -32,6 +34,36 @@ pub enum Ask {
         /// Elements 7 and 11.
         trace: Trace,
     },
+}
+
+/// What the books know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A transaction, and how it stands.
+    Transaction(Box<Standing>),
+    /// An approval that answers nothing, and whether an operator has written it off.
+    Orphan {
+        /// Whether it is on the list no more.
+        written_off: bool,
+    },
+}
+
+impl Found {
+    /// The transaction.
+    pub fn standing(self) -> Option<Box<Standing>> {
+        match self {
+            Self::Transaction(standing) => Some(standing),
+            Self::Nothing | Self::Orphan { .. } => None,
+        }
+    }
+}
+
+impl From<Option<Standing>> for Found {
+    fn from(standing: Option<Standing>) -> Self {
+        standing.map_or(Self::Nothing, |standing| Self::Transaction(Box::new(standing)))
+    }
 }
 
 /// What a response on an issuer's link answers.
@@ -119,7 +151,7 @@ impl Tranlog {
         match record {
             Record::Sent(_) | Record::Stored(_) | Record::Undone(_) => {
                 if let Some(standing) = opened(id, record) {
-                    self.admit(standing);
+                    self.admit(standing, true);
                 }
                 if let Record::Undone(undo) = record
                     && let Some(original) = undo.original
@@ -131,7 +163,10 @@ impl Tranlog {
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
             | Record::Owed { txn, .. }
-            | Record::Closed { txn, .. } => self.change(*txn, record),
+            | Record::Closed { txn, .. }
+            | Record::Requeued { txn, .. }
+            | Record::WrittenOff { txn, .. } => self.change(*txn, record),
+            Record::OrphanWrittenOff { at, .. } => self.seen(*at),
             Record::Told { txns } => txns.iter().for_each(|txn| self.change(*txn, record)),
             Record::Unmatched { link, at, mti, trace, approved, orphan } => {
                 self.seen(*at);
@@ -146,9 +181,8 @@ impl Tranlog {
                     }
                 }
             }
-            Record::Restored(standing) | Record::Carried(standing) => {
-                self.admit((**standing).clone());
-            }
+            Record::Restored(standing) => self.admit((**standing).clone(), false),
+            Record::Carried(standing) => self.admit((**standing).clone(), true),
             Record::Opened { date, at } => {
                 self.closing = (self.date != BusinessDate::default()).then_some(self.date);
                 self.date = *date;
@@ -354,7 +388,8 @@ impl Tranlog {
         self.last_at
     }
 
-    fn admit(&mut self, standing: Standing) {
+    /// On a link without element 7 its numbers may have been given again: what comes back from the books takes none over.
+    fn admit(&mut self, standing: Standing, takes_over: bool) {
         let id = standing.id;
         if let Some(entry) = self.entries.get_mut(id) {
             // A carry, or a restoring, of what memory knows: recovery may begin later from now on.
@@ -385,7 +420,7 @@ impl Tranlog {
         self.order.push_back((self.last_at, id));
         let (now, about) = (standing.marks(), standing.about());
         self.entries.insert(id, Entry { standing, anchor: self.tail });
-        self.index(id, about, (Marks::default(), now));
+        self.index(id, about, (Marks::default(), now), takes_over);
     }
 
     fn change(&mut self, txn: TxnId, record: &Record) {
@@ -396,11 +431,17 @@ impl Tranlog {
         if let Some(at) = at(record) {
             self.seen(at);
         }
-        self.index(txn, about, (before, now));
+        self.index(txn, about, (before, now), true);
     }
 
     /// Brings the indexes up to a changed standing.
-    fn index(&mut self, txn: TxnId, about: Option<About>, (was, now): (Marks, Marks)) {
+    fn index(
+        &mut self,
+        txn: TxnId,
+        about: Option<About>,
+        (was, now): (Marks, Marks),
+        takes_over: bool,
+    ) {
         if was.open != now.open {
             if now.open {
                 self.open.insert(txn);
@@ -429,6 +470,9 @@ impl Tranlog {
             }
             if let Some(new) = new {
                 let key = self.trace_key(issuer, class, new);
+                if !takes_over && self.traces.contains_key(&key) {
+                    continue;
+                }
                 self.traces.insert(key, (txn, owing.map_or(Asked::Request, Asked::Owed)));
                 if !self.unresolved.is_empty() {
                     self.unresolved.remove(&key);
@@ -568,6 +612,9 @@ const fn at(record: &Record) -> Option<Wall> {
         | Record::Late { at, .. }
         | Record::Owed { at, .. }
         | Record::Closed { at, .. }
+        | Record::Requeued { at, .. }
+        | Record::WrittenOff { at, .. }
+        | Record::OrphanWrittenOff { at, .. }
         | Record::Unmatched { at, .. }
         | Record::Opened { at, .. }
         | Record::Cut { at, .. }

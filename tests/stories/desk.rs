@@ -16,7 +16,7 @@ use iso8583d::switch::{
     NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Question, SessionId,
     Settings, Undelivered, Unreadable,
 };
-use iso8583d::tranlog::{self, Ask};
+use iso8583d::tranlog::{self, Ask, Found};
 
 /// A message on the desk: who it was for, and what it says.
 #[derive(Clone, Debug)]
@@ -315,8 +315,8 @@ impl Desk {
     pub(super) fn books_answer(&mut self) -> Vec<Seen> {
         self.seen.clear();
         let question = self.questions.remove(0);
-        let standing = self.look_up(question.ask).map(Box::new);
-        self.handle(Input::LookedUp { question: question.id, standing });
+        let found = self.look_up(question.ask);
+        self.handle(Input::LookedUp { question: question.id, found });
         self.seen.clone()
     }
 
@@ -332,7 +332,9 @@ impl Desk {
                 | Record::Over { txn, .. }
                 | Record::Late { txn, .. }
                 | Record::Owed { txn, .. }
-                | Record::Closed { txn, .. } => vec![*txn],
+                | Record::Closed { txn, .. }
+                | Record::Requeued { txn, .. }
+                | Record::WrittenOff { txn, .. } => vec![*txn],
                 Record::Told { txns } => txns.clone(),
                 Record::Undone(undo) => undo.original.into_iter().collect(),
                 _ => Vec::new(),
@@ -344,8 +346,17 @@ impl Desk {
         all
     }
 
-    fn look_up(&self, ask: Ask) -> Option<Standing> {
-        self.standings().into_values().find(|standing| match (ask, standing.sent()) {
+    fn look_up(&self, ask: Ask) -> Found {
+        let is_of = |lsn: Lsn, record: &Record| matches!(record, Record::OrphanWrittenOff { orphan, .. } if *orphan == lsn);
+        if let Ask::Record(lsn) = ask
+            && let Some((_, Record::Unmatched { orphan: true, .. })) =
+                self.records.iter().find(|(at, _)| *at == lsn)
+        {
+            let written_off = self.records.iter().any(|(_, record)| is_of(lsn, record));
+            return Found::Orphan { written_off };
+        }
+        let found = self.standings().into_values().find(|standing| match (ask, standing.sent()) {
+            (Ask::Record(lsn), _) => standing.id.0 == lsn.0,
             (Ask::Key(key), Some(sent)) => sent.key == key,
             (Ask::Trace { link, trace, class }, Some(sent)) => {
                 sent.issuer == link && sent.trace == trace && sent.mti.class() == class
@@ -357,7 +368,15 @@ impl Desk {
                 _ => false,
             },
             (Ask::Trace { .. }, None) => false,
-        })
+        });
+        found.into()
+    }
+
+    /// An operator orders something; gives what is sent because of it.
+    pub(super) fn orders(&mut self, order: Order) -> Vec<Seen> {
+        self.seen.clear();
+        self.handle(Input::Ordered { id: OrderId(7), order });
+        self.seen.clone()
     }
 
     pub(super) fn orders_cut(&mut self) {

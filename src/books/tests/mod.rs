@@ -1,6 +1,7 @@
 //! The books against a model: random stories, followed in steps of every size, with restarts in between.
 
 mod lives;
+mod rulings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::record::{
     Standing, Trace, Unanswered, Undo, Verdict,
 };
 use crate::seal::Tag;
-use crate::tranlog::{self, Ask, Tranlog};
+use crate::tranlog::{self, Ask, Found, Tranlog};
 
 const DAY: u32 = 20_780;
 
@@ -90,7 +91,9 @@ impl Story {
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
             | Record::Owed { txn, .. }
-            | Record::Closed { txn, .. } => vec![*txn],
+            | Record::Closed { txn, .. }
+            | Record::Requeued { txn, .. }
+            | Record::WrittenOff { txn, .. } => vec![*txn],
             Record::Told { txns } => txns.clone(),
             _ => vec![],
         };
@@ -214,7 +217,7 @@ impl Story {
     /// Something that can happen, happens.
     fn step(&mut self) {
         let in_flight = |one: &Standing| one.outcome == Outcome::InFlight;
-        match self.pick(16) {
+        match self.pick(17) {
             0..=3 => {
                 let sent = self.sent();
                 self.push(&Record::Sent(sent));
@@ -238,6 +241,7 @@ impl Story {
             }
             11 | 12 => self.close(),
             13 => self.undo(),
+            16 => self.rule(),
             14 => {
                 let mut sent = (*self.sent()).clone();
                 let class = sent.mti.class();
@@ -349,14 +353,14 @@ impl Story {
                 Opening::Reversal(undo) => vec![undo.key],
             };
             for key in keys {
-                let found = books.lookup(&Ask::Key(key)).unwrap().map(|one| one.id);
+                let found = books.lookup(&Ask::Key(key)).unwrap().standing().map(|one| one.id);
                 assert_eq!(found, Some(standing.id));
             }
             let Some(sent) = standing.sent() else { continue };
             let reversal = standing.reversal.as_ref().map(|debt| (Class::Reversal, debt.trace));
             for (class, trace) in [(sent.mti.class(), sent.trace)].into_iter().chain(reversal) {
                 let found = books.lookup(&Ask::Trace { link: sent.issuer, class, trace }).unwrap();
-                assert_eq!(found.map(|one| one.id), Some(standing.id));
+                assert_eq!(found.standing().map(|one| one.id), Some(standing.id));
             }
         }
         check_nowhere(books);
@@ -384,7 +388,8 @@ impl Story {
             self.standings.values().filter(|one| wanted(one)).map(|one| one.id).collect()
         };
         let listed = |one: &Standing| {
-            let settled = |state| state == DebtState::Closed(Closing::Final);
+            let settled =
+                |state| matches!(state, DebtState::Closed(Closing::Final | Closing::WrittenOff));
             [&one.advice, &one.reversal].into_iter().flatten().any(|debt| !settled(debt.state))
         };
         assert_eq!(ids(books.owed(u32::MAX).unwrap()), model(&listed));
@@ -406,13 +411,13 @@ impl Story {
 /// What never was is not found, also where half of a key, or all that lies around a pair, is there.
 fn check_nowhere(books: &Books) {
     for nowhere in [Tag(1), Tag(2), Tag(3)] {
-        assert_eq!(books.lookup(&Ask::Key(nowhere)).unwrap(), None);
+        assert_eq!(books.lookup(&Ask::Key(nowhere)).unwrap(), Found::Nothing);
     }
     for link in [LinkId(11), LinkId(33)] {
         let trace = Trace { transmission: Transmission(u32::MAX), ..Trace::default() };
         for trace in [trace, Trace::default()] {
             let ask = Ask::Trace { link, class: Class::Financial, trace };
-            assert_eq!(books.lookup(&ask).unwrap(), None);
+            assert_eq!(books.lookup(&ask).unwrap(), Found::Nothing);
         }
     }
 }

@@ -65,6 +65,8 @@ pub struct Stray {
     pub mti: String,
     /// Its elements 7 and 11.
     pub pair: (String, String),
+    /// Who wrote it off, and why; none while it is on the list.
+    pub written_off: Option<(String, String)>,
 }
 
 /// The newest transactions that were found, so many of them.
@@ -130,7 +132,7 @@ impl Archive {
                     waiting.insert(txn, standing);
                 }
             }
-            if let Record::Owed { txn, trace, .. } = record
+            if let Record::Owed { txn, trace, .. } | Record::Requeued { txn, trace, .. } = record
                 && wanted.has_pair()
                 && wanted.is_pair(*trace)
             {
@@ -193,8 +195,10 @@ impl Archive {
             return Ok(Vec::new());
         };
         let mut ask = books.prepare_cached(
-            "SELECT lsn, at, link, mti, transmission, stan FROM orphans
-                WHERE transmission IS NOT NULL AND stan IS NOT NULL AND (?1 IS NULL OR stan = ?1) ORDER BY lsn DESC",
+            "SELECT orphans.lsn, orphans.at, link, mti, transmission, stan, who, reason FROM orphans
+                LEFT JOIN orders ON orders.lsn = written_off
+                WHERE transmission IS NOT NULL AND stan IS NOT NULL AND (?1 IS NULL OR stan = ?1)
+                ORDER BY orphans.lsn DESC",
         )?;
         let mut rows = ask.query([wanted.stan.map(Stan::get)])?;
         let mut strays = Vec::new();
@@ -207,7 +211,10 @@ impl Archive {
             if is_there && wanted.is_pair(trace) {
                 let pair = super::step::pair(trace);
                 let (lsn, link) = (Lsn(row.get::<_, i64>(0)?.cast_unsigned()), self.name(link));
-                strays.push(Stray { lsn, at, link, mti: row.get(3)?, pair });
+                let who: Option<String> = row.get(6)?;
+                let reason: Option<String> = row.get(7)?;
+                let written_off = who.zip(reason);
+                strays.push(Stray { lsn, at, link, mti: row.get(3)?, pair, written_off });
             }
         }
         strays.reverse();

@@ -291,11 +291,14 @@ pub(super) fn changed(record: &Record) -> Vec<TxnId> {
         | Record::Over { txn, .. }
         | Record::Late { txn, .. }
         | Record::Owed { txn, .. }
-        | Record::Closed { txn, .. } => vec![*txn],
+        | Record::Closed { txn, .. }
+        | Record::Requeued { txn, .. }
+        | Record::WrittenOff { txn, .. } => vec![*txn],
         Record::Told { txns } => txns.clone(),
         Record::Undone(undo) => undo.original.into_iter().collect(),
         Record::Sent(_)
         | Record::Stored(_)
+        | Record::OrphanWrittenOff { .. }
         | Record::Unmatched { .. }
         | Record::Restored(_)
         | Record::Opened { .. }
@@ -316,6 +319,9 @@ pub(super) fn at(record: &Record) -> Option<Wall> {
         | Record::Late { at, .. }
         | Record::Owed { at, .. }
         | Record::Closed { at, .. }
+        | Record::Requeued { at, .. }
+        | Record::WrittenOff { at, .. }
+        | Record::OrphanWrittenOff { at, .. }
         | Record::Unmatched { at, .. }
         | Record::Opened { at, .. }
         | Record::Cut { at, .. }
@@ -331,7 +337,9 @@ pub(super) fn at(record: &Record) -> Option<Wall> {
 fn pair_of(record: &Record, live: &BTreeMap<TxnId, Standing>) -> Option<(LinkId, Trace)> {
     match record {
         Record::Sent(sent) | Record::Stored(sent) => Some((sent.issuer, sent.trace)),
-        Record::Owed { txn, trace, .. } => Some((live.get(txn)?.sent()?.issuer, *trace)),
+        Record::Owed { txn, trace, .. } | Record::Requeued { txn, trace, .. } => {
+            Some((live.get(txn)?.sent()?.issuer, *trace))
+        }
         Record::Restored(standing) | Record::Carried(standing) => {
             standing.sent().map(|sent| (sent.issuer, sent.trace))
         }

@@ -17,7 +17,7 @@ pub struct Now {
     /// Which.
     pub txn: TxnId,
     /// In a word: `in_flight`, `approved`, `captured`, `cleared`, `taken_back`, `declined`, `reversed`, `owed`,
-    /// `unconfirmed`, `given_up`, `stored`, `accepted`, `unknown_original`.
+    /// `unconfirmed`, `given_up`, `written_off`, `stored`, `accepted`, `unknown_original`.
     pub state: &'static str,
     /// The clearing that it is in, or will be.
     pub date: Option<BusinessDate>,
@@ -120,6 +120,7 @@ fn state(standing: &Standing) -> &'static str {
         DebtState::Open => "owed",
         DebtState::Closed(Closing::Provisional) => "unconfirmed",
         DebtState::Closed(Closing::Dead) => "given_up",
+        DebtState::Closed(Closing::WrittenOff) => "written_off",
         DebtState::Closed(Closing::Final) => "reversed",
     };
     match (&standing.reversal, &standing.outcome) {
@@ -157,6 +158,9 @@ fn outcome(standing: &Standing) -> String {
         Outcome::Stored => match standing.advice.as_ref().map(|debt| debt.state) {
             Some(DebtState::Closed(Closing::Final)) => "stored, and its issuer has it",
             Some(DebtState::Closed(Closing::Dead)) => "stored, and its issuer did not take it",
+            Some(DebtState::Closed(Closing::WrittenOff)) => {
+                "stored, not taken by its issuer, and written off by an operator"
+            }
             _ => "stored, and its issuer does not have it yet",
         }
         .to_owned(),
@@ -175,6 +179,9 @@ fn undone(debt: &Debt, standing: &Standing) -> String {
             format!("reversed, acknowledged{code}")
         }
         DebtState::Closed(Closing::Final) => format!("its reversal is acknowledged{code}"),
+        DebtState::Closed(Closing::WrittenOff) => {
+            "its reversal was given up, and written off by an operator".to_owned()
+        }
         DebtState::Closed(Closing::Dead) => {
             format!("its reversal was given up, answered{code}: on the operator's list")
                 .replace(", answered:", ", never answered:")
@@ -200,9 +207,11 @@ fn open(standing: &Standing, issuer: &str) -> Vec<String> {
                 "the {what} goes to {issuer} once more when `settle_ms` have passed"
             )),
             DebtState::Closed(Closing::Dead) => {
-                open.push(format!("the {what} was given up: settle it with {issuer} by hand"));
+                open.push(format!(
+                    "the {what} was given up: settle it with {issuer}, then have it sent again or write it off (ctl requeue, ctl write-off)"
+                ));
             }
-            DebtState::Closed(Closing::Final) => {}
+            DebtState::Closed(Closing::Final | Closing::WrittenOff) => {}
         }
     }
     let approved = matches!(&standing.outcome, Outcome::Answered { .. });

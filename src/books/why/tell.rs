@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::follow::{self, Family};
 use super::stand::Now;
 use super::step::{self, Step};
-use crate::books::BooksError;
+use crate::books::{BooksError, orders};
 use crate::iso::{Mti, Wall};
 use crate::record::{
-    Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Sent, Standing,
-    TxnId, Unanswered, Undo, Verdict,
+    Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Remark, Ruling,
+    Sent, Standing, TxnId, Unanswered, Undo, Verdict,
 };
 
 /// All that happened to a transaction and to those that are related to it.
@@ -47,7 +47,7 @@ impl Archive {
         }
         self.find_cuts(&mut family)?;
         let mut teller = Teller { archive: self, family: &family, steps: Vec::new() };
-        let gone = teller.gone(&records);
+        let gone = teller.gone(&records)?;
         for (lsn, record) in &gone {
             teller.tell((*lsn, false), record, &[]);
         }
@@ -73,7 +73,7 @@ impl Teller<'_> {
     }
 
     /// What the books keep of records that the journal no longer has.
-    fn gone(&self, records: &[(Lsn, Record)]) -> Vec<(Lsn, Record)> {
+    fn gone(&self, records: &[(Lsn, Record)]) -> Result<Vec<(Lsn, Record)>, BooksError> {
         let mut gone = Vec::new();
         for (txn, row) in &self.family.rows {
             let (standing, lsn) = (&row.standing, Lsn(txn.0));
@@ -104,9 +104,31 @@ impl Teller<'_> {
             for (owing, debt) in debts {
                 let Some(debt) = debt else { continue };
                 gone.extend(gone_debt((*txn, owing), debt, records).map(|record| (lsn, record)));
+                gone.extend(self.gone_ruling((*txn, owing), debt, records)?);
             }
         }
-        gone
+        Ok(gone)
+    }
+
+    /// What the books keep of an operator's word on a debt, when its record is gone.
+    fn gone_ruling(
+        &self,
+        (txn, owing): (TxnId, Owing),
+        debt: &Debt,
+        records: &[(Lsn, Record)],
+    ) -> Result<Option<(Lsn, Record)>, BooksError> {
+        let is_it = |(_, record): &(Lsn, Record)| matches!(record, Record::WrittenOff { txn: of, owing: which, .. } if (*of, *which) == (txn, owing));
+        let Some(books) = &self.archive.books else { return Ok(None) };
+        if debt.state != DebtState::Closed(Closing::WrittenOff) || records.iter().any(is_it) {
+            return Ok(None);
+        }
+        let ordered = orders::ordered(books, "written_off", Lsn(txn.0), Some(owing))?;
+        Ok(ordered.and_then(|ordered| {
+            let by = Remark::name(&ordered.who).ok()?;
+            let why = Remark::reason(&ordered.reason?).ok()?;
+            let (at, trace, ruling) = (ordered.at, debt.trace, Box::new(Ruling { by, why }));
+            Some((ordered.lsn, Record::WrittenOff { txn, at, owing, trace, ruling }))
+        }))
     }
 
     fn tell(&mut self, (lsn, in_journal): (Lsn, bool), record: &Record, rest: &[(Lsn, Record)]) {
@@ -303,9 +325,23 @@ impl Teller<'_> {
                 let way = if code.is_some() { from_issuer } else { (SWITCH, SWITCH) };
                 self.put((lsn, txn), way, (mti, elements), said);
             }
+            Record::Requeued { owing, trace, by, .. } => {
+                let mti = match owing {
+                    Owing::Advice => Some(sent.mti.plain().repeated()),
+                    Owing::Reversal => Mti::new(u16::from(sent.mti.version()) * 1000 + 420).ok(),
+                };
+                let said = requeued_in_words(*owing, by.as_str());
+                self.put((lsn, txn), (SWITCH, &issuer), (mti, step::of_pair(*trace)), said);
+            }
+            Record::WrittenOff { owing, ruling, .. } => {
+                let (what, by, why) = (owing.word(), &ruling.by, &ruling.why);
+                let said = format!("{what} written off by {by}: {why}");
+                self.put((lsn, txn), ("operator", SWITCH), (None, Vec::new()), said);
+            }
             Record::Undone(_)
             | Record::Sent(_)
             | Record::Stored(_)
+            | Record::OrphanWrittenOff { .. }
             | Record::Unmatched { .. }
             | Record::Restored(_)
             | Record::Opened { .. }
@@ -346,7 +382,7 @@ fn gone_debt(
     debt: &Debt,
     records: &[(Lsn, Record)],
 ) -> impl Iterator<Item = Record> {
-    let is_owed = |record: &Record| matches!(record, Record::Owed { txn: of, trace, .. } if *of == txn && *trace == debt.trace);
+    let is_owed = |record: &Record| matches!(record, Record::Owed { txn: of, trace, .. } | Record::Requeued { txn: of, trace, .. } if *of == txn && *trace == debt.trace);
     let is_closed = |record: &Record| matches!(record, Record::Closed { txn: of, trace, .. } if *of == txn && *trace == debt.trace);
     let (at, trace, reason, code) = (debt.since, debt.trace, debt.reason, debt.code);
     let owed = (owing == Owing::Reversal && !records.iter().any(|(_, record)| is_owed(record)))
@@ -433,6 +469,17 @@ const fn owed_in_words(reason: Reason) -> &'static str {
     }
 }
 
+fn requeued_in_words(owing: Owing, by: &str) -> String {
+    match owing {
+        Owing::Advice => format!(
+            "sent again until it is acknowledged, ordered by {by}: under its own elements 7 and 11, so that whoever booked it knows it again"
+        ),
+        Owing::Reversal => format!(
+            "sent again until it is acknowledged, ordered by {by}: under a fresh key, so that no answer to the old one closes it"
+        ),
+    }
+}
+
 fn closed_in_words(owing: Owing, closing: Closing, code: Option<&str>) -> String {
     let what = owing.word();
     match (closing, code) {
@@ -442,6 +489,7 @@ fn closed_in_words(owing: Owing, closing: Closing, code: Option<&str>) -> String
             "{what} acknowledged {}, while the request itself may still be on its way: it goes once more later",
             code.unwrap_or("without a code")
         ),
+        (Closing::WrittenOff, _) => format!("{what} given up, and written off by an operator"),
         (Closing::Dead, Some(code)) => {
             format!("{what} refused with {code} for good: given up, on the operator's list")
         }

@@ -3,7 +3,8 @@
 use crate::codec::{self, Message};
 use crate::iso::{Class, ElementNo, Function};
 use crate::record::{
-    Approval, LinkId, Opening, Outcome, Owing, Reason, Record, Standing, Trace, TxnId, Verdict,
+    Approval, Closing, DebtState, LinkId, Opening, Outcome, Owing, Reason, Record, Standing, Trace,
+    TxnId, Verdict,
 };
 use crate::switch::{Action, Duplicate, Effects, Mark, Note};
 
@@ -100,6 +101,10 @@ impl World {
             Note::Orphan { .. } => Rare::Orphan,
             Note::Stored { .. } => Rare::Stored,
             Note::Dead { .. } => Rare::Dead,
+            Note::Requeued { owing: Owing::Advice, .. } => Rare::AdviceRequeued,
+            Note::Requeued { owing: Owing::Reversal, .. } => Rare::ReversalRequeued,
+            Note::WrittenOff { owing: None, .. } => Rare::OrphanWrittenOff,
+            Note::WrittenOff { .. } => Rare::WrittenOff,
             Note::Unreadable { .. } => Rare::Unreadable,
             Note::Refused { .. } => Rare::Refused,
             Note::Overload { .. } => Rare::Overload,
@@ -126,7 +131,9 @@ impl World {
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
             | Record::Owed { txn, .. }
-            | Record::Closed { txn, .. } => *txn,
+            | Record::Closed { txn, .. }
+            | Record::Requeued { txn, .. }
+            | Record::WrittenOff { txn, .. } => *txn,
             Record::Told { txns } => *txns.first()?,
             Record::Restored(standing) | Record::Carried(standing) => standing.id,
             Record::Unmatched { .. } => return Some(0),
@@ -143,6 +150,7 @@ impl World {
         if let Record::Answered { txn, .. } = record {
             self.answered_in.insert(*txn, self.host.life);
         }
+        self.note_ruled(record);
         let (Record::Sent(sent) | Record::Stored(sent)) = record else { return };
         self.known_keys.insert(sent.key);
         if sent.trace.stan.get() == 1 && !self.mix.stans.is_empty() {
@@ -152,6 +160,28 @@ impl World {
         let purchase = sent.elements.get(ElementNo::RRN).and_then(story::number);
         if let Some(purchase) = purchase.and_then(|id| self.purchase_mut(id)) {
             purchase.opened = Some(life);
+        }
+    }
+
+    /// What became of what an operator decided about.
+    fn note_ruled(&mut self, record: &Record) {
+        let before = |txn: &TxnId, owing| match (self.truth.standing(*txn)?, owing) {
+            (standing, Owing::Advice) => standing.advice.as_ref(),
+            (standing, Owing::Reversal) => standing.reversal.as_ref(),
+        };
+        let written_off = DebtState::Closed(Closing::WrittenOff);
+        match record {
+            Record::Closed { txn, owing, closing: Closing::Final, .. }
+                if before(txn, *owing).is_some_and(|debt| debt.requeued) =>
+            {
+                self.reached.count(Rare::RequeuedSettled);
+            }
+            Record::Owed { txn, .. }
+                if before(txn, Owing::Reversal).is_some_and(|debt| debt.state == written_off) =>
+            {
+                self.reached.count(Rare::WrittenOffReopened);
+            }
+            _ => {}
         }
     }
 

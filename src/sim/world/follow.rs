@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::iso::{BusinessDate, Class, ElementNo};
 use crate::planted::{self, Bug};
-use crate::record::{LinkId, Lsn, Opening, Outcome, Reason, Record, Standing, Trace, TxnId};
+use crate::record::{LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Standing, Trace, TxnId};
 use crate::seal::Tag;
-use crate::tranlog::{self, Ask};
+use crate::tranlog::{self, Ask, Found};
 
 use super::issuer::{self, Key};
 use super::story::{self, PurchaseId};
@@ -55,6 +55,8 @@ pub(super) struct Follower {
     purchases: HashMap<PurchaseId, Vec<TxnId>>,
     /// Unmatched approvals that nobody knows.
     pub(super) orphans: BTreeSet<(LinkId, Option<Trace>)>,
+    /// The records that put those on the list, and whether an operator wrote them off.
+    pub(super) listed: BTreeMap<Lsn, bool>,
     /// The lines of all days.
     pub(super) lines: Vec<Line>,
     /// Reversals of cleared transactions that wait for the next cut.
@@ -88,9 +90,21 @@ impl Follower {
                 self.owe(*txn, lsn, *trace, *reason);
                 self.change(*txn, lsn, record);
             }
+            Record::Requeued { txn, owing, trace, .. } => {
+                self.requeue(*txn, lsn, *owing, *trace);
+                self.change(*txn, lsn, record);
+            }
+            Record::WrittenOff { txn, .. } => self.change(*txn, lsn, record),
+            Record::OrphanWrittenOff { orphan, .. } => match self.listed.get_mut(orphan) {
+                Some(written_off) if !*written_off => *written_off = true,
+                _ => {
+                    self.break_rule(None, "an orphan is written off that is not listed".to_owned())
+                }
+            },
             Record::Told { txns } => txns.iter().for_each(|txn| self.change(*txn, lsn, record)),
             Record::Unmatched { link, trace, orphan: true, .. } => {
                 self.orphans.insert((*link, *trace));
+                self.listed.insert(lsn, false);
             }
             Record::Cut { date, .. } => self.freeze(*date),
             Record::Restored(standing) | Record::Carried(standing) => self.compare(standing),
@@ -102,15 +116,22 @@ impl Follower {
     }
 
     /// What an engine may ask.
-    pub(super) fn look_up(&self, ask: &Ask, untimed: &BTreeSet<LinkId>) -> Option<&Standing> {
+    pub(super) fn look_up(&self, ask: &Ask, untimed: &BTreeSet<LinkId>) -> Found {
+        let known = |txn: &TxnId| self.standing(*txn).cloned().into();
+        if let Ask::Record(lsn) = ask
+            && let Some(written_off) = self.listed.get(lsn).copied()
+        {
+            return Found::Orphan { written_off };
+        }
         let txn = match ask {
+            Ask::Record(lsn) => return known(&TxnId(lsn.0)),
             Ask::Key(key) => self.keys.get(key),
             Ask::Trace { link, class, trace } if untimed.contains(link) => {
                 self.stans.get(&(*link, class.digit(), trace.stan.get()))
             }
             Ask::Trace { link, class, trace } => self.pairs.get(&(*link, class.digit(), *trace)),
         };
-        self.pasts.get(txn?).map(|past| &past.standing)
+        txn.map_or(Found::Nothing, known)
     }
 
     /// How a transaction stands.
@@ -226,6 +247,22 @@ impl Follower {
             self.break_rule(purchase, format!("a second reversal is owed, because {reason:?}"));
         }
         self.pair((sent.issuer, Class::Reversal, trace), txn, purchase);
+    }
+
+    /// A dead letter goes again: an advice only while nothing undoes it, a reversal under a fresh pair.
+    fn requeue(&mut self, txn: TxnId, lsn: Lsn, owing: Owing, trace: Trace) {
+        let purchase = self.purchase(txn);
+        let Some(past) = self.pasts.get_mut(&txn) else { return };
+        past.owed_at.push((trace, lsn));
+        let undone = past.standing.reversal.is_some();
+        let Some(issuer) = past.standing.sent().map(|sent| sent.issuer) else { return };
+        match owing {
+            Owing::Reversal => self.pair((issuer, Class::Reversal, trace), txn, purchase),
+            Owing::Advice if undone => {
+                self.break_rule(purchase, "an advice that was reversed is sent again".to_owned());
+            }
+            Owing::Advice => {}
+        }
     }
 
     fn change(&mut self, txn: TxnId, lsn: Lsn, record: &Record) {

@@ -9,13 +9,13 @@ use bytes::BytesMut;
 use crate::framing::Frame;
 use crate::iso::{Mono, Now, Wall};
 use crate::planted::{self, Bug};
-use crate::record::{self, Lsn, Record, Standing};
+use crate::record::{self, Lsn, Record};
 use crate::seal::Keys;
 use crate::switch::{
     Action, Arrival, Effects, Engine, Input, Mark, Order, OrderId, OrderResult, Question,
     QuestionId, SessionId, Unreadable,
 };
-use crate::tranlog::{self, Ask, Tranlog};
+use crate::tranlog::{self, Ask, Found, Tranlog};
 use crate::{codec, iso};
 
 use super::disk::Left;
@@ -114,6 +114,12 @@ impl Host {
 }
 
 impl Host {
+    /// A number for an order.
+    pub(super) const fn next_order(&mut self) -> OrderId {
+        self.orders += 1;
+        OrderId(self.orders)
+    }
+
     /// How many effects wait for their records.
     pub(super) fn waiting(&self) -> usize {
         self.held.len()
@@ -232,9 +238,12 @@ impl World {
                 }
             }
             Action::Done { result: OrderResult::Link(_), .. } => {}
-            Action::Done { result, .. } => {
+            Action::Done { id, result } => {
+                self.story.tell(self.time, None, || format!("order {} done: {result:?}", id.0));
+                if self.operator_heard(id, &result) {
+                    return;
+                }
                 self.host.ordering = false;
-                self.story.tell(self.time, None, || format!("order done: {result:?}"));
                 if let OrderResult::Cut { .. } = result {
                     self.host.cuts_done += 1;
                     let wait = self.rng.below(self.mix.machine.lag_ms + 50);
@@ -252,9 +261,8 @@ impl World {
         if engine.tranlog().in_flight(date) > 0 {
             self.reached.count(Rare::CutWaited);
         }
-        self.host.orders += 1;
         self.host.ordering = true;
-        let id = OrderId(self.host.orders);
+        let id = self.host.next_order();
         self.story.tell(self.time, None, || format!("cut of {date} ordered"));
         self.feed(Input::Ordered { id, order: Order::Cut(date) });
     }
@@ -419,6 +427,7 @@ impl World {
         (self.host.begun_due, self.host.tick_at) = (false, None);
         (self.host.commits, self.host.crash_when_durable) = (0, false);
         (self.host.ordering, self.host.stopping) = (false, false);
+        self.operator.waiting.clear();
         self.host.life += 1;
         for id in 0..self.conns.len() {
             let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.switch_up) else { continue };
@@ -522,27 +531,23 @@ impl World {
         }
         let life = self.host.life;
         for question in ready {
-            let standing = self.books.look_up(&question.ask, &self.untimed).cloned().map(Box::new);
+            let found = self.books.look_up(&question.ask, &self.untimed);
             let wait = self.rng.below(20);
-            let answer = Event::LookedUp { life, question: question.id, standing };
+            let answer = Event::LookedUp { life, question: question.id, found };
             self.later(wait, answer);
         }
     }
 
     /// The books' answer arrives.
-    pub(super) fn looked_up(
-        &mut self,
-        life: u32,
-        question: QuestionId,
-        standing: Option<Box<Standing>>,
-    ) {
+    pub(super) fn looked_up(&mut self, life: u32, question: QuestionId, found: Found) {
         let known = self.host.questions.iter().any(|open| open.id == question);
         if life != self.host.life || !known {
             return;
         }
         self.host.questions.retain(|open| open.id != question);
-        self.reached.count(if standing.is_some() { Rare::LookUpFound } else { Rare::LookUpMissed });
-        self.feed(Input::LookedUp { question, standing });
+        let missed = found == Found::Nothing;
+        self.reached.count(if missed { Rare::LookUpMissed } else { Rare::LookUpFound });
+        self.feed(Input::LookedUp { question, found });
     }
 
     /// A copy that the rules do not cover: the window has forgotten its key, and it does not say that it is a repeat.

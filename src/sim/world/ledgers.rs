@@ -69,7 +69,7 @@ impl World {
                 format!("an hour after the last fault, still open: {stuck:?}, or an asker waits")
             });
         }
-        if self.calm < CALM || self.host.ordering {
+        if self.calm < CALM || self.host.ordering || self.operates_at_rest() {
             return;
         }
         if self.last_cuts < 2 {
@@ -232,10 +232,12 @@ fn wrong_standing(standing: &Standing, entry: &Entry, strictly: bool) -> Option<
     Some(format!("approved by its issuer, and neither cleared nor reversed: {}", told()))
 }
 
-/// Whether it is on the operator's list.
+/// Whether it is on the operator's list, or was until an operator wrote it off.
 fn is_listed(standing: &Standing) -> bool {
     let dead = |debt: &Option<Debt>| {
-        debt.as_ref().is_some_and(|debt| debt.state == DebtState::Closed(Closing::Dead))
+        debt.as_ref().is_some_and(
+            |debt| matches!(debt.state, DebtState::Closed(closing) if closing.is_given_up()),
+        )
     };
     dead(&standing.advice) || dead(&standing.reversal)
 }

@@ -12,6 +12,7 @@ mod ledgers;
 mod links;
 mod mix;
 mod net;
+mod operator;
 mod reached;
 mod rng;
 mod story;
@@ -25,10 +26,10 @@ use crate::codec::{self, Message};
 use crate::framing::Frame;
 use crate::iso::{BusinessDate, Mti, Stan};
 use crate::planted::{self, Bug};
-use crate::record::{LinkId, Record, Standing, Trace, TxnId};
+use crate::record::{LinkId, Record, Trace, TxnId};
 use crate::seal::Tag;
 use crate::switch::{Input, LinkOrder, QuestionId, SignOn};
-use crate::tranlog;
+use crate::tranlog::{self, Found};
 
 use asker::Purchase;
 use audit::Heard;
@@ -39,6 +40,7 @@ use issuer::{Issuer, Says};
 use links::Wishes;
 use mix::{ASKERS, Dialects, Mix};
 use net::{Conn, ConnId, End};
+use operator::Operator;
 use rng::Rng;
 use story::{PurchaseId, Story};
 
@@ -176,7 +178,7 @@ enum Event {
     Tick { life: u32 },
     Begun { life: u32 },
     Follow,
-    LookedUp { life: u32, question: QuestionId, standing: Option<Box<Standing>> },
+    LookedUp { life: u32, question: QuestionId, found: Found },
     Files { date: BusinessDate },
     Crash { life: u32 },
     Boot,
@@ -187,6 +189,7 @@ enum Event {
     Operate { link: usize, order: LinkOrder },
     SignOff { conn: ConnId },
     SignOn { conn: ConnId },
+    Rule,
     Watch,
 }
 
@@ -239,6 +242,7 @@ struct World {
     books: Follower,
     following: bool,
     wishes: Wishes,
+    operator: Operator,
     untimed: BTreeSet<LinkId>,
     /// The keys of everything that was ever opened, durable or not.
     known_keys: BTreeSet<Tag>,
@@ -299,6 +303,7 @@ impl World {
             books: Follower::default(),
             following: false,
             wishes: Wishes::new(seed),
+            operator: Operator::new(seed),
             untimed,
             known_keys: BTreeSet::new(),
             conns: Vec::new(),
@@ -379,6 +384,7 @@ impl World {
             let at = self.rng.below(lasts + 1);
             self.later(at, Event::Stop);
         }
+        self.later_rule();
         self.later(1_000, Event::Watch);
     }
 
@@ -426,9 +432,7 @@ impl World {
             Event::Tick { life } => self.tick(life),
             Event::Begun { life } => self.report_begun(life),
             Event::Follow => self.follow(),
-            Event::LookedUp { life, question, standing } => {
-                self.looked_up(life, question, standing);
-            }
+            Event::LookedUp { life, question, found } => self.looked_up(life, question, found),
             Event::Files { date } => self.write_files(date),
             Event::Crash { life } => {
                 if life == self.host.life && !self.healed {
@@ -443,6 +447,7 @@ impl World {
             Event::Operate { link, order } => self.operate(link, order),
             Event::SignOff { conn } => self.sign_off(conn),
             Event::SignOn { conn } => self.sign_on(conn),
+            Event::Rule => self.rule(),
             Event::Watch => self.watch(),
         }
     }

@@ -76,6 +76,20 @@ rare! {
     Opposite = "opposite presentment",
     /// An owed message was given up.
     Dead = "dead letter",
+    /// An operator had an advice sent again.
+    AdviceRequeued = "dead advice sent again",
+    /// An operator had a reversal sent again.
+    ReversalRequeued = "dead reversal sent again",
+    /// What an operator had sent again was settled.
+    RequeuedSettled = "dead letter sent again and settled",
+    /// An operator wrote a dead letter off.
+    WrittenOff = "dead letter written off",
+    /// An operator wrote an approval off that answers nothing.
+    OrphanWrittenOff = "orphan written off",
+    /// What was written off was opened again by what its issuer said later.
+    WrittenOffReopened = "written-off reversal opened by a late approval",
+    /// An order about a dead letter was given twice, or was none to carry out.
+    OrderDenied = "order about a dead letter denied",
     /// A reversal was asked once more after `settle`.
     Settled = "reversal sent once more after settle",
     /// The second reversal found what the first one had missed.

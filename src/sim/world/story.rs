@@ -127,6 +127,11 @@ pub(super) fn record_line(lsn: u64, record: &Record) -> String {
         Record::Closed { txn, owing, trace, closing, code, .. } => {
             format!("Closed {} {owing:?} trace {} {closing:?} {code:?}", about(txn), trace.stan)
         }
+        Record::Requeued { txn, owing, trace, .. } => {
+            format!("Requeued {} {owing:?} trace {}", about(txn), trace.stan)
+        }
+        Record::WrittenOff { txn, owing, .. } => format!("WrittenOff {} {owing:?}", about(txn)),
+        Record::OrphanWrittenOff { orphan, .. } => format!("OrphanWrittenOff {}", orphan.0),
         Record::Unmatched { mti, trace, approved, orphan, .. } => {
             format!("Unmatched {mti} {trace:?} approved {approved} orphan {orphan}")
         }
