@@ -140,23 +140,34 @@ impl Narrator {
             Note::ClockBehind { ms } => {
                 tracing::error!(ms, "the wall clock is behind the last record: set it right");
             }
+            Note::Requeued { .. } | Note::WrittenOff { .. } => self.say_ordered(note),
+            Note::Carried { open } => {
+                tracing::debug!(open, "everything open was written down again");
+            }
+            _ => self.say_of_issuer(note),
+        }
+    }
+
+    /// What an operator ordered is never left out of the log.
+    fn say_ordered(&self, note: &Note) {
+        match note {
             Note::Requeued { issuer, txn, owing, by } => {
-                let (issuer, owing) = (self.name(*issuer), owing.word());
-                // What an operator orders is never left out of the log.
+                let (issuer, owing, by) = (self.name(*issuer), owing.word(), by.as_str());
+                let txn = txn.0;
                 tracing::warn!(
-                    txn = txn.0,
+                    txn,
                     owing,
                     issuer,
-                    by = by.as_str(),
+                    by,
                     "audit: an operator has a dead letter sent again"
                 );
             }
             Note::WrittenOff { issuer, about, owing, ruling } => {
                 let issuer = issuer.map_or("none", |issuer| self.name(issuer));
-                let owing = owing.map_or("orphan", Owing::word);
+                let (number, owing) = (about.0, owing.map_or("orphan", Owing::word));
                 let (by, reason) = (ruling.by.as_str(), ruling.why.as_str());
                 tracing::warn!(
-                    record = about.0,
+                    number,
                     owing,
                     issuer,
                     by,
@@ -164,10 +175,7 @@ impl Narrator {
                     "audit: an operator wrote an entry of `ctl owed` off"
                 );
             }
-            Note::Carried { open } => {
-                tracing::debug!(open, "everything open was written down again");
-            }
-            _ => self.say_of_issuer(note),
+            _ => {}
         }
     }
 

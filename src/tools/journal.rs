@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::iso::{ElementNo, ElementSet, Elements, Wall};
 use crate::journal::{self, JournalError, Reader};
 use crate::record::{
-    self, BadRecord, Card, Debt, LinkId, Lsn, Opening, Outcome, Record, Ruling, Sent, Standing,
-    Trace, TxnId, Undo,
+    self, BadRecord, Card, Debt, LinkId, Lsn, Opening, Outcome, Record, Sent, Standing, Trace,
+    TxnId, Undo,
 };
 use crate::seal::Tag;
 
@@ -127,22 +127,8 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
             set("closing", closing.word().into());
             set("code", code.map(|code| code.to_string()).into());
         }
-        Record::Requeued { txn, at, owing, trace, by } => {
-            about(*txn, *at, &mut set);
-            set("owing", owing.word().into());
-            trace_fields(*trace, &mut set);
-            set("by", by.as_str().into());
-        }
-        Record::WrittenOff { txn, at, owing, trace, ruling } => {
-            about(*txn, *at, &mut set);
-            set("owing", owing.word().into());
-            trace_fields(*trace, &mut set);
-            ruling_fields(ruling, &mut set);
-        }
-        Record::OrphanWrittenOff { orphan, at, ruling } => {
-            set("listed_by", orphan.0.into());
-            set("at", at.to_string().into());
-            ruling_fields(ruling, &mut set);
+        Record::Requeued { .. } | Record::WrittenOff { .. } | Record::OrphanWrittenOff { .. } => {
+            order_fields(record, &mut set);
         }
         Record::Unmatched { link, at, mti, trace, approved, orphan } => {
             set("link", link_id(*link));
@@ -167,9 +153,32 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
     to
 }
 
-fn ruling_fields(ruling: &Ruling, set: &mut impl FnMut(&str, Value)) {
-    set("by", ruling.by.as_str().into());
-    set("why", ruling.why.as_str().into());
+/// What an operator ordered.
+fn order_fields(record: &Record, set: &mut impl FnMut(&str, Value)) {
+    let (by, why) = match record {
+        Record::Requeued { txn, at, owing, trace, by } => {
+            about(*txn, *at, set);
+            set("owing", owing.word().into());
+            trace_fields(*trace, set);
+            (by, None)
+        }
+        Record::WrittenOff { txn, at, owing, trace, ruling } => {
+            about(*txn, *at, set);
+            set("owing", owing.word().into());
+            trace_fields(*trace, set);
+            (&ruling.by, Some(&ruling.why))
+        }
+        Record::OrphanWrittenOff { orphan, at, ruling } => {
+            set("listed_by", orphan.0.into());
+            set("at", at.to_string().into());
+            (&ruling.by, Some(&ruling.why))
+        }
+        _ => return,
+    };
+    set("by", by.as_str().into());
+    if let Some(why) = why {
+        set("why", why.as_str().into());
+    }
 }
 
 fn carry_fields(record: &Record, set: &mut impl FnMut(&str, Value)) {

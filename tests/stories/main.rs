@@ -6,6 +6,7 @@
 )]
 
 mod desk;
+mod docket;
 mod links;
 mod many;
 mod room;

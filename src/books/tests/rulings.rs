@@ -3,9 +3,9 @@
 use super::*;
 use crate::record::{Remark, Ruling};
 
-fn ruling() -> Box<Ruling> {
+fn ruling() -> Ruling {
     let (by, why) = (Remark::name("anna").unwrap(), Remark::reason("paid by hand").unwrap());
-    Box::new(Ruling { by, why })
+    Ruling { by, why }
 }
 
 impl Story {
@@ -16,7 +16,7 @@ impl Story {
             if !self.orphans.is_empty() {
                 let place = self.pick(self.orphans.len());
                 let orphan = self.orphans.remove(place);
-                self.push(&Record::OrphanWrittenOff { orphan, at, ruling: ruling() });
+                self.push(&Record::OrphanWrittenOff { orphan, at, ruling: Box::new(ruling()) });
             }
             return;
         }
@@ -24,7 +24,7 @@ impl Story {
         let Some(txn) = self.one(|one| dead(one, owing).is_some()) else { return };
         let trace = dead(&self.standings[&txn], owing).unwrap();
         if self.pick(2) == 0 {
-            self.push(&Record::WrittenOff { txn, at, owing, trace, ruling: ruling() });
+            self.push(&Record::WrittenOff { txn, at, owing, trace, ruling: Box::new(ruling()) });
             return;
         }
         let issuer = self.standings[&txn].sent().unwrap().issuer;
@@ -70,8 +70,8 @@ fn what_an_operator_orders_stays_in_the_books() {
     story.push(&Record::Requeued { txn, at, owing, trace: fresh, by: ruling().by });
     let (closing, code) = (Closing::Dead, Some(ResponseCode::MALFUNCTION));
     story.push(&Record::Closed { txn, at, owing, trace: fresh, closing, code });
-    story.push(&Record::WrittenOff { txn, at, owing, trace: fresh, ruling: ruling() });
-    story.push(&Record::OrphanWrittenOff { orphan, at, ruling: ruling() });
+    story.push(&Record::WrittenOff { txn, at, owing, trace: fresh, ruling: Box::new(ruling()) });
+    story.push(&Record::OrphanWrittenOff { orphan, at, ruling: Box::new(ruling()) });
     story.durable();
     let mut books = Books::open(scratch.path(), Arc::clone(&story.keys)).unwrap();
     let mut reader = Reader::open(&scratch.path().join("journal"));
@@ -120,8 +120,8 @@ fn books_of_the_format_before_are_taken_over() {
     drop(before);
     let (at, owing) = (story.at, Owing::Reversal);
     let trace = story.standings[&txn].reversal.as_ref().unwrap().trace;
-    story.push(&Record::OrphanWrittenOff { orphan, at, ruling: ruling() });
-    story.push(&Record::WrittenOff { txn, at, owing, trace, ruling: ruling() });
+    story.push(&Record::OrphanWrittenOff { orphan, at, ruling: Box::new(ruling()) });
+    story.push(&Record::WrittenOff { txn, at, owing, trace, ruling: Box::new(ruling()) });
     story.durable();
     let mut books = Books::open(scratch.path(), Arc::clone(&story.keys)).unwrap();
     assert_eq!(books.owed(9).unwrap().len() + books.orphans(9).unwrap().len(), 2);

@@ -325,18 +325,8 @@ impl Teller<'_> {
                 let way = if code.is_some() { from_issuer } else { (SWITCH, SWITCH) };
                 self.put((lsn, txn), way, (mti, elements), said);
             }
-            Record::Requeued { owing, trace, by, .. } => {
-                let mti = match owing {
-                    Owing::Advice => Some(sent.mti.plain().repeated()),
-                    Owing::Reversal => Mti::new(u16::from(sent.mti.version()) * 1000 + 420).ok(),
-                };
-                let said = requeued_in_words(*owing, by.as_str());
-                self.put((lsn, txn), (SWITCH, &issuer), (mti, step::of_pair(*trace)), said);
-            }
-            Record::WrittenOff { owing, ruling, .. } => {
-                let (what, by, why) = (owing.word(), &ruling.by, &ruling.why);
-                let said = format!("{what} written off by {by}: {why}");
-                self.put((lsn, txn), ("operator", SWITCH), (None, Vec::new()), said);
+            Record::Requeued { .. } | Record::WrittenOff { .. } => {
+                self.ordered((lsn, txn), sent, record);
             }
             Record::Undone(_)
             | Record::Sent(_)
@@ -349,6 +339,27 @@ impl Teller<'_> {
             | Record::CarryBegins { .. }
             | Record::Carried(_)
             | Record::CarryEnds { .. } => {}
+        }
+    }
+
+    /// What an operator ordered about a dead letter.
+    fn ordered(&mut self, (lsn, txn): (Lsn, TxnId), sent: &Sent, record: &Record) {
+        match record {
+            Record::Requeued { owing, trace, by, .. } => {
+                let (issuer, mti) = (self.name(sent.issuer), sent.mti.plain().repeated());
+                let mti = match owing {
+                    Owing::Advice => Some(mti),
+                    Owing::Reversal => Mti::new(u16::from(sent.mti.version()) * 1000 + 420).ok(),
+                };
+                let said = requeued_in_words(*owing, by.as_str());
+                self.put((lsn, txn), (SWITCH, &issuer), (mti, step::of_pair(*trace)), said);
+            }
+            Record::WrittenOff { owing, ruling, .. } => {
+                let (what, by, why) = (owing.word(), &ruling.by, &ruling.why);
+                let said = format!("{what} written off by {by}: {why}");
+                self.put((lsn, txn), ("operator", SWITCH), (None, Vec::new()), said);
+            }
+            _ => {}
         }
     }
 

@@ -85,7 +85,8 @@ impl Follower {
             Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
-            | Record::Closed { txn, .. } => self.change(*txn, lsn, record),
+            | Record::Closed { txn, .. }
+            | Record::WrittenOff { txn, .. } => self.change(*txn, lsn, record),
             Record::Owed { txn, trace, reason, .. } => {
                 self.owe(*txn, lsn, *trace, *reason);
                 self.change(*txn, lsn, record);
@@ -94,13 +95,11 @@ impl Follower {
                 self.requeue(*txn, lsn, *owing, *trace);
                 self.change(*txn, lsn, record);
             }
-            Record::WrittenOff { txn, .. } => self.change(*txn, lsn, record),
-            Record::OrphanWrittenOff { orphan, .. } => match self.listed.get_mut(orphan) {
-                Some(written_off) if !*written_off => *written_off = true,
-                _ => {
-                    self.break_rule(None, "an orphan is written off that is not listed".to_owned())
+            Record::OrphanWrittenOff { orphan, .. } => {
+                if self.listed.insert(*orphan, true) != Some(false) {
+                    self.break_rule(None, "an orphan is written off that is not listed".to_owned());
                 }
-            },
+            }
             Record::Told { txns } => txns.iter().for_each(|txn| self.change(*txn, lsn, record)),
             Record::Unmatched { link, trace, orphan: true, .. } => {
                 self.orphans.insert((*link, *trace));
