@@ -11,6 +11,9 @@ use super::reached::Rare;
 use super::rng::Rng;
 use super::{Event, World};
 
+/// So many orders are given at once, and none of them is one too many.
+const AT_ONCE: usize = 60;
+
 /// What is asked for: which record's, which debt.
 type About = (Lsn, Option<Owing>);
 
@@ -70,11 +73,14 @@ impl World {
         if !self.operator.waiting.is_empty() {
             return true;
         }
-        let dead = self.dead_letters();
-        let fresh = dead.into_iter().find(|about| !self.operator.again.contains(about));
-        let Some(((about, owing), words)) = fresh.zip(words()) else { return false };
-        self.operator.again.insert((about, owing));
-        self.order(Order::Requeue { txn: TxnId(about.0), owing, by: words.by });
+        let mut fresh = self.dead_letters();
+        fresh.retain(|about| !self.operator.again.contains(about));
+        fresh.truncate(AT_ONCE);
+        let Some(words) = words().filter(|_| !fresh.is_empty()) else { return false };
+        for (about, owing) in fresh {
+            self.operator.again.insert((about, owing));
+            self.order(Order::Requeue { txn: TxnId(about.0), owing, by: words.by.clone() });
+        }
         self.calm = 0;
         true
     }
