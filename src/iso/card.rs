@@ -71,7 +71,7 @@ impl Pan {
 }
 
 /// Whether a text of people's own holds what may be a card number: thirteen digits or more in a row, or so many in groups
-/// whose check digit is right.
+/// as cards have them, or in others whose check digit is right.
 pub fn looks_like_a_card(text: &str) -> bool {
     const APART: [char; 4] = [' ', '-', '.', '/'];
     // Groups of digits with nothing but a separator between them.
@@ -84,8 +84,11 @@ pub fn looks_like_a_card(text: &str) -> bool {
         }
         row.push(group);
         let ends_card = |from: usize| {
-            let digits: String = row.iter().skip(from).copied().collect();
-            (13..=19).contains(&digits.len()) && has_check_digit(digits.as_bytes())
+            let groups = row.get(from..).unwrap_or_default();
+            let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+            let digits: String = groups.concat();
+            matches!(*lengths, [4, 4, 4, 1..=4] | [4, 4, 4, 4, 1..=3] | [4, 6, 4..=5])
+                || (13..=19).contains(&digits.len()) && has_check_digit(digits.as_bytes())
         };
         if 13 <= group.len() || (0..row.len()).any(ends_card) {
             return true;
@@ -228,7 +231,10 @@ mod tests {
             ("4111-1111.1111/1111", true),
             ("see 17, 4111 1111 1111 1111", true),
             ("00004111111111111111", true),
-            ("4111 1111 1111 1112", false),
+            ("4111 1111 1111 1112", true),
+            ("3782 822463 10005", true),
+            ("41 11 11 11 11 11 11 11", true),
+            ("41 11 11 11 11 11 11 12", false),
             ("632718000001", false),
             ("632718000001 on 2026-11-23 18:34", false),
             ("4111, 1111, 1111, 1111", false),

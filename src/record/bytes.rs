@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::codes::kind;
 use super::{
     Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
     Remark, Ruling, Secret, Sent, Standing, Trace, TxnId, Unanswered, Undo, Verdict,
@@ -86,29 +87,6 @@ pub fn fuzz_records(data: &[u8]) {
     }
     let again = decode_all(&bytes, first);
     assert_eq!(again.as_ref(), Ok(&records), "records differ from their own bytes");
-}
-
-mod kind {
-    //! The first byte of a record. Numbers are never used again.
-    pub(super) const SENT: u8 = 1;
-    pub(super) const STORED: u8 = 2;
-    pub(super) const UNDONE: u8 = 3;
-    pub(super) const ANSWERED: u8 = 4;
-    pub(super) const TOLD: u8 = 5;
-    pub(super) const OVER: u8 = 6;
-    pub(super) const LATE: u8 = 7;
-    pub(super) const OWED: u8 = 8;
-    pub(super) const CLOSED: u8 = 9;
-    pub(super) const UNMATCHED: u8 = 10;
-    pub(super) const RESTORED: u8 = 11;
-    pub(super) const OPENED: u8 = 12;
-    pub(super) const CUT: u8 = 13;
-    pub(super) const CARRY_BEGINS: u8 = 14;
-    pub(super) const CARRIED: u8 = 15;
-    pub(super) const CARRY_ENDS: u8 = 16;
-    pub(super) const REQUEUED: u8 = 17;
-    pub(super) const WRITTEN_OFF: u8 = 18;
-    pub(super) const ORPHAN_WRITTEN_OFF: u8 = 19;
 }
 
 /// In the byte that says how far a debt is: an operator had it sent again.
@@ -610,27 +588,6 @@ impl Reader<'_> {
         Some(bytes)
     }
 }
-
-/// Gives an enum of plain choices its byte, and back.
-macro_rules! coded {
-    ($name:ident { $($choice:ident = $code:literal),+ }) => {
-        impl $name {
-            const fn code(self) -> u8 {
-                match self { $(Self::$choice => $code),+ }
-            }
-            const fn from_code(code: u8) -> Option<Self> {
-                match code { $($code => Some(Self::$choice),)+ _ => None }
-            }
-        }
-    };
-}
-
-coded!(Verdict { Approved = 1, Declined = 2, Mismatched = 3 });
-coded!(Unanswered { Deadline = 1, Restart = 2, Reversed = 3, NeverBegun = 4 });
-coded!(Reason { Unanswered = 1, Mismatched = 2, Undelivered = 3, Asked = 4, Late = 5, Settle = 6 });
-coded!(Owing { Advice = 1, Reversal = 2 });
-coded!(Closing { Final = 1, Provisional = 2, Dead = 3, WrittenOff = 4 });
-coded!(Approval { Never = 0, Declined = 1, Approved = 2 });
 
 #[cfg(test)]
 mod tests {

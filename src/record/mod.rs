@@ -3,6 +3,7 @@
 //! A record is written once and read for years: kinds and fields are only ever added.
 
 mod bytes;
+mod codes;
 mod remark;
 mod standing;
 mod words;
