@@ -57,6 +57,10 @@ pub(super) struct Follower {
     pub(super) orphans: BTreeSet<(LinkId, Option<Trace>)>,
     /// The records that put those on the list, and whether an operator wrote them off.
     pub(super) listed: BTreeMap<Lsn, bool>,
+    /// The debts that an operator had sent again.
+    pub(super) requeued: BTreeSet<(TxnId, Owing)>,
+    /// The debts that an operator wrote off.
+    pub(super) written_off: BTreeSet<(TxnId, Owing)>,
     /// The lines of all days.
     pub(super) lines: Vec<Line>,
     /// Reversals of cleared transactions that wait for the next cut.
@@ -85,14 +89,18 @@ impl Follower {
             Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
-            | Record::Closed { txn, .. }
-            | Record::WrittenOff { txn, .. } => self.change(*txn, lsn, record),
+            | Record::Closed { txn, .. } => self.change(*txn, lsn, record),
             Record::Owed { txn, trace, reason, .. } => {
                 self.owe(*txn, lsn, *trace, *reason);
                 self.change(*txn, lsn, record);
             }
             Record::Requeued { txn, owing, trace, .. } => {
                 self.requeue(*txn, lsn, *owing, *trace);
+                self.requeued.insert((*txn, *owing));
+                self.change(*txn, lsn, record);
+            }
+            Record::WrittenOff { txn, owing, .. } => {
+                self.written_off.insert((*txn, *owing));
                 self.change(*txn, lsn, record);
             }
             Record::OrphanWrittenOff { orphan, .. } => {

@@ -137,29 +137,19 @@ impl World {
     /// An order is done; says whether it was the operator's. What is told is durable.
     pub(super) fn operator_heard(&mut self, id: OrderId, result: &OrderResult) -> bool {
         let Some(order) = self.operator.waiting.remove(&id) else { return false };
-        let debt = |about: Lsn, owing: Owing| {
-            let standing = self.truth.standing(TxnId(about.0))?;
-            match owing {
-                Owing::Advice => standing.advice.clone(),
-                Owing::Reversal => standing.reversal.clone(),
-            }
-        };
         let wrong = match (&order, result) {
             (_, OrderResult::Denied(denied)) => {
                 self.reached.count(Rare::OrderDenied);
                 *denied == Denied::Unknown && !planted::is(Bug::TornInput)
             }
             (Order::Requeue { txn, .. }, OrderResult::Requeued { owing }) => {
-                // It may have been given up again meanwhile, and written off.
-                debt(Lsn(txn.0), *owing).is_none()
+                !self.truth.requeued.contains(&(*txn, *owing))
             }
             (Order::WriteOff { about, .. }, OrderResult::WrittenOff { owing: None }) => {
                 self.truth.listed.get(about) != Some(&true)
             }
             (Order::WriteOff { about, .. }, OrderResult::WrittenOff { owing: Some(owing) }) => {
-                // What its issuer says later may have opened it again.
-                debt(*about, *owing)
-                    .is_none_or(|debt| debt.state == DebtState::Closed(Closing::Dead))
+                !self.truth.written_off.contains(&(TxnId(about.0), *owing))
             }
             _ => true,
         };
