@@ -165,7 +165,8 @@ impl Clearing {
 /// The number of an entry; an error repeats nothing of what may be a card number.
 fn number_of(text: &str) -> Result<u64, Failure> {
     let wants = "N is the number that `iso8583d ctl owed` shows as `txn`, or `lsn` of an orphan: digits alone";
-    text.parse().map_err(|_: std::num::ParseIntError| Failure::Usage(wants.to_owned()))
+    let Ok(number) = text.parse() else { return Err(Failure::Usage(wants.to_owned())) };
+    Ok(number)
 }
 
 /// Prints the lines of the daemon's answer, one JSON object each.
