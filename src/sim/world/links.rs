@@ -46,6 +46,7 @@ impl World {
             let order = self.wishes.rng.pick(&orders).unwrap_or(LinkOrder::Drain);
             self.later(at, Event::Operate { link, order });
         }
+        self.later_rule();
     }
 
     /// The operator gives an order, and takes it back after a while.

@@ -384,7 +384,6 @@ impl World {
             let at = self.rng.below(lasts + 1);
             self.later(at, Event::Stop);
         }
-        self.later_rule();
         self.later(1_000, Event::Watch);
     }
 
