@@ -186,7 +186,7 @@ fn garbage_on_one_link_disturbs_no_other() {
         "a response that nothing waits for",
         // What came under the pair of nothing that was sent is told with what was pending.
         "pair=\"7=1123184000 11=000077\"",
-        "differs=\"none is alike\" pending=0",
+        "differs=\"none is alike\" pending=",
     ] {
         assert!(said.contains(line), "{line} is not in\n{said}");
     }
