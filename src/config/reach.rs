@@ -31,6 +31,9 @@ pub(super) fn contradictions(
     let mut open: Vec<&[Placed]> = Vec::new();
     for group in list.chunk_by(|one, two| one.range == two.range) {
         let Some(here) = group.first() else { continue };
+        if faults.is_full() {
+            return;
+        }
         hidden(faults, &places, &mut looks, group);
         let last = |group: &[Placed]| group.first().map_or(0, |placed| placed.range.last());
         while open.pop_if(|open| last(open) < here.range.first()).is_some() {}

@@ -112,7 +112,7 @@ impl Narrator {
                 say!(
                     warn,
                     voice(link),
-                    "the card's number stands in an element that may be stored: it was passed on and not written down. Let the dialect say `sensitive` for it",
+                    "the card's number stands in an element that may be stored: it is not written down. A request went on with it, an advice goes to its issuer without it. Let the dialect say `sensitive` for it",
                     ?elements
                 );
             }

@@ -46,14 +46,20 @@ impl Pan {
         holds(text, self.expose())
     }
 
-    /// Whether the number stands within bytes that may hold two digits each; of an odd number, all digits but the last.
+    /// Whether the number stands within bytes that may hold two digits each; of an odd number, all digits but the last, or
+    /// but the first.
     pub fn stands_packed_in(&self, bytes: &[u8]) -> bool {
-        let mut packed = [0; 9];
-        let pairs = self.expose().as_chunks::<2>().0;
-        for (place, [high, low]) in packed.iter_mut().zip(pairs) {
-            *place = (high - b'0') << 4 | (low - b'0');
-        }
-        self.stands_in(bytes) || holds(bytes, packed.get(..pairs.len()).unwrap_or_default())
+        let digits = self.expose();
+        let but_the_first = digits.get(digits.len() % 2..).unwrap_or_default();
+        self.stands_in(bytes)
+            || [digits, but_the_first].into_iter().any(|digits| {
+                let mut packed = [0; 9];
+                let pairs = digits.as_chunks::<2>().0;
+                for (place, [high, low]) in packed.iter_mut().zip(pairs) {
+                    *place = (high - b'0') << 4 | (low - b'0');
+                }
+                holds(bytes, packed.get(..pairs.len()).unwrap_or_default())
+            })
     }
 
     /// What may be shown.
@@ -219,6 +225,7 @@ mod tests {
             assert_eq!((pan.stands_in(value), pan.stands_packed_in(value)), (stands, packed));
         }
         let odd = Pan::new(b"4111111111111111113").unwrap();
+        assert!(odd.stands_packed_in(b"\x04\x11\x11\x11\x11\x11\x11\x11\x11\x13"));
         assert!(odd.stands_packed_in(b"\x5A\x0A\x41\x11\x11\x11\x11\x11\x11\x11\x11\x3F"));
     }
 

@@ -303,7 +303,10 @@ impl Engine {
         let class = standing.sent().map_or(Class::Financial, |sent| sent.mti.class());
         let mine = (standing.id, Asked::Owed(Owing::Advice));
         let holder = self.log.by_trace(issuer, class, debt.trace);
-        if holder.is_some_and(|holder| holder != mine) && !link.dialect.echoes_transmission() {
+        // In memory and not to be found by its number: somebody had that when it came back, and may again.
+        let lost = self.log.standing(standing.id).is_some() && holder != Some(mine);
+        let taken = lost || holder.is_some_and(|holder| holder != mine);
+        if taken && !link.dialect.echoes_transmission() {
             return Err(Denied::NumberTaken);
         }
         Ok(debt.trace)

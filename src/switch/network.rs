@@ -1,7 +1,7 @@
 //! Network management, 0800: sign-on, sign-off and echo, theirs and ours. Never journaled; closed at a restart.
 
 use crate::codec::Draft;
-use crate::iso::{ElementNo, Elements, Mti, ResponseCode, Stan};
+use crate::iso::{ElementNo, Elements, Mono, Mti, ResponseCode, Stan};
 use crate::planted::{self, Bug};
 use crate::record::LinkId;
 
@@ -32,7 +32,7 @@ impl Engine {
             return self.sign_on(session, fx);
         }
         if network.echo_after_ms > 0 {
-            self.timers.set(self.now.mono.plus(network.echo_after_ms), Timer::Session(session));
+            self.watch(session, self.now.mono.plus(network.echo_after_ms));
         }
     }
 
@@ -120,10 +120,7 @@ impl Engine {
             return;
         };
         let (link, state) = (session.link, session.state);
-        if session.asked.is_some_and(|asked| now < asked.until) {
-            // A later message took its place; the timer of that one comes.
-            return;
-        }
+        session.timer = None;
         let asked = session.asked.take();
         session.missed += u32::from(asked.is_some());
         let given_up = session.missed >= MISSED_MAX;
@@ -147,7 +144,7 @@ impl Engine {
             }
             _ if echo_after_ms > 0 => {
                 let rest = echo_after_ms.saturating_sub(idle_ms);
-                self.timers.set(now.plus(rest), Timer::Session(id));
+                self.watch(id, now.plus(rest));
             }
             _ => {}
         }
@@ -172,9 +169,17 @@ impl Engine {
         let until = self.now.mono.plus(link.settings.network.timeout_ms);
         fx.actions.push(Action::Send { session: id, head, body, mark: Mark::Plain });
         if let Some(session) = self.peers.session_mut(id) {
-            session.asked = Some(NetworkAsked { stan: stan.get(), code, until });
+            session.asked = Some(NetworkAsked { stan: stan.get(), code });
         }
-        self.timers.set(until, Timer::Session(id));
+        self.watch(id, until);
+    }
+
+    /// Sets a session's one timer.
+    fn watch(&mut self, id: SessionId, at: Mono) {
+        let Some(session) = self.peers.session_mut(id) else { return };
+        if let Some(timer) = session.timer.replace(self.timers.set(at, Timer::Session(id))) {
+            self.timers.cancel(timer);
+        }
     }
 
     /// An operator wants a link in service, out of it, or to show that it answers.
@@ -192,7 +197,11 @@ impl Engine {
             LinkOrder::Echo => {
                 let code = self.peers.settings(link).map(|settings| settings.network.codes.echo);
                 for session in self.peers.of_link(link) {
-                    self.ask_network(session, code.unwrap_or_default(), fx);
+                    // One that has yet to answer another message is tested by that.
+                    let idle = self.peers.session(session).is_some_and(|it| it.asked.is_none());
+                    if let Some(code) = code.filter(|_| idle) {
+                        self.ask_network(session, code, fx);
+                    }
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Which sessions stand, whose they are, what they and their operator have said, and which of them are open for money.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::iso::Mono;
 use crate::planted::{self, Bug};
@@ -8,6 +8,7 @@ use crate::record::LinkId;
 
 use super::input::SessionId;
 use super::settings::{LinkSettings, SignOn};
+use super::timers::TimerId;
 
 /// A link and its living sessions.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(super) struct Session {
     /// Lost, but not drained: nothing may be sent there.
     pub(super) lost: bool,
     pub(super) heard_at: Mono,
+    /// Its one timer.
+    pub(super) timer: Option<TimerId>,
     /// Our network management message that waits for its answer.
     pub(super) asked: Option<NetworkAsked>,
     /// How many of them went unanswered in a row.
@@ -47,8 +50,6 @@ pub(super) struct Session {
 pub(super) struct NetworkAsked {
     pub(super) stan: u32,
     pub(super) code: [u8; 3],
-    /// Until when its answer is waited for.
-    pub(super) until: Mono,
 }
 
 /// What an operator wants of a link.
@@ -189,12 +190,16 @@ impl Peers {
     /// A session has begun, connected and no more; with a shared state and a link that is signed on, signed on as well.
     pub(super) fn up(&mut self, id: SessionId, link: LinkId, now: Mono) {
         let signed_on = self.links.get(&link).is_some_and(|link| {
-            let shares = link.settings.network.shared && !link.ready.is_empty();
-            shares || link.settings.network.sign_on == SignOn::None
+            let network = link.settings.network;
+            network.sign_on == SignOn::None || network.shared && !link.ready.is_empty()
         });
+        // While a link is drained none of its sessions is ready, and yet they may be signed on.
+        let shared = self.settings(link).is_some_and(|settings| settings.network.shared);
+        let signed_on = signed_on || shared && self.any_signed_on(link);
         let state = SessionState::Connected;
         let (ready, lost, asked) = (false, false, None);
-        let fresh = Session { link, state, ready, lost, heard_at: now, asked, missed: 0 };
+        let (heard_at, timer) = (now, None);
+        let fresh = Session { link, state, ready, lost, heard_at, timer, asked, missed: 0 };
         self.sessions.insert(id, fresh);
         if signed_on {
             self.set_state_of_one(id, SessionState::SignedOn);
@@ -219,14 +224,43 @@ impl Peers {
         if !self.settings(link).is_some_and(|settings| settings.network.shared) {
             return self.set_state_of_one(id, state);
         }
-        let mut changed = false;
+        // A sign-on under way says nothing of the others; and where this one is so already, so are all.
+        let is_so = self.sessions.get(&id).is_some_and(|session| session.state == state);
+        if is_so || state == SessionState::SigningOn {
+            return self.set_state_of_one(id, state);
+        }
+        let was_ready = self.is_ready(id);
         for other in self.of_link(link) {
-            // A sign-on under way elsewhere says nothing of the others.
-            if other == id || state != SessionState::SigningOn {
-                changed |= self.set_state_of_one(other, state);
+            if let Some(session) = self.sessions.get_mut(&other) {
+                session.state = state;
             }
         }
-        changed
+        self.gather(link);
+        self.is_ready(id) != was_ready
+    }
+
+    /// Whether a living session of a link is signed on, in service or not.
+    fn any_signed_on(&self, link: LinkId) -> bool {
+        let mut own = self.sessions.values().filter(|session| session.link == link);
+        own.any(|session| !session.lost && session.state == SessionState::SignedOn)
+    }
+
+    /// Finds anew which sessions of a link are ready, in one pass: a link may have very many.
+    fn gather(&mut self, link: LinkId) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let in_service = state.service == Service::Full || planted::is(Bug::DrainedServed);
+        let before: BTreeSet<SessionId> = state.ready.iter().copied().collect();
+        let mut fresh = Vec::new();
+        for (id, session) in self.sessions.iter_mut().filter(|(_, session)| session.link == link) {
+            let signed_on = session.state == SessionState::SignedOn && !session.lost;
+            session.ready = in_service && signed_on;
+            if session.ready && !before.contains(id) {
+                fresh.push(*id);
+            }
+        }
+        let sessions = &self.sessions;
+        state.ready.retain(|id| sessions.get(id).is_some_and(|session| session.ready));
+        state.ready.append(&mut fresh);
     }
 
     fn set_state_of_one(&mut self, id: SessionId, state: SessionState) -> bool {
@@ -244,9 +278,7 @@ impl Peers {
         if service == (Service::Draining { signed_off: false }) {
             self.draining.push(link);
         }
-        for id in self.of_link(link) {
-            self.settle(id);
-        }
+        self.gather(link);
     }
 
     /// Puts a session among those that are ready, or takes it out; says whether that was a change.

@@ -117,6 +117,13 @@ fn sessions_of_a_link_may_share_what_was_said() {
     );
     desk.arrives(13, 800, &network(2, "002"));
     assert_eq!(goes_to(&mut desk, 4), OTHER_BANK);
+    // So does who comes while an operator drains it.
+    desk.arrives(13, 800, &network(5, "001"));
+    orders(&mut desk, LinkOrder::Drain);
+    desk.up(14, bank());
+    orders(&mut desk, LinkOrder::Up);
+    assert!(view(&desk).sessions.iter().all(|(_, state)| *state == SessionState::SignedOn));
+    assert_ne!(goes_to(&mut desk, 6), OTHER_BANK);
 }
 
 #[test]
@@ -229,6 +236,10 @@ fn three_missed_echo_tests_end_a_session_and_an_order_makes_one() {
         [(BANK, "301".into()), (BANK_AGAIN, "301".into())]
     );
     desk.bank_answers(&echoes[0], "00", &[]);
+    // Who has yet to answer one is not asked again, and goes on missing it.
+    let again = only(&orders(&mut desk, LinkOrder::Echo));
+    assert_eq!(again.session, BANK);
+    desk.bank_answers(&again, "00", &[]);
     desk.passes(10_000);
     desk.passes(10_000);
     assert!(desk.closed.is_empty());

@@ -9,7 +9,7 @@ use super::wanted::Wanted;
 use super::{Archive, follow};
 use crate::books::columns::ms;
 use crate::books::traces::{STRETCH, pair};
-use crate::books::{BooksError, columns, rows, tables};
+use crate::books::{BooksError, rows, tables};
 use crate::iso::{BusinessDate, ElementNo, Mti, Stan, Transmission, Wall};
 use crate::record::{LinkId, Lsn, Opening, Record, Standing, Trace, TxnId};
 use crate::tranlog;
@@ -171,9 +171,7 @@ impl Archive {
                 ElementNo::RRN,
                 ElementNo::TERMINAL,
             ] {
-                elements.extend(
-                    columns::text(&sent.elements, no).map(|text| (no.get(), text.into_owned())),
-                );
+                elements.extend(super::step::shown(&sent.elements, no.get()));
             }
         }
         let outcome = standing.outcome.word();

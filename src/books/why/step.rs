@@ -70,7 +70,7 @@ pub(super) fn of_pair(trace: Trace) -> Vec<(u8, String)> {
 }
 
 /// A value as text; what a terminal might obey is a dot.
-fn shown(elements: &Elements, no: u8) -> Option<(u8, String)> {
+pub(super) fn shown(elements: &Elements, no: u8) -> Option<(u8, String)> {
     let text = columns::text(elements, ElementNo::new(no).ok()?)?;
     let visible = |char: char| if char.is_control() { '.' } else { char };
     Some((no, text.chars().map(visible).collect()))
