@@ -13,6 +13,7 @@ use iso8583d::codec::{self, Draft};
 use iso8583d::dialect::Dialect;
 use iso8583d::framing::{Fixed, Head};
 use iso8583d::iso::{ElementNo, Elements, Mono, Mti, Now, ResponseCode, Wall};
+use iso8583d::mapping::Tongue;
 use iso8583d::record::LinkId;
 use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
@@ -46,7 +47,7 @@ fn link(name: &str, asks: bool, dialect: &Arc<Dialect>) -> LinkSettings {
     LinkSettings {
         id: LinkId::of_name(name),
         name: name.to_owned(),
-        dialect: Arc::clone(dialect),
+        tongue: Tongue::plain(Arc::clone(dialect)),
         head: Head::NONE,
         frame_len_max: 8192,
         delimiter: Fixed::NONE,

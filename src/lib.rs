@@ -16,8 +16,9 @@ pub mod record;
 pub mod codec;
 pub mod journal;
 
-// Floor 3: peers' sockets, directions, what happened to every transaction and what is owed.
+// Floor 3: peers' sockets, one network's words in another's, directions, what happened to every transaction and what is owed.
 pub mod link;
+pub mod mapping;
 pub mod route;
 pub mod tranlog;
 

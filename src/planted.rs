@@ -104,6 +104,8 @@ bugs! {
     RequeuedThoughReversed,
     /// An order that was carried out is carried out again.
     OrderedTwice,
+    /// Original data elements of 1993 name the reversal itself.
+    OriginalOfItself,
 }
 
 impl Bug {

@@ -942,20 +942,74 @@ fn a_packager_file_becomes_a_dialect() {
 }
 
 #[test]
-fn simulated_peers_speak_iso_8583_1987_alone() {
-    for (command, name, version) in [
-        ("pos", "iso93-ascii", "1993"),
-        ("pos", "iso2003-binary", "2003"),
-        ("issuer", "iso93-bcd", "1993"),
+fn load_speaks_iso_8583_1987_alone() {
+    for (arguments, name, parts) in [
+        (
+            &["sim", "load", "--asker"][..],
+            "iso93-ascii",
+            &["it is not one of ISO 8583:1987", "its version is 1993"][..],
+        ),
+        (&["sim", "load", "--issuer"], "iso93-bcd", &["its version is 1993"]),
+        (
+            &["sim", "pos", "--connect", "127.0.0.1:1", "--dialect"],
+            "iso2003-binary",
+            &["its version is 2003"],
+        ),
+        (
+            &["sim", "issuer", "--listen", "127.0.0.1:0", "--dialect"],
+            "ipm-latin1",
+            &["simulated peers cannot speak"],
+        ),
     ] {
-        let place = if command == "pos" { "--connect" } else { "--listen" };
-        let output = run(&["sim", command, place, "127.0.0.1:0", "--dialect", name], "");
+        let output = run(&[arguments, &[name]].concat(), "");
         let told = stderr(&output);
         assert!(!output.status.success() && output.stdout.is_empty(), "{told}");
-        for part in [name, "it is not one of ISO 8583:1987", &format!("its version is {version}")] {
-            assert!(told.contains(part), "{part}\nis not in\n{told}");
+        for part in parts {
+            assert!(told.contains(name) && told.contains(part), "{part}\nis not in\n{told}");
         }
     }
+}
+
+/// A terminal's purchase as an issuer of 1993 would be told it; what it cannot be told is refused by name.
+#[test]
+fn a_message_as_another_link_would_be_told_it() {
+    let (home, config, text) = routed();
+    let later = text.replacen("dialect = \"iso87-ascii\"", "dialect = \"iso93-ascii\"", 1);
+    let changes = "\n[[links.issuer-a.write]]\nset = { 33 = \"999999\" }\ndrop = [60]\n";
+    fs::write(&config, format!("{later}{changes}")).unwrap();
+    let (config, card) = (config.to_str().unwrap(), r#""2":"4111111511111111""#);
+    let map = |more: &str| {
+        let message = payment(&format!("{card},{more}"));
+        run(&["map", config, "terminals", "issuer-a", &message], "")
+    };
+    let output = map(r#""12":"183400","13":"1123","22":"051","60":"private""#);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = stdout(&output);
+    let words: Vec<Vec<&str>> =
+        told.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[0], ["0200", "terminals", "(iso87-bcd)", "1200", "issuer-a", "(iso93-ascii)"]);
+    for line in [
+        &["DE", "2", "411111******1111", "411111******1111"][..],
+        &["DE", "13", "1123", "-", "left", "out"],
+        &["DE", "22", "051", "510101500004", "changed"],
+        &["DE", "24", "-", "200", "put", "in"],
+        &["DE", "33", "-", "999999", "put", "in"],
+        &["DE", "60", "private", "-", "left", "out"],
+    ] {
+        assert!(words.iter().any(|words| words == line), "{line:?}\nis not in\n{told}");
+    }
+    assert!(!told.contains("4111111511111111"), "{told}");
+    let output = map(r#""28":"D00000100""#);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stderr(&output);
+    assert!(told.contains("element 28: nothing in the other edition"), "{told}");
+    let output = run(&["map", config, "terminals", "bank", "00"], "");
+    assert!(
+        stderr(&output).contains("those are issuer-a, issuer-b, terminals"),
+        "{}",
+        stderr(&output)
+    );
+    drop(home);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use assert_cmd::Command;
 use iso8583d::dialect::Dialect;
 use iso8583d::framing;
+use iso8583d::mapping::Tongue;
 use iso8583d::sim::child::{Link, LinkPlace, Plan, Switch, free_port};
 use iso8583d::sim::issuer::{self, Issuer, Rules};
 use iso8583d::sim::{Peer, Place};
@@ -144,7 +145,7 @@ fn bank() -> issuer::Settings {
     issuer::Settings {
         name: "bank".to_owned(),
         peer: Peer {
-            dialect: Arc::new(Dialect::shipped("iso87-ascii").unwrap()),
+            tongue: Tongue::plain(Arc::new(Dialect::shipped("iso87-ascii").unwrap())),
             framing: framing::Settings::default(),
             place: Place::Listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         },

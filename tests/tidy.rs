@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["planted", "seal", "systemd"],
     &["dialect", "framing", "meter", "record"],
     &["codec", "journal"],
-    &["link", "route", "tranlog"],
+    &["link", "mapping", "route", "tranlog"],
     &["clearing"],
     &["switch"],
     &["books", "console", "sim", "tools"],
@@ -48,8 +48,10 @@ const FENCES: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without a runtime, socket, clock, disk or randomness.
-const PURE: &[&str] =
-    &["clearing", "codec", "dialect", "framing", "iso", "record", "route", "switch", "tranlog"];
+const PURE: &[&str] = &[
+    "clearing", "codec", "dialect", "framing", "iso", "mapping", "record", "route", "switch",
+    "tranlog",
+];
 
 /// What pure rooms never name, in their tests neither.
 const IMPURE: &[&str] = &[

@@ -9,6 +9,7 @@ mod diff;
 mod doctor;
 mod home;
 mod journal;
+mod map;
 mod messages;
 mod peer;
 mod route;
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Tell where a message goes by a configuration, and why: every route that is tried, and its links
     Route(route::Route),
+    /// Show a message of one link as another would be told it, element by element
+    Map(map::Map),
     /// Watch a switch at work: two banks, a few shops, and every accident once; needs no configuration
     Demo(sim::Demo),
     /// Show messages: hexadecimal digits, base64, dumps, plain bytes or a capture in, a JSON object a message out
@@ -150,6 +153,7 @@ impl Command {
             }
             Self::Check { config } => check(&config),
             Self::Route(route) => route.run(),
+            Self::Map(map) => map.run(),
             Self::Demo(demo) => demo.run(),
             Self::Decode(decode) => decode.run(),
             Self::Diff(diff) => diff.run(),

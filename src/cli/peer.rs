@@ -8,11 +8,12 @@ use super::Failure;
 use crate::config;
 use crate::dialect::Dialect;
 use crate::framing::{self, Counts, Fixed, Framing, Head, Impossible, Length, Tpdu};
+use crate::mapping::Tongue;
 
 /// How a peer writes and cuts its stream.
 #[derive(Args)]
 pub(super) struct Speech {
-    /// A shipped dialect of ISO 8583:1987 (iso87-ascii, iso87-bcd and others), or a file with a `/` or a `.` in its name
+    /// A shipped dialect of ISO 8583:1987 or 1993 (iso87-ascii, iso93-bcd and others), or a file with a `/` or a `.` in its name
     #[arg(long, default_value = "iso87-ascii")]
     dialect: String,
     #[command(flatten)]
@@ -68,8 +69,9 @@ struct Around {
 }
 
 impl Speech {
-    pub(super) fn dialect(&self) -> Result<Arc<Dialect>, Failure> {
-        spoken(&self.dialect)
+    /// How a simulated peer speaks, on its own side of the link.
+    pub(super) fn tongue(&self) -> Result<Tongue, Failure> {
+        config::tongue(&self.dialect).map_err(Failure::Faults)
     }
 
     pub(super) fn framing(&self) -> Result<framing::Settings, Failure> {
@@ -129,7 +131,7 @@ pub(super) fn dialect(name: &str) -> Result<Arc<Dialect>, Failure> {
     config::dialect(name).map_err(Failure::Faults)
 }
 
-/// The same for a simulated peer, which speaks ISO 8583:1987.
+/// The same for load, whose messages are of ISO 8583:1987.
 pub(super) fn spoken(name: &str) -> Result<Arc<Dialect>, Failure> {
     config::spoken(name).map_err(Failure::Faults)
 }

@@ -36,7 +36,7 @@ impl Route {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let config = config::load(&self.config).map_err(Failure::Faults)?;
         let link = self.asker(&config)?;
-        let dialect = &link.dialect;
+        let dialect = link.tongue.wire();
         let framing = self
             .framed
             .then(|| Framing::new(link.framing).measured_by(Arc::<Dialect>::clone(dialect)));
@@ -45,6 +45,10 @@ impl Route {
         let side = tools::read_side(dialect, &mut input, &options)
             .map_err(|error| unreadable(name, error))?;
         let (head, message) = side.into_parts();
+        let message = link.tongue.read(message.body().clone()).map_err(|error| {
+            let element = error.element.map_or_else(String::new, |no| format!("element {no}: "));
+            Failure::Input(format!("this message is refused with 30: {element}{}", error.fault))
+        })?;
         let arrival = Arrival::new(SessionId(0), link.id, head, message, &config.keys);
         let names: Vec<_> = config.links.iter().map(|link| (link.id, link.name.as_str())).collect();
         let (rules, lines) = (&config.routes, &config.route_lines);

@@ -221,7 +221,7 @@ fn own_path() -> Result<PathBuf, SimError> {
 impl Pos {
     fn run(self) -> Result<(), Failure> {
         let peer = Peer {
-            dialect: self.speech.dialect()?,
+            tongue: self.speech.tongue()?,
             framing: self.speech.framing()?,
             place: Place::Dial(self.connect),
         };
@@ -254,7 +254,7 @@ impl IssuerOptions {
         };
         let settings = issuer::Settings {
             name: self.name,
-            peer: Peer { dialect: self.speech.dialect()?, framing: self.speech.framing()?, place },
+            peer: Peer { tongue: self.speech.tongue()?, framing: self.speech.framing()?, place },
             rules,
             ledger: self.ledger.as_deref().map(Log::open).transpose()?,
             remembers: true,

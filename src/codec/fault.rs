@@ -16,6 +16,8 @@ pub enum Fault {
     Bitmap,
     /// The dialect has no such element.
     Undefined,
+    /// The message is for a link of another edition of the standard, which has nothing that means this element.
+    NoCounterpart,
     /// A length field holds something else than digits.
     LengthDigits,
     /// A length that counts itself, and is shorter than that.
@@ -106,6 +108,9 @@ impl fmt::Display for Fault {
             Self::Mti => f.write_str("the MTI is not four digits"),
             Self::Bitmap => f.write_str("the bitmap is not hexadecimal digits"),
             Self::Undefined => f.write_str("the dialect has no such element"),
+            Self::NoCounterpart => f.write_str(
+                "nothing in the other edition of the standard means this element: `drop` it, or `copy` it into another, for that link",
+            ),
             Self::LengthDigits => f.write_str("the length is not digits"),
             Self::SecondBitmap => {
                 f.write_str("the dialect has no second bitmap, and bit 1 announces one")

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::read::Section;
 use super::report::{Fault, Faults, Report, Source, meant};
 use crate::dialect::{self, Dialect, Version};
+use crate::mapping::{self, Tongue};
 
 /// The dialects that were asked for so far, by name or path; none for those that are no dialects.
 pub(super) struct Dialects {
@@ -39,7 +40,18 @@ pub fn named(name: &str) -> Result<Arc<Dialect>, Report> {
     Err(Report::new(faults.into_list()))
 }
 
-/// The same for a simulated peer: what it writes by itself is of ISO 8583:1987.
+/// How a simulated peer speaks a dialect, on its own side of a link.
+pub fn tongue(name: &str) -> Result<Tongue, Report> {
+    let wire = named(name)?;
+    Tongue::new(wire, mapping::Settings::default()).map(|tongue| tongue.of_peer()).map_err(|why| {
+        let faults = Faults::new(String::from("command line"), name.to_owned());
+        let title = "simulated peers cannot speak this dialect";
+        faults.tell(faults.at(0..name.len(), title).label(why.to_string()));
+        Report::new(faults.into_list())
+    })
+}
+
+/// A dialect for load: its messages are of ISO 8583:1987.
 pub fn spoken(name: &str) -> Result<Arc<Dialect>, Report> {
     let dialect = named(name)?;
     let version = match dialect.version() {
@@ -48,7 +60,7 @@ pub fn spoken(name: &str) -> Result<Arc<Dialect>, Report> {
         Version::Of2003 => "2003",
     };
     let faults = Faults::new(String::from("command line"), name.to_owned());
-    let title = "simulated peers cannot speak this dialect: it is not one of ISO 8583:1987";
+    let title = "load cannot speak this dialect: it is not one of ISO 8583:1987";
     let fault = faults.at(0..name.len(), title);
     let fault = fault.label(format!("it says that its version is {version}"));
     faults.tell(fault.help(

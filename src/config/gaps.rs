@@ -27,16 +27,18 @@ impl Config {
         let askers = self.links.iter().filter(|link| link.asks);
         let pairs = askers.flat_map(|asker| issuers().map(move |issuer| (asker, issuer)));
         let unlike = pairs.filter(|(asker, issuer)| {
-            asker.id != issuer.id && !Arc::ptr_eq(&asker.dialect, &issuer.dialect)
+            asker.id != issuer.id && !Arc::ptr_eq(asker.tongue.house(), issuer.tongue.house())
         });
         unlike.filter_map(|(asker, issuer)| gap(asker, issuer)).take(TOLD_MAX).collect()
     }
 }
 
 fn gap(asker: &Link, issuer: &Link) -> Option<String> {
-    let (from, to) = (&asker.dialect, &issuer.dialect);
-    let missing = from.defined().minus(to.defined()).minus(NOT_SENT_ON);
-    let both = from.defined().and(to.defined()).minus(NOT_SENT_ON);
+    let (from, to) = (asker.tongue.house(), issuer.tongue.house());
+    // What only the asker's edition of the standard says is left out where the other one is spoken.
+    let not_sent = NOT_SENT_ON.or(asker.tongue.aside()).or(issuer.tongue.dropped());
+    let missing = from.defined().minus(to.defined()).minus(not_sent);
+    let both = from.defined().and(to.defined()).minus(not_sent);
     let shorter: Vec<String> = both
         .iter()
         .filter_map(|no| {

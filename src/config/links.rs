@@ -6,12 +6,14 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::changes;
 use super::dialects::Dialects;
 use super::frames;
 use super::read::{Limit, Section, Spot};
 use super::{Link, Place};
 use crate::dialect::{Dialect, Version};
 use crate::iso::ElementNo;
+use crate::mapping::Tongue;
 use crate::record::LinkId;
 use crate::switch::{AnswerOn, NetworkCodes, NetworkSettings, OwedSettings, SignOn};
 
@@ -52,7 +54,28 @@ pub(super) fn read(root: &Section<'_>, home: &Path) -> Vec<Known> {
         );
     }
     twice(root, &links);
+    editions(root, &links);
     links
+}
+
+/// Elements beyond 128 are where the house keeps what only links of 1993 say: nobody else may have them beside such a link.
+fn editions(root: &Section<'_>, known: &[Known]) {
+    let version = |known: &&Known| Some(known.link.as_ref()?.tongue.wire().version());
+    let Some(later) = known.iter().find(|known| version(known) == Some(Version::Of1993)) else {
+        return;
+    };
+    for other in known {
+        let Some(link) = other.link.as_ref() else { continue };
+        let beyond = link.tongue.wire().defined().iter().find(|no| 128 < no.get());
+        if let Some(no) = beyond {
+            let title =
+                format!("link `{}` has element {no} beside a link of ISO 8583:1993", other.name);
+            let fault = root.faults().at(other.span.clone(), title);
+            let fault =
+                fault.label("elements beyond 128 are not switched beside links of that edition");
+            root.faults().tell(fault.besides(later.span.clone(), "this link"));
+        }
+    }
 }
 
 fn check_name(section: &Section<'_>, name: &Spot<String>) {
@@ -78,20 +101,17 @@ fn read_one(
 ) -> Option<Link> {
     let place = place(section);
     let dialect = dialects.read(section);
-    if let Some(dialect) = &dialect {
-        check_version(section, dialect);
-    }
     let timeout_ms = section.number("timeout_ms", TIMEOUT_MS);
     // Everything is read, for its own faults, before what is missing ends the reading.
-    let read = |place, dialect| Link {
+    let read = |place, tongue, dialect: &Dialect| Link {
         name: name.to_owned(),
         id: LinkId::of_name(name),
         asks,
         answers,
         place,
-        dialect,
+        tongue,
         framing: frames::read(section),
-        network: network(section),
+        network: network(section, dialect),
         timeout_ms,
         settle_ms: settle(section, timeout_ms),
         in_flight_max: section.number_u32("in_flight_max", IN_FLIGHT_MAX),
@@ -105,20 +125,35 @@ fn read_one(
     let found = place.is_some() && dialect.is_some();
     let place = place.unwrap_or(Place::Dial { peers: Vec::new(), sessions: 0 });
     let dialect = dialect.or_else(|| Dialect::shipped("iso87-ascii").map(Arc::new))?;
-    let link = read(place, dialect);
+    let tongue = tongue(section, &dialect);
+    let sound = found && tongue.is_some();
+    let link = read(place, tongue.unwrap_or_else(|| Tongue::plain(Arc::clone(&dialect))), &dialect);
     if found {
-        frames::fits(section, link.framing, &link.dialect);
+        frames::fits(section, link.framing, &dialect);
     }
-    Some(link).filter(|_| found)
+    Some(link).filter(|_| sound)
 }
 
-/// The switch speaks ISO 8583:1987: what it writes and reads by itself must be as long as it is there, whatever version is named.
-fn check_version(section: &Section<'_>, dialect: &Dialect) {
-    let named = match dialect.version() {
-        Version::Of1987 => None,
-        Version::Of1993 => Some(String::from("it says that its version is 1993")),
-        Version::Of2003 => Some(String::from("it says that its version is 2003")),
-    };
+/// How its peers speak: their dialect, and what stands between that and the house.
+fn tongue(section: &Section<'_>, dialect: &Arc<Dialect>) -> Option<Tongue> {
+    let settings = changes::read(section, dialect);
+    if dialect.version() == Version::Of1987 {
+        check_lengths(section, dialect);
+    }
+    let made = Tongue::new(Arc::clone(dialect), settings);
+    let span = section.has("dialect");
+    made.map_err(|why| {
+        let title = "the switch cannot speak this dialect";
+        let fault = section.faults().at(span.unwrap_or_else(|| section.span()), title);
+        section.faults().tell(fault.label(why.to_string()).help(
+            "a dialect of ISO 8583:1987 or 1993, or one that extends it; others are for decode, encode and files",
+        ));
+    })
+    .ok()
+}
+
+/// What the switch writes and reads by itself must be as long as it is in ISO 8583:1987.
+fn check_lengths(section: &Section<'_>, dialect: &Dialect) {
     let unlike = ELEMENTS_1987.iter().find_map(|(no, len, needed)| {
         match dialect.row(*no).map(|row| row.max) {
             Some(max) if max == *len => None,
@@ -126,12 +161,12 @@ fn check_version(section: &Section<'_>, dialect: &Dialect) {
             None => needed.then(|| format!("it has no element {no}")),
         }
     });
-    if let (Some(unlike), Some(span)) = (named.or(unlike), section.has("dialect")) {
+    if let (Some(unlike), Some(span)) = (unlike, section.has("dialect")) {
         let title = "the switch cannot speak this dialect: it is not one of ISO 8583:1987";
         let fault = section.faults().at(span, title).label(unlike);
-        section.faults().tell(fault.help(
-            "an iso87 dialect, or one that extends it; the others are for decode, encode and files",
-        ));
+        section.faults().tell(
+            fault.help("an iso87 dialect, or one that extends it; one of 1993 says `version 1993`"),
+        );
     }
 }
 
@@ -202,8 +237,9 @@ fn settle(section: &Section<'_>, timeout_ms: u64) -> u64 {
     settle_ms
 }
 
-fn network(section: &Section<'_>) -> NetworkSettings {
-    let usual = NetworkCodes::USUAL;
+fn network(section: &Section<'_>, dialect: &Dialect) -> NetworkSettings {
+    let later = dialect.version() == Version::Of1993;
+    let usual = if later { NetworkCodes::USUAL_1993 } else { NetworkCodes::USUAL };
     NetworkSettings {
         sign_on: section.choice("sign_on", SIGN_ONS).unwrap_or(SignOn::None),
         shared: section.choice("session_state", SESSION_STATES).unwrap_or(false),

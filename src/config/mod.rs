@@ -4,6 +4,7 @@
 //! [`Report`]. What comes out is valid: nothing is checked again further down.
 
 mod bins;
+mod changes;
 mod dialects;
 mod frames;
 mod gaps;
@@ -24,10 +25,10 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::clearing;
-use crate::dialect::Dialect;
 use crate::framing::{self, Framing};
 use crate::iso::ResponseCode;
 use crate::journal;
+use crate::mapping::Tongue;
 use crate::record::LinkId;
 use crate::route::{Rule, Table};
 use crate::seal::Keys;
@@ -37,7 +38,7 @@ use crate::switch::{
 use read::Section;
 use report::Faults;
 
-pub use dialects::{faults_of, named as dialect, spoken};
+pub use dialects::{faults_of, named as dialect, spoken, tongue};
 pub use report::{Fault, Report};
 
 /// Everything that a daemon is told.
@@ -127,7 +128,7 @@ pub struct Link {
     /// How it is reached.
     pub place: Place,
     /// How its network writes.
-    pub dialect: Arc<Dialect>,
+    pub tongue: Tongue,
     /// Where its messages end.
     pub framing: framing::Settings,
     /// Its network management.
@@ -195,7 +196,7 @@ impl Link {
         LinkSettings {
             id: self.id,
             name: self.name.clone(),
-            dialect: Arc::clone(&self.dialect),
+            tongue: self.tongue.clone(),
             head: framing.head(),
             frame_len_max: framing.message_len_max(),
             delimiter: framing.delimiter(),
@@ -410,9 +411,8 @@ to = ["issuer-a"]
             ("\"iso87-bcd\"", "\"iso87-bdc\"", "did you mean \"iso87-bcd\"?"),
             ("\"iso87-bcd\"", "\"visa\"", "shipped are iso87-ascii"),
             ("\"iso87-bcd\"", "\"./visa.dialect\"", "No such file"),
-            ("iso87-bcd", "iso93-bcd", "its version is 1993"),
             ("iso87-bcd", "iso2003-binary", "its version is 2003"),
-            ("iso87-bcd", "ipm-latin1", "its version is 1993"),
+            ("iso87-bcd", "ipm-latin1", "the switch cannot speak this dialect"),
             ("6000010000", "60000100", "a TPDU of ten hexadecimal digits"),
             ("tpdu", "sessions = 2\ntpdu", "`sessions` is for links that dial"),
             ("sessions = 2", "sessions_max = 2", "`sessions_max` is for links that listen"),
@@ -647,6 +647,77 @@ to = ["issuer-a"]
         let report = faults(&GOOD.replacen(from, to, 1));
         assert!(report.to_string().contains(said), "{to}: {said}\nis not in\n{report}");
         assert_eq!(report.count(), 1, "{to}:\n{report}");
+    }
+
+    /// The same, about what stands between a link and the house.
+    #[test]
+    fn one_fault_of_a_mapping_at_a_time() {
+        let bank = "sign_on = \"send\"";
+        for (lines, said) in [
+            ("codes = { \"85\" = \"000\" }", "`codes` is for links of ISO 8583:1993"),
+            ("network_mti = \"0810\"", "like 0800 or 0820"),
+            ("network_mti = \"1804\"", "like 0800 or 0820"),
+            ("[[links.issuer-a.write]]", "[[write]] changes nothing"),
+            ("[[links.issuer-a.write]]\nset = { 4 = \"000000000001\" }", "may not touch element 4"),
+            ("[[links.issuer-a.write]]\nset = { 39 = \"00\" }", "`codes`"),
+            ("[[links.issuer-a.read]]\nset = { 41 = \"TERM0001\" }", "may not touch element 41"),
+            (
+                "[[links.issuer-a.write]]\nset = { 33 = \"12A\" }",
+                "cannot put \"12A\" into element 33",
+            ),
+            ("[[links.issuer-a.write]]\nset = { 32 = \"123456789012\" }", "into element 32"),
+            ("[[links.issuer-a.write]]\nset = { 129 = \"1\" }", "a number from 2 to 128"),
+            ("[[links.issuer-a.write]]\nset = { x = \"1\" }", "a number from 2 to 128"),
+            ("[[links.issuer-a.write]]\nset = { 33 = 1 }", "a text in quotes belongs here"),
+            ("[[links.issuer-a.write]]\nset = \"33\"", "a table with numbers as its keys"),
+            ("[[links.issuer-a.write]]\ncopy = { 48 = 55 }", "element 55 cannot be copied"),
+            ("[[links.issuer-a.write]]\ncopy = { 48 = 200 }", "from 2 to 128"),
+            ("[[links.issuer-a.write]]\ndrop = [48]\nmessages = \"1200\"", "like 0200"),
+            (
+                "[[links.issuer-a.write]]\ndrop = [48]\nmesages = \"0200\"",
+                "did you mean `messages`?",
+            ),
+        ] {
+            // Keys of the link itself stand before its tables.
+            let (before, after) = if lines.starts_with('[') { ("", lines) } else { (lines, "") };
+            let text = GOOD.replacen(bank, &format!("{bank}\n{before}"), 1);
+            let report = faults(&format!("{text}\n{after}\n"));
+            assert!(report.to_string().contains(said), "{lines}: {said}\nis not in\n{report}");
+            assert_eq!(report.count(), 1, "{lines}:\n{report}");
+        }
+    }
+
+    #[test]
+    fn a_link_of_1993() {
+        let text = GOOD.replace(
+            "\"iso87-ascii\"",
+            "\"iso93-ascii\"\nnetwork_mti = \"1820\"\ncodes = { \"85\" = \"083\" }",
+        );
+        let changes = "[[links.issuer-a.write]]\nmessages = [\"1200\"]\nwhen = { 3 = \"20\" }\nset = { 24 = \"201\" }\n                       drop = [63]\n[[links.issuer-a.write]]\ndefault = { 32 = \"999999\" }\ncopy = { 48 = 60 }\n                       [[links.issuer-a.read]]\ndrop = [62]\n";
+        let config =
+            check(&format!("{text}\n{changes}")).unwrap_or_else(|report| panic!("{report}"));
+        let issuer = config.links.first().unwrap();
+        assert_eq!(issuer.network.codes, switch::NetworkCodes::USUAL_1993);
+        assert_eq!(issuer.tongue.wire().name(), "iso93-ascii");
+        assert!(issuer.engine().dialect().approves(ResponseCode::APPROVED));
+        for (from, to, said) in [
+            ("\"083\"", "\"83\"", "three digits: an action code of 1993"),
+            ("\"1820\"", "\"0800\"", "like 1804 or 1820"),
+            (
+                "\"iso87-bcd\"",
+                "\"./three.dialect\"",
+                "has element 130 beside a link of ISO 8583:1993",
+            ),
+        ] {
+            let home = home();
+            let three =
+                "dialect three\nextends iso87-bcd\nthird contiguous\n130 n 6 - bcd keep more\n";
+            fs::write(home.path().join("three.dialect"), three).unwrap();
+            let text = text.replacen(from, to, 1);
+            let Err(report) = parse("iso8583d.toml", text, home.path()) else { panic!("{said}") };
+            assert!(report.to_string().contains(said), "{said}\nis not in\n{report}");
+            assert_eq!(report.count(), 1, "{report}");
+        }
     }
 
     /// A dialect that names no version is looked at all the same.

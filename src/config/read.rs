@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::report::{Faults, meant};
 
@@ -222,6 +222,79 @@ impl<'t> Section<'t> {
             })
         };
         array.iter().map(one).collect()
+    }
+
+    /// Texts by numbers, `{ 33 = "123456" }`: what the keys may be is the limit.
+    pub(super) fn texts_by_number(
+        &self,
+        key: &'static str,
+        limit: Limit,
+    ) -> Vec<(u64, Spot<&'t str>)> {
+        let entries = self.by_number(key, limit);
+        let text = |(number, value): (u64, &'t Spanned<DeValue<'t>>)| {
+            let text = value.get_ref().as_str();
+            if text.is_none() {
+                self.wrong_kind(key, value, "a text in quotes");
+            }
+            Some((number, Spot { value: text?, span: value.span() }))
+        };
+        entries.into_iter().filter_map(text).collect()
+    }
+
+    /// Numbers by numbers, `{ 48 = 60 }`, all within the limit.
+    pub(super) fn numbers_by_number(
+        &self,
+        key: &'static str,
+        limit: Limit,
+    ) -> Vec<(u64, Spot<u64>)> {
+        let entries = self.by_number(key, limit);
+        let number = |(to, value): (u64, &'t Spanned<DeValue<'t>>)| {
+            let from = self.within(key, value, limit).map_err(|label| {
+                if let Some(label) = label {
+                    let title = format!("a number of `{key}` is out of range");
+                    self.faults.tell(self.faults.at(value.span(), title).label(label));
+                }
+            });
+            Some((to, Spot { value: from.ok()?, span: value.span() }))
+        };
+        entries.into_iter().filter_map(number).collect()
+    }
+
+    fn by_number(&self, key: &'static str, limit: Limit) -> Vec<(u64, &'t Spanned<DeValue<'t>>)> {
+        let Some((_, value)) = self.take(key) else { return Vec::new() };
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong_kind(key, value, "a table with numbers as its keys");
+            return Vec::new();
+        };
+        let entry = |(name, value): (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>)| {
+            let number = name.get_ref().parse::<u64>().ok();
+            let fits = number.filter(|number| (limit.min..=limit.max).contains(number));
+            if fits.is_none() {
+                let title = format!("`{}` in `{key}` is none of its keys", name.get_ref());
+                let label = format!("a number from {} to {}", limit.min, limit.max);
+                self.faults.tell(self.faults.at(name.span(), title).label(label));
+            }
+            Some((fits?, value))
+        };
+        table.iter().filter_map(entry).collect()
+    }
+
+    /// Texts by texts, `{ "85" = "000" }`, with the place of each key.
+    pub(super) fn texts_by_text(&self, key: &'static str) -> Vec<(Spot<&'t str>, Spot<&'t str>)> {
+        let Some((_, value)) = self.take(key) else { return Vec::new() };
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong_kind(key, value, "a table of texts in quotes");
+            return Vec::new();
+        };
+        let entry = |(name, value): (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>)| {
+            let text = value.get_ref().as_str();
+            if text.is_none() {
+                self.wrong_kind(key, value, "a text in quotes");
+            }
+            let name = Spot { value: &**name.get_ref(), span: name.span() };
+            Some((name, Spot { value: text?, span: value.span() }))
+        };
+        table.iter().filter_map(entry).collect()
     }
 
     /// A whole number within its limits; or what these are, unless it is something else and that was told.

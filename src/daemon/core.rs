@@ -14,11 +14,10 @@ use tokio::sync::Notify;
 use super::clock::Clock;
 use super::narrator::Narrator;
 use super::quarantine::Quarantine;
-use crate::codec;
-use crate::dialect::Dialect;
 use crate::framing::Frame;
 use crate::iso::{Mono, Wall};
 use crate::link::{Session, Upstairs};
+use crate::mapping::Tongue;
 use crate::record::LinkId;
 use crate::seal::Keys;
 use crate::switch::{
@@ -36,7 +35,7 @@ pub(super) struct Core {
     queue_bytes_max: usize,
     /// Answers of which the first byte left, until the engine is told.
     begun: Mutex<Vec<Mark>>,
-    dialects: HashMap<LinkId, Arc<Dialect>>,
+    tongues: HashMap<LinkId, Tongue>,
     keys: Arc<Keys>,
     quarantine: Quarantine,
     clock: Clock,
@@ -90,7 +89,7 @@ impl Core {
         (keys, quarantine): (Arc<Keys>, Quarantine),
         narrator: Narrator,
         clock: Clock,
-        (dialects, queue_bytes_max): (HashMap<LinkId, Arc<Dialect>>, usize),
+        (tongues, queue_bytes_max): (HashMap<LinkId, Tongue>, usize),
     ) -> Self {
         let inner =
             Inner { engine, queue: Queue::default(), sleeping: false, ending: false, turns: 0 };
@@ -101,7 +100,7 @@ impl Core {
             room: Notify::new(),
             queue_bytes_max,
             begun: Mutex::new(Vec::new()),
-            dialects,
+            tongues,
             keys,
             quarantine,
             clock,
@@ -226,8 +225,8 @@ impl Core {
             self.narrator.quarantined(session);
             return None;
         }
-        let dialect = self.dialects.get(&session.link())?;
-        let input = match codec::decode(dialect, body.clone()) {
+        let tongue = self.tongues.get(&session.link())?;
+        let input = match tongue.read(body.clone()) {
             Ok(message) => {
                 session.meter().received(message.mti().class());
                 let arrival = Arrival::new(id, session.link(), head, message, &self.keys);

@@ -303,15 +303,15 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
     );
     let names = config.links.iter().map(|link| (link.id, link.name.clone()));
     let narrator = Narrator::new(meter.clone(), names);
-    let dialects: HashMap<_, _> =
-        config.links.iter().map(|link| (link.id, Arc::clone(&link.dialect))).collect();
+    let tongues: HashMap<_, _> =
+        config.links.iter().map(|link| (link.id, link.tongue.clone())).collect();
     let durable = Arc::new(AtomicU64::new(recovery.next.0.saturating_sub(1)));
     let core = Arc::new(Core::new(
         engine,
         (Arc::clone(&config.keys), quarantine),
         narrator,
         clock,
-        (dialects, config.daemon.queue_bytes_max),
+        (tongues, config.daemon.queue_bytes_max),
     ));
     Ok(Foundation { core, journal, books, durable, meter, rendering })
 }
@@ -383,7 +383,7 @@ fn of_link(link: &Link) -> link::Settings {
         id: link.id,
         way,
         framing: link.framing,
-        measure: Arc::<Dialect>::clone(&link.dialect),
+        measure: Arc::<Dialect>::clone(link.tongue.wire()),
         outbox_bytes_max: link.outbox_bytes_max,
         idle_ms_max: (link.idle_ms_max > 0).then_some(link.idle_ms_max),
         frame_ms_max: link.frame_ms_max,
@@ -402,7 +402,7 @@ fn entry(link: &Link, listening: &[(String, SocketAddr)]) -> Entry {
         id: link.id,
         name: link.name.clone(),
         role,
-        dialect: link.dialect.name().to_owned(),
+        dialect: link.tongue.wire().name().to_owned(),
         listens: own.map(|(_, address)| *address),
     }
 }

@@ -351,6 +351,31 @@ impl Record {
     pub const fn opens(&self) -> bool {
         matches!(self, Self::Sent(_) | Self::Stored(_) | Self::Undone(_))
     }
+
+    /// The transactions that were open before it and are changed by it.
+    pub fn changes(&self) -> Vec<TxnId> {
+        match self {
+            Self::Answered { txn, .. }
+            | Self::Over { txn, .. }
+            | Self::Late { txn, .. }
+            | Self::Owed { txn, .. }
+            | Self::Closed { txn, .. }
+            | Self::Requeued { txn, .. }
+            | Self::WrittenOff { txn, .. } => vec![*txn],
+            Self::Told { txns } => txns.clone(),
+            Self::Undone(undo) => undo.original.into_iter().collect(),
+            Self::Sent(_)
+            | Self::Stored(_)
+            | Self::OrphanWrittenOff { .. }
+            | Self::Unmatched { .. }
+            | Self::Restored(_)
+            | Self::Opened { .. }
+            | Self::Cut { .. }
+            | Self::CarryBegins { .. }
+            | Self::Carried(_)
+            | Self::CarryEnds { .. } => Vec::new(),
+        }
+    }
 }
 
 impl LinkId {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::codec::Decoder;
 
-use crate::codec::{self, Draft, Message};
+use crate::codec::{Draft, Message};
 use crate::dialect::Dialect;
 use crate::framing::{Frame, Framing, Head};
 
@@ -32,7 +32,8 @@ impl Line {
     pub(super) fn new(stream: TcpStream, peer: Peer) -> Result<Self, SimError> {
         let refused = |source| SimError::Socket { place: "TCP_NODELAY".to_owned(), source };
         stream.set_nodelay(true).map_err(refused)?;
-        let framing = Framing::new(peer.framing).measured_by(Arc::<Dialect>::clone(&peer.dialect));
+        let framing =
+            Framing::new(peer.framing).measured_by(Arc::<Dialect>::clone(peer.tongue.wire()));
         let (incoming, outgoing) = (BytesMut::new(), BytesMut::new());
         Ok(Self { stream, peer, framing, incoming, outgoing, body: Vec::new() })
     }
@@ -54,7 +55,7 @@ impl Line {
 
     /// The message in a frame; none when it is not one of the dialect.
     pub(super) fn message(&self, frame: &Frame) -> Option<Message> {
-        codec::decode(&self.peer.dialect, frame.body.clone()).ok()
+        self.peer.tongue.read(frame.body.clone()).ok()
     }
 
     /// The head of messages that we begin.
@@ -65,7 +66,7 @@ impl Line {
     /// Writes a message into the outgoing bytes.
     pub(super) fn put(&mut self, head: Head, draft: &Draft<'_>) -> Result<(), SimError> {
         self.body.clear();
-        draft.encode(&self.peer.dialect, &mut self.body)?;
+        self.peer.tongue.write(draft, super::clock::wall(), &mut self.body)?;
         self.framing.put(head, &self.body, &mut self.outgoing)?;
         Ok(())
     }

@@ -17,24 +17,35 @@ pub mod world;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
 use crate::codec::EncodeError;
-use crate::dialect::Dialect;
+use crate::dialect::Version;
 use crate::framing::{self, FrameError};
+use crate::mapping::Tongue;
+use crate::switch::NetworkCodes;
 
 /// How a simulated peer speaks, and where it meets the switch.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// How it writes messages.
-    pub dialect: Arc<Dialect>,
+    /// How it writes messages, on its side of the link.
+    pub tongue: Tongue,
     /// How it cuts its stream.
     pub framing: framing::Settings,
     /// Who dials whom.
     pub place: Place,
+}
+
+impl Peer {
+    /// What it says for sign-on, sign-off and echo test.
+    pub fn codes(&self) -> NetworkCodes {
+        match self.tongue.wire().version() {
+            Version::Of1987 => NetworkCodes::USUAL,
+            Version::Of1993 | Version::Of2003 => NetworkCodes::USUAL_1993,
+        }
+    }
 }
 
 /// Who dials whom.

@@ -61,7 +61,8 @@ async fn play(settings: &Settings, out: &mut dyn Write) -> Result<Verdict, SimEr
         settings.amount % 100,
         String::from_utf8_lossy(&settings.currency)
     );
-    let signing = talk.terminal.network(b"001");
+    let codes = settings.peer.codes();
+    let signing = talk.terminal.network(&codes.sign_on);
     talk.ask("signs on", NETWORK, &signing).await?;
     let sale = talk.terminal.sale(b"000000", &pan, settings.amount, &settings.currency);
     talk.ask(&format!("pays {money}"), FINANCIAL, &sale).await?;
@@ -72,7 +73,7 @@ async fn play(settings: &Settings, out: &mut dyn Write) -> Result<Verdict, SimEr
     talk.ask("pays one more", FINANCIAL, &other).await?;
     let undo = talk.terminal.reversal(&other, FINANCIAL);
     talk.ask("takes that one back", REVERSAL, &undo).await?;
-    let echo = talk.terminal.network(b"301");
+    let echo = talk.terminal.network(&codes.echo);
     talk.ask("asks whether anybody is there", NETWORK, &echo).await?;
     Ok(talk.verdict)
 }

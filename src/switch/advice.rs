@@ -8,11 +8,12 @@ use crate::record::{Owing, Record, Sent, TxnId};
 use crate::seal::Tag;
 use crate::tranlog::{self, Ask};
 
-use super::authorize::{Refusal, TOO_LONG};
+use super::authorize::Refusal;
 use super::effect::{Effects, Note, Why};
 use super::engine::Engine;
 use super::input::Arrival;
 use super::inquiry::Known;
+use super::translate::TOO_LONG;
 
 impl Engine {
     /// An advice: new, a copy of one in memory, or to be looked up.
@@ -71,7 +72,7 @@ impl Engine {
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
         // What cannot be said to its issuer is refused now, while its sender still listens.
-        let needed = arrival.present().minus(link.dialect.defined());
+        let needed = self.sayable(arrival, link)?.minus(link.dialect().defined());
         if let Some(element) = needed.without(ElementNo::ORIGINAL).iter().next() {
             let fault = EncodeError { element, fault: Fault::Undefined };
             return Err((ResponseCode::FORMAT, Why::Unsayable { issuer, fault }));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::codec::Draft;
 use crate::iso::{
     BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, ResponseCode,
 };
@@ -110,7 +109,7 @@ impl Engine {
             .peers
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
-        let body = translated(arrival, link, trace)?;
+        let body = self.translated(arrival, link, trace)?;
         Ok(Forwarding { issuer, session, trace, body })
     }
 
@@ -280,12 +279,12 @@ impl Engine {
             _ if differs.is_some() && !planted::is(Bug::MismatchAccepted) => Verdict::Mismatched,
             None if planted::is(Bug::UnknownCodeIsDecline) => Verdict::Declined,
             None => Verdict::Mismatched,
-            Some(code) if link.dialect.approves(code) => Verdict::Approved,
+            Some(code) if link.dialect().approves(code) => Verdict::Approved,
             Some(_) => Verdict::Declined,
         };
         let card = standing.sent().and_then(|sent| sent.card.as_ref());
-        let withheld = card.map_or(ElementSet::EMPTY, |card| naming(card, &live, &link.dialect));
-        let keeps = link.dialect.keeps().minus(withheld);
+        let withheld = card.map_or(ElementSet::EMPTY, |card| naming(card, &live, link.dialect()));
+        let keeps = link.dialect().keeps().minus(withheld);
         let all_kept = live.present().minus(keeps).is_empty();
         let kept = if all_kept { Arc::clone(&live) } else { Arc::new(live.only(keeps)) };
         if verdict == Verdict::Mismatched {
@@ -308,7 +307,7 @@ impl Engine {
         arrival: &Arrival,
     ) -> Elements {
         let asker = standing.sent().and_then(|sent| self.peers.settings(sent.asker));
-        let echoed = asker.map_or(ElementSet::EMPTY, |asker| asker.dialect.echo());
+        let echoed = asker.map_or(ElementSet::EMPTY, |asker| asker.dialect().echo());
         let unechoed = arrival.present().minus(NEVER_ADDED).minus(added.present()).minus(echoed);
         for (no, value) in arrival.message.iter(unechoed) {
             added.set(no, &value);
@@ -426,7 +425,7 @@ impl Engine {
     fn late(&mut self, arrival: &Arrival, (txn, trace): (TxnId, Trace), fx: &mut Effects) {
         let Some(standing) = self.log.standing(txn) else { return };
         let Some(link) = self.peers.settings(arrival.link) else { return };
-        let approved = code_of(arrival).is_none_or(|code| link.dialect.approves(code));
+        let approved = code_of(arrival).is_none_or(|code| link.dialect().approves(code));
         let added = added(standing, arrival);
         let sent = standing.sent();
         let differs = sent.and_then(|sent| element_not_repeated(sent, (arrival, &added), link));
@@ -468,33 +467,6 @@ fn routed<'t>(routes: &'t Table, arrival: &Arrival) -> Result<Picked<'t>, Refusa
     picked.filter(|picked| !picked.to.is_empty()).ok_or(NO_ROUTE)
 }
 
-/// The request as its issuer's network writes it, under our pair.
-fn translated(arrival: &Arrival, link: &LinkSettings, trace: Trace) -> Result<Vec<u8>, Refusal> {
-    const OURS: ElementSet = ElementSet::of(&[7, 11]);
-    let mut own = Elements::with_capacity(32);
-    own.set(ElementNo::TRANSMISSION, &trace.transmission.ascii());
-    own.set(ElementNo::STAN, &trace.stan.ascii());
-    let draft = Draft {
-        mti: arrival.mti().plain(),
-        own: &own,
-        copied: Some((&arrival.message, arrival.present().minus(OURS))),
-    };
-    let mut body = Vec::with_capacity(arrival.message.body().len() + 64);
-    draft
-        .encode(&link.dialect, &mut body)
-        .map_err(|fault| (ResponseCode::FORMAT, Why::Unsayable { issuer: link.id, fault }))?;
-    if !link.frames(link.head, &body) {
-        return Err(TOO_LONG);
-    }
-    Ok(body)
-}
-
-/// What could be accepted, and never sent.
-pub(super) const TOO_LONG: Refusal = (
-    ResponseCode::FORMAT,
-    Why::Said("it is longer than its issuer's frames: raise that link's frame_len_max"),
-);
-
 /// Whether a decline is held against copies. The sender of an advice stores it and says it until it is taken: that there
 /// was no room then is no reason not to take it now.
 fn holds(mti: Mti, code: ResponseCode) -> bool {
@@ -516,7 +488,7 @@ fn first_difference(
     (arrival, added): (&Arrival, &Elements),
     link: &LinkSettings,
 ) -> Option<ElementNo> {
-    let echo = link.dialect.echo();
+    let echo = link.dialect().echo();
     // A request by track alone has no element 2 that could be repeated; an answer may name the card all the same.
     let named = |card| match arrival.get(ElementNo::PAN) {
         Some(pan) => is_of(card, &pan),
@@ -534,7 +506,7 @@ fn element_not_repeated(
     (arrival, added): (&Arrival, &Elements),
     link: &LinkSettings,
 ) -> Option<ElementNo> {
-    let echo = link.dialect.echo();
+    let echo = link.dialect().echo();
     let repeated = COMPARED.and(echo).and(sent.elements.present());
     let other = added.present().or(sent.elements.present().minus(arrival.present()));
     repeated.and(other).iter().find(|no| *no != ElementNo::AMOUNT || !is_partial(sent, arrival))
@@ -547,7 +519,7 @@ pub(super) fn named_otherwise(
     link: &LinkSettings,
 ) -> Option<ElementNo> {
     let sent = standing.sent()?.elements.present();
-    let named = COMPARED.and(link.dialect.echo()).and(sent).and(arrival.present());
+    let named = COMPARED.and(link.dialect().echo()).and(sent).and(arrival.present());
     added(standing, arrival).present().and(named).iter().next()
 }
 

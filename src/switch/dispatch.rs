@@ -188,7 +188,7 @@ impl Engine {
         let stan = arrival.get(ElementNo::STAN).ok_or("it has no element 11")?;
         let stan = Stan::from_ascii(&stan).or(Err("its element 11 is no trace number"))?;
         let timed =
-            self.peers.settings(link).is_some_and(|link| link.dialect.echoes_transmission());
+            self.peers.settings(link).is_some_and(|link| link.dialect().echoes_transmission());
         let last = self.log.last_trace(link).transmission;
         let transmission = match arrival.get(ElementNo::TRANSMISSION) {
             Some(text) if timed => Transmission::from_ascii(&text, last)
@@ -247,10 +247,10 @@ impl Engine {
         let code = code_of(arrival);
         match (arrival.mti().class(), arrival.mti().function()) {
             (Class::Authorization | Class::Financial, Function::RequestResponse) => {
-                code.is_none_or(|code| link.dialect.approves(code))
+                code.is_none_or(|code| link.dialect().approves(code))
             }
             (Class::Authorization | Class::Financial, Function::AdviceResponse) => {
-                code.is_none_or(|code| link.dialect.accepts(code))
+                code.is_none_or(|code| link.dialect().accepts(code))
             }
             _ => false,
         }

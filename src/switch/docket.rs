@@ -306,7 +306,7 @@ impl Engine {
         // In memory and not to be found by its number: somebody had that when it came back, and may again.
         let lost = self.log.standing(standing.id).is_some() && holder != Some(mine);
         let taken = lost || holder.is_some_and(|holder| holder != mine);
-        if taken && !link.dialect.echoes_transmission() {
+        if taken && !link.dialect().echoes_transmission() {
             return Err(Denied::NumberTaken);
         }
         Ok(debt.trace)

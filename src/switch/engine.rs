@@ -51,7 +51,7 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows nothing yet: replay the journal into it, then give it `Input::Start`.
     pub fn new(settings: Settings, keys: Arc<Keys>) -> Self {
-        let untimed = settings.links.iter().filter(|link| !link.dialect.echoes_transmission());
+        let untimed = settings.links.iter().filter(|link| !link.dialect().echoes_transmission());
         let log = Tranlog::new(tranlog::Settings {
             window_ms: settings.window_ms,
             entries_max: settings.entries_max,

@@ -27,6 +27,7 @@ mod reversal;
 mod settings;
 mod share;
 mod timers;
+mod translate;
 mod undelivered;
 
 pub use docket::Denied;

@@ -159,10 +159,11 @@ impl Engine {
         own.set(ElementNo::TRANSMISSION, &self.now.wall.transmission().ascii());
         own.set(ElementNo::STAN, &stan.ascii());
         own.set(ElementNo::NETWORK_CODE, &code);
-        let (head, dialect) = (link.settings.head, &link.settings.dialect);
+        let head = link.settings.head;
         let mut body = Vec::with_capacity(64);
         let Ok(mti) = Mti::new(800) else { return };
-        if (Draft { mti, own: &own, copied: None }).encode(dialect, &mut body).is_err() {
+        let draft = Draft { mti, own: &own, copied: None };
+        if link.settings.tongue.write(&draft, self.now.wall, &mut body).is_err() {
             // A dialect without element 70 has no network management.
             return;
         }

@@ -14,7 +14,6 @@ use super::authorize::{code_of, named_otherwise};
 use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
 use super::input::{Arrival, SessionId};
-use super::reply::encode_what_fits;
 use super::timers::{Timer, TimerId};
 
 /// What is owed, by link and by card.
@@ -268,8 +267,12 @@ impl Engine {
         repeat: bool,
     ) -> Option<Vec<u8>> {
         let link = self.peers.settings(standing.sent()?.issuer)?;
-        let (mti, elements) = owed_message(standing, owing, repeat, &self.keys)?;
-        let body = encode_what_fits(&link.dialect, mti, &elements);
+        let aside = link.tongue.repeated_aside();
+        let (mti, mut elements) = owed_message(standing, (owing, repeat), aside, &self.keys)?;
+        if let Some(debt) = standing.reversal.as_ref().filter(|_| owing == Owing::Reversal) {
+            link.tongue.set_reason(&mut elements, debt.reason);
+        }
+        let body = link.tongue.write_what_fits(mti, &elements, standing.sent()?.at);
         link.frames(link.head, &body).then_some(body)
     }
 
@@ -353,12 +356,13 @@ impl Engine {
         let code = code_of(arrival);
         let open = standing.open_debt(owing).map(|debt| debt.trace);
         // A network without element 7 brings back the number only.
-        let is_open = open.is_some_and(|open| open == trace || !link.dialect.echoes_transmission());
+        let is_open =
+            open.is_some_and(|open| open == trace || !link.dialect().echoes_transmission());
         let (Some(open), true) = (open, is_open) else {
             return self.acknowledged_late((txn, owing), code, arrival.link, fx);
         };
-        let accepted = code.is_some_and(|code| link.dialect.accepts(code));
-        let again = code.is_none_or(|code| link.dialect.retries(code));
+        let accepted = code.is_some_and(|code| link.dialect().accepts(code));
+        let again = code.is_none_or(|code| link.dialect().retries(code));
         let closing = match owing {
             Owing::Advice if accepted => Closing::Final,
             Owing::Reversal => match taken(standing, accepted, code) {
@@ -389,7 +393,7 @@ impl Engine {
             return;
         }
         let Some(settings) = self.peers.settings(link) else { return };
-        if !code.is_none_or(|code| settings.dialect.accepts(code)) {
+        if !code.is_none_or(|code| settings.dialect().accepts(code)) {
             return;
         }
         let reversed = standing.reversal.is_some();
@@ -507,8 +511,8 @@ fn taken(standing: &Standing, accepted: bool, code: Option<ResponseCode>) -> Opt
 /// The message that is owed.
 fn owed_message(
     standing: &Standing,
-    owing: Owing,
-    repeat: bool,
+    (owing, repeat): (Owing, bool),
+    aside: ElementSet,
     keys: &Keys,
 ) -> Option<(Mti, Elements)> {
     let sent = standing.sent()?;
@@ -517,7 +521,7 @@ fn owed_message(
         Owing::Advice => (sent.mti.plain(), sent.elements.clone()),
         Owing::Reversal => {
             let mti = Mti::new(u16::from(sent.mti.version()) * 1000 + 420).ok()?;
-            (mti, reversal_of(standing, sent))
+            (mti, reversal_of(standing, sent, aside))
         }
     };
     if let Some(Ok(pan)) = sent.card.as_ref().map(|card| card.open(keys)) {
@@ -529,11 +533,11 @@ fn owed_message(
 }
 
 /// What a reversal repeats of its original, and element 90 (facts on 1987 reversals: all but 7 and 11 unchanged).
-fn reversal_of(standing: &Standing, sent: &Sent) -> Elements {
+fn reversal_of(standing: &Standing, sent: &Sent, aside: ElementSet) -> Elements {
     const REPEATED: ElementSet = ElementSet::of(&[
         3, 4, 5, 6, 12, 13, 18, 19, 22, 23, 25, 32, 33, 37, 38, 41, 42, 43, 49, 50, 51,
     ]);
-    let mut elements = sent.elements.only(REPEATED);
+    let mut elements = sent.elements.only(REPEATED.or(aside));
     if let Outcome::Answered { added, .. } = &standing.outcome {
         for no in [ElementNo::RRN, ElementNo::APPROVAL_CODE] {
             if let Some(value) = added.get(no) {

@@ -1,8 +1,8 @@
 //! What an asker hears: its own echoes, head and trace, and what the outcome adds.
 
 use crate::codec::{Draft, Message};
-use crate::dialect::Dialect;
-use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode};
+use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode, Wall};
+use crate::mapping::Tongue;
 use crate::planted::{self, Bug};
 use crate::record::LinkId;
 
@@ -43,7 +43,8 @@ impl Engine {
         let Some(link) = self.peers.settings(asker.link) else { return false };
         let Some(mti) = asker.mti().response() else { return false };
         let head = asker.head.reply();
-        let mut body = answer(&link.dialect, mti, &asker.message, added);
+        let at = self.now.wall;
+        let mut body = answer(&link.tongue, (mti, at), &asker.message, added);
         if !link.frames(head, &body) {
             fx.notes.push(Note::TooLong { link: asker.link });
             if mark != Mark::Plain {
@@ -51,7 +52,7 @@ impl Engine {
             }
             // A decline is one by its code alone; an approval without a part of it would be another approval.
             let code = added.only(ElementSet::of(&[39]));
-            body = answer(&link.dialect, mti, &asker.message, &code);
+            body = answer(&link.tongue, (mti, at), &asker.message, &code);
             if !link.frames(head, &body) {
                 return false;
             }
@@ -70,8 +71,9 @@ impl Engine {
     ) {
         let Some(link) = self.peers.settings(link) else { return };
         let Some(mti) = mti.response().filter(|_| self.peers.lives(frame.session)) else { return };
-        let elements = frame.salvaged.only(link.dialect.echo()).overlaid(&code_alone(code));
-        let (head, body) = (frame.head.reply(), encode_what_fits(&link.dialect, mti, &elements));
+        let elements = frame.salvaged.only(link.dialect().echo()).overlaid(&code_alone(code));
+        let head = frame.head.reply();
+        let body = link.tongue.write_what_fits(mti, &elements, self.now.wall);
         if link.frames(head, &body) {
             fx.actions.push(Action::Send { session: frame.session, head, body, mark: Mark::Plain });
         }
@@ -86,26 +88,17 @@ pub(super) fn code_alone(code: ResponseCode) -> Elements {
 }
 
 /// An answer: echoes as they lie in the question, and over them what is added.
-fn answer(dialect: &Dialect, mti: Mti, question: &Message, added: &Elements) -> Vec<u8> {
+fn answer(
+    tongue: &Tongue,
+    (mti, at): (Mti, Wall),
+    question: &Message,
+    added: &Elements,
+) -> Vec<u8> {
+    let echo = tongue.house().echo();
     let mut body = Vec::with_capacity(question.body().len() + 64);
-    let draft = Draft { mti, own: added, copied: Some((question, dialect.echo())) };
-    if draft.encode(dialect, &mut body).is_err() {
-        let elements = question.elements(dialect.echo()).overlaid(added);
-        return encode_what_fits(dialect, mti, &elements);
-    }
-    body
-}
-
-/// Encodes what the dialect can say, and leaves out what it cannot: for messages that must go out.
-pub(super) fn encode_what_fits(dialect: &Dialect, mti: Mti, elements: &Elements) -> Vec<u8> {
-    let mut own = elements.only(dialect.defined());
-    let mut body = Vec::with_capacity(256);
-    for _ in 0..=own.present().len() {
-        body.clear();
-        match (Draft { mti, own: &own, copied: None }).encode(dialect, &mut body) {
-            Ok(()) => break,
-            Err(fault) => own.remove(fault.element),
-        }
+    let draft = Draft { mti, own: added, copied: Some((question, echo)) };
+    if tongue.write(&draft, at, &mut body).is_err() {
+        return tongue.write_what_fits(mti, &question.elements(echo).overlaid(added), at);
     }
     body
 }

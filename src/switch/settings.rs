@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::dialect::Dialect;
 use crate::framing::{Fixed, Head};
 use crate::iso::ResponseCode;
+use crate::mapping::Tongue;
 use crate::record::LinkId;
 use crate::route::Table;
 
@@ -39,7 +40,7 @@ pub struct LinkSettings {
     /// Its name, for what people read.
     pub name: String,
     /// How its network writes.
-    pub dialect: Arc<Dialect>,
+    pub tongue: Tongue,
     /// What precedes the messages that we begin.
     pub head: Head,
     /// The longest message, head included, that its peers take.
@@ -80,6 +81,12 @@ pub struct OwedSettings {
 }
 
 impl LinkSettings {
+    /// The dialect by which the house knows it, one of 1987.
+    #[inline]
+    pub fn dialect(&self) -> &Arc<Dialect> {
+        self.tongue.house()
+    }
+
     /// Whether a message goes into one frame.
     pub(super) fn frames(&self, head: Head, body: &[u8]) -> bool {
         head.len() + body.len() <= self.frame_len_max && !self.delimiter.cuts(body)
@@ -101,7 +108,7 @@ pub struct NetworkSettings {
     pub codes: NetworkCodes,
 }
 
-/// Element 70, three digits each.
+/// Element 70, or of a link of 1993 element 24; three digits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkCodes {
     /// Sign-on.
@@ -115,6 +122,9 @@ pub struct NetworkCodes {
 impl NetworkCodes {
     /// What most networks say (ISO 8583:1987, element 70).
     pub const USUAL: Self = Self { sign_on: *b"001", sign_off: *b"002", echo: *b"301" };
+
+    /// What element 24 says in networks of 1993 (801, 802 and 831 of its function codes).
+    pub const USUAL_1993: Self = Self { sign_on: *b"801", sign_off: *b"802", echo: *b"831" };
 }
 
 impl Default for NetworkSettings {

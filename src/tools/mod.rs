@@ -11,6 +11,7 @@ mod encode;
 mod explain;
 mod fuzz;
 mod import;
+mod map;
 mod meaning;
 mod route;
 mod sheet;
@@ -28,6 +29,7 @@ pub use import::{
     IMPORT_BYTES_MAX, Imported, Product, Remark, fuzz_import_jpos, fuzz_import_moov,
     fuzz_import_pyiso8583, import_dialect,
 };
+pub use map::{End, map};
 pub use route::{NotRouted, Roads, explain_route};
 
 /// One line of output.

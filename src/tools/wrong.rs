@@ -37,6 +37,7 @@ pub(super) fn place(dialect: &Arc<Dialect>, body: &Bytes, error: &DecodeError) -
         }
         Fault::SecondBitmap
         | Fault::Undefined
+        | Fault::NoCounterpart
         | Fault::TooShort { .. }
         | Fault::Trailing { .. }
         | Fault::Missing
@@ -181,6 +182,7 @@ pub(super) fn expected(
         Fault::Bitmap => {
             String::from("expected 16 hexadecimal digits; is the bitmap written as bytes?")
         }
+        Fault::NoCounterpart => error.fault.to_string(),
         Fault::Undefined => format!(
             "{} has no such element: give it a row, or look whether what precedes it is written otherwise",
             dialect.name()

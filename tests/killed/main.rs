@@ -21,6 +21,7 @@ use std::time::Duration;
 use iso8583d::dialect::Dialect;
 use iso8583d::framing;
 use iso8583d::iso::{BusinessDate, Wall};
+use iso8583d::mapping::Tongue;
 use iso8583d::sim::child::{Link, LinkPlace, Plan, Switch, free_port};
 use iso8583d::sim::clock;
 use iso8583d::sim::issuer::{self, Issuer, Rules};
@@ -227,7 +228,7 @@ async fn bank(name: &str, dialect: &str, directory: &Path) -> Issuer {
 
 fn peer(dialect: &str, place: Place) -> Peer {
     let dialect = Arc::new(Dialect::shipped(dialect).unwrap());
-    Peer { dialect, framing: framing::Settings::default(), place }
+    Peer { tongue: Tongue::plain(dialect), framing: framing::Settings::default(), place }
 }
 
 fn plan(at: [SocketAddr; 2], banks: [SocketAddr; 2]) -> Plan {

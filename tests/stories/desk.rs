@@ -8,6 +8,7 @@ use iso8583d::codec::{self, Draft, Message};
 use iso8583d::dialect::Dialect;
 use iso8583d::framing::{Fixed, Head};
 use iso8583d::iso::{ElementNo, Elements, Mono, Mti, Now, ResponseCode, Wall};
+use iso8583d::mapping::Tongue;
 use iso8583d::record::{LinkId, Lsn, Record, Standing, TxnId, decode_all, encode};
 use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
@@ -83,7 +84,7 @@ fn link(name: &str, asks: bool) -> LinkSettings {
     LinkSettings {
         id: LinkId::of_name(name),
         name: name.to_owned(),
-        dialect: dialect(LinkId::of_name(name)),
+        tongue: Tongue::plain(dialect(LinkId::of_name(name))),
         head: Head::NONE,
         frame_len_max: 8192,
         delimiter: Fixed::NONE,
@@ -209,8 +210,14 @@ impl Desk {
         }
     }
 
+    /// What a peer reads on its wire.
     fn decode(&self, session: u64, body: Vec<u8>) -> Message {
-        codec::decode(&dialect(self.links[&session]), Bytes::from(body)).unwrap()
+        codec::decode(self.tongue(session).wire(), Bytes::from(body)).unwrap()
+    }
+
+    fn tongue(&self, session: u64) -> &Tongue {
+        let is_its = |link: &&LinkSettings| link.id == self.links[&session];
+        &self.settings.links.iter().find(is_its).unwrap().tongue
     }
 
     /// A message comes in on a session.
@@ -218,10 +225,21 @@ impl Desk {
         let link = self.links[&session];
         let mut body = Vec::new();
         let draft = Draft { mti: Mti::new(mti).unwrap(), own: elements, copied: None };
-        draft.encode(&dialect(link), &mut body).unwrap();
-        let message = self.decode(session, body);
-        let arrival = Arrival::new(SessionId(session), link, Head::NONE, message, &self.keys);
-        self.handle(Input::Arrived(Box::new(arrival)));
+        draft.encode(self.tongue(session).wire(), &mut body).unwrap();
+        let input = match self.tongue(session).read(Bytes::from(body)) {
+            Ok(message) => {
+                let session = SessionId(session);
+                let arrival = Arrival::new(session, link, Head::NONE, message, &self.keys);
+                Input::Arrived(Box::new(arrival))
+            }
+            Err(fault) => Input::Unreadable(Box::new(Unreadable {
+                session: SessionId(session),
+                head: Head::NONE,
+                mti: fault.mti,
+                salvaged: fault.salvaged.elements,
+            })),
+        };
+        self.handle(input);
     }
 
     /// The shop sends a message; gives what the engine sends because of it.
@@ -327,19 +345,7 @@ impl Desk {
             if let Some(standing) = tranlog::opened(TxnId(lsn.0), record) {
                 all.insert(standing.id, standing);
             }
-            let touched: Vec<TxnId> = match record {
-                Record::Answered { txn, .. }
-                | Record::Over { txn, .. }
-                | Record::Late { txn, .. }
-                | Record::Owed { txn, .. }
-                | Record::Closed { txn, .. }
-                | Record::Requeued { txn, .. }
-                | Record::WrittenOff { txn, .. } => vec![*txn],
-                Record::Told { txns } => txns.clone(),
-                Record::Undone(undo) => undo.original.into_iter().collect(),
-                _ => Vec::new(),
-            };
-            for txn in touched {
+            for txn in record.changes() {
                 tranlog::fold(all.get_mut(&txn).unwrap(), *lsn, record);
             }
         }

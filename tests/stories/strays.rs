@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use iso8583d::dialect::Dialect;
 use iso8583d::iso::{ElementNo, Elements};
+use iso8583d::mapping::Tongue;
 use iso8583d::record::{Closing, DebtState, Reason, Record};
 use iso8583d::switch::{AnswerOn, Differs, Nearest, Note, Settings, Why};
 
@@ -225,7 +226,7 @@ fn what_an_issuers_network_cannot_say_is_named() {
     let whole = Dialect::shipped_text("iso87-ascii").unwrap();
     let short = Dialect::parse(&whole.replace("\n   48 ", "\n#  48 "));
     for link in settings.links.iter_mut().filter(|link| link.id == bank()) {
-        link.dialect = Arc::new(short.clone().unwrap());
+        link.tongue = Tongue::plain(Arc::new(short.clone().unwrap()));
     }
     for mti in [200, 220] {
         let mut desk = Desk::with(settings.clone());

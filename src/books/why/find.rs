@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
+use super::Archive;
 use super::wanted::Wanted;
-use super::{Archive, follow};
 use crate::books::columns::ms;
 use crate::books::traces::{STRETCH, pair};
 use crate::books::{BooksError, rows, tables};
@@ -123,7 +123,7 @@ impl Archive {
         let mut waiting: BTreeMap<TxnId, Standing> = BTreeMap::new();
         self.scan(Lsn(position.0.saturating_add(1)), |lsn, record| {
             let opened = tranlog::opened(TxnId(lsn.0), record);
-            for txn in follow::changed(record) {
+            for txn in record.changes() {
                 let Some(mut standing) = waiting.remove(&txn) else { continue };
                 tranlog::fold(&mut standing, lsn, record);
                 if wanted.is_met_by(&standing) {

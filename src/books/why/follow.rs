@@ -231,7 +231,7 @@ impl Family {
             let row = Row { captured, ..Row::new(standing) };
             self.rows.entry(row.standing.id).or_insert(row);
         }
-        for txn in changed(record) {
+        for txn in record.changes() {
             if let Some(row) = self.rows.get_mut(&txn) {
                 tranlog::fold(&mut row.standing, lsn, record);
             }
@@ -254,7 +254,7 @@ impl Family {
                 is_known(&TxnId(lsn.0)) || undo.original.as_ref().is_some_and(is_known)
             }
             Record::Restored(standing) | Record::Carried(standing) => is_known(&standing.id),
-            _ => changed(record).iter().any(is_known),
+            _ => record.changes().iter().any(is_known),
         }
     }
 
@@ -277,35 +277,10 @@ fn follow(live: &mut BTreeMap<TxnId, Standing>, lsn: Lsn, record: &Record) {
     if let Some(standing) = tranlog::opened(TxnId(lsn.0), record) {
         live.entry(standing.id).or_insert(standing);
     }
-    for txn in changed(record) {
+    for txn in record.changes() {
         if let Some(standing) = live.get_mut(&txn) {
             tranlog::fold(standing, lsn, record);
         }
-    }
-}
-
-/// The transactions that a record changes.
-pub(super) fn changed(record: &Record) -> Vec<TxnId> {
-    match record {
-        Record::Answered { txn, .. }
-        | Record::Over { txn, .. }
-        | Record::Late { txn, .. }
-        | Record::Owed { txn, .. }
-        | Record::Closed { txn, .. }
-        | Record::Requeued { txn, .. }
-        | Record::WrittenOff { txn, .. } => vec![*txn],
-        Record::Told { txns } => txns.clone(),
-        Record::Undone(undo) => undo.original.into_iter().collect(),
-        Record::Sent(_)
-        | Record::Stored(_)
-        | Record::OrphanWrittenOff { .. }
-        | Record::Unmatched { .. }
-        | Record::Restored(_)
-        | Record::Opened { .. }
-        | Record::Cut { .. }
-        | Record::CarryBegins { .. }
-        | Record::Carried(_)
-        | Record::CarryEnds { .. } => Vec::new(),
     }
 }
 

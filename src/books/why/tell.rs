@@ -147,7 +147,7 @@ impl Teller<'_> {
                 );
             }
             _ => {
-                for txn in follow::changed(record) {
+                for txn in record.changes() {
                     if let Some(sent) = self.standing(txn).and_then(Standing::sent).map(Arc::clone)
                     {
                         self.happened((lsn, txn), &sent, record, rest);

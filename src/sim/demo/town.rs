@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::dialect::Dialect;
 use crate::framing::{self, Length};
+use crate::mapping::Tongue;
 use crate::sim::child::{Link, LinkPlace, Plan, Switch, free_port};
 use crate::sim::issuer::{self, Issuer, Rules};
 use crate::sim::load::grouped;
@@ -122,7 +123,7 @@ fn dialect(name: &'static str) -> Result<Arc<Dialect>, SimError> {
 
 fn peer(name: &'static str, length: Length, place: Place) -> Result<Peer, SimError> {
     let framing = framing::Settings { length, ..framing::Settings::default() };
-    Ok(Peer { dialect: dialect(name)?, framing, place })
+    Ok(Peer { tongue: Tongue::plain(dialect(name)?), framing, place })
 }
 
 fn bank(name: &str, directory: &Path) -> Result<issuer::Settings, SimError> {

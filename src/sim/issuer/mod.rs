@@ -242,7 +242,7 @@ impl Session {
         let shared = Arc::clone(&self.shared);
         if shared.settings.signs_on {
             let at = super::clock::wall();
-            let own = super::purchase::Shop::network(b"001", 1, at);
+            let own = super::purchase::Shop::network(&shared.settings.peer.codes().sign_on, 1, at);
             let head = self.line.head();
             self.line
                 .put(head, &Draft { mti: super::terminal::NETWORK, own: &own, copied: None })?;

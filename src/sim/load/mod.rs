@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::dialect::Dialect;
 use crate::framing::{self, Length};
 use crate::iso::Wall;
+use crate::mapping::Tongue;
 
 use super::child::{Link, LinkPlace, Plan, Switch, free_port};
 use super::issuer::{self, Issuer, Rules};
@@ -143,7 +144,11 @@ impl Settings {
     fn issuer_at(&self, place: Place) -> issuer::Settings {
         issuer::Settings {
             name: "issuer".to_owned(),
-            peer: Peer { dialect: Arc::clone(&self.issuer), framing: self.issuer_framing, place },
+            peer: Peer {
+                tongue: Tongue::plain(Arc::clone(&self.issuer)),
+                framing: self.issuer_framing,
+                place,
+            },
             rules: Rules::approve_all(),
             ledger: None,
             remembers: false,
@@ -157,7 +162,8 @@ impl Settings {
             Target::Direct => (&self.issuer, self.issuer_framing),
             Target::Own { .. } | Target::Running { .. } => (&self.asker, self.asker_framing),
         };
-        Peer { dialect: Arc::clone(dialect), framing, place: Place::Dial(connect.to_owned()) }
+        let tongue = Tongue::plain(Arc::clone(dialect));
+        Peer { tongue, framing, place: Place::Dial(connect.to_owned()) }
     }
 
     fn plan(&self, at: SocketAddr, issuer: SocketAddr, workers: u32) -> Plan {
@@ -242,7 +248,7 @@ impl Settings {
                 rrn: u64::from(number) * 100_000_000,
                 at: Wall(super::clock::wall().0),
             });
-            let template = Template::new(&peer.dialect, peer.framing, &sale)?;
+            let template = Template::new(peer.tongue.wire(), peer.framing, &sale)?;
             let bell = Arc::new(Notify::new());
             bells.push(Arc::clone(&bell));
             let connection = Connection::new(stream, &peer, template, schedule, number)?;

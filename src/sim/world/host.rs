@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::framing::Frame;
+use crate::iso;
 use crate::iso::{Mono, Now, Wall};
 use crate::planted::{self, Bug};
 use crate::record::{self, Lsn, Record};
@@ -16,7 +17,6 @@ use crate::switch::{
     QuestionId, SessionId, Unreadable,
 };
 use crate::tranlog::{self, Ask, Found, Tranlog};
-use crate::{codec, iso};
 
 use super::disk::Left;
 use super::net::ConnId;
@@ -373,10 +373,10 @@ impl World {
         let Some(conn) = self.conns.get(id) else { return };
         let session = conn.session;
         let Some(plan) = self.mix.plans.get(conn.link) else { return };
-        let (link, dialect) = (plan.settings.id, Arc::clone(&plan.settings.dialect));
+        let (link, tongue) = (plan.settings.id, plan.settings.tongue.clone());
         for frame in frames {
             self.story.mix(self.time, &frame.body);
-            let input = match codec::decode(&dialect, frame.body) {
+            let input = match tongue.read(frame.body) {
                 Ok(message) => {
                     if self.story_on {
                         let (about, shown) =

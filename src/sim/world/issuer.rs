@@ -124,7 +124,11 @@ impl World {
     /// A network management message at a peer: answered, or taken as the answer to its own.
     pub(super) fn network_reads(&mut self, conn: ConnId, message: &Message) {
         if message.mti().is_response() {
-            if message.get(ElementNo::NETWORK_CODE).as_deref() == Some(b"002") {
+            let plan = self.conns.get(conn).and_then(|conn| self.mix.plans.get(conn.link));
+            let sign_off = plan.map(|plan| plan.settings.network.codes.sign_off);
+            if message.get(ElementNo::NETWORK_CODE).as_deref()
+                == sign_off.as_ref().map(|code| &code[..])
+            {
                 self.sign_off_answered(conn);
             }
             return;
@@ -156,7 +160,7 @@ impl World {
         if advice {
             return self.book(conn, issuer, message);
         }
-        let forestalled = bank.forestalled.contains(&key);
+        let forestalled = bank.forestalled.iter().any(|named| names(*named, key));
         let issuing = &self.mix.issuing;
         let asked = number(message, ElementNo::AMOUNT);
         let (code, amount) = if forestalled || self.rng.chance(issuing.decline) {
@@ -240,7 +244,7 @@ impl World {
     fn answer(&mut self, conn: ConnId, issuer: usize, message: &Message, manner: &Manner) {
         let Some(own_link) = self.issuers.get(issuer).map(|issuer| issuer.link) else { return };
         let Some(plan) = self.mix.plans.get(manner.over.unwrap_or(own_link)) else { return };
-        let dialect = &plan.settings.dialect;
+        let (tongue, dialect) = (plan.tongue.clone(), plan.settings.dialect());
         let mut own = message.elements(dialect.echo());
         if let Some(code) = manner.code {
             own.set(ElementNo::RESPONSE_CODE, code.as_bytes());
@@ -269,7 +273,8 @@ impl World {
         }
         let Some(mti) = message.mti().response() else { return };
         let mut body = Vec::new();
-        if (Draft { mti, own: &own, copied: None }).encode(dialect, &mut body).is_err() {
+        let draft = Draft { mti, own: &own, copied: None };
+        if tongue.write(&draft, self.now().wall, &mut body).is_err() {
             return self.blame(story::purchase_of(message), || {
                 "an issuer cannot write its answer".to_owned()
             });
@@ -344,7 +349,7 @@ impl World {
             code
         } else if let Some(code) = refused {
             code
-        } else if let Some(entry) = bank.ledger.get_mut(&named) {
+        } else if let Some(entry) = named_in(&mut bank.ledger, named) {
             undid_late = entry.approved
                 && !entry.reversed
                 && bank
@@ -462,7 +467,7 @@ impl World {
         };
         let mut body = Vec::new();
         let written = mti.map(|mti| {
-            (Draft { mti, own, copied: None }).encode(&plan.settings.dialect, &mut body)
+            plan.tongue.write(&Draft { mti, own, copied: None }, self.now().wall, &mut body)
         });
         match written {
             Some(Ok(())) => self.peer_writes(conn, &body),
@@ -501,6 +506,17 @@ fn stan_of(text: &[u8]) -> Option<u32> {
 pub(super) fn original_key(original: &[u8]) -> Option<Key> {
     let class = Mti::from_ascii(original.get(..4)?).ok()?.class().digit();
     Some((class, digits(original.get(10..20)?)?, stan_of(original.get(4..10)?)?))
+}
+
+/// The line of a ledger that a reversal means.
+fn named_in(ledger: &mut BTreeMap<Key, Entry>, named: Key) -> Option<&mut Entry> {
+    let key = ledger.keys().find(|key| names(named, **key)).copied()?;
+    ledger.get_mut(&key)
+}
+
+/// Whether a reversal that names so means this message. Who is of 1993 names no element 7; numbers do not come twice in a world.
+pub(super) const fn names(named: Key, real: Key) -> bool {
+    named.0 == real.0 && named.2 == real.2 && (named.1 == real.1 || named.1 == 0)
 }
 
 /// What a message asks for: card, processing code, amount, currency, terminal and reference.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::iso::{Class, ElementNo, Elements};
 use crate::record::LinkId;
-use crate::switch::{Input, LinkOrder, Mark, Order, OrderId, SignOn};
+use crate::switch::{Input, LinkOrder, Mark, NetworkCodes, Order, OrderId, SignOn};
 
 use super::mix::ASKERS;
 use super::net::{ConnId, Off};
@@ -115,8 +115,9 @@ impl World {
         let standing = self.conns.get_mut(conn).filter(|conn| conn.peer_up && !healed);
         let Some(state) = standing else { return };
         state.off = Off::Said;
-        let issuer = state.link.saturating_sub(ASKERS);
-        self.network_says(conn, issuer, *b"002");
+        let link = state.link;
+        let Some(codes) = self.network_codes(link) else { return };
+        self.network_says(conn, link.saturating_sub(ASKERS), codes.sign_off);
         let back = 500 + self.wishes.rng.below(3_000);
         self.later(back, Event::SignOn { conn });
     }
@@ -125,8 +126,13 @@ impl World {
     pub(super) fn sign_on(&mut self, conn: ConnId) {
         let Some(state) = self.conns.get_mut(conn).filter(|conn| conn.peer_up) else { return };
         state.off = Off::No;
-        let issuer = state.link.saturating_sub(ASKERS);
-        self.network_says(conn, issuer, *b"001");
+        let link = state.link;
+        let Some(codes) = self.network_codes(link) else { return };
+        self.network_says(conn, link.saturating_sub(ASKERS), codes.sign_on);
+    }
+
+    fn network_codes(&self, link: usize) -> Option<NetworkCodes> {
+        self.mix.plans.get(link).map(|plan| plan.settings.network.codes)
     }
 
     fn network_says(&mut self, conn: ConnId, issuer: usize, code: [u8; 3]) {

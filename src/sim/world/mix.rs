@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Version};
 use crate::framing::{self, Framing, Head, Length, Tpdu};
 use crate::iso::ResponseCode;
+use crate::mapping::{self, Tongue};
 use crate::record::LinkId;
 use crate::route::{CardRange, Rule, Table};
 use crate::switch::{
@@ -32,6 +33,8 @@ pub(super) struct Dialects {
     binary_bitmap: Arc<Dialect>,
     bcd: Arc<Dialect>,
     untimed: Arc<Dialect>,
+    later_ascii: Tongue,
+    later_bcd: Tongue,
 }
 
 impl Dialects {
@@ -42,8 +45,16 @@ impl Dialects {
             binary_bitmap: Arc::new(Dialect::shipped("iso87-ascii-binary-bitmap")?),
             bcd: Arc::new(Dialect::shipped("iso87-bcd")?),
             untimed: Arc::new(Dialect::parse(WITHOUT_TRANSMISSION).ok()?),
+            later_ascii: later("iso93-ascii")?,
+            later_bcd: later("iso93-bcd")?,
         })
     }
+}
+
+/// A dialect of 1993, with what makes it one of the house's.
+fn later(name: &str) -> Option<Tongue> {
+    let wire = Arc::new(Dialect::shipped(name)?);
+    Tongue::new(wire, mapping::Settings::default()).ok()
 }
 
 /// One link as the world builds it.
@@ -51,10 +62,19 @@ impl Dialects {
 pub(super) struct Plan {
     /// What the engine is told.
     pub(super) settings: LinkSettings,
+    /// How its peers speak.
+    pub(super) tongue: Tongue,
     /// How frames are cut, at both ends.
     pub(super) framing: Framing,
     /// How many connections it has when all is well.
     pub(super) sessions: usize,
+}
+
+impl Plan {
+    /// Whether its peers are of 1993.
+    pub(super) fn speaks_later(&self) -> bool {
+        self.tongue.wire().version() == Version::Of1993
+    }
 }
 
 /// How the network misbehaves.
@@ -231,6 +251,35 @@ impl Mix {
         }
     }
 
+    /// In half of all worlds an issuer is of 1993, an asker, or both. Seeds decide by themselves: the others go on as they did
+    /// where all were of 1987.
+    pub(super) fn in_editions(mut self, seed: u64, dialects: &Dialects) -> Self {
+        const LONGER: usize = 60;
+        let later = [
+            ("shops", &dialects.later_ascii, matches!(seed % 8, 1 | 5)),
+            ("bank-north", &dialects.later_bcd, matches!(seed % 8, 1 | 2)),
+            ("bank-west", &dialects.later_ascii, seed % 8 == 5),
+        ];
+        for (name, tongue, _) in later.into_iter().filter(|(.., speaks)| *speaks) {
+            let Some(plan) = self.plans.iter_mut().find(|plan| plan.settings.name == name) else {
+                continue;
+            };
+            plan.tongue = tongue.of_peer();
+            let longest = plan.settings.frame_len_max;
+            if longest < framing::Settings::FRAME_LEN_MAX {
+                // The same says more in these, and what found room is to find it still.
+                let settings = *plan.framing.settings();
+                let frame_len_max = settings.frame_len_max + LONGER;
+                plan.framing = Framing::new(framing::Settings { frame_len_max, ..settings });
+            }
+            plan.settings.tongue = tongue.clone();
+            plan.settings.frame_len_max = plan.framing.message_len_max();
+            plan.settings.network.codes = NetworkCodes::USUAL_1993;
+        }
+        self.settings.links = self.plans.iter().map(|plan| plan.settings.clone()).collect();
+        self
+    }
+
     /// Faults off: from now on everything that is still open must come to rest.
     pub(super) fn heal(&mut self) {
         self.network.spike = 0;
@@ -393,8 +442,10 @@ fn plans(rng: &mut Rng, issuers: usize, dialects: &Dialects) -> Vec<Plan> {
         .map(|(name, dialect, framing, asks)| {
             let frame_len_max = frame_len_max(rng, dialect, asks);
             let framing = Framing::new(framing::Settings { frame_len_max, ..*framing });
+            let tongue = Tongue::plain(Arc::clone(dialect));
             Plan {
-                settings: link(rng, name, (dialect, &framing), asks),
+                settings: link(rng, name, (&tongue, &framing), asks),
+                tongue,
                 framing,
                 sessions: 1 + rng.index(3),
             }
@@ -405,7 +456,7 @@ fn plans(rng: &mut Rng, issuers: usize, dialects: &Dialects) -> Vec<Plan> {
 fn link(
     rng: &mut Rng,
     name: &str,
-    (dialect, framing): (&Arc<Dialect>, &Framing),
+    (tongue, framing): (&Tongue, &Framing),
     asks: bool,
 ) -> LinkSettings {
     let sign_on = if asks {
@@ -416,7 +467,7 @@ fn link(
     LinkSettings {
         id: LinkId::of_name(name),
         name: name.to_owned(),
-        dialect: Arc::clone(dialect),
+        tongue: tongue.clone(),
         head: framing.head(),
         frame_len_max: framing.message_len_max(),
         delimiter: framing.delimiter(),

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::codec::{self, Message};
+use crate::codec::Message;
 use crate::framing::Frame;
 use crate::iso::{BusinessDate, Mti, Stan};
 use crate::planted::{self, Bug};
@@ -277,11 +277,11 @@ struct World {
 impl World {
     fn new(seed: u64, txns: u32, dialects: &Dialects, story_on: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let mix = Mix::draw(&mut rng, txns, dialects);
+        let mix = Mix::draw(&mut rng, txns, dialects).in_editions(seed, dialects);
         let untimed: BTreeSet<LinkId> = mix
             .plans
             .iter()
-            .filter(|plan| !plan.settings.dialect.echoes_transmission())
+            .filter(|plan| !plan.settings.dialect().echoes_transmission())
             .map(|plan| plan.settings.id)
             .collect();
         let settings = tranlog::Settings {
@@ -469,7 +469,7 @@ impl World {
             return self.blame(None, || "a frame has another link's head".to_owned());
         }
         self.story.mix(self.time, &frame.body);
-        let Ok(message) = codec::decode(&plan.settings.dialect, frame.body) else {
+        let Ok(message) = plan.tongue.read(frame.body) else {
             return self
                 .blame(None, || "the engine wrote what its peer's dialect cannot read".to_owned());
         };

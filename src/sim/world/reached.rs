@@ -26,6 +26,8 @@ macro_rules! rare {
 }
 
 rare! {
+    /// A request reached an issuer in another edition of the standard than its asker's.
+    OtherEdition = "request said in another edition",
     /// An answer came after the end.
     Late = "late answer",
     /// An approval came after the end.

@@ -1,0 +1,320 @@
+//! How one link's messages become those of the house, and back; knows no sockets, and not what becomes of money.
+//!
+//! The house thinks in ISO 8583:1987. A link whose dialect is of that edition needs nothing of this. For one of 1993 a
+//! mapping stands between its wire and the engine: what both editions say in different words is converted, and what only the
+//! later one says is laid aside in elements 129 to 192, so that another link of that edition hears it unchanged. The changes
+//! that a link's configuration asks for are made on its own side: of what it writes first, of what is written to it last.
+
+mod codes;
+mod edition;
+mod entry;
+mod house;
+mod rules;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::codec::{self, DecodeError, Draft, EncodeError, Fault, Message, Salvaged};
+use crate::dialect::{Dialect, Version};
+use crate::iso::{Class, ElementNo, ElementSet, Elements, Mti, ResponseCode, Wall};
+use crate::record::Reason;
+
+use self::edition::Side;
+
+pub use codes::{CodeFault, Codes};
+pub use house::{NoHouse, checked as fits_1993};
+pub use rules::{Change, Changes, Condition};
+
+/// How the peers of a link speak: the dialect on its wire, and what stands between that and the house.
+#[derive(Clone, Debug)]
+pub struct Tongue {
+    wire: Arc<Dialect>,
+    mapping: Option<Arc<Mapping>>,
+}
+
+/// What a link's messages need so that the house understands them.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Response codes of 1987 and of 1993, where the link's table differs from the usual one.
+    pub codes: Codes,
+    /// The MTI of network management requests that we send, in the link's edition; none is `0800` or `1804`.
+    pub network: Option<Mti>,
+    /// What is changed in messages that come from there, before anything else.
+    pub read: Changes,
+    /// What is changed in messages that go there, after everything else.
+    pub write: Changes,
+}
+
+#[derive(Debug)]
+struct Mapping {
+    wire: Arc<Dialect>,
+    /// The dialect that the house knows the link by: the wire's own, or one of 1987 that holds all that it may say.
+    house: Arc<Dialect>,
+    /// Of 1993; otherwise of the house's own edition.
+    later: bool,
+    side: Side,
+    settings: Settings,
+}
+
+impl Tongue {
+    /// Of a link of the house's own edition, without changes: nothing stands between.
+    pub const fn plain(wire: Arc<Dialect>) -> Self {
+        Self { wire, mapping: None }
+    }
+
+    /// Of any link. A dialect of 2003 has no mapping, and one of 1993 none when it lacks what every message needs.
+    pub fn new(wire: Arc<Dialect>, settings: Settings) -> Result<Self, NoHouse> {
+        let later = match wire.version() {
+            Version::Of1987 => false,
+            Version::Of1993 => true,
+            Version::Of2003 => return Err(NoHouse::Version),
+        };
+        if !later && settings.read.is_empty() && settings.write.is_empty() {
+            return Ok(Self::plain(wire));
+        }
+        let house = if later {
+            Arc::new(house::house_of(&wire, &settings.codes)?)
+        } else {
+            Arc::clone(&wire)
+        };
+        let mapping = Mapping { wire: Arc::clone(&wire), house, later, side: Side::Near, settings };
+        Ok(Self { wire, mapping: Some(Arc::new(mapping)) })
+    }
+
+    /// The same for who sits at the other end of the link: a simulated peer, which thinks as the house does.
+    #[must_use]
+    pub fn of_peer(&self) -> Self {
+        let mapping = self.mapping.as_ref().map(|mapping| Mapping {
+            wire: Arc::clone(&mapping.wire),
+            house: Arc::clone(&mapping.house),
+            later: mapping.later,
+            side: Side::Far,
+            settings: Settings { codes: mapping.settings.codes.clone(), ..Settings::default() },
+        });
+        Self { wire: Arc::clone(&self.wire), mapping: mapping.map(Arc::new) }
+    }
+
+    /// The dialect on the wire.
+    pub const fn wire(&self) -> &Arc<Dialect> {
+        &self.wire
+    }
+
+    /// The dialect by which the house knows the link: always one of 1987.
+    #[inline]
+    pub fn house(&self) -> &Arc<Dialect> {
+        self.mapping.as_ref().map_or(&self.wire, |mapping| &mapping.house)
+    }
+
+    /// The elements in which the house keeps what only the link's own edition says.
+    pub fn aside(&self) -> ElementSet {
+        self.later()
+            .map_or(ElementSet::EMPTY, |mapping| mapping.house.defined().and(edition::ASIDE))
+    }
+
+    /// Of what a request from here has, that which another link may be told: all of it where that is of the same edition. Amounts
+    /// that only this one's edition knows are not left out: such a request goes nowhere else.
+    #[inline]
+    pub fn sayable(&self, present: ElementSet, to: &Self) -> Result<ElementSet, EncodeError> {
+        if self.mapping.is_none() || self.later().is_none() || to.later().is_some() {
+            return Ok(present);
+        }
+        match present.and(edition::MONEY_ASIDE).iter().next() {
+            None => Ok(present.minus(self.aside())),
+            Some(kept) => {
+                let element = ElementNo::new(kept.get() - 128).unwrap_or(kept);
+                Err(EncodeError { element, fault: Fault::NoCounterpart })
+            }
+        }
+    }
+
+    /// The elements that its configuration takes out of some message that goes there.
+    pub fn dropped(&self) -> ElementSet {
+        self.mapping.as_ref().map_or(ElementSet::EMPTY, |mapping| mapping.settings.write.dropped())
+    }
+
+    /// What a reversal towards this link repeats of its original besides what reversals of the house's edition repeat.
+    pub fn repeated_aside(&self) -> ElementSet {
+        self.later().map_or(ElementSet::EMPTY, |_| edition::REPEATED_ASIDE)
+    }
+
+    /// A message as the house has it. What is wrong with it is told as of the wire.
+    #[inline]
+    pub fn read(&self, body: Bytes) -> Result<Message, DecodeError> {
+        match &self.mapping {
+            None => codec::decode(&self.wire, body),
+            Some(mapping) => self.mapped(mapping, body),
+        }
+    }
+
+    fn mapped(&self, mapping: &Mapping, body: Bytes) -> Result<Message, DecodeError> {
+        let message = match codec::decode(&self.wire, body) {
+            Ok(message) => message,
+            Err(mut error) => {
+                // Its asker still has to hear why, in elements that the house knows.
+                let mti = error.mti.unwrap_or_else(|| Mti::of(0));
+                let (house, elements, _) =
+                    mapping.read(mti, std::mem::take(&mut error.salvaged.elements));
+                error.mti = error.mti.map(|_| house);
+                error.salvaged.elements = elements.only(mapping.house.defined());
+                return Err(error);
+            }
+        };
+        let (mti, elements, lost) =
+            mapping.read(message.mti(), message.elements(message.present()));
+        let lost = lost.filter(|_| !mti.is_response());
+        let own = elements.only(mapping.house.defined());
+        let mut bytes = Vec::with_capacity(message.body().len() * 2 + 32);
+        let refused = |EncodeError { element, fault }| {
+            let salvaged = Salvaged { elements: own.clone(), ..Salvaged::default() };
+            let element = Some(element.get());
+            DecodeError { mti: Some(mti), element, offset: 0, fault, salvaged: Box::new(salvaged) }
+        };
+        if let Some(element) = lost {
+            return Err(refused(EncodeError { element, fault: Fault::NoCounterpart }));
+        }
+        (Draft { mti, own: &own, copied: None })
+            .encode(&mapping.house, &mut bytes)
+            .map_err(refused)?;
+        codec::decode(&mapping.house, Bytes::from(bytes))
+    }
+
+    /// Appends a message of the house as the link's peers want it; on an error nothing is appended. `at` says which year
+    /// is meant where the later edition names one, and when it was asked where nothing else does.
+    #[inline]
+    pub fn write(&self, draft: &Draft<'_>, at: Wall, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        match &self.mapping {
+            None => draft.encode(&self.wire, out),
+            Some(mapping) => {
+                let (mti, own) = mapping.write(draft.mti, gathered(draft), at, true)?;
+                (Draft { mti, own: &own, copied: None }).encode(&self.wire, out)
+            }
+        }
+    }
+
+    /// A message as the link's peers want it, without what they cannot be told: for what must go out.
+    pub fn write_what_fits(&self, mti: Mti, elements: &Elements, at: Wall) -> Vec<u8> {
+        match &self.mapping {
+            None => what_fits(&self.wire, mti, elements),
+            Some(mapping) => match mapping.write(mti, elements.clone(), at, false) {
+                Ok((mti, elements)) => what_fits(&self.wire, mti, &elements),
+                Err(_) => Vec::new(),
+            },
+        }
+    }
+
+    /// Says why something is reversed, where the link's edition has a place for that.
+    pub fn set_reason(&self, elements: &mut Elements, reason: Reason) {
+        if self.later().is_some() && elements.get(edition::REASON).is_none() {
+            elements.set(edition::REASON, edition::reason_code(reason));
+        }
+    }
+
+    fn later(&self) -> Option<&Mapping> {
+        self.mapping.as_deref().filter(|mapping| mapping.later)
+    }
+}
+
+impl Mapping {
+    /// From the wire's elements to the house's, and the first one that the house has no place for.
+    fn read(&self, mti: Mti, mut elements: Elements) -> (Mti, Elements, Option<ElementNo>) {
+        self.settings.read.apply(mti, &mut elements);
+        if mti.is_response() {
+            self.settings.write.take_back(&mut elements);
+        }
+        if !self.later {
+            return (mti, elements, None);
+        }
+        let lost = edition::lost(&elements);
+        let (house_mti, mut own) =
+            edition::to_house(mti, &elements, (&self.settings.codes, self.side));
+        let action = elements.get(ElementNo::RESPONSE_CODE);
+        if action.is_some_and(|action| self.says_too_much(house_mti, action, &own)) {
+            own.remove(ElementNo::RESPONSE_CODE);
+        }
+        (house_mti, own, lost)
+    }
+
+    /// Whether a code would move money in the house's words and does not in the wire's own: the wire's list decides, and what is
+    /// on neither side of it cannot be read.
+    fn says_too_much(&self, mti: Mti, action: &[u8], own: &Elements) -> bool {
+        let listed = |dialect: &Dialect, code: &[u8]| {
+            let listed = |code| {
+                if edition::answers_request(mti) {
+                    dialect.approves(code)
+                } else {
+                    dialect.accepts(code)
+                }
+            };
+            ResponseCode::new(code).is_ok_and(listed)
+        };
+        let code = own.get(ElementNo::RESPONSE_CODE).unwrap_or_default();
+        mti.is_response()
+            && mti.class() != Class::Network
+            && listed(&self.house, code)
+            && !listed(&self.wire, action)
+    }
+
+    /// From the house's elements to the wire's.
+    fn write(
+        &self,
+        mti: Mti,
+        elements: Elements,
+        at: Wall,
+        strict: bool,
+    ) -> Result<(Mti, Elements), EncodeError> {
+        let network = self.settings.network.filter(|_| is_network_request(mti));
+        let (mti, mut elements) = if self.later {
+            let unsayable = edition::unsayable(&elements, self.settings.write.dropped());
+            if let Some(element) = unsayable.filter(|_| strict) {
+                return Err(EncodeError { element, fault: Fault::NoCounterpart });
+            }
+            let with = (&self.settings.codes, self.side, at);
+            edition::from_house(mti, &elements, with, self.wire.defined())
+        } else {
+            (mti, elements)
+        };
+        let network =
+            network.or_else(|| (self.later && is_network_request(mti)).then_some(NETWORK_1993));
+        let mti = network.unwrap_or(mti);
+        if !self.settings.write.is_empty() {
+            self.settings.write.apply(mti, &mut elements);
+            edition::name_institutions(&mut elements, self.later);
+        }
+        Ok((mti, elements))
+    }
+}
+
+/// What links of 1993 send for network management unless told otherwise: a request of neither acquirer nor issuer.
+const NETWORK_1993: Mti = Mti::of(1804);
+
+fn is_network_request(mti: Mti) -> bool {
+    mti.class() == Class::Network && !mti.is_response()
+}
+
+/// What a draft says, in one place.
+fn gathered(draft: &Draft<'_>) -> Elements {
+    match draft.copied {
+        None => draft.own.clone(),
+        Some((message, set)) => message.elements(set).overlaid(draft.own),
+    }
+}
+
+/// Encodes what the dialect can say, and leaves out what it cannot.
+fn what_fits(dialect: &Dialect, mti: Mti, elements: &Elements) -> Vec<u8> {
+    let mut own = elements.only(dialect.defined());
+    let mut body = Vec::with_capacity(256);
+    for _ in 0..=own.present().len() {
+        body.clear();
+        match (Draft { mti, own: &own, copied: None }).encode(dialect, &mut body) {
+            Ok(()) => break,
+            Err(fault) => own.remove(fault.element),
+        }
+    }
+    body
+}
+
+/// The element of the house that holds what the later edition says in this one, 2 to 64.
+const fn aside(no: u8) -> ElementNo {
+    ElementNo::of(128 + no)
+}

@@ -1,0 +1,57 @@
+//! A request in its issuer's words: what of it may be said there, and how.
+
+use crate::codec::Draft;
+use crate::iso::{ElementNo, ElementSet, Elements, ResponseCode};
+use crate::record::Trace;
+
+use super::authorize::Refusal;
+use super::effect::Why;
+use super::engine::Engine;
+use super::input::Arrival;
+use super::settings::LinkSettings;
+
+/// What could be accepted, and never sent.
+pub(super) const TOO_LONG: Refusal = (
+    ResponseCode::FORMAT,
+    Why::Said("it is longer than its issuer's frames: raise that link's frame_len_max"),
+);
+
+impl Engine {
+    /// The request as its issuer's network writes it, under our pair.
+    pub(super) fn translated(
+        &self,
+        arrival: &Arrival,
+        link: &LinkSettings,
+        trace: Trace,
+    ) -> Result<Vec<u8>, Refusal> {
+        const OURS: ElementSet = ElementSet::of(&[7, 11]);
+        let mut own = Elements::with_capacity(32);
+        own.set(ElementNo::TRANSMISSION, &trace.transmission.ascii());
+        own.set(ElementNo::STAN, &trace.stan.ascii());
+        let copied = self.sayable(arrival, link)?.minus(OURS);
+        let copied = Some((&arrival.message, copied));
+        let draft = Draft { mti: arrival.mti().plain(), own: &own, copied };
+        let mut body = Vec::with_capacity(arrival.message.body().len() + 64);
+        link.tongue
+            .write(&draft, self.now.wall, &mut body)
+            .map_err(|fault| (ResponseCode::FORMAT, Why::Unsayable { issuer: link.id, fault }))?;
+        if !link.frames(link.head, &body) {
+            return Err(TOO_LONG);
+        }
+        Ok(body)
+    }
+
+    /// What of a message its issuer may be told: not what only its asker's own edition of the standard says, and what may not
+    /// be left out refuses it.
+    pub(super) fn sayable(
+        &self,
+        arrival: &Arrival,
+        link: &LinkSettings,
+    ) -> Result<ElementSet, Refusal> {
+        let Some(asker) = self.peers.settings(arrival.link) else { return Ok(arrival.present()) };
+        asker
+            .tongue
+            .sayable(arrival.present(), &link.tongue)
+            .map_err(|fault| (ResponseCode::FORMAT, Why::Unsayable { issuer: link.id, fault }))
+    }
+}
