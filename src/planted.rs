@@ -104,6 +104,8 @@ bugs! {
     RequeuedThoughReversed,
     /// An order that was carried out is carried out again.
     OrderedTwice,
+    /// The business date goes back with the wall clock.
+    DayReopened,
 }
 
 impl Bug {

@@ -4,6 +4,7 @@
 //! [`Report`]. What comes out is valid: nothing is checked again further down.
 
 mod bins;
+mod day;
 mod dialects;
 mod frames;
 mod gaps;
@@ -32,7 +33,7 @@ use crate::record::LinkId;
 use crate::route::{Rule, Table};
 use crate::seal::Keys;
 use crate::switch::{
-    self, AnswerOn, Duplicate, LinkSettings, NetworkSettings, OwedSettings, Undelivered,
+    self, AnswerOn, DaySettings, Duplicate, LinkSettings, NetworkSettings, OwedSettings, Undelivered,
 };
 use read::Section;
 use report::Faults;
@@ -53,6 +54,8 @@ pub struct Config {
     pub carry_every: u64,
     /// The day's files.
     pub clearing: Clearing,
+    /// When a business day ends by the clock.
+    pub day: DaySettings,
     /// What is remembered in memory.
     pub window: Window,
     /// The choices that the money rules leave to whoever runs the switch.
@@ -184,6 +187,7 @@ impl Config {
             timeout_code: self.rules.timeout_code,
             carry_every: self.carry_every,
             in_flight_max: self.daemon.in_flight_max,
+            day: self.day,
         }
     }
 }
@@ -284,6 +288,9 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
     let section = root.section("clearing");
     let clearing = sections::clearing(&section, home, state);
     section.end();
+    let section = root.section("day");
+    let day = day::read(&section);
+    section.end();
     let section = root.section("window");
     let window = sections::window(&section);
     section.end();
@@ -302,6 +309,7 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
         journal,
         carry_every,
         clearing,
+        day,
         window,
         rules,
         links,
@@ -745,6 +753,7 @@ to = ["issuer-a"]
         let mut asked = Vec::new();
         for file in [
             include_str!("sections.rs"),
+            include_str!("day.rs"),
             include_str!("links.rs"),
             include_str!("frames.rs"),
             include_str!("routes.rs"),

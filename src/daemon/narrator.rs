@@ -140,6 +140,10 @@ impl Narrator {
             Note::ClockBehind { ms } => {
                 tracing::error!(ms, "the wall clock is behind the last record: set it right");
             }
+            Note::DayOpened { date, ends } => {
+                tracing::info!(%date, %ends, "a business day opens; the one that ends is cut when nothing of it is in flight");
+            }
+            Note::DayCut { date } => tracing::info!(%date, "a business day is cut"),
             Note::Requeued { .. } | Note::WrittenOff { .. } => self.say_ordered(note),
             Note::Carried { open } => {
                 tracing::debug!(open, "everything open was written down again");

@@ -104,6 +104,7 @@ struct Whole {
     disk_free: Gauge,
     queue: Gauge,
     books_lag: Gauge,
+    days_unwritten: Gauge,
     config_refused: Counter,
 }
 
@@ -153,6 +154,7 @@ impl Meter {
             disk_free: gauge(&JOURNAL_DISK_FREE, &[]),
             queue: gauge(&JOURNAL_QUEUE, &[]),
             books_lag: gauge(&BOOKS_LAG, &[]),
+            days_unwritten: gauge(&DAYS_UNWRITTEN, &[]),
             config_refused: counter(&CONFIG_REFUSED, &[]),
         }))
     }
@@ -270,6 +272,11 @@ impl Meter {
     /// How many records the books are behind the journal.
     pub fn books_lag(&self, records: u64) {
         set(&self.0.books_lag, usize::try_from(records).unwrap_or(usize::MAX));
+    }
+
+    /// How many days are cut without their files.
+    pub fn days_unwritten(&self, days: usize) {
+        set(&self.0.days_unwritten, days);
     }
 
     /// A new configuration was refused, and the old one is still in force.
@@ -481,6 +488,7 @@ families! {
     describe_gauge JOURNAL_DISK_FREE "journal_disk_free_bytes" "Free space where the journal lies."
     describe_gauge JOURNAL_QUEUE "journal_queue_bytes" "Records and messages that wait for a commit."
     describe_gauge BOOKS_LAG "books_lag_records" "How many records the books are behind the journal."
+    describe_gauge DAYS_UNWRITTEN "clearing_days_unwritten" "Days that are cut and whose files are not written: see `iso8583d ctl day`."
     describe_counter CONFIG_REFUSED "config_refused_total" "New configurations that were refused."
 }
 

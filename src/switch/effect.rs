@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::codec::EncodeError;
 use crate::framing::Head;
-use crate::iso::{Class, ElementSet, Mti, ResponseCode};
+use crate::iso::{BusinessDate, Class, ElementSet, Mti, ResponseCode};
 use crate::record::{LinkId, Lsn, Owing, Reason, Record, Remark, Ruling, Trace, TxnId, Verdict};
 use crate::tranlog::Ask;
 
@@ -62,6 +62,13 @@ pub enum Action {
         /// Why, for people.
         why: &'static str,
     },
+    /// A day was cut, and not by an order that waits for it: its files are to be written.
+    DayCut {
+        /// Which.
+        date: BusinessDate,
+        /// The record that cut it.
+        at: Lsn,
+    },
     /// An order is carried out, or refused.
     Done {
         /// Which.
@@ -81,6 +88,7 @@ impl fmt::Debug for Action {
             Self::Ask(question) => write!(f, "Ask({question:?})"),
             Self::Doors { link, open } => write!(f, "Doors({link:?}, {open})"),
             Self::Close { session, why } => write!(f, "Close({session:?}, {why})"),
+            Self::DayCut { date, at } => write!(f, "DayCut({date}, {at:?})"),
             Self::Done { id, result } => write!(f, "Done({id:?}, {result:?})"),
         }
     }
@@ -367,6 +375,18 @@ pub enum Note {
     Overload {
         /** Whose. */
         asker: LinkId,
+    },
+    /// A business date opened: what arrives from now on belongs to it.
+    DayOpened {
+        /** Which. */
+        date: BusinessDate,
+        /** The one that ends; day 0 before the first. */
+        ends: BusinessDate,
+    },
+    /// A business date was cut.
+    DayCut {
+        /** Which. */
+        date: BusinessDate,
     },
     /// Everything open was written down again.
     Carried {

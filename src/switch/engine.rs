@@ -10,6 +10,7 @@ use crate::tranlog::{self, Spread, Tranlog};
 
 use super::authorize::Waiting;
 use super::cutover::Cutover;
+use super::day::DayView;
 use super::docket::Docket;
 use super::effect::{Effects, Note};
 use super::input::Input;
@@ -92,6 +93,9 @@ impl Engine {
     /// Handles one input. What it brings about is appended to `fx`.
     pub fn handle(&mut self, now: Now, input: Input, fx: &mut Effects) {
         self.now = now;
+        if !matches!(input, Input::Start) {
+            self.day_by_clock(fx);
+        }
         match input {
             Input::Arrived(arrival) => self.arrived(arrival, fx),
             Input::Tick => {}
@@ -133,6 +137,12 @@ impl Engine {
         self.peers.views()
     }
 
+    /// How the business day is.
+    pub fn day(&self) -> DayView {
+        let (date, closing, cut) = (self.log.date(), self.log.closing(), self.log.cut());
+        DayView { date, closing, cut, ends_at: self.settings.day.ends_at(date) }
+    }
+
     /// What happened to every transaction.
     pub const fn tranlog(&self) -> &Tranlog {
         &self.log
@@ -161,6 +171,7 @@ impl Engine {
                 Timer::Resend(txn, owing) => self.unacknowledged(txn, owing, fx),
                 Timer::Settle(txn, trace) => self.settled(txn, trace, fx),
                 Timer::Age(link) => self.aged(link, fx),
+                Timer::Day => self.day_due(fx),
                 Timer::Session(session) => self.session_due(session, fx),
             }
         }

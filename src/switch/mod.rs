@@ -10,6 +10,7 @@
 mod advice;
 mod authorize;
 mod cutover;
+mod day;
 mod dispatch;
 mod docket;
 mod effect;
@@ -29,6 +30,7 @@ mod share;
 mod timers;
 mod undelivered;
 
+pub use day::{DaySettings, DayView};
 pub use docket::Denied;
 pub use effect::{Action, Effects, Mark, Note, Question, QuestionId, Why};
 pub use engine::Engine;

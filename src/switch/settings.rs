@@ -8,6 +8,8 @@ use crate::iso::ResponseCode;
 use crate::record::LinkId;
 use crate::route::Table;
 
+use super::day::DaySettings;
+
 /// Everything that the engine is told at its start.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -29,6 +31,8 @@ pub struct Settings {
     pub carry_every: u64,
     /// How many requests may be in flight in all; beyond it they are declined.
     pub in_flight_max: u32,
+    /// When a business day ends by the clock.
+    pub day: DaySettings,
 }
 
 /// One link, as the engine sees it.

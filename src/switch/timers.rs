@@ -19,6 +19,8 @@ pub(super) enum Timer {
     Settle(TxnId, Trace),
     /// Something owed on a link may have grown too old.
     Age(LinkId),
+    /// The business day may be over.
+    Day,
     /// A session may be idle, or its peer silent.
     Session(SessionId),
 }

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use iso8583d::codec::{self, Draft, Message};
 use iso8583d::dialect::Dialect;
 use iso8583d::framing::{Fixed, Head};
-use iso8583d::iso::{ElementNo, Elements, Mono, Mti, Now, ResponseCode, Wall};
+use iso8583d::iso::{BusinessDate, ElementNo, Elements, Mono, Mti, Now, ResponseCode, Wall};
 use iso8583d::record::{LinkId, Lsn, Record, Standing, TxnId, decode_all, encode};
 use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
-    Action, AnswerOn, Arrival, Duplicate, Effects, Engine, Input, LinkSettings, Mark,
+    Action, AnswerOn, Arrival, DaySettings, Duplicate, Effects, Engine, Input, LinkSettings, Mark,
     NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Question, SessionId,
     Settings, Undelivered, Unreadable,
 };
@@ -58,6 +58,8 @@ pub(super) struct Desk {
     pub(super) closed: Vec<u64>,
     pub(super) doors: Vec<(LinkId, bool)>,
     pub(super) notes: Vec<Note>,
+    /// Days that were cut and whose files are wanted.
+    pub(super) cut: Vec<BusinessDate>,
     keys: Arc<Keys>,
     links: BTreeMap<u64, LinkId>,
 }
@@ -120,6 +122,7 @@ pub(super) fn settings() -> Settings {
         timeout_code: ResponseCode::UNAVAILABLE,
         carry_every: 10_000,
         in_flight_max: 100,
+        day: DaySettings::default(),
     }
 }
 
@@ -144,6 +147,7 @@ impl Desk {
             closed: Vec::new(),
             doors: Vec::new(),
             notes: Vec::new(),
+            cut: Vec::new(),
             keys,
             links: BTreeMap::new(),
         };
@@ -204,6 +208,7 @@ impl Desk {
                 Action::Ask(question) => self.questions.push(question),
                 Action::Done { result, .. } => self.done.push(result),
                 Action::Close { session, .. } => self.closed.push(session.0),
+                Action::DayCut { date, .. } => self.cut.push(date),
                 Action::Doors { link, open } => self.doors.push((link, open)),
             }
         }

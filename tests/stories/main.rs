@@ -5,6 +5,7 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod day;
 mod desk;
 mod docket;
 mod links;

@@ -237,6 +237,9 @@ impl World {
                     self.break_conn(id);
                 }
             }
+            Action::DayCut { date, .. } => {
+                self.later(50, Event::Files { date });
+            }
             Action::Done { result: OrderResult::Link(_), .. } => {}
             Action::Done { id, result } => {
                 self.story.tell(self.time, None, || format!("order {} done: {result:?}", id.0));

@@ -10,7 +10,7 @@ use crate::iso::ResponseCode;
 use crate::record::LinkId;
 use crate::route::{CardRange, Rule, Table};
 use crate::switch::{
-    AnswerOn, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings, Settings,
+    AnswerOn, DaySettings, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings, Settings,
     SignOn, Undelivered,
 };
 
@@ -218,6 +218,7 @@ impl Mix {
             carry_every: rng.between((40, 400)),
             in_flight_max: u32::try_from(rng.pick(&[4, 20, 200, 1000]).unwrap_or(200))
                 .unwrap_or(200),
+            day: DaySettings::default(),
         };
         Self {
             txns,
