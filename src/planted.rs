@@ -106,6 +106,8 @@ bugs! {
     OrderedTwice,
     /// The business date goes back with the wall clock.
     DayReopened,
+    /// A message that ends the day, and comes again, ends another.
+    CutOverTwice,
 }
 
 impl Bug {

@@ -7,9 +7,9 @@ use crate::switch::DaySettings;
 pub(super) fn read(section: &Section<'_>) -> DaySettings {
     let cut_at = section.word("cut_at", |text| match text {
         "off" => Ok(None),
-        _ => minutes(text).map(|minutes| Some(minutes * 60_000)).ok_or(
-            "an hour and a minute like \"23:00\", from 00:00 to 23:59, or \"off\"",
-        ),
+        _ => minutes(text)
+            .map(|minutes| Some(minutes * 60_000))
+            .ok_or("an hour and a minute like \"23:00\", from 00:00 to 23:59, or \"off\""),
     });
     let offset = section.word("utc_offset", |text| {
         let fault = "hours and minutes ahead of UTC like \"+01:00\", or behind it like \"-05:00\"";

@@ -13,7 +13,7 @@ use super::{Link, Place};
 use crate::dialect::{Dialect, Version};
 use crate::iso::ElementNo;
 use crate::record::LinkId;
-use crate::switch::{AnswerOn, NetworkCodes, NetworkSettings, OwedSettings, SignOn};
+use crate::switch::{self, AnswerOn, CutOver, NetworkCodes, NetworkSettings, OwedSettings, SignOn};
 
 /// A link that is named, whether or not the rest of it is right.
 pub(super) struct Known {
@@ -100,6 +100,7 @@ fn read_one(
         frame_ms_max: section.number("frame_ms_max", FRAME_MS_MAX),
         answer_on: section.choice("answer_on", ANSWER_ONS).unwrap_or(AnswerOn::Link),
         owed: owed(section),
+        stamps_date: section.choice("settlement_date", DATES).unwrap_or(false),
         clearing: clearing(section, name),
     };
     let found = place.is_some() && dialect.is_some();
@@ -107,6 +108,7 @@ fn read_one(
     let dialect = dialect.or_else(|| Dialect::shipped("iso87-ascii").map(Arc::new))?;
     let link = read(place, dialect);
     if found {
+        undated(section, &link);
         frames::fits(section, link.framing, &link.dialect);
     }
     Some(link).filter(|_| found)
@@ -210,10 +212,11 @@ fn network(section: &Section<'_>) -> NetworkSettings {
         echo_after_ms: section.number("echo_after_ms", ECHO_AFTER_MS),
         timeout_ms: section.number("network_timeout_ms", NETWORK_TIMEOUT_MS),
         codes: codes(section, usual),
+        cut_over: section.choice("cut_over", CUT_OVERS).unwrap_or(CutOver::None),
     }
 }
 
-/// What element 70 says on this link: three codes, none of them twice.
+/// What element 70 says on this link: four codes, none of them twice.
 fn codes(section: &Section<'_>, usual: NetworkCodes) -> NetworkCodes {
     let code = |key, usual| {
         let read = section.word(key, |text| {
@@ -227,6 +230,7 @@ fn codes(section: &Section<'_>, usual: NetworkCodes) -> NetworkCodes {
         ("sign_on_code", code("sign_on_code", usual.sign_on)),
         ("sign_off_code", code("sign_off_code", usual.sign_off)),
         ("echo_code", code("echo_code", usual.echo)),
+        ("cut_over_code", code("cut_over_code", usual.cut_over)),
     ];
     for (at, (key, (digits, span))) in all.iter().enumerate() {
         let twice = all.iter().take(at).find(|(_, (other, _))| other == digits);
@@ -237,8 +241,21 @@ fn codes(section: &Section<'_>, usual: NetworkCodes) -> NetworkCodes {
             section.faults().tell(fault.label("a message with it could mean both"));
         }
     }
-    let [(_, (sign_on, _)), (_, (sign_off, _)), (_, (echo, _))] = all;
-    NetworkCodes { sign_on, sign_off, echo }
+    let [sign_on, sign_off, echo, cut_over] = all.map(|(_, (digits, _))| digits);
+    NetworkCodes { sign_on, sign_off, echo, cut_over }
+}
+
+/// Element 15 is written by the switch itself, so its network must have it as a date.
+fn undated(section: &Section<'_>, link: &Link) {
+    let span = section.has("settlement_date").filter(|_| link.stamps_date);
+    if let Some(span) = span.filter(|_| !switch::has_date(&link.dialect)) {
+        let title =
+            "its dialect has no element 15 of four digits: there is nowhere to put the date";
+        let fault = section.faults().at(span, title).label("a date like 1123 belongs there");
+        section.faults().tell(fault.help(
+            "settlement_date = \"pass\", or a row for element 15 in the dialect: 15 n 4 - ascii keep date",
+        ));
+    }
 }
 
 fn owed(section: &Section<'_>) -> OwedSettings {
@@ -333,6 +350,9 @@ const ELEMENTS_1987: [(ElementNo, u16, bool); 5] = [
 const SIGN_ONS: &[(&str, SignOn)] =
     &[("none", SignOn::None), ("send", SignOn::Send), ("await", SignOn::Await)];
 const SESSION_STATES: &[(&str, bool)] = &[("own", false), ("shared", true)];
+const CUT_OVERS: &[(&str, CutOver)] =
+    &[("none", CutOver::None), ("accept", CutOver::Accept), ("send", CutOver::Send)];
+const DATES: &[(&str, bool)] = &[("pass", false), ("stamp", true)];
 const ANSWER_ONS: &[(&str, AnswerOn)] = &[("link", AnswerOn::Link), ("session", AnswerOn::Session)];
 
 const SESSIONS: Limit = Limit::new(1, 1, 1024);

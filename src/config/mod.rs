@@ -33,7 +33,8 @@ use crate::record::LinkId;
 use crate::route::{Rule, Table};
 use crate::seal::Keys;
 use crate::switch::{
-    self, AnswerOn, DaySettings, Duplicate, LinkSettings, NetworkSettings, OwedSettings, Undelivered,
+    self, AnswerOn, DaySettings, Duplicate, LinkSettings, NetworkSettings, OwedSettings,
+    Undelivered,
 };
 use read::Section;
 use report::Faults;
@@ -151,6 +152,8 @@ pub struct Link {
     pub answer_on: AnswerOn,
     /// How what is owed to it is sent.
     pub owed: OwedSettings,
+    /// Whether it gets the business date where nobody said one.
+    pub stamps_date: bool,
     /// Its name in clearing files.
     pub clearing: String,
 }
@@ -211,6 +214,7 @@ impl Link {
             in_flight_max: self.in_flight_max,
             answer_on: self.answer_on,
             owed: self.owed,
+            stamps_date: self.stamps_date,
         }
     }
 }

@@ -250,9 +250,7 @@ impl Desk {
             Ok(Command::Links) => Ok(self.list_links()),
             Ok(Command::Link { name, order }) => self.order_link(&name, order).await,
             Ok(Command::Owed { limit }) => self.list_owed(limit).await,
-            Ok(Command::Day) => {
-                Ok(vec![listing::day(&self.core.day(), &self.days.unwritten())])
-            }
+            Ok(Command::Day) => Ok(vec![listing::day(&self.core.day(), &self.days.unwritten())]),
             Ok(Command::Cut { date }) => self.cut(&date).await,
             Ok(Command::Requeue { txn, owing, by }) => self.requeue(txn, owing, (by, user)).await,
             Ok(Command::WriteOff { about, owing, reason, by }) => {

@@ -143,6 +143,27 @@ impl Narrator {
             Note::DayOpened { date, ends } => {
                 tracing::info!(%date, %ends, "a business day opens; the one that ends is cut when nothing of it is in flight");
             }
+            Note::CutOverHeard { link, date, fresh } => {
+                say!(
+                    info,
+                    voice(link),
+                    "the peer says that the business day ends (fresh), or says it again",
+                    %date,
+                    fresh
+                );
+            }
+            Note::CutOverTold { link, date } => {
+                say!(info, voice(link), "the peer knows that the business day ended", %date);
+            }
+            Note::CutOverUnheard { link, date, times } => {
+                say!(
+                    error,
+                    voice(link),
+                    "the peer was told that the business day ended, and does not accept it: it is told no more",
+                    %date,
+                    times
+                );
+            }
             Note::DayCut { date } => tracing::info!(%date, "a business day is cut"),
             Note::Requeued { .. } | Note::WrittenOff { .. } => self.say_ordered(note),
             Note::Carried { open } => {

@@ -121,7 +121,11 @@ impl BusinessDate {
             return Err(fault);
         }
         let [month, day] = [0, 2].map(|from| {
-            digits.iter().skip(from).take(2).fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
+            digits
+                .iter()
+                .skip(from)
+                .take(2)
+                .fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
         });
         if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
             return Err(fault);

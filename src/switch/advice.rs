@@ -9,10 +9,11 @@ use crate::seal::Tag;
 use crate::tranlog::{self, Ask};
 
 use super::authorize::{Refusal, TOO_LONG};
-use super::effect::{Effects, Note, Why};
+use super::effect::{Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::Arrival;
 use super::inquiry::Known;
+use super::reply::code_alone;
 
 impl Engine {
     /// An advice: new, a copy of one in memory, or to be looked up.
@@ -95,7 +96,8 @@ impl Engine {
         let issuer = sent.issuer;
         let txn = TxnId(self.append(Record::Stored(sent), fx).0);
         fx.notes.push(Note::Stored { asker: arrival.link, issuer });
-        self.decline(arrival, ResponseCode::APPROVED, fx);
+        let added = code_alone(ResponseCode::APPROVED);
+        self.tell(arrival, &self.dated(arrival, &added, txn), Mark::Plain, fx);
         self.post_owed(txn, Owing::Advice, fx);
     }
 }

@@ -20,6 +20,7 @@ use super::engine::Engine;
 use super::input::{Arrival, CardOf, SessionId, naming};
 use super::inquiry::Known;
 use super::peers::Link;
+use super::reply::code_alone;
 use super::settings::{AnswerOn, LinkSettings};
 use super::timers::{Timer, TimerId};
 
@@ -110,7 +111,7 @@ impl Engine {
             .peers
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
-        let body = translated(arrival, link, trace)?;
+        let body = translated(arrival, link, (trace, self.today()))?;
         Ok(Forwarding { issuer, session, trace, body })
     }
 
@@ -226,11 +227,6 @@ impl Engine {
         }
     }
 
-    fn today(&self) -> BusinessDate {
-        let date = self.log.date();
-        if date == BusinessDate(0) { self.now.wall.date() } else { date }
-    }
-
     /// A decline of what nothing left for: counted, not journaled, and held so that a copy hears the same.
     pub(super) fn decline_unsent(
         &mut self,
@@ -327,7 +323,8 @@ impl Engine {
             Verdict::Approved => {
                 let mut copies = 0;
                 for asker in &waiting.askers {
-                    copies += u32::from(self.tell(asker, added, Mark::Approval(txn), fx));
+                    let added = self.dated(asker, added, txn);
+                    copies += u32::from(self.tell(asker, &added, Mark::Approval(txn), fx));
                 }
                 if copies > 0 {
                     self.untold.insert(txn, copies);
@@ -335,20 +332,20 @@ impl Engine {
                     self.reached_nobody(txn, fx);
                     // Whoever lives and could not be told hears what every copy hears from now on.
                     if waiting.askers.iter().any(|asker| self.peers.lives(asker.session)) {
-                        self.decline_all(waiting, self.settings.timeout_code, fx);
+                        self.decline_all(txn, waiting, self.settings.timeout_code, fx);
                     }
                 }
             }
             Verdict::Declined => {
                 for asker in &waiting.askers {
-                    self.tell(asker, added, Mark::Plain, fx);
+                    self.tell(asker, &self.dated(asker, added, txn), Mark::Plain, fx);
                 }
             }
             Verdict::Mismatched => {
                 if !planted::is(Bug::UnknownCodeIsDecline) {
                     self.owe(txn, Reason::Mismatched, fx);
                 }
-                self.decline_all(waiting, ResponseCode::MALFUNCTION, fx);
+                self.decline_all(txn, waiting, ResponseCode::MALFUNCTION, fx);
             }
         }
     }
@@ -382,7 +379,7 @@ impl Engine {
         }
         let code = self.code_when_over(why);
         if let Some(waiting) = self.no_longer_waiting(txn) {
-            self.decline_all(&waiting, code, fx);
+            self.decline_all(txn, &waiting, code, fx);
         }
     }
 
@@ -395,14 +392,15 @@ impl Engine {
         }
     }
 
-    fn decline_all(&self, waiting: &Waiting, code: ResponseCode, fx: &mut Effects) {
+    fn decline_all(&self, txn: TxnId, waiting: &Waiting, code: ResponseCode, fx: &mut Effects) {
+        let added = code_alone(code);
         for asker in &waiting.askers {
             fx.notes.push(Note::Declined {
                 asker: asker.link,
                 code,
                 why: Why::Said("its issuer gave no answer that stands"),
             });
-            self.decline(asker, code, fx);
+            self.tell(asker, &self.dated(asker, &added, txn), Mark::Plain, fx);
         }
     }
 
@@ -469,11 +467,18 @@ fn routed<'t>(routes: &'t Table, arrival: &Arrival) -> Result<Picked<'t>, Refusa
 }
 
 /// The request as its issuer's network writes it, under our pair.
-fn translated(arrival: &Arrival, link: &LinkSettings, trace: Trace) -> Result<Vec<u8>, Refusal> {
+fn translated(
+    arrival: &Arrival,
+    link: &LinkSettings,
+    (trace, date): (Trace, BusinessDate),
+) -> Result<Vec<u8>, Refusal> {
     const OURS: ElementSet = ElementSet::of(&[7, 11]);
     let mut own = Elements::with_capacity(32);
     own.set(ElementNo::TRANSMISSION, &trace.transmission.ascii());
     own.set(ElementNo::STAN, &trace.stan.ascii());
+    if link.stamps_date && !arrival.present().has(ElementNo::SETTLEMENT_DATE) {
+        own.set(ElementNo::SETTLEMENT_DATE, &date.mmdd());
+    }
     let draft = Draft {
         mti: arrival.mti().plain(),
         own: &own,

@@ -1,11 +1,19 @@
 //! Which business date a moment of the wall belongs to, and when it ends. Integers only; knows no time zones but an offset.
 
-use crate::iso::{BusinessDate, Wall};
+use crate::dialect::{Content, Dialect, Length};
+use crate::iso::{BusinessDate, ElementNo, Wall};
 
 /// Milliseconds of a day.
 const DAY: i64 = 86_400_000;
 const NOON: i64 = DAY / 2;
 const MINUTE: i64 = 60_000;
+
+/// Whether a network has element 15 as a date MMDD.
+pub fn has_date(dialect: &Dialect) -> bool {
+    dialect.row(ElementNo::SETTLEMENT_DATE).is_some_and(|row| {
+        (row.content, row.length, row.max) == (Content::Digits, Length::Fixed, 4)
+    })
+}
 
 /// When a business day ends by the clock.
 ///

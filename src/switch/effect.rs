@@ -383,6 +383,31 @@ pub enum Note {
         /** The one that ends; day 0 before the first. */
         ends: BusinessDate,
     },
+    /// A peer said that the business day ends.
+    CutOverHeard {
+        /** Which. */
+        link: LinkId,
+        /** The date in force from now on. */
+        date: BusinessDate,
+        /** Whether it opened just now; else it was open already. */
+        fresh: bool,
+    },
+    /// A peer knows that the business day ended.
+    CutOverTold {
+        /** Which. */
+        link: LinkId,
+        /** The date that opened. */
+        date: BusinessDate,
+    },
+    /// A peer was told so often that the business day ended, and did not accept it.
+    CutOverUnheard {
+        /** Which. */
+        link: LinkId,
+        /** The date that opened. */
+        date: BusinessDate,
+        /** How often. */
+        times: u32,
+    },
     /// A business date was cut.
     DayCut {
         /** Which. */

@@ -172,6 +172,7 @@ impl Engine {
                 Timer::Settle(txn, trace) => self.settled(txn, trace, fx),
                 Timer::Age(link) => self.aged(link, fx),
                 Timer::Day => self.day_due(fx),
+                Timer::CutOver(link) => self.cut_over_unheard(link, fx),
                 Timer::Session(session) => self.session_due(session, fx),
             }
         }

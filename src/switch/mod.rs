@@ -27,10 +27,11 @@ mod reply;
 mod reversal;
 mod settings;
 mod share;
+mod stamp;
 mod timers;
 mod undelivered;
 
-pub use day::{DaySettings, DayView};
+pub use day::{DaySettings, DayView, has_date};
 pub use docket::Denied;
 pub use effect::{Action, Effects, Mark, Note, Question, QuestionId, Why};
 pub use engine::Engine;
@@ -40,6 +41,6 @@ pub use input::{
 pub use nearest::{Differs, Nearest};
 pub use peers::{LinkState, LinkView, SessionState};
 pub use settings::{
-    AnswerOn, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings, Settings,
-    SignOn, Undelivered,
+    AnswerOn, CutOver, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings,
+    Settings, SignOn, Undelivered,
 };

@@ -267,8 +267,12 @@ impl Engine {
         owing: Owing,
         repeat: bool,
     ) -> Option<Vec<u8>> {
-        let link = self.peers.settings(standing.sent()?.issuer)?;
-        let (mti, elements) = owed_message(standing, owing, repeat, &self.keys)?;
+        let sent = standing.sent()?;
+        let link = self.peers.settings(sent.issuer)?;
+        let (mti, mut elements) = owed_message(standing, owing, repeat, &self.keys)?;
+        if owing == Owing::Advice {
+            link.stamp(&mut elements, sent);
+        }
         let body = encode_what_fits(&link.dialect, mti, &elements);
         link.frames(link.head, &body).then_some(body)
     }

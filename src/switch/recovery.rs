@@ -30,6 +30,10 @@ impl Engine {
         if self.settings.undelivered == Undelivered::Reverse {
             self.reverse_untold(fx);
         }
+        // Nobody may have been told of a cut-over in the middle of which the process ended.
+        if self.log.closing().is_some() {
+            self.announce(self.log.date(), fx);
+        }
         // It may have been down at the hour.
         self.day_due(fx);
         self.carry(fx);

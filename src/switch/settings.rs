@@ -66,6 +66,9 @@ pub struct LinkSettings {
     pub answer_on: AnswerOn,
     /// How what is owed to it is sent.
     pub owed: OwedSettings,
+    /// Whether it gets element 15, the business date, where nobody else said one: with requests and advices that are sent to
+    /// it, and with answers to its own.
+    pub stamps_date: bool,
 }
 
 /// Store-and-forward on one link.
@@ -103,6 +106,8 @@ pub struct NetworkSettings {
     pub timeout_ms: u64,
     /// What element 70 says.
     pub codes: NetworkCodes,
+    /// Who tells whom that the business day ends.
+    pub cut_over: CutOver,
 }
 
 /// Element 70, three digits each.
@@ -114,11 +119,14 @@ pub struct NetworkCodes {
     pub sign_off: [u8; 3],
     /// Echo test.
     pub echo: [u8; 3],
+    /// Cut-over: the business day ends.
+    pub cut_over: [u8; 3],
 }
 
 impl NetworkCodes {
     /// What most networks say (ISO 8583:1987, element 70).
-    pub const USUAL: Self = Self { sign_on: *b"001", sign_off: *b"002", echo: *b"301" };
+    pub const USUAL: Self =
+        Self { sign_on: *b"001", sign_off: *b"002", echo: *b"301", cut_over: *b"201" };
 }
 
 impl Default for NetworkSettings {
@@ -129,8 +137,20 @@ impl Default for NetworkSettings {
             echo_after_ms: 0,
             timeout_ms: 10_000,
             codes: NetworkCodes::USUAL,
+            cut_over: CutOver::None,
         }
     }
+}
+
+/// Who tells whom that the business day ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutOver {
+    /// Nobody.
+    None,
+    /// The peer tells us, and ours ends.
+    Accept,
+    /// We tell the peer when ours ends.
+    Send,
 }
 
 /// Who signs on.

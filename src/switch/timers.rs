@@ -21,6 +21,8 @@ pub(super) enum Timer {
     Age(LinkId),
     /// The business day may be over.
     Day,
+    /// A peer that is to hear of a cut-over has not said that it did.
+    CutOver(LinkId),
     /// A session may be idle, or its peer silent.
     Session(SessionId),
 }

@@ -19,7 +19,7 @@ use iso8583d::switch::{
 use iso8583d::tranlog::{self, Ask, Found};
 
 /// A message on the desk: who it was for, and what it says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) session: u64,
     pub(super) mti: u16,
@@ -103,6 +103,7 @@ fn link(name: &str, asks: bool) -> LinkSettings {
             age_ms_max: 86_400_000,
             advices_max: 10_000,
         },
+        stamps_date: false,
     }
 }
 

@@ -10,8 +10,8 @@ use crate::iso::ResponseCode;
 use crate::record::LinkId;
 use crate::route::{CardRange, Rule, Table};
 use crate::switch::{
-    AnswerOn, DaySettings, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings, Settings,
-    SignOn, Undelivered,
+    AnswerOn, CutOver, DaySettings, Duplicate, LinkSettings, NetworkCodes, NetworkSettings,
+    OwedSettings, Settings, SignOn, Undelivered,
 };
 
 use super::rng::Rng;
@@ -429,6 +429,7 @@ fn link(
             echo_after_ms: rng.pick(&[0, 0, 5_000]).unwrap_or(0),
             timeout_ms: 10_000,
             codes: NetworkCodes::USUAL,
+            cut_over: CutOver::None,
         },
         timeout_ms: rng.between((1_000, 4_000)),
         settle_ms: rng.between((20_000, 40_000)),
@@ -441,6 +442,7 @@ fn link(
             age_ms_max: rng.pick(&[30 * 86_400_000, 30 * 86_400_000, 20_000]).unwrap_or(20_000),
             advices_max: rng.pick(&[1, 20, 1_000]).map_or(20, |most| most),
         },
+        stamps_date: false,
     }
 }
 
