@@ -107,6 +107,8 @@ impl World {
             Note::WrittenOff { .. } => Rare::WrittenOff,
             Note::Unreadable { .. } => Rare::Unreadable,
             Note::Refused { .. } => Rare::Refused,
+            Note::CutOverHeard { fresh: false, .. } => Rare::CutOverAgain,
+            Note::CutOverTold { .. } => Rare::CutOverTold,
             Note::Overload { .. } => Rare::Overload,
             Note::Declined { .. } => {
                 self.host.declines += 1;
@@ -398,10 +400,12 @@ impl World {
         id: PurchaseId,
     ) {
         let Some(link) = self.link_of(issuer) else { return };
-        if self.truth.of_pair(link, *key).is_none() {
+        let Some(past) = self.truth.of_pair(link, *key) else {
             return self
                 .blame(Some(id), || "a message left before its record was durable".to_owned());
-        }
+        };
+        let standing = past.standing.clone();
+        self.check_dated(issuer, &standing, message);
         let Some(purchase) = self.purchase_ref(id) else { return };
         let same = [3, 4, 12, 13, 18, 22, 25, 32, 41, 42, 49].into_iter().find(|no| {
             let no = ElementNo::of(*no);

@@ -146,6 +146,7 @@ impl World {
         let now = self.now();
         let Some(engine) = self.host.engine.as_mut() else { return };
         let mut fx = Effects::default();
+        let date = engine.tranlog().date();
         engine.handle(now, input, &mut fx);
         let tail = engine.tail();
         for note in &fx.notes {
@@ -156,6 +157,7 @@ impl World {
         }
         for record in &fx.records {
             self.note_record(record);
+            self.check_opened(date, record);
         }
         for action in &fx.actions {
             self.check_made(action, &fx.records);
@@ -265,6 +267,7 @@ impl World {
             self.reached.count(Rare::CutWaited);
         }
         self.host.ordering = true;
+        self.note_cut_ordered(date);
         let id = self.host.next_order();
         self.story.tell(self.time, None, || format!("cut of {date} ordered"));
         self.feed(Input::Ordered { id, order: Order::Cut(date) });

@@ -72,6 +72,14 @@ rare! {
     CutWaited = "cut waited for requests in flight",
     /// A date was cut.
     Cut = "date cut",
+    /// The clock ended a day.
+    DayByClock = "day ended by the clock",
+    /// A peer ended a day.
+    DayByMessage = "day ended by a message",
+    /// A peer said again that the day ends.
+    CutOverAgain = "cut-over said again",
+    /// A peer heard that the day ended.
+    CutOverTold = "cut-over told",
     /// A reversal after the cut became the opposite presentment.
     Opposite = "opposite presentment",
     /// An owed message was given up.
