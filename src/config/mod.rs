@@ -464,6 +464,56 @@ to = ["issuer-a"]
         }
     }
 
+    /// The same, about the business day.
+    #[test]
+    fn one_fault_of_the_day_at_a_time() {
+        const DAY: &str = "[[routes]]";
+        for (line, said) in [
+            ("cut_at = \"24:00\"", "from 00:00 to 23:59, or \"off\""),
+            ("cut_at = \"7:30\"", "from 00:00 to 23:59, or \"off\""),
+            ("cut_at = 23", "an integer: a text in quotes belongs here"),
+            ("utc_offset = \"01:00\"", "ahead of UTC like \"+01:00\""),
+            ("utc_offset = \"-14:01\"", "behind it like \"-05:00\""),
+            ("cut_of = \"23:00\"", "did you mean `cut_at`?"),
+        ] {
+            one_fault(DAY, &format!("[day]\n{line}\n{DAY}"), said);
+        }
+        let day = |lines: &str| {
+            let text = GOOD.replace(DAY, &format!("[day]\n{lines}\n{DAY}"));
+            check(&text).unwrap_or_else(|report| panic!("{report}")).day
+        };
+        assert_eq!(day(""), DaySettings::default());
+        assert_eq!(day("cut_at = \"off\""), DaySettings::default());
+        let night = DaySettings { cut_at_ms: Some(84_600_000), utc_offset_min: -330 };
+        assert_eq!(day("cut_at = \"23:30\"\nutc_offset = \"-05:30\""), night);
+        for (from, to, said) in [
+            (
+                "tpdu",
+                "cut_over_code = \"301\"\ntpdu",
+                "`echo_code` and `cut_over_code` are the same",
+            ),
+            ("tpdu", "cut_over = \"both\"\ntpdu", "one of \"none\", \"accept\", \"send\""),
+            ("tpdu", "settlement_date = \"yes\"\ntpdu", "one of \"pass\", \"stamp\""),
+        ] {
+            one_fault(from, to, said);
+        }
+    }
+
+    /// Element 15 is written by the switch only where its network has it as a date.
+    #[test]
+    fn a_date_that_has_no_place() {
+        let home = home();
+        for row in ["15 n 6 - ascii keep date", "15 n..4 ascii 1 ascii keep date"] {
+            let text = format!("dialect own\nextends iso87-ascii\n{row}\n");
+            fs::write(home.path().join("own.dialect"), text).unwrap();
+            let text =
+                GOOD.replace("\"iso87-bcd\"", "\"./own.dialect\"\nsettlement_date = \"stamp\"");
+            let Err(report) = parse("iso8583d.toml", text, home.path()) else { panic!("{row}") };
+            assert!(report.to_string().contains("no element 15 of four digits"), "{row}: {report}");
+            assert_eq!(report.count(), 1, "{report}");
+        }
+    }
+
     /// The same, about what routes ask for.
     #[test]
     fn one_fault_of_a_route_at_a_time() {
