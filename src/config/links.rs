@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::dialects::Dialects;
 use super::frames;
+use super::load;
 use super::read::{Limit, Section, Spot};
 use super::{Link, Place};
 use crate::dialect::{Dialect, Version};
@@ -40,6 +41,8 @@ pub(super) fn read(root: &Section<'_>, home: &Path) -> Vec<Known> {
         let link = read_one(&section, &name.value, (asks, answers), &mut dialects);
         if !answers {
             useless(&section);
+        } else if !asks {
+            load::useless_to_issuers(&section);
         }
         section.end();
         let id = LinkId::of_name(&name.value);
@@ -95,6 +98,9 @@ fn read_one(
         timeout_ms,
         settle_ms: settle(section, timeout_ms),
         in_flight_max: section.number_u32("in_flight_max", IN_FLIGHT_MAX),
+        rate: load::rate(section),
+        merchant_rate: load::merchant_rate(section),
+        breaker: load::breaker(section),
         outbox_bytes_max: section.number_usize("outbox_bytes_max", OUTBOX_BYTES_MAX),
         idle_ms_max: section.number("idle_ms_max", IDLE_MS_MAX),
         frame_ms_max: section.number("frame_ms_max", FRAME_MS_MAX),
@@ -281,6 +287,8 @@ fn useless(section: &Section<'_>) {
         "timeout_ms",
         "settle_ms",
         "answer_on",
+        "breaker_timeouts",
+        "breaker_probe_ms",
         "owed_in_flight_max",
         "owed_repeat_ms",
         "owed_attempts_max",

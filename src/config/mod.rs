@@ -10,6 +10,7 @@ mod frames;
 mod gaps;
 mod key;
 mod links;
+mod load;
 mod reach;
 mod read;
 mod report;
@@ -33,8 +34,8 @@ use crate::record::LinkId;
 use crate::route::{Rule, Table};
 use crate::seal::Keys;
 use crate::switch::{
-    self, AnswerOn, DaySettings, Duplicate, LinkSettings, NetworkSettings, OwedSettings,
-    Undelivered,
+    self, AnswerOn, BreakerSettings, DaySettings, Duplicate, LinkSettings, NetworkSettings,
+    OwedSettings, Rate, Undelivered,
 };
 use read::Section;
 use report::Faults;
@@ -142,6 +143,12 @@ pub struct Link {
     pub settle_ms: u64,
     /// How many requests may wait for its answer.
     pub in_flight_max: u32,
+    /// How many new requests a second it may ask.
+    pub rate: Rate,
+    /// How many each of its merchants may.
+    pub merchant_rate: Rate,
+    /// When it is cut off because nobody answers.
+    pub breaker: BreakerSettings,
     /// How many bytes may wait for one of its sessions to read them.
     pub outbox_bytes_max: usize,
     /// A session that says nothing for so long is closed, milliseconds; 0 is never.
@@ -212,6 +219,9 @@ impl Link {
             timeout_ms: self.timeout_ms,
             settle_ms: self.settle_ms,
             in_flight_max: self.in_flight_max,
+            rate: self.rate,
+            merchant_rate: self.merchant_rate,
+            breaker: self.breaker,
             answer_on: self.answer_on,
             owed: self.owed,
             stamps_date: self.stamps_date,
@@ -808,6 +818,7 @@ to = ["issuer-a"]
         for file in [
             include_str!("sections.rs"),
             include_str!("day.rs"),
+            include_str!("load.rs"),
             include_str!("links.rs"),
             include_str!("frames.rs"),
             include_str!("routes.rs"),

@@ -11,7 +11,6 @@ use crate::record::{
     Card, LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
     Verdict,
 };
-use crate::route::{Picked, Table};
 use crate::seal::Tag;
 use crate::tranlog::Ask;
 
@@ -19,7 +18,6 @@ use super::effect::{Action, Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, CardOf, SessionId, naming};
 use super::inquiry::Known;
-use super::peers::Link;
 use super::reply::code_alone;
 use super::settings::{AnswerOn, LinkSettings};
 use super::timers::{Timer, TimerId};
@@ -58,6 +56,10 @@ impl Engine {
         let overlooked = (planted::is(Bug::LookUpRace) && known.has(key))
             || (planted::is(Bug::RepeatForwarded) && arrival.mti().is_repeat());
         if let Some(txn) = self.log.by_key(key).filter(|_| !overlooked) {
+            let limited = planted::is(Bug::RepeatLimited);
+            if let Some(Err(why)) = limited.then(|| self.within_rate(&arrival, fx)) {
+                return self.decline_unsent(&arrival, key, why, fx);
+            }
             return self.repeated(arrival, txn, fx);
         }
         let arrival = match self.inquiries.join(key, arrival) {
@@ -70,7 +72,7 @@ impl Engine {
         if arrival.mti().is_repeat() && !known.has(key) && !overlooked {
             return self.inquire(arrival, known, Ask::Key(key), fx);
         }
-        match self.forwarding(&arrival) {
+        match self.forwarding(&arrival, fx) {
             Ok(forwarding) => self.forward(arrival, key, forwarding, fx),
             Err((code, why)) => self.decline_unsent(&arrival, key, (code, why), fx),
         }
@@ -95,9 +97,10 @@ impl Engine {
         ))
     }
 
-    fn forwarding(&mut self, arrival: &Arrival) -> Result<Forwarding, Refusal> {
+    fn forwarding(&mut self, arrival: &Arrival, fx: &mut Effects) -> Result<Forwarding, Refusal> {
         self.admission(arrival)?;
         self.share(arrival.link)?;
+        self.within_rate(arrival, fx)?;
         let issuer = self.issuer_now(arrival)?;
         let session = self
             .peers
@@ -138,36 +141,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether a link may ask more at once: one that never stops must not take the places of all others.
-    fn share(&self, asker: LinkId) -> Result<(), Refusal> {
-        let full = |link: &Link| link.settings.in_flight_max <= link.asking;
-        if self.peers.link(asker).is_some_and(full) {
-            return Err((
-                ResponseCode::MALFUNCTION,
-                Why::Said("as many requests as its own link allows are in flight"),
-            ));
-        }
-        Ok(())
-    }
-
-    /// The issuer for a request: one that is up and has room.
-    fn issuer_now(&mut self, arrival: &Arrival) -> Result<LinkId, Refusal> {
-        let Self { settings, peers, turns, .. } = self;
-        let picked = routed(&settings.routes, arrival)?;
-        if !picked.to.iter().any(|link| peers.reachable(*link)) {
-            return Err((ResponseCode::UNAVAILABLE, Why::Said("no issuer of this card is up")));
-        }
-        turns.next(&picked, |link| peers.can_take(link)).ok_or((
-            ResponseCode::MALFUNCTION,
-            Why::Said("as many requests as its issuer's link allows are in flight"),
-        ))
-    }
-
-    /// The issuer for what can wait: the first, up or not.
-    pub(super) fn issuer_in_time(&self, arrival: &Arrival) -> Result<LinkId, Refusal> {
-        routed(&self.settings.routes, arrival)?.to.first().copied().ok_or(NO_ROUTE)
-    }
-
     fn forward(
         &mut self,
         mut arrival: Box<Arrival>,
@@ -191,6 +164,7 @@ impl Engine {
         let (askers, sent_at) = (vec![arrival], self.now.mono);
         let waiting = Waiting { askers, issuer_session: session, names_card, deadline, sent_at };
         self.waiting.insert(txn, waiting);
+        self.breaker_tried(issuer, txn);
         fx.actions.push(Action::Send { session, head, body, mark: Mark::Request(txn) });
         fx.notes.push(Note::Forwarded { asker, issuer });
     }
@@ -289,6 +263,7 @@ impl Engine {
             fx.notes.push(Note::Mismatched { issuer: arrival.link, element });
         }
         self.append(Record::Answered { txn, at: self.now.wall, verdict, added: kept }, fx);
+        self.breaker_answered(arrival.link, fx);
         fx.note_withheld(arrival.link, withheld);
         let Some(waiting) = self.no_longer_waiting(txn) else { return };
         let ms = self.now.mono.0.saturating_sub(waiting.sent_at.0);
@@ -357,6 +332,7 @@ impl Engine {
             return;
         };
         fx.notes.push(Note::TimedOut { issuer });
+        self.breaker_missed(issuer, txn, fx);
         let owes = !planted::is(Bug::TimeOutOwesNothing);
         self.end_unanswered(txn, Unanswered::Deadline, owes.then_some(Reason::Unanswered), fx);
     }
@@ -412,6 +388,9 @@ impl Engine {
         if let Some(link) = issuer.and_then(|issuer| self.peers.link_mut(issuer)) {
             link.in_flight = link.in_flight.saturating_sub(1);
         }
+        if let Some(issuer) = issuer {
+            self.breaker_over(issuer, txn);
+        }
         if let Some(link) = asker.and_then(|asker| self.peers.link_mut(asker)) {
             link.asking = link.asking.saturating_sub(1);
         }
@@ -455,15 +434,6 @@ impl Engine {
             self.owe(txn, reason, fx);
         }
     }
-}
-
-const NO_ROUTE: Refusal =
-    (ResponseCode::NO_ROUTE, Why::Said("no route leads to an issuer of this card and message"));
-
-/// The rule for a message.
-fn routed<'t>(routes: &'t Table, arrival: &Arrival) -> Result<Picked<'t>, Refusal> {
-    let picked = arrival.with_facts(routes.needs(), |facts| routes.pick(facts));
-    picked.filter(|picked| !picked.to.is_empty()).ok_or(NO_ROUTE)
 }
 
 /// The request as its issuer's network writes it, under our pair.

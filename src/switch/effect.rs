@@ -9,6 +9,7 @@ use crate::iso::{BusinessDate, Class, ElementSet, Mti, ResponseCode};
 use crate::record::{LinkId, Lsn, Owing, Reason, Record, Remark, Ruling, Trace, TxnId, Verdict};
 use crate::tranlog::Ask;
 
+use super::buckets::Limit;
 use super::input::{OrderId, OrderResult, SessionId};
 use super::nearest::Nearest;
 
@@ -370,6 +371,30 @@ pub enum Note {
         asker: LinkId,
         /** Why, for people. */
         why: Why,
+    },
+    /// A request was one too many of this second.
+    Limited {
+        /** Whose. */
+        asker: LinkId,
+        /** By which limit. */
+        by: Limit,
+    },
+    /// A link was cut off: its issuer answered none of its last requests.
+    CutOff {
+        /** Which. */
+        link: LinkId,
+        /** How many in a row. */
+        missed: u32,
+    },
+    /// A link that was cut off may try one request at a time.
+    OnTrial {
+        /** Which. */
+        link: LinkId,
+    },
+    /// A link that was cut off answers again.
+    AnswersAgain {
+        /** Which. */
+        link: LinkId,
     },
     /// A request found every place taken.
     Overload {

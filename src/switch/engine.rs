@@ -9,6 +9,7 @@ use crate::seal::Keys;
 use crate::tranlog::{self, Spread, Tranlog};
 
 use super::authorize::Waiting;
+use super::buckets::Buckets;
 use super::cutover::Cutover;
 use super::day::DayView;
 use super::docket::Docket;
@@ -32,6 +33,7 @@ pub struct Engine {
     pub(super) log: Tranlog,
     pub(super) peers: Peers,
     pub(super) turns: Turns,
+    pub(super) buckets: Buckets,
     pub(super) timers: Timers,
     /// Who waits for which answer. Never iterated.
     pub(super) waiting: HashMap<TxnId, Waiting, Spread>,
@@ -64,6 +66,7 @@ impl Engine {
             log,
             peers: Peers::new(settings.links.clone()),
             turns: Turns::default(),
+            buckets: Buckets::default(),
             timers: Timers::default(),
             waiting: HashMap::default(),
             untold: HashMap::default(),
@@ -173,6 +176,7 @@ impl Engine {
                 Timer::Age(link) => self.aged(link, fx),
                 Timer::Day => self.day_due(fx),
                 Timer::CutOver(link) => self.cut_over_unheard(link, fx),
+                Timer::Probe(link) => self.probe(link, fx),
                 Timer::Session(session) => self.session_due(session, fx),
             }
         }

@@ -9,6 +9,9 @@
 
 mod advice;
 mod authorize;
+mod breaker;
+mod buckets;
+mod choose;
 mod cutover;
 mod day;
 mod dispatch;
@@ -31,6 +34,8 @@ mod stamp;
 mod timers;
 mod undelivered;
 
+pub use breaker::{Breaker, BreakerSettings};
+pub use buckets::{Limit, Rate};
 pub use day::{DaySettings, DayView, has_date};
 pub use docket::Denied;
 pub use effect::{Action, Effects, Mark, Note, Question, QuestionId, Why};

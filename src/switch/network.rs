@@ -40,6 +40,7 @@ impl Engine {
     fn became_ready(&mut self, session: SessionId, link: LinkId, fx: &mut Effects) {
         fx.notes.push(Note::SignedOn { session, link });
         self.pump(link, fx);
+        self.on_trial(link, fx);
         self.tell_cut_over(link, fx);
     }
 
@@ -114,6 +115,9 @@ impl Engine {
         state.missed = 0;
         let signing_on = state.state == SessionState::SigningOn;
         let accepted = code_of(arrival) == Some(ResponseCode::APPROVED);
+        if asked.code == codes.echo {
+            self.on_trial(link, fx);
+        }
         if asked.code == codes.cut_over && accepted {
             self.cut_over_heard(session, link, fx);
         }

@@ -225,7 +225,7 @@ impl Engine {
     pub(super) fn pump(&mut self, issuer: LinkId, fx: &mut Effects) {
         let Some(limits) = self.peers.settings(issuer).map(|link| link.owed) else { return };
         while let Some(lanes) = self.post.links.get_mut(&issuer) {
-            if lanes.in_flight >= limits.in_flight_max || !self.peers.reachable(issuer) {
+            if lanes.in_flight >= limits.in_flight_max.min(self.peers.owed_room(issuer)) {
                 return;
             }
             let Some(lane) = lanes.next() else { return };

@@ -8,6 +8,8 @@ use crate::iso::ResponseCode;
 use crate::record::LinkId;
 use crate::route::Table;
 
+use super::breaker::BreakerSettings;
+use super::buckets::Rate;
 use super::day::DaySettings;
 
 /// Everything that the engine is told at its start.
@@ -62,6 +64,12 @@ pub struct LinkSettings {
     pub settle_ms: u64,
     /// How many requests may be in flight on it, and how many that it asked; beyond it they are declined.
     pub in_flight_max: u32,
+    /// How many new requests a second it may ask; beyond it they are declined.
+    pub rate: Rate,
+    /// How many of them each of its merchants may, element 42.
+    pub merchant_rate: Rate,
+    /// When it is cut off because its issuer does not answer.
+    pub breaker: BreakerSettings,
     /// Which sessions may bring an answer.
     pub answer_on: AnswerOn,
     /// How what is owed to it is sent.

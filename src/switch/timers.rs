@@ -23,6 +23,8 @@ pub(super) enum Timer {
     Day,
     /// A peer that is to hear of a cut-over has not said that it did.
     CutOver(LinkId),
+    /// A link that is cut off may have an issuer again.
+    Probe(LinkId),
     /// A session may be idle, or its peer silent.
     Session(SessionId),
 }

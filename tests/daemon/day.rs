@@ -79,7 +79,7 @@ fn a_peer_ends_the_day_and_its_files_are_written_without_an_order() {
     assert_eq!(lines[0]["positions"]["positions"][0]["purchases"], 2);
     assert_eq!(files(&directory), written);
     let page = Street::console(&street.console_address(), "/metrics");
-    assert!(page.contains("iso8583d_clearing_days_unwritten 0"), "{page}");
+    assert!(page.contains("iso8583d_books_unwritten_days 0"), "{page}");
 }
 
 #[test]

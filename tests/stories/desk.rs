@@ -12,9 +12,9 @@ use iso8583d::record::{LinkId, Lsn, Record, Standing, TxnId, decode_all, encode}
 use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
-    Action, AnswerOn, Arrival, DaySettings, Duplicate, Effects, Engine, Input, LinkSettings, Mark,
-    NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Question, SessionId,
-    Settings, Undelivered, Unreadable,
+    Action, AnswerOn, Arrival, BreakerSettings, DaySettings, Duplicate, Effects, Engine, Input,
+    LinkSettings, Mark, NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Question,
+    Rate, SessionId, Settings, Undelivered, Unreadable,
 };
 use iso8583d::tranlog::{self, Ask, Found};
 
@@ -95,6 +95,9 @@ fn link(name: &str, asks: bool) -> LinkSettings {
         timeout_ms: 15_000,
         settle_ms: 60_000,
         in_flight_max: 100,
+        rate: Rate::default(),
+        merchant_rate: Rate::default(),
+        breaker: BreakerSettings::default(),
         answer_on: AnswerOn::Link,
         owed: OwedSettings {
             in_flight_max: 8,

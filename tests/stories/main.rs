@@ -9,6 +9,7 @@ mod day;
 mod desk;
 mod docket;
 mod links;
+mod load;
 mod many;
 mod room;
 mod routes;

@@ -10,8 +10,8 @@ use crate::iso::ResponseCode;
 use crate::record::LinkId;
 use crate::route::{CardRange, Rule, Table};
 use crate::switch::{
-    AnswerOn, CutOver, DaySettings, Duplicate, LinkSettings, NetworkCodes, NetworkSettings,
-    OwedSettings, Settings, SignOn, Undelivered,
+    AnswerOn, BreakerSettings, CutOver, DaySettings, Duplicate, LinkSettings, NetworkCodes,
+    NetworkSettings, OwedSettings, Rate, Settings, SignOn, Undelivered,
 };
 
 use super::rng::Rng;
@@ -434,6 +434,9 @@ fn link(
         timeout_ms: rng.between((1_000, 4_000)),
         settle_ms: rng.between((20_000, 40_000)),
         in_flight_max: u32::try_from(rng.pick(&[3, 50, 500]).unwrap_or(50)).unwrap_or(50),
+        rate: Rate::default(),
+        merchant_rate: Rate::default(),
+        breaker: BreakerSettings::default(),
         answer_on: if rng.chance(200) { AnswerOn::Session } else { AnswerOn::Link },
         owed: OwedSettings {
             in_flight_max: u32::try_from(rng.pick(&[1, 4, 50]).unwrap_or(4)).unwrap_or(4),
