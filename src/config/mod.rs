@@ -509,6 +509,33 @@ to = ["issuer-a"]
         }
     }
 
+    /// The same, about what a link may cost others.
+    #[test]
+    fn one_fault_of_load_at_a_time() {
+        for (from, to, said) in [
+            ("tpdu", "burst = 5\ntpdu", "`burst` says nothing without `rate_max`"),
+            (
+                "tpdu",
+                "merchant_burst = 5\ntpdu",
+                "`merchant_burst` says nothing without `merchant_rate_max`",
+            ),
+            ("tpdu", "rate_max = 1_000_001\ntpdu", "from 0 to 1000000"),
+            ("tpdu", "breaker_timeouts = 3\ntpdu", "`breaker_timeouts` is for links that answer"),
+            ("sessions = 2", "rate_max = 3", "`rate_max` is for links that ask"),
+            ("sessions = 2", "breaker_probe_ms = 10", "from 50 to 3600000"),
+        ] {
+            one_fault(from, to, said);
+        }
+        let text =
+            GOOD.replace("tpdu", "rate_max = 50\nmerchant_rate_max = 5\nmerchant_burst = 9\ntpdu");
+        let config = check(&text).unwrap_or_else(|report| panic!("{report}"));
+        let [issuer, asker] = config.links.as_slice() else { panic!("two links") };
+        assert_eq!(asker.rate, Rate { per_second: 50, burst: 50 });
+        assert_eq!(asker.merchant_rate, Rate { per_second: 5, burst: 9 });
+        assert_eq!(issuer.rate, Rate::default());
+        assert_eq!(issuer.breaker, BreakerSettings { timeouts: 20, probe_ms: 5000 });
+    }
+
     /// Element 15 is written by the switch only where its network has it as a date.
     #[test]
     fn a_date_that_has_no_place() {

@@ -101,6 +101,8 @@ pub struct LinkView {
     pub id: LinkId,
     /// How it is.
     pub state: LinkState,
+    /// Whether it is cut off, up or not.
+    pub breaker: Breaker,
     /// Requests on their way to it.
     pub in_flight: u32,
     /// Requests of its own that wait for an answer.
@@ -369,7 +371,8 @@ impl Peers {
             },
             _ => best.map_or(LinkState::Down, LinkState::Sessions),
         };
-        Some(LinkView { id, state, in_flight: link.in_flight, asking: link.asking, sessions })
+        let (breaker, in_flight, asking) = (link.breaker.view(), link.in_flight, link.asking);
+        Some(LinkView { id, state, breaker, in_flight, asking, sessions })
     }
 
     /// How every link is.

@@ -11,6 +11,7 @@ mod day;
 mod dead_letters;
 mod doctor;
 mod framings;
+mod load;
 mod street;
 mod why;
 

@@ -109,6 +109,10 @@ impl World {
             Note::Refused { .. } => Rare::Refused,
             Note::CutOverHeard { fresh: false, .. } => Rare::CutOverAgain,
             Note::CutOverTold { .. } => Rare::CutOverTold,
+            Note::Limited { .. } => Rare::Limited,
+            Note::CutOff { .. } => Rare::CutOff,
+            Note::OnTrial { .. } => Rare::OnTrial,
+            Note::AnswersAgain { .. } => Rare::AnswersAgain,
             Note::Overload { .. } => Rare::Overload,
             Note::Declined { .. } => {
                 self.host.declines += 1;

@@ -143,7 +143,7 @@ impl World {
     }
 
     fn step(&mut self, input: Input) {
-        let now = self.now();
+        let (now, breakers) = (self.now(), self.breakers());
         let Some(engine) = self.host.engine.as_mut() else { return };
         let mut fx = Effects::default();
         let date = engine.tranlog().date();
@@ -163,6 +163,7 @@ impl World {
             self.check_made(action, &fx.records);
         }
         self.check_room(&fx);
+        self.check_load(&breakers, &fx);
         self.disk.append(&mut fx.records);
         self.host.handled += 1;
         for action in fx.actions {
@@ -434,6 +435,7 @@ impl World {
         (self.host.commits, self.host.crash_when_durable) = (0, false);
         (self.host.ordering, self.host.stopping) = (false, false);
         self.operator.waiting.clear();
+        self.load.forget();
         self.host.life += 1;
         for id in 0..self.conns.len() {
             let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.switch_up) else { continue };

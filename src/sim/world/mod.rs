@@ -11,6 +11,7 @@ mod host;
 mod issuer;
 mod ledgers;
 mod links;
+mod load;
 mod mix;
 mod net;
 mod operator;
@@ -40,6 +41,7 @@ use follow::Follower;
 use host::Host;
 use issuer::{Issuer, Says};
 use links::Wishes;
+use load::Load;
 use mix::{ASKERS, Dialects, Mix};
 use net::{Conn, ConnId, End};
 use operator::Operator;
@@ -247,6 +249,7 @@ struct World {
     wishes: Wishes,
     operator: Operator,
     calendar: Calendar,
+    load: Load,
     untimed: BTreeSet<LinkId>,
     /// The keys of everything that was ever opened, durable or not.
     known_keys: BTreeSet<Tag>,
@@ -309,6 +312,7 @@ impl World {
             wishes: Wishes::new(seed),
             operator: Operator::new(seed),
             calendar: Calendar::new(seed),
+            load: Load::new(seed),
             untimed,
             known_keys: BTreeSet::new(),
             conns: Vec::new(),
@@ -359,6 +363,7 @@ impl World {
     /// The first events.
     fn furnish(&mut self) {
         self.furnish_calendar();
+        self.furnish_load();
         if !self.mix.stans.is_empty() {
             self.found_journal();
         }

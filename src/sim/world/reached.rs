@@ -40,6 +40,14 @@ rare! {
     CommitLost = "commit lost in a crash",
     /// A request found every place taken.
     Overload = "overload decline",
+    /// A link, or a merchant, asked too much a second.
+    Limited = "rate limit decline",
+    /// A link was cut off, since its issuer did not answer.
+    CutOff = "link cut off",
+    /// A link that was cut off was tried.
+    OnTrial = "link on trial",
+    /// A link that was cut off answered again.
+    AnswersAgain = "link answers again",
     /// The books knew what they were asked for.
     LookUpFound = "look-up found",
     /// The books did not know what they were asked for.
