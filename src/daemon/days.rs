@@ -23,7 +23,7 @@ pub(super) struct ClearingDesk {
 }
 
 /// After how long files that could not be written are tried again.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// The days whose files are not there yet.
 pub(super) struct Days {

@@ -153,31 +153,6 @@ impl Narrator {
             Note::ClockBehind { ms } => {
                 tracing::error!(ms, "the wall clock is behind the last record: set it right");
             }
-            Note::DayOpened { date, ends } => {
-                tracing::info!(%date, %ends, "a business day opens; the one that ends is cut when nothing of it is in flight");
-            }
-            Note::CutOverHeard { link, date, fresh } => {
-                say!(
-                    info,
-                    voice(link),
-                    "the peer says that the business day ends (fresh), or says it again",
-                    %date,
-                    fresh
-                );
-            }
-            Note::CutOverTold { link, date } => {
-                say!(info, voice(link), "the peer knows that the business day ended", %date);
-            }
-            Note::CutOverUnheard { link, date, times } => {
-                say!(
-                    error,
-                    voice(link),
-                    "the peer was told that the business day ended, and does not accept it: it is told no more",
-                    %date,
-                    times
-                );
-            }
-            Note::DayCut { date } => tracing::info!(%date, "a business day is cut"),
             Note::Requeued { .. } | Note::WrittenOff { .. } => self.say_ordered(note),
             Note::Carried { open } => {
                 tracing::debug!(open, "everything open was written down again");
@@ -263,20 +238,6 @@ impl Narrator {
             Note::Undelivered { issuer } => {
                 say!(warn, voice(issuer), "an approval reached nobody: a reversal is owed");
             }
-            Note::CutOff { link, missed } => {
-                say!(
-                    error,
-                    voice(link),
-                    "the link is cut off: none of its last requests was answered in time. Requests go elsewhere or are declined, and what is owed waits",
-                    missed
-                );
-            }
-            Note::OnTrial { link } => {
-                say!(info, voice(link), "the link was cut off, and may try one request at a time");
-            }
-            Note::AnswersAgain { link } => {
-                say!(info, voice(link), "the link answers again, and is cut off no more");
-            }
             Note::Late { issuer, approved, .. } => {
                 say!(warn, voice(issuer), "an answer came after its request was over", approved);
             }
@@ -316,6 +277,53 @@ impl Narrator {
             }
             Note::OwedClosed { issuer, owing, provisional } => {
                 say!(info, voice(issuer), "an owed message was settled", ?owing, provisional);
+            }
+            _ => self.say_of_day(note),
+        }
+    }
+
+    /// What becomes of days, and of links that are cut off.
+    fn say_of_day(&self, note: &Note) {
+        let voice = |link: &LinkId| self.links.get(link);
+        match note {
+            Note::DayOpened { date, ends } => {
+                tracing::info!(%date, %ends, "a business day opens; the one that ends is cut when nothing of it is in flight");
+            }
+            Note::CutOverHeard { link, date, fresh } => {
+                say!(
+                    info,
+                    voice(link),
+                    "the peer says that the business day ends (fresh), or says it again",
+                    %date,
+                    fresh
+                );
+            }
+            Note::CutOverTold { link, date } => {
+                say!(info, voice(link), "the peer knows that the business day ended", %date);
+            }
+            Note::CutOverUnheard { link, date, times } => {
+                say!(
+                    error,
+                    voice(link),
+                    "the peer was told that the business day ended, and does not accept it: it is told no more",
+                    %date,
+                    times
+                );
+            }
+            Note::DayCut { date } => tracing::info!(%date, "a business day is cut"),
+            Note::CutOff { link, missed } => {
+                say!(
+                    error,
+                    voice(link),
+                    "the link is cut off: none of its last requests was answered in time. Requests go elsewhere or are declined, and what is owed waits",
+                    missed
+                );
+            }
+            Note::OnTrial { link } => {
+                say!(info, voice(link), "the link was cut off, and may try one request at a time");
+            }
+            Note::AnswersAgain { link } => {
+                say!(info, voice(link), "the link answers again, and is cut off no more");
             }
             _ => {}
         }

@@ -149,10 +149,10 @@ mod tests {
         Rate { per_second, burst }
     }
 
-    fn merchant(number: usize) -> Option<Merchant> {
+    fn merchant(number: usize) -> Merchant {
         let mut id = [b' '; 15];
         id.iter_mut().zip(format!("SHOP{number}").bytes()).for_each(|(to, from)| *to = from);
-        Some(id)
+        id
     }
 
     #[test]
@@ -177,21 +177,21 @@ mod tests {
     fn merchants_have_their_own_and_take_nothing_of_the_links_when_theirs_is_empty() {
         let mut buckets = Buckets::default();
         let rates = (rate(1, 3), rate(1, 1));
-        let mut may = |number| buckets.draw(LINK, rates, merchant(number), Mono(0));
+        let mut may = |number| buckets.draw(LINK, rates, Some(merchant(number)), Mono(0));
         assert_eq!(may(1), Ok(()));
         assert_eq!([may(1), may(1), may(1)], [Err(Limit::Merchant); 3]);
         assert_eq!([may(2), may(3)], [Ok(()); 2], "two are left in the link's");
         assert_eq!(may(4), Err(Limit::Link));
         // Without element 42, and on another link.
         assert_eq!(buckets.draw(LINK, rates, None, Mono(1000)), Ok(()));
-        assert_eq!(buckets.draw(LinkId(8), rates, merchant(1), Mono(1000)), Ok(()));
+        assert_eq!(buckets.draw(LinkId(8), rates, Some(merchant(1)), Mono(1000)), Ok(()));
     }
 
     #[test]
     fn so_many_merchants_are_remembered_those_heard_of_last() {
         let mut buckets = Buckets::default();
         let rates = (Rate::default(), rate(1, 1));
-        let mut may = |number| buckets.draw(LINK, rates, merchant(number), Mono(0)).is_ok();
+        let mut may = |number| buckets.draw(LINK, rates, Some(merchant(number)), Mono(0)).is_ok();
         assert!((0..HALF).all(&mut may));
         assert!(!may(0), "all of them are known");
         assert!((HALF..2 * HALF).all(&mut may));

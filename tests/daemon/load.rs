@@ -4,7 +4,8 @@
 use iso8583d::daemon::control::Command;
 use iso8583d::dialect::Dialect;
 use iso8583d::iso::Elements;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 use super::pays;
 use super::street::{Peer, Street, no_of, purchase, text};

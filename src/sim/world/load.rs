@@ -86,7 +86,7 @@ impl World {
             self.load.trial.retain(|link, _| now.get(link) == Some(&Breaker::OnTrial));
             self.check_breakers(&now, fx);
             for action in &fx.actions {
-                self.check_cut_off((before, &now), action);
+                self.check_cut_off((before, &now), action, fx);
             }
         }
     }
@@ -147,11 +147,20 @@ impl World {
         &mut self,
         (before, now): (&BTreeMap<LinkId, Breaker>, &BTreeMap<LinkId, Breaker>),
         action: &Action,
+        fx: &Effects,
     ) {
         let Action::Send { session, mark, .. } = action else { return };
         let conn = self.host.sessions.get(session).and_then(|conn| self.conns.get(*conn));
         let plan = conn.and_then(|conn| self.mix.plans.get(conn.link));
         let Some(link) = plan.map(|plan| plan.settings.id) else { return };
+        // It may be let go and cut off again within one input.
+        let let_go = |note: &Note| match note {
+            Note::OnTrial { link: other } | Note::AnswersAgain { link: other } => *other == link,
+            _ => false,
+        };
+        if fx.notes.iter().any(let_go) {
+            return;
+        }
         let stays =
             |breaker| before.get(&link) == Some(&breaker) && now.get(&link) == Some(&breaker);
         let (open, on_trial) = (stays(Breaker::Open), stays(Breaker::OnTrial));
