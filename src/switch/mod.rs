@@ -5,7 +5,7 @@
 //!
 //! The stories: `authorize` (request, answer, time-out), `repeat`, `advice`, `reversal`, `owed`
 //! (store-and-forward), `docket` (what an operator decides about dead letters), `network`, `inquiry` (the books are asked),
-//! `cutover`, `recovery`.
+//! `cutover`, `recovery`. Who asks too much is stopped by `buckets`, who answers nothing by `breaker`.
 
 mod advice;
 mod authorize;
