@@ -18,8 +18,8 @@ use iso8583d::record::LinkId;
 use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
-    Action, AnswerOn, Arrival, Duplicate, Effects, Engine, Input, LinkSettings, Mark,
-    NetworkSettings, OwedSettings, SessionId, Settings, Undelivered,
+    Action, AnswerOn, Arrival, BreakerSettings, DaySettings, Duplicate, Effects, Engine, Input,
+    LinkSettings, Mark, NetworkSettings, OwedSettings, Rate, SessionId, Settings, Undelivered,
 };
 use rustix::time::{ClockId, clock_gettime};
 
@@ -57,6 +57,10 @@ fn link(name: &str, asks: bool, dialect: &Arc<Dialect>) -> LinkSettings {
         timeout_ms: 15_000,
         settle_ms: 60_000,
         in_flight_max: 10_000,
+        rate: Rate::default(),
+        merchant_rate: Rate::default(),
+        breaker: BreakerSettings { timeouts: 20, probe_ms: 5_000 },
+        stamps_date: false,
         answer_on: AnswerOn::Link,
         owed: OwedSettings {
             in_flight_max: 8,
@@ -86,6 +90,7 @@ impl Street {
             timeout_code: ResponseCode::UNAVAILABLE,
             carry_every: 100_000,
             in_flight_max: 10_000,
+            day: DaySettings::default(),
         };
         let keys = Arc::new(Keys::new(&[7; 32]));
         let engine = Engine::new(settings, Arc::clone(&keys));

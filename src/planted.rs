@@ -106,6 +106,22 @@ bugs! {
     OrderedTwice,
     /// Original data elements of 1993 name the reversal itself.
     OriginalOfItself,
+    /// The business date goes back with the wall clock.
+    DayReopened,
+    /// A link that asks too much a second is not declined.
+    RateIgnored,
+    /// A copy of a known request counts as a new one and is declined when there are too many.
+    RepeatLimited,
+    /// A link whose issuer answers nothing goes on getting requests.
+    BreakerNeverOpens,
+    /// A link that was cut off stays so though its issuer answers again.
+    BreakerNeverCloses,
+    /// A link that was cut off is never probed.
+    BreakerNotProbed,
+    /// A link that was cut off gets everything at once when it is probed.
+    TrialOfMany,
+    /// A message that ends the day, and comes again, ends another.
+    CutOverTwice,
 }
 
 impl Bug {

@@ -36,6 +36,18 @@ impl Books {
         Ok(cut.optional()?)
     }
 
+    /// The days that were cut and whose files nobody remembers. Books that were built anew remember none: of those it is
+    /// only the last, as the others were written long ago.
+    pub(super) fn unwritten(&self) -> Result<Vec<BusinessDate>, BooksError> {
+        let mut ask = self.connection.prepare_cached(
+            "SELECT date FROM cuts WHERE date NOT IN (SELECT date FROM files)
+                AND date >= ifnull((SELECT min(date) FROM files), (SELECT max(date) FROM cuts))
+                ORDER BY date",
+        )?;
+        let days = ask.query_map([], |row| row.get(0).map(tables::date))?;
+        Ok(days.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
     /// Gathers the members of a cut day by issuer: the day's rows are looked at once, however many issuers there are.
     fn gather(&self, date: BusinessDate) -> Result<(), BooksError> {
         if self.gathered.replace(None) != Some(date) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::BooksError;
+use super::{Books, BooksError};
 use crate::clearing::{
     Balanced, Capture, ClearingError, File, Filed, Head, Held, Positions, Settings,
 };
@@ -153,6 +153,24 @@ pub fn write_files(books: &mut impl Frozen, order: &Order) -> Result<CutReport, 
     parts.show()?;
     let directory = order.directory.clone();
     Ok(CutReport { date, directory, files, positions: reports, balanced })
+}
+
+/// The days that were cut and whose files were not written, or not shown, before the process that cut them ended.
+pub fn unwritten(books: &Books, directory: &Path) -> Result<Vec<BusinessDate>, BooksError> {
+    let mut days: BTreeSet<BusinessDate> = books.unwritten()?.into_iter().collect();
+    // What was remembered and not yet renamed lies under hidden names.
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let hidden = name.to_str().and_then(|name| name.strip_prefix(".positions-"));
+        let date = hidden.and_then(|rest| rest.get(..10));
+        let date = date.and_then(|date| BusinessDate::from_text(date).ok());
+        if let Some(date) = date
+            && books.cut_of(date)?.is_some()
+        {
+            days.insert(date);
+        }
+    }
+    Ok(days.into_iter().collect())
 }
 
 /// A day while its files are written.

@@ -29,7 +29,7 @@ use crate::record::{BadRecord, Lsn, TxnId};
 use crate::seal::Keys;
 
 pub use captures::Cut;
-pub use cut::{CutError, CutReport, Each, Frozen, Hash, Order, write_files};
+pub use cut::{CutError, CutReport, Each, Frozen, Hash, Order, unwritten, write_files};
 pub use follow::{BATCH_WAL_BYTES, Progress};
 pub use lists::{Orphan, Totals};
 pub use orders::Ordered;

@@ -13,6 +13,8 @@ use crate::daemon::control;
 pub(super) enum Ctl {
     /// Links and their sessions
     Links(Ask),
+    /// The business day: the date in force, the one that closes, the last that was cut, days without their files
+    Day(Ask),
     /// Take a link out of service, put it back, or test it; holds until the daemon stops
     Link {
         /// Its name
@@ -131,6 +133,7 @@ impl Ctl {
     pub(super) fn run(&self) -> Result<(), Failure> {
         match self {
             Self::Links(ask) => ask_daemon(&ask.home, &control::Command::Links),
+            Self::Day(ask) => ask_daemon(&ask.home, &control::Command::Day),
             Self::Link { name, order, home } => {
                 let (name, order) = (name.clone(), (*order).into());
                 ask_daemon(home, &control::Command::Link { name, order })

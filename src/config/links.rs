@@ -9,13 +9,14 @@ use std::sync::Arc;
 use super::changes;
 use super::dialects::Dialects;
 use super::frames;
+use super::load;
 use super::read::{Limit, Section, Spot};
 use super::{Link, Place};
 use crate::dialect::{Dialect, Version};
 use crate::iso::ElementNo;
 use crate::mapping::Tongue;
 use crate::record::LinkId;
-use crate::switch::{AnswerOn, NetworkCodes, NetworkSettings, OwedSettings, SignOn};
+use crate::switch::{self, AnswerOn, CutOver, NetworkCodes, NetworkSettings, OwedSettings, SignOn};
 
 /// A link that is named, whether or not the rest of it is right.
 pub(super) struct Known {
@@ -42,6 +43,8 @@ pub(super) fn read(root: &Section<'_>, home: &Path) -> Vec<Known> {
         let link = read_one(&section, &name.value, (asks, answers), &mut dialects);
         if !answers {
             useless(&section);
+        } else if !asks {
+            load::useless_to_issuers(&section);
         }
         section.end();
         let id = LinkId::of_name(&name.value);
@@ -115,11 +118,15 @@ fn read_one(
         timeout_ms,
         settle_ms: settle(section, timeout_ms),
         in_flight_max: section.number_u32("in_flight_max", IN_FLIGHT_MAX),
+        rate: load::rate(section),
+        merchant_rate: load::merchant_rate(section),
+        breaker: load::breaker(section),
         outbox_bytes_max: section.number_usize("outbox_bytes_max", OUTBOX_BYTES_MAX),
         idle_ms_max: section.number("idle_ms_max", IDLE_MS_MAX),
         frame_ms_max: section.number("frame_ms_max", FRAME_MS_MAX),
         answer_on: section.choice("answer_on", ANSWER_ONS).unwrap_or(AnswerOn::Link),
         owed: owed(section),
+        stamps_date: section.choice("settlement_date", DATES).unwrap_or(false),
         clearing: clearing(section, name),
     };
     let found = place.is_some() && dialect.is_some();
@@ -129,6 +136,7 @@ fn read_one(
     let sound = found && tongue.is_some();
     let link = read(place, tongue.unwrap_or_else(|| Tongue::plain(Arc::clone(&dialect))), &dialect);
     if found {
+        undated(section, &link);
         frames::fits(section, link.framing, &dialect);
     }
     Some(link).filter(|_| sound)
@@ -246,10 +254,11 @@ fn network(section: &Section<'_>, dialect: &Dialect) -> NetworkSettings {
         echo_after_ms: section.number("echo_after_ms", ECHO_AFTER_MS),
         timeout_ms: section.number("network_timeout_ms", NETWORK_TIMEOUT_MS),
         codes: codes(section, usual),
+        cut_over: section.choice("cut_over", CUT_OVERS).unwrap_or(CutOver::None),
     }
 }
 
-/// What element 70 says on this link: three codes, none of them twice.
+/// What element 70 says on this link: four codes, none of them twice.
 fn codes(section: &Section<'_>, usual: NetworkCodes) -> NetworkCodes {
     let code = |key, usual| {
         let read = section.word(key, |text| {
@@ -263,6 +272,7 @@ fn codes(section: &Section<'_>, usual: NetworkCodes) -> NetworkCodes {
         ("sign_on_code", code("sign_on_code", usual.sign_on)),
         ("sign_off_code", code("sign_off_code", usual.sign_off)),
         ("echo_code", code("echo_code", usual.echo)),
+        ("cut_over_code", code("cut_over_code", usual.cut_over)),
     ];
     for (at, (key, (digits, span))) in all.iter().enumerate() {
         let twice = all.iter().take(at).find(|(_, (other, _))| other == digits);
@@ -273,8 +283,21 @@ fn codes(section: &Section<'_>, usual: NetworkCodes) -> NetworkCodes {
             section.faults().tell(fault.label("a message with it could mean both"));
         }
     }
-    let [(_, (sign_on, _)), (_, (sign_off, _)), (_, (echo, _))] = all;
-    NetworkCodes { sign_on, sign_off, echo }
+    let [sign_on, sign_off, echo, cut_over] = all.map(|(_, (digits, _))| digits);
+    NetworkCodes { sign_on, sign_off, echo, cut_over }
+}
+
+/// Element 15 is written by the switch itself, so its network must have it as a date.
+fn undated(section: &Section<'_>, link: &Link) {
+    let span = section.has("settlement_date").filter(|_| link.stamps_date);
+    if let Some(span) = span.filter(|_| !switch::has_date(link.tongue.house())) {
+        let title =
+            "its dialect has no element 15 of four digits: there is nowhere to put the date";
+        let fault = section.faults().at(span, title).label("a date like 1123 belongs there");
+        section.faults().tell(fault.help(
+            "settlement_date = \"pass\", or a row for element 15 in the dialect: 15 n 4 - ascii keep date",
+        ));
+    }
 }
 
 fn owed(section: &Section<'_>) -> OwedSettings {
@@ -300,6 +323,8 @@ fn useless(section: &Section<'_>) {
         "timeout_ms",
         "settle_ms",
         "answer_on",
+        "breaker_timeouts",
+        "breaker_probe_ms",
         "owed_in_flight_max",
         "owed_repeat_ms",
         "owed_attempts_max",
@@ -369,6 +394,9 @@ const ELEMENTS_1987: [(ElementNo, u16, bool); 5] = [
 const SIGN_ONS: &[(&str, SignOn)] =
     &[("none", SignOn::None), ("send", SignOn::Send), ("await", SignOn::Await)];
 const SESSION_STATES: &[(&str, bool)] = &[("own", false), ("shared", true)];
+const CUT_OVERS: &[(&str, CutOver)] =
+    &[("none", CutOver::None), ("accept", CutOver::Accept), ("send", CutOver::Send)];
+const DATES: &[(&str, bool)] = &[("pass", false), ("stamp", true)];
 const ANSWER_ONS: &[(&str, AnswerOn)] = &[("link", AnswerOn::Link), ("session", AnswerOn::Session)];
 
 const SESSIONS: Limit = Limit::new(1, 1, 1024);

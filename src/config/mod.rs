@@ -5,11 +5,13 @@
 
 mod bins;
 mod changes;
+mod day;
 mod dialects;
 mod frames;
 mod gaps;
 mod key;
 mod links;
+mod load;
 mod reach;
 mod read;
 mod report;
@@ -33,7 +35,8 @@ use crate::record::LinkId;
 use crate::route::{Rule, Table};
 use crate::seal::Keys;
 use crate::switch::{
-    self, AnswerOn, Duplicate, LinkSettings, NetworkSettings, OwedSettings, Undelivered,
+    self, AnswerOn, BreakerSettings, DaySettings, Duplicate, LinkSettings, NetworkSettings,
+    OwedSettings, Rate, Undelivered,
 };
 use read::Section;
 use report::Faults;
@@ -54,6 +57,8 @@ pub struct Config {
     pub carry_every: u64,
     /// The day's files.
     pub clearing: Clearing,
+    /// When a business day ends by the clock.
+    pub day: DaySettings,
     /// What is remembered in memory.
     pub window: Window,
     /// The choices that the money rules leave to whoever runs the switch.
@@ -139,6 +144,12 @@ pub struct Link {
     pub settle_ms: u64,
     /// How many requests may wait for its answer.
     pub in_flight_max: u32,
+    /// How many new requests a second it may ask.
+    pub rate: Rate,
+    /// How many each of its merchants may.
+    pub merchant_rate: Rate,
+    /// When it is cut off because nobody answers.
+    pub breaker: BreakerSettings,
     /// How many bytes may wait for one of its sessions to read them.
     pub outbox_bytes_max: usize,
     /// A session that says nothing for so long is closed, milliseconds; 0 is never.
@@ -149,6 +160,8 @@ pub struct Link {
     pub answer_on: AnswerOn,
     /// How what is owed to it is sent.
     pub owed: OwedSettings,
+    /// Whether it gets the business date where nobody said one.
+    pub stamps_date: bool,
     /// Its name in clearing files.
     pub clearing: String,
 }
@@ -185,6 +198,7 @@ impl Config {
             timeout_code: self.rules.timeout_code,
             carry_every: self.carry_every,
             in_flight_max: self.daemon.in_flight_max,
+            day: self.day,
         }
     }
 }
@@ -206,8 +220,12 @@ impl Link {
             timeout_ms: self.timeout_ms,
             settle_ms: self.settle_ms,
             in_flight_max: self.in_flight_max,
+            rate: self.rate,
+            merchant_rate: self.merchant_rate,
+            breaker: self.breaker,
             answer_on: self.answer_on,
             owed: self.owed,
+            stamps_date: self.stamps_date,
         }
     }
 }
@@ -285,6 +303,9 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
     let section = root.section("clearing");
     let clearing = sections::clearing(&section, home, state);
     section.end();
+    let section = root.section("day");
+    let day = day::read(&section);
+    section.end();
     let section = root.section("window");
     let window = sections::window(&section);
     section.end();
@@ -303,6 +324,7 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
         journal,
         carry_every,
         clearing,
+        day,
         window,
         rules,
         links,
@@ -449,6 +471,83 @@ to = ["issuer-a"]
             ("class = \"financial\"", "class = financial", "this is not TOML"),
         ] {
             one_fault(from, to, said);
+        }
+    }
+
+    /// The same, about the business day.
+    #[test]
+    fn one_fault_of_the_day_at_a_time() {
+        const DAY: &str = "[[routes]]";
+        for (line, said) in [
+            ("cut_at = \"24:00\"", "from 00:00 to 23:59, or \"off\""),
+            ("cut_at = \"7:30\"", "from 00:00 to 23:59, or \"off\""),
+            ("cut_at = 23", "an integer: a text in quotes belongs here"),
+            ("utc_offset = \"01:00\"", "ahead of UTC like \"+01:00\""),
+            ("utc_offset = \"-14:01\"", "behind it like \"-05:00\""),
+            ("cut_of = \"23:00\"", "did you mean `cut_at`?"),
+        ] {
+            one_fault(DAY, &format!("[day]\n{line}\n{DAY}"), said);
+        }
+        let day = |lines: &str| {
+            let text = GOOD.replace(DAY, &format!("[day]\n{lines}\n{DAY}"));
+            check(&text).unwrap_or_else(|report| panic!("{report}")).day
+        };
+        assert_eq!(day(""), DaySettings::default());
+        assert_eq!(day("cut_at = \"off\""), DaySettings::default());
+        let night = DaySettings { cut_at_ms: Some(84_600_000), utc_offset_min: -330 };
+        assert_eq!(day("cut_at = \"23:30\"\nutc_offset = \"-05:30\""), night);
+        for (from, to, said) in [
+            (
+                "tpdu",
+                "cut_over_code = \"301\"\ntpdu",
+                "`echo_code` and `cut_over_code` are the same",
+            ),
+            ("tpdu", "cut_over = \"both\"\ntpdu", "one of \"none\", \"accept\", \"send\""),
+            ("tpdu", "settlement_date = \"yes\"\ntpdu", "one of \"pass\", \"stamp\""),
+        ] {
+            one_fault(from, to, said);
+        }
+    }
+
+    /// The same, about what a link may cost others.
+    #[test]
+    fn one_fault_of_load_at_a_time() {
+        for (from, to, said) in [
+            ("tpdu", "burst = 5\ntpdu", "`burst` says nothing without `rate_max`"),
+            (
+                "tpdu",
+                "merchant_burst = 5\ntpdu",
+                "`merchant_burst` says nothing without `merchant_rate_max`",
+            ),
+            ("tpdu", "rate_max = 1_000_001\ntpdu", "from 0 to 1000000"),
+            ("tpdu", "breaker_timeouts = 3\ntpdu", "`breaker_timeouts` is for links that answer"),
+            ("sessions = 2", "rate_max = 3", "`rate_max` is for links that ask"),
+            ("sessions = 2", "breaker_probe_ms = 10", "from 50 to 3600000"),
+        ] {
+            one_fault(from, to, said);
+        }
+        let text =
+            GOOD.replace("tpdu", "rate_max = 50\nmerchant_rate_max = 5\nmerchant_burst = 9\ntpdu");
+        let config = check(&text).unwrap_or_else(|report| panic!("{report}"));
+        let [issuer, asker] = config.links.as_slice() else { panic!("two links") };
+        assert_eq!(asker.rate, Rate { per_second: 50, burst: 50 });
+        assert_eq!(asker.merchant_rate, Rate { per_second: 5, burst: 9 });
+        assert_eq!(issuer.rate, Rate::default());
+        assert_eq!(issuer.breaker, BreakerSettings { timeouts: 20, probe_ms: 5000 });
+    }
+
+    /// Element 15 is written by the switch only where its network has it as a date.
+    #[test]
+    fn a_date_that_has_no_place() {
+        let home = home();
+        for row in ["15 n 6 - ascii keep date", "15 n..4 ascii 1 ascii keep date"] {
+            let text = format!("dialect own\nextends iso87-ascii\n{row}\n");
+            fs::write(home.path().join("own.dialect"), text).unwrap();
+            let text =
+                GOOD.replace("\"iso87-bcd\"", "\"./own.dialect\"\nsettlement_date = \"stamp\"");
+            let Err(report) = parse("iso8583d.toml", text, home.path()) else { panic!("{row}") };
+            assert!(report.to_string().contains("no element 15 of four digits"), "{row}: {report}");
+            assert_eq!(report.count(), 1, "{report}");
         }
     }
 
@@ -816,6 +915,8 @@ to = ["issuer-a"]
         let mut asked = Vec::new();
         for file in [
             include_str!("sections.rs"),
+            include_str!("day.rs"),
+            include_str!("load.rs"),
             include_str!("links.rs"),
             include_str!("frames.rs"),
             include_str!("routes.rs"),

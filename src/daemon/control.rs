@@ -2,7 +2,6 @@
 //!
 //! The last line of an answer is `{"ok":true, ...}` or `{"ok":false,"error":"..."}`.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,14 +18,14 @@ use tokio::sync::oneshot;
 
 use super::clerk::Clerk;
 use super::core::Core;
+use super::days::Days;
 use super::listing;
 use super::orders::Orders;
 use super::state::{State, StateError};
 use crate::books::{self, Books, BooksError};
-use crate::clearing;
 use crate::iso::BusinessDate;
 use crate::link::Links;
-use crate::record::{LinkId, Lsn, Owing, Remark, Ruling, TxnId};
+use crate::record::{Lsn, Owing, Remark, Ruling, TxnId};
 use crate::switch::{self, Input, Order, OrderResult};
 
 /// What may be asked of a running daemon.
@@ -48,6 +47,8 @@ pub enum Command {
         #[serde(default = "lines_max")]
         limit: u32,
     },
+    /// The business day: the date in force, the last that was cut, and what is not written yet.
+    Day,
     /// End a day, and write its files.
     Cut {
         /// The day, like `2026-11-23`.
@@ -184,14 +185,7 @@ pub(super) struct Desk {
     pub(super) roster: Vec<listing::Entry>,
     /// Where the operator's window is.
     pub(super) console: Option<SocketAddr>,
-    pub(super) clearing: ClearingDesk,
-}
-
-/// How a day's files are written.
-pub(super) struct ClearingDesk {
-    pub(super) directory: std::path::PathBuf,
-    pub(super) settings: clearing::Settings,
-    pub(super) names: BTreeMap<LinkId, String>,
+    pub(super) days: Arc<Days>,
 }
 
 /// Opens the socket; what an earlier process left of it goes.
@@ -256,6 +250,7 @@ impl Desk {
             Ok(Command::Links) => Ok(self.list_links()),
             Ok(Command::Link { name, order }) => self.order_link(&name, order).await,
             Ok(Command::Owed { limit }) => self.list_owed(limit).await,
+            Ok(Command::Day) => Ok(vec![listing::day(&self.core.day(), &self.days.unwritten())]),
             Ok(Command::Cut { date }) => self.cut(&date).await,
             Ok(Command::Requeue { txn, owing, by }) => self.requeue(txn, owing, (by, user)).await,
             Ok(Command::WriteOff { about, owing, reason, by }) => {
@@ -320,18 +315,12 @@ impl Desk {
             }
             _ => self.durable(),
         };
-        let clearing = &self.clearing;
-        let order = books::Order {
-            date,
-            settings: clearing.settings.clone(),
-            directory: clearing.directory.clone(),
-            names: clearing.names.clone(),
-        };
+        let order = self.days.order(date);
         let report = self
             .ask_books(from, move |books| books::write_files(books, &order))
             .await?
             .map_err(|fault| fault.to_string())?;
-        tracing::info!(%date, files = report.files.len(), "the day is cut and its files are written");
+        self.days.written(&report);
         Ok(vec![listing::cut(&report)])
     }
 

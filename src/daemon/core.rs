@@ -21,7 +21,7 @@ use crate::mapping::Tongue;
 use crate::record::LinkId;
 use crate::seal::Keys;
 use crate::switch::{
-    Action, Arrival, Effects, Engine, Input, LinkView, Mark, SessionId, Unreadable,
+    Action, Arrival, DayView, Effects, Engine, Input, LinkView, Mark, SessionId, Unreadable,
 };
 
 /// The engine, shared.
@@ -202,6 +202,11 @@ impl Core {
             idle: inner.sleeping,
             turns: inner.turns,
         }
+    }
+
+    /// How the day is.
+    pub(super) fn day(&self) -> DayView {
+        self.lock().engine.day()
     }
 
     /// How every link is.

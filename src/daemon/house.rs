@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -17,8 +17,9 @@ use tokio_util::task::TaskTracker;
 use super::DaemonError;
 use super::clerk::Clerk;
 use super::clock::Clock;
-use super::control::{self, ClearingDesk, Desk};
+use super::control::{self, Desk};
 use super::core::Core;
+use super::days::{ClearingDesk, Days};
 use super::listing::Entry;
 use super::narrator::Narrator;
 use super::orders::Orders;
@@ -34,7 +35,7 @@ use crate::dialect::Dialect;
 use crate::journal::{Journal, JournalError, Recovery};
 use crate::link::{self, Links, Way};
 use crate::meter::{self, Meter, Rendering};
-use crate::record;
+use crate::record::{self, Lsn};
 use crate::switch::{Engine, Input};
 
 /// A running switch.
@@ -78,12 +79,13 @@ impl House {
         let closing = CancellationToken::new();
         let links = Links::new(Arc::clone(&core), tasks.clone());
         let sight = Arc::new(Sight::new(state));
-        let Threads { clerk, orders, failure } = start_threads(&config, foundation, &links)?;
+        let Threads { clerk, orders, days, failure } = start_threads(&config, foundation, &links)?;
         core.handle(Input::Start);
         let ticker = Ticker {
             core: Arc::clone(&core),
             sight: Arc::clone(&sight),
             meter,
+            days: Arc::clone(&days),
             disk_reserve_bytes: config.daemon.disk_reserve_bytes,
         };
         ticker.look_around();
@@ -98,11 +100,7 @@ impl House {
             durable,
             roster,
             console: window.as_ref().map(|window| window.address),
-            clearing: ClearingDesk {
-                directory: config.clearing.directory.clone(),
-                settings: config.clearing.settings.clone(),
-                names: config.links.iter().map(|link| (link.id, link.clearing.clone())).collect(),
-            },
+            days,
         };
         let socket = control::bind(sight.state())?;
         spawn(&tasks, &closing, control::serve(Arc::new(desk), socket, tasks.clone()));
@@ -224,6 +222,7 @@ impl Window {
 struct Threads {
     clerk: Clerk,
     orders: Arc<Orders>,
+    days: Arc<Days>,
     /// How the journal's thread ended.
     failure: oneshot::Receiver<Result<(), JournalError>>,
 }
@@ -239,6 +238,8 @@ fn start_threads(
     let clerk = Clerk::start(books, directory, Arc::clone(&durable), meter.clone())
         .map_err(system("start the books' thread"))?;
     let orders = Arc::new(Orders::default());
+    let days = Days::new(clerk.clone(), clearing_desk(config), meter.clone());
+    days.find(Lsn(durable.load(Ordering::Acquire)));
     let release = Release {
         core,
         links: Arc::clone(links),
@@ -247,6 +248,7 @@ fn start_threads(
         meter,
         clerk: clerk.clone(),
         orders: Arc::clone(&orders),
+        days: Arc::clone(&days),
         durable,
     };
     let (failed, failure) = oneshot::channel();
@@ -257,7 +259,15 @@ fn start_threads(
             drop(failed.send(release.run()));
         })
         .map_err(system("start the journal's thread"))?;
-    Ok(Threads { clerk, orders, failure })
+    Ok(Threads { clerk, orders, days, failure })
+}
+
+fn clearing_desk(config: &Config) -> ClearingDesk {
+    ClearingDesk {
+        directory: config.clearing.directory.clone(),
+        settings: config.clearing.settings.clone(),
+        names: config.links.iter().map(|link| (link.id, link.clearing.clone())).collect(),
+    }
 }
 
 /// Everything waits for the journal's thread, so it does not wait for the others, where the system allows that.
@@ -423,7 +433,7 @@ mod tests {
     use crate::framing::{Framing, Head};
     use crate::iso::{ElementNo, Elements, Mti, ResponseCode};
     use crate::journal::Reader;
-    use crate::record::{Lsn, Record, Unanswered};
+    use crate::record::{Record, Unanswered};
 
     const CONFIG: &str = r#"
 [daemon]
@@ -514,6 +524,7 @@ to = ["bank"]
             links: Arc::clone(&links),
             journal,
             keys: Arc::clone(&config.keys),
+            days: Days::new(clerk.clone(), clearing_desk(&config), meter.clone()),
             meter,
             clerk,
             orders: Arc::new(Orders::default()),

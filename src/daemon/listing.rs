@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use crate::books::{Books, BooksError, CutReport, Ordered};
-use crate::iso::{ElementNo, Wall};
+use crate::iso::{BusinessDate, ElementNo, Wall};
 use crate::link::Snapshot;
 use crate::record::{Closing, Debt, DebtState, LinkId, Lsn, Outcome, Owing, Standing};
-use crate::switch::LinkView;
+use crate::switch::{DayView, LinkView};
 
 /// One link.
 #[derive(Clone, Debug)]
@@ -168,6 +168,23 @@ fn about(standing: &Standing, names: &Names) -> serde_json::Map<String, Value> {
     };
     line.insert("outcome".to_owned(), json!(outcome));
     line
+}
+
+/// The business day: the date in force, the one that closes, the last cut, and the days that are cut without their files.
+pub(super) fn day(day: &DayView, unwritten: &[(BusinessDate, Option<String>)]) -> Value {
+    let known = |date: BusinessDate| (date != BusinessDate::default()).then(|| date.to_string());
+    let unwritten: Vec<Value> = unwritten
+        .iter()
+        .map(|(date, fault)| json!({ "date": date.to_string(), "fault": fault }))
+        .collect();
+    json!({
+        "ok": true,
+        "date": known(day.date),
+        "closing": day.closing.map(|date| date.to_string()),
+        "last_cut": known(day.cut),
+        "ends_at": day.ends_at.map(|at| at.to_string()),
+        "unwritten": unwritten,
+    })
 }
 
 /// A day that was cut, and its files.

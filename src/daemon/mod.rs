@@ -4,6 +4,7 @@ mod clerk;
 mod clock;
 pub mod control;
 mod core;
+mod days;
 pub mod descriptors;
 mod house;
 mod listing;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::codec::DecodeError;
 use crate::iso::ResponseCode;
 use crate::link::{Hush, Session};
-use crate::meter::{self, Meter};
+use crate::meter::{self, LinkMeter, Meter};
 use crate::record::{LinkId, Owing, Trace, Verdict};
-use crate::switch::{Mark, Nearest, Note, Why};
+use crate::switch::{Limit, Mark, Nearest, Note, Why};
 
 /// Tells notes to the counters and to the log.
 pub(super) struct Narrator {
@@ -19,6 +19,7 @@ pub(super) struct Narrator {
 /// One link: its name, and how much it has said.
 struct Voice {
     name: String,
+    meter: LinkMeter,
     hush: Hush,
 }
 
@@ -33,8 +34,11 @@ macro_rules! say {
 
 impl Narrator {
     pub(super) fn new(meter: Meter, links: impl Iterator<Item = (LinkId, String)>) -> Self {
-        let voice = |(id, name)| (id, Voice { name, hush: Hush::default() });
-        Self { meter, links: links.map(voice).collect() }
+        let voice = |(id, name): (LinkId, String)| {
+            (id, Voice { meter: meter.link(&name), name, hush: Hush::default() })
+        };
+        let links = links.map(voice).collect();
+        Self { meter, links }
     }
 
     pub(super) fn tell(&self, notes: &[Note]) {
@@ -76,6 +80,9 @@ impl Narrator {
             Note::Refused { .. } => meter.declined(ResponseCode::FORMAT),
             Note::OtherContent { .. } => meter.declined(ResponseCode::DUPLICATE),
             Note::Overload { .. } => meter.overloaded(),
+            Note::Limited { by, .. } => meter.limited(*by == Limit::Merchant),
+            Note::CutOff { link, .. } => self.cut_off(*link, true),
+            Note::AnswersAgain { link } => self.cut_off(*link, false),
             Note::TimedOut { .. } => meter.timed_out(),
             Note::Late { .. } => meter.late(),
             Note::Unmatched { .. } => meter.unmatched(),
@@ -86,6 +93,12 @@ impl Narrator {
             Note::Dead { .. } => meter.owed_dead(),
             Note::ClockBehind { ms } => meter.wall_behind(Duration::from_millis(*ms)),
             _ => {}
+        }
+    }
+
+    fn cut_off(&self, link: LinkId, is: bool) {
+        if let Some(voice) = self.links.get(&link) {
+            voice.meter.cut_off(is);
         }
     }
 
@@ -264,6 +277,53 @@ impl Narrator {
             }
             Note::OwedClosed { issuer, owing, provisional } => {
                 say!(info, voice(issuer), "an owed message was settled", ?owing, provisional);
+            }
+            _ => self.say_of_day(note),
+        }
+    }
+
+    /// What becomes of days, and of links that are cut off.
+    fn say_of_day(&self, note: &Note) {
+        let voice = |link: &LinkId| self.links.get(link);
+        match note {
+            Note::DayOpened { date, ends } => {
+                tracing::info!(%date, %ends, "a business day opens; the one that ends is cut when nothing of it is in flight");
+            }
+            Note::CutOverHeard { link, date, fresh } => {
+                say!(
+                    info,
+                    voice(link),
+                    "the peer says that the business day ends (fresh), or says it again",
+                    %date,
+                    fresh
+                );
+            }
+            Note::CutOverTold { link, date } => {
+                say!(info, voice(link), "the peer knows that the business day ended", %date);
+            }
+            Note::CutOverUnheard { link, date, times } => {
+                say!(
+                    error,
+                    voice(link),
+                    "the peer was told that the business day ended, and does not accept it: it is told no more",
+                    %date,
+                    times
+                );
+            }
+            Note::DayCut { date } => tracing::info!(%date, "a business day is cut"),
+            Note::CutOff { link, missed } => {
+                say!(
+                    error,
+                    voice(link),
+                    "the link is cut off: none of its last requests was answered in time. Requests go elsewhere or are declined, and what is owed waits",
+                    missed
+                );
+            }
+            Note::OnTrial { link } => {
+                say!(info, voice(link), "the link was cut off, and may try one request at a time");
+            }
+            Note::AnswersAgain { link } => {
+                say!(info, voice(link), "the link answers again, and is cut off no more");
             }
             _ => {}
         }

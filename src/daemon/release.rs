@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::clerk::Clerk;
 use super::core::{Core, Queue};
+use super::days::Days;
 use super::orders::Orders;
 use crate::iso::Class;
 use crate::journal::{Commit, Journal, JournalError};
@@ -28,6 +29,7 @@ pub(super) struct Release {
     pub(super) meter: Meter,
     pub(super) clerk: Clerk,
     pub(super) orders: Arc<Orders>,
+    pub(super) days: Arc<Days>,
     /// The last durable record.
     pub(super) durable: Arc<AtomicU64>,
 }
@@ -115,6 +117,7 @@ impl Release {
                     session.end(why);
                 }
             }
+            Action::DayCut { date, at } => self.days.cut(date, at),
             Action::Done { id, result } => self.orders.done(id, result),
         }
     }

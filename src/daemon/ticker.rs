@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::core::{Core, Pulse};
+use super::days::Days;
 use super::view::Sight;
 use crate::iso::Mono;
 use crate::meter::Meter;
@@ -23,6 +24,7 @@ pub(super) struct Ticker {
     pub(super) core: Arc<Core>,
     pub(super) sight: Arc<Sight>,
     pub(super) meter: Meter,
+    pub(super) days: Arc<Days>,
     pub(super) disk_reserve_bytes: u64,
 }
 
@@ -61,6 +63,7 @@ impl Ticker {
                 self.sight.journal_gets_on(gets_on);
                 self.gauge(pulse);
                 self.look_around();
+                self.days.look();
             }
         }
     }

@@ -33,6 +33,8 @@ impl ResponseCode {
     pub const NO_ROUTE: Self = Self(*b"92\0\0");
     /// 94, duplicate transmission.
     pub const DUPLICATE: Self = Self(*b"94\0\0");
+    /// 90, cut-off in progress.
+    pub const CUT_OVER: Self = Self(*b"90\0\0");
     /// 96, system malfunction.
     pub const MALFUNCTION: Self = Self(*b"96\0\0");
 

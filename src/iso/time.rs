@@ -113,6 +113,32 @@ impl BusinessDate {
         if civil(date.0) == (year, month, day) { Ok(date) } else { Err(fault) }
     }
 
+    /// From `MMDD`, which names no year: the day nearest to `near` that it may mean.
+    pub fn from_mmdd(text: &[u8], near: Self) -> Result<Self, NotOne> {
+        let fault = NotOne { expected: "a date MMDD" };
+        let digits: &[u8; 4] = text.try_into().or(Err(fault))?;
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return Err(fault);
+        }
+        let [month, day] = [0, 2].map(|from| {
+            digits
+                .iter()
+                .skip(from)
+                .take(2)
+                .fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
+        });
+        if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return Err(fault);
+        }
+        let (year, _, _) = civil(near.0);
+        (year.saturating_sub(1).max(1970)..=year + 1)
+            .map(|year| Self(days(year, month, day)))
+            // The 31st of a shorter month lands in the next one.
+            .filter(|date| date.mmdd() == *digits)
+            .min_by_key(|date| date.0.abs_diff(near.0))
+            .ok_or(fault)
+    }
+
     /// The day after.
     #[must_use]
     pub const fn next(self) -> Self {
@@ -252,6 +278,19 @@ mod tests {
             assert_eq!(read.ascii(), text.as_bytes());
         }
         assert!(Transmission::from_ascii(b"1323183400", Transmission(0)).is_err());
+        for (text, near, meant) in [
+            ("1124", "2026-11-23", "2026-11-24"),
+            ("0101", "2026-12-31", "2027-01-01"),
+            ("1231", "2027-01-01", "2026-12-31"),
+            ("0229", "2027-03-01", "2028-02-29"),
+        ] {
+            let near = BusinessDate::from_text(near).unwrap();
+            let read = BusinessDate::from_mmdd(text.as_bytes(), near).unwrap();
+            assert_eq!(read.to_string(), meant);
+        }
+        for bad in ["1131", "0000", "1301", "112", "11-3", ""] {
+            assert!(BusinessDate::from_mmdd(bad.as_bytes(), date).is_err(), "{bad}");
+        }
         for bad in ["2026-02-29", "2026-13-01", "26-11-23", "2026-11-2x", "2026-1-023", ""] {
             assert!(BusinessDate::from_text(bad).is_err(), "{bad}");
         }

@@ -104,6 +104,8 @@ struct Whole {
     disk_free: Gauge,
     queue: Gauge,
     books_lag: Gauge,
+    days_unwritten: Gauge,
+    limited: [Counter; 2],
     config_refused: Counter,
 }
 
@@ -118,6 +120,8 @@ struct OfLink {
     sessions: Gauge,
     in_flight: Gauge,
     overflows: Counter,
+    cut_off: Gauge,
+    cut_offs: Counter,
 }
 
 impl Meter {
@@ -153,6 +157,8 @@ impl Meter {
             disk_free: gauge(&JOURNAL_DISK_FREE, &[]),
             queue: gauge(&JOURNAL_QUEUE, &[]),
             books_lag: gauge(&BOOKS_LAG, &[]),
+            days_unwritten: gauge(&DAYS_UNWRITTEN, &[]),
+            limited: ["link", "merchant"].map(|by| counter(&SWITCH_LIMITED, &[("by", by)])),
             config_refused: counter(&CONFIG_REFUSED, &[]),
         }))
     }
@@ -272,6 +278,17 @@ impl Meter {
         set(&self.0.books_lag, usize::try_from(records).unwrap_or(usize::MAX));
     }
 
+    /// How many days are cut without their files.
+    pub fn days_unwritten(&self, days: usize) {
+        set(&self.0.days_unwritten, days);
+    }
+
+    /// A request was one too many of this second, by its link's limit or by its merchant's.
+    pub fn limited(&self, of_merchant: bool) {
+        let [link, merchant] = &self.0.limited;
+        if of_merchant { merchant } else { link }.increment(1);
+    }
+
     /// A new configuration was refused, and the old one is still in force.
     pub fn config_refused(&self) {
         self.0.config_refused.increment(1);
@@ -301,6 +318,8 @@ impl LinkMeter {
             dial_errors: counter(&LINK_DIAL_ERRORS, &[("link", link)]),
             sessions: gauge(&LINK_SESSIONS, &[("link", link)]),
             in_flight: gauge(&LINK_IN_FLIGHT, &[("link", link)]),
+            cut_off: gauge(&LINK_CUT_OFF, &[("link", link)]),
+            cut_offs: counter(&LINK_CUT_OFFS, &[("link", link)]),
             overflows: counter(&LINK_OVERFLOWS, &[("link", link)]),
         }))
     }
@@ -341,6 +360,12 @@ impl LinkMeter {
     /// A dialled peer did not answer, and is dialled again.
     pub fn dial_failed(&self) {
         self.0.dial_errors.increment(1);
+    }
+
+    /// The link is cut off, since its issuer does not answer, or is so no more.
+    pub fn cut_off(&self, is: bool) {
+        self.0.cut_off.set(if is { 1.0 } else { 0.0 });
+        self.0.cut_offs.increment(u64::from(is));
     }
 
     /// A session is up.
@@ -457,11 +482,14 @@ families! {
     describe_gauge LINK_SESSIONS "link_sessions_open" "Sessions that are up."
     describe_gauge LINK_IN_FLIGHT "link_requests_in_flight" "Requests that wait for an answer of this link."
     describe_counter LINK_OVERFLOWS "link_outbox_overflows_total" "Messages that found their session's outbox full."
+    describe_gauge LINK_CUT_OFF "link_breaker_open" "1 from when a link is cut off, since its issuer does not answer, until it answers again."
+    describe_counter LINK_CUT_OFFS "link_cut_offs_total" "How often a link was cut off, a failed trial counted too."
     describe_counter SWITCH_FORWARDED "switch_requests_forwarded_total" "Requests that left for an issuer."
     describe_counter SWITCH_ANSWERS "switch_answers_total" "Answers that came in time, by how they were taken."
     describe_histogram SWITCH_ANSWER_SECONDS "switch_answer_seconds" "From a request's arrival to its issuer's answer."
     describe_counter SWITCH_DECLINES "switch_declines_total" "Requests declined by the switch itself, by response code."
     describe_counter SWITCH_OVERLOADS "switch_overload_declines_total" "Requests declined because a limit was reached."
+    describe_counter SWITCH_LIMITED "switch_rate_declines_total" "Requests declined because their link, or their merchant, asked too many a second."
     describe_counter SWITCH_TIMEOUTS "switch_timeouts_total" "Requests whose deadline passed."
     describe_counter SWITCH_LATE "switch_late_answers_total" "Answers that came after their request was over."
     describe_counter SWITCH_UNMATCHED "switch_unmatched_answers_total" "Responses that nothing waited for."
@@ -481,6 +509,7 @@ families! {
     describe_gauge JOURNAL_DISK_FREE "journal_disk_free_bytes" "Free space where the journal lies."
     describe_gauge JOURNAL_QUEUE "journal_queue_bytes" "Records and messages that wait for a commit."
     describe_gauge BOOKS_LAG "books_lag_records" "How many records the books are behind the journal."
+    describe_gauge DAYS_UNWRITTEN "books_unwritten_days" "Days that are cut and whose files are not written: see `iso8583d ctl day`."
     describe_counter CONFIG_REFUSED "config_refused_total" "New configurations that were refused."
 }
 
@@ -521,7 +550,7 @@ mod tests {
             let rest = name.strip_prefix("iso8583d_").unwrap();
             let room = ["link_", "switch_", "journal_", "books_", "config_"];
             assert!(room.iter().any(|room| rest.starts_with(room)), "{name}");
-            let unit = ["_total", "_seconds", "_bytes", "_records", "_open", "_in_flight"];
+            let unit = ["_total", "_seconds", "_bytes", "_records", "_open", "_in_flight", "_days"];
             assert!(unit.iter().any(|unit| rest.ends_with(unit)), "{name}");
         }
     }

@@ -9,10 +9,11 @@ use crate::seal::Tag;
 use crate::tranlog::{self, Ask};
 
 use super::authorize::Refusal;
-use super::effect::{Effects, Note, Why};
+use super::effect::{Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::Arrival;
 use super::inquiry::Known;
+use super::reply::code_alone;
 use super::translate::TOO_LONG;
 
 impl Engine {
@@ -96,7 +97,8 @@ impl Engine {
         let issuer = sent.issuer;
         let txn = TxnId(self.append(Record::Stored(sent), fx).0);
         fx.notes.push(Note::Stored { asker: arrival.link, issuer });
-        self.decline(arrival, ResponseCode::APPROVED, fx);
+        let added = code_alone(ResponseCode::APPROVED);
+        self.tell(arrival, &self.dated(arrival, &added, txn), Mark::Plain, fx);
         self.post_owed(txn, Owing::Advice, fx);
     }
 }

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::iso::{
-    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, ResponseCode,
-};
+use crate::iso::{ElementNo, ElementSet, Elements, Function, Mono, Mti, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{
     Card, LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
     Verdict,
 };
-use crate::route::{Picked, Table};
 use crate::seal::Tag;
 use crate::tranlog::Ask;
 
@@ -18,7 +15,7 @@ use super::effect::{Action, Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, CardOf, SessionId, naming};
 use super::inquiry::Known;
-use super::peers::Link;
+use super::reply::code_alone;
 use super::settings::{AnswerOn, LinkSettings};
 use super::timers::{Timer, TimerId};
 
@@ -56,6 +53,10 @@ impl Engine {
         let overlooked = (planted::is(Bug::LookUpRace) && known.has(key))
             || (planted::is(Bug::RepeatForwarded) && arrival.mti().is_repeat());
         if let Some(txn) = self.log.by_key(key).filter(|_| !overlooked) {
+            let limited = planted::is(Bug::RepeatLimited);
+            if let Some(Err(why)) = limited.then(|| self.within_rate(&arrival, fx)) {
+                return self.decline_unsent(&arrival, key, why, fx);
+            }
             return self.repeated(arrival, txn, fx);
         }
         let arrival = match self.inquiries.join(key, arrival) {
@@ -68,7 +69,7 @@ impl Engine {
         if arrival.mti().is_repeat() && !known.has(key) && !overlooked {
             return self.inquire(arrival, known, Ask::Key(key), fx);
         }
-        match self.forwarding(&arrival) {
+        match self.forwarding(&arrival, fx) {
             Ok(forwarding) => self.forward(arrival, key, forwarding, fx),
             Err((code, why)) => self.decline_unsent(&arrival, key, (code, why), fx),
         }
@@ -93,9 +94,10 @@ impl Engine {
         ))
     }
 
-    fn forwarding(&mut self, arrival: &Arrival) -> Result<Forwarding, Refusal> {
+    fn forwarding(&mut self, arrival: &Arrival, fx: &mut Effects) -> Result<Forwarding, Refusal> {
         self.admission(arrival)?;
         self.share(arrival.link)?;
+        self.within_rate(arrival, fx)?;
         let issuer = self.issuer_now(arrival)?;
         let session = self
             .peers
@@ -109,7 +111,7 @@ impl Engine {
             .peers
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
-        let body = self.translated(arrival, link, trace)?;
+        let body = self.translated(arrival, link, (trace, self.today()))?;
         Ok(Forwarding { issuer, session, trace, body })
     }
 
@@ -136,36 +138,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether a link may ask more at once: one that never stops must not take the places of all others.
-    fn share(&self, asker: LinkId) -> Result<(), Refusal> {
-        let full = |link: &Link| link.settings.in_flight_max <= link.asking;
-        if self.peers.link(asker).is_some_and(full) {
-            return Err((
-                ResponseCode::MALFUNCTION,
-                Why::Said("as many requests as its own link allows are in flight"),
-            ));
-        }
-        Ok(())
-    }
-
-    /// The issuer for a request: one that is up and has room.
-    fn issuer_now(&mut self, arrival: &Arrival) -> Result<LinkId, Refusal> {
-        let Self { settings, peers, turns, .. } = self;
-        let picked = routed(&settings.routes, arrival)?;
-        if !picked.to.iter().any(|link| peers.reachable(*link)) {
-            return Err((ResponseCode::UNAVAILABLE, Why::Said("no issuer of this card is up")));
-        }
-        turns.next(&picked, |link| peers.can_take(link)).ok_or((
-            ResponseCode::MALFUNCTION,
-            Why::Said("as many requests as its issuer's link allows are in flight"),
-        ))
-    }
-
-    /// The issuer for what can wait: the first, up or not.
-    pub(super) fn issuer_in_time(&self, arrival: &Arrival) -> Result<LinkId, Refusal> {
-        routed(&self.settings.routes, arrival)?.to.first().copied().ok_or(NO_ROUTE)
-    }
-
     fn forward(
         &mut self,
         mut arrival: Box<Arrival>,
@@ -189,6 +161,7 @@ impl Engine {
         let (askers, sent_at) = (vec![arrival], self.now.mono);
         let waiting = Waiting { askers, issuer_session: session, names_card, deadline, sent_at };
         self.waiting.insert(txn, waiting);
+        self.breaker_tried(issuer, txn);
         fx.actions.push(Action::Send { session, head, body, mark: Mark::Request(txn) });
         fx.notes.push(Note::Forwarded { asker, issuer });
     }
@@ -223,11 +196,6 @@ impl Engine {
             elements: std::mem::take(&mut arrival.kept),
             completes: None,
         }
-    }
-
-    fn today(&self) -> BusinessDate {
-        let date = self.log.date();
-        if date == BusinessDate(0) { self.now.wall.date() } else { date }
     }
 
     /// A decline of what nothing left for: counted, not journaled, and held so that a copy hears the same.
@@ -292,6 +260,7 @@ impl Engine {
             fx.notes.push(Note::Mismatched { issuer: arrival.link, element });
         }
         self.append(Record::Answered { txn, at: self.now.wall, verdict, added: kept }, fx);
+        self.breaker_answered(arrival.link, fx);
         fx.note_withheld(arrival.link, withheld);
         let Some(waiting) = self.no_longer_waiting(txn) else { return };
         let ms = self.now.mono.0.saturating_sub(waiting.sent_at.0);
@@ -326,7 +295,8 @@ impl Engine {
             Verdict::Approved => {
                 let mut copies = 0;
                 for asker in &waiting.askers {
-                    copies += u32::from(self.tell(asker, added, Mark::Approval(txn), fx));
+                    let added = self.dated(asker, added, txn);
+                    copies += u32::from(self.tell(asker, &added, Mark::Approval(txn), fx));
                 }
                 if copies > 0 {
                     self.untold.insert(txn, copies);
@@ -334,20 +304,20 @@ impl Engine {
                     self.reached_nobody(txn, fx);
                     // Whoever lives and could not be told hears what every copy hears from now on.
                     if waiting.askers.iter().any(|asker| self.peers.lives(asker.session)) {
-                        self.decline_all(waiting, self.settings.timeout_code, fx);
+                        self.decline_all(txn, waiting, self.settings.timeout_code, fx);
                     }
                 }
             }
             Verdict::Declined => {
                 for asker in &waiting.askers {
-                    self.tell(asker, added, Mark::Plain, fx);
+                    self.tell(asker, &self.dated(asker, added, txn), Mark::Plain, fx);
                 }
             }
             Verdict::Mismatched => {
                 if !planted::is(Bug::UnknownCodeIsDecline) {
                     self.owe(txn, Reason::Mismatched, fx);
                 }
-                self.decline_all(waiting, ResponseCode::MALFUNCTION, fx);
+                self.decline_all(txn, waiting, ResponseCode::MALFUNCTION, fx);
             }
         }
     }
@@ -359,6 +329,7 @@ impl Engine {
             return;
         };
         fx.notes.push(Note::TimedOut { issuer });
+        self.breaker_missed(issuer, txn, fx);
         let owes = !planted::is(Bug::TimeOutOwesNothing);
         self.end_unanswered(txn, Unanswered::Deadline, owes.then_some(Reason::Unanswered), fx);
     }
@@ -381,7 +352,7 @@ impl Engine {
         }
         let code = self.code_when_over(why);
         if let Some(waiting) = self.no_longer_waiting(txn) {
-            self.decline_all(&waiting, code, fx);
+            self.decline_all(txn, &waiting, code, fx);
         }
     }
 
@@ -394,14 +365,15 @@ impl Engine {
         }
     }
 
-    fn decline_all(&self, waiting: &Waiting, code: ResponseCode, fx: &mut Effects) {
+    fn decline_all(&self, txn: TxnId, waiting: &Waiting, code: ResponseCode, fx: &mut Effects) {
+        let added = code_alone(code);
         for asker in &waiting.askers {
             fx.notes.push(Note::Declined {
                 asker: asker.link,
                 code,
                 why: Why::Said("its issuer gave no answer that stands"),
             });
-            self.decline(asker, code, fx);
+            self.tell(asker, &self.dated(asker, &added, txn), Mark::Plain, fx);
         }
     }
 
@@ -412,6 +384,9 @@ impl Engine {
         let (issuer, asker) = sent.map(|sent| (sent.issuer, sent.asker)).unzip();
         if let Some(link) = issuer.and_then(|issuer| self.peers.link_mut(issuer)) {
             link.in_flight = link.in_flight.saturating_sub(1);
+        }
+        if let Some(issuer) = issuer {
+            self.breaker_over(issuer, txn);
         }
         if let Some(link) = asker.and_then(|asker| self.peers.link_mut(asker)) {
             link.asking = link.asking.saturating_sub(1);
@@ -456,15 +431,6 @@ impl Engine {
             self.owe(txn, reason, fx);
         }
     }
-}
-
-const NO_ROUTE: Refusal =
-    (ResponseCode::NO_ROUTE, Why::Said("no route leads to an issuer of this card and message"));
-
-/// The rule for a message.
-fn routed<'t>(routes: &'t Table, arrival: &Arrival) -> Result<Picked<'t>, Refusal> {
-    let picked = arrival.with_facts(routes.needs(), |facts| routes.pick(facts));
-    picked.filter(|picked| !picked.to.is_empty()).ok_or(NO_ROUTE)
 }
 
 /// Whether a decline is held against copies. The sender of an advice stores it and says it until it is taken: that there

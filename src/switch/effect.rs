@@ -5,10 +5,11 @@ use std::fmt;
 
 use crate::codec::EncodeError;
 use crate::framing::Head;
-use crate::iso::{Class, ElementSet, Mti, ResponseCode};
+use crate::iso::{BusinessDate, Class, ElementSet, Mti, ResponseCode};
 use crate::record::{LinkId, Lsn, Owing, Reason, Record, Remark, Ruling, Trace, TxnId, Verdict};
 use crate::tranlog::Ask;
 
+use super::buckets::Limit;
 use super::input::{OrderId, OrderResult, SessionId};
 use super::nearest::Nearest;
 
@@ -62,6 +63,13 @@ pub enum Action {
         /// Why, for people.
         why: &'static str,
     },
+    /// A day was cut, and not by an order that waits for it: its files are to be written.
+    DayCut {
+        /// Which.
+        date: BusinessDate,
+        /// The record that cut it.
+        at: Lsn,
+    },
     /// An order is carried out, or refused.
     Done {
         /// Which.
@@ -81,6 +89,7 @@ impl fmt::Debug for Action {
             Self::Ask(question) => write!(f, "Ask({question:?})"),
             Self::Doors { link, open } => write!(f, "Doors({link:?}, {open})"),
             Self::Close { session, why } => write!(f, "Close({session:?}, {why})"),
+            Self::DayCut { date, at } => write!(f, "DayCut({date}, {at:?})"),
             Self::Done { id, result } => write!(f, "Done({id:?}, {result:?})"),
         }
     }
@@ -363,10 +372,71 @@ pub enum Note {
         /** Why, for people. */
         why: Why,
     },
+    /// A request was one too many of this second.
+    Limited {
+        /** Whose. */
+        asker: LinkId,
+        /** By which limit. */
+        by: Limit,
+    },
+    /// A link was cut off: its issuer answered none of its last requests.
+    CutOff {
+        /** Which. */
+        link: LinkId,
+        /** How many in a row. */
+        missed: u32,
+    },
+    /// A link that was cut off may try one request at a time.
+    OnTrial {
+        /** Which. */
+        link: LinkId,
+    },
+    /// A link that was cut off answers again.
+    AnswersAgain {
+        /** Which. */
+        link: LinkId,
+    },
     /// A request found every place taken.
     Overload {
         /** Whose. */
         asker: LinkId,
+    },
+    /// A business date opened: what arrives from now on belongs to it.
+    DayOpened {
+        /** Which. */
+        date: BusinessDate,
+        /** The one that ends; day 0 before the first. */
+        ends: BusinessDate,
+    },
+    /// A peer said that the business day ends.
+    CutOverHeard {
+        /** Which. */
+        link: LinkId,
+        /** The date in force from now on. */
+        date: BusinessDate,
+        /** Whether it opened just now; else it was open already. */
+        fresh: bool,
+    },
+    /// A peer knows that the business day ended.
+    CutOverTold {
+        /** Which. */
+        link: LinkId,
+        /** The date that opened. */
+        date: BusinessDate,
+    },
+    /// A peer was told so often that the business day ended, and did not accept it.
+    CutOverUnheard {
+        /** Which. */
+        link: LinkId,
+        /** The date that opened. */
+        date: BusinessDate,
+        /** How often. */
+        times: u32,
+    },
+    /// A business date was cut.
+    DayCut {
+        /** Which. */
+        date: BusinessDate,
     },
     /// Everything open was written down again.
     Carried {

@@ -9,7 +9,9 @@ use crate::seal::Keys;
 use crate::tranlog::{self, Spread, Tranlog};
 
 use super::authorize::Waiting;
+use super::buckets::Buckets;
 use super::cutover::Cutover;
+use super::day::DayView;
 use super::docket::Docket;
 use super::effect::{Effects, Note};
 use super::input::Input;
@@ -31,6 +33,7 @@ pub struct Engine {
     pub(super) log: Tranlog,
     pub(super) peers: Peers,
     pub(super) turns: Turns,
+    pub(super) buckets: Buckets,
     pub(super) timers: Timers,
     /// Who waits for which answer. Never iterated.
     pub(super) waiting: HashMap<TxnId, Waiting, Spread>,
@@ -63,6 +66,7 @@ impl Engine {
             log,
             peers: Peers::new(settings.links.clone()),
             turns: Turns::default(),
+            buckets: Buckets::default(),
             timers: Timers::default(),
             waiting: HashMap::default(),
             untold: HashMap::default(),
@@ -92,6 +96,9 @@ impl Engine {
     /// Handles one input. What it brings about is appended to `fx`.
     pub fn handle(&mut self, now: Now, input: Input, fx: &mut Effects) {
         self.now = now;
+        if !matches!(input, Input::Start) {
+            self.day_by_clock(fx);
+        }
         match input {
             Input::Arrived(arrival) => self.arrived(arrival, fx),
             Input::Tick => {}
@@ -133,6 +140,12 @@ impl Engine {
         self.peers.views()
     }
 
+    /// How the business day is.
+    pub fn day(&self) -> DayView {
+        let (date, closing, cut) = (self.log.date(), self.log.closing(), self.log.cut());
+        DayView { date, closing, cut, ends_at: self.settings.day.ends_at(date) }
+    }
+
     /// What happened to every transaction.
     pub const fn tranlog(&self) -> &Tranlog {
         &self.log
@@ -161,6 +174,9 @@ impl Engine {
                 Timer::Resend(txn, owing) => self.unacknowledged(txn, owing, fx),
                 Timer::Settle(txn, trace) => self.settled(txn, trace, fx),
                 Timer::Age(link) => self.aged(link, fx),
+                Timer::Day => self.day_due(fx),
+                Timer::CutOver(link) => self.cut_over_unheard(link, fx),
+                Timer::Probe(link) => self.probe(link, fx),
                 Timer::Session(session) => self.session_due(session, fx),
             }
         }

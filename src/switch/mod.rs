@@ -5,11 +5,15 @@
 //!
 //! The stories: `authorize` (request, answer, time-out), `repeat`, `advice`, `reversal`, `owed`
 //! (store-and-forward), `docket` (what an operator decides about dead letters), `network`, `inquiry` (the books are asked),
-//! `cutover`, `recovery`.
+//! `cutover`, `recovery`. Who asks too much is stopped by `buckets`, who answers nothing by `breaker`.
 
 mod advice;
 mod authorize;
+mod breaker;
+mod buckets;
+mod choose;
 mod cutover;
+mod day;
 mod dispatch;
 mod docket;
 mod effect;
@@ -26,10 +30,14 @@ mod reply;
 mod reversal;
 mod settings;
 mod share;
+mod stamp;
 mod timers;
 mod translate;
 mod undelivered;
 
+pub use breaker::{Breaker, BreakerSettings};
+pub use buckets::{Limit, Rate};
+pub use day::{DaySettings, DayView, has_date};
 pub use docket::Denied;
 pub use effect::{Action, Effects, Mark, Note, Question, QuestionId, Why};
 pub use engine::Engine;
@@ -39,6 +47,6 @@ pub use input::{
 pub use nearest::{Differs, Nearest};
 pub use peers::{LinkState, LinkView, SessionState};
 pub use settings::{
-    AnswerOn, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings, Settings,
-    SignOn, Undelivered,
+    AnswerOn, CutOver, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings,
+    Settings, SignOn, Undelivered,
 };

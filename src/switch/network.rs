@@ -1,11 +1,12 @@
 //! Network management, 0800: sign-on, sign-off and echo, theirs and ours. Never journaled; closed at a restart.
 
 use crate::codec::Draft;
-use crate::iso::{ElementNo, Elements, Mono, Mti, ResponseCode, Stan};
+use crate::iso::{BusinessDate, ElementNo, Elements, Mono, Mti, ResponseCode, Stan};
 use crate::planted::{self, Bug};
 use crate::record::LinkId;
 
 use super::authorize::code_of;
+use super::day;
 use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
 use super::input::{Arrival, LinkOrder, OrderResult, SessionId};
@@ -39,6 +40,8 @@ impl Engine {
     fn became_ready(&mut self, session: SessionId, link: LinkId, fx: &mut Effects) {
         fx.notes.push(Note::SignedOn { session, link });
         self.pump(link, fx);
+        self.on_trial(link, fx);
+        self.tell_cut_over(link, fx);
     }
 
     fn sign_on(&mut self, session: SessionId, fx: &mut Effects) {
@@ -70,8 +73,12 @@ impl Engine {
         };
         let code: [u8; 3] = (*code).try_into().unwrap_or_default();
         let Some(codes) = self.peers.settings(link).map(|link| link.network.codes) else { return };
-        if ![codes.sign_on, codes.sign_off, codes.echo].contains(&code) {
-            let why = "element 70 is none of the link's codes for sign-on, sign-off and echo test";
+        if code == codes.cut_over {
+            if let Err((code, why)) = self.cut_over_asked(arrival, fx) {
+                return self.refuse(arrival, code, why, fx);
+            }
+        } else if ![codes.sign_on, codes.sign_off, codes.echo].contains(&code) {
+            let why = "element 70 is none of the link's codes for sign-on, sign-off, echo test and cut-over";
             return self.refuse(arrival, ResponseCode::INVALID, why, fx);
         }
         let mut added = Elements::default();
@@ -106,9 +113,16 @@ impl Engine {
         };
         state.asked = None;
         state.missed = 0;
+        let signing_on = state.state == SessionState::SigningOn;
         let accepted = code_of(arrival) == Some(ResponseCode::APPROVED);
+        if asked.code == codes.echo {
+            self.on_trial(link, fx);
+        }
+        if asked.code == codes.cut_over && accepted {
+            self.cut_over_heard(session, link, fx);
+        }
         // Who signed off meanwhile, or was signed off, is not signed on by an old answer.
-        if asked.code == codes.sign_on && accepted && state.state == SessionState::SigningOn {
+        if asked.code == codes.sign_on && accepted && signing_on {
             self.signed_on(session, link, fx);
         }
     }
@@ -151,6 +165,16 @@ impl Engine {
     }
 
     fn ask_network(&mut self, id: SessionId, code: [u8; 3], fx: &mut Effects) {
+        self.ask_network_of(id, (code, None), fx);
+    }
+
+    /// Sends a network management message of ours, with a date in element 15 where its network has one.
+    pub(super) fn ask_network_of(
+        &mut self,
+        id: SessionId,
+        (code, date): ([u8; 3], Option<BusinessDate>),
+        fx: &mut Effects,
+    ) {
         let Some(link) = self.peers.session(id).map(|session| session.link) else { return };
         let Some(link) = self.peers.link_mut(link) else { return };
         link.network_stan = link.network_stan % Stan::MAX + 1;
@@ -159,6 +183,9 @@ impl Engine {
         own.set(ElementNo::TRANSMISSION, &self.now.wall.transmission().ascii());
         own.set(ElementNo::STAN, &stan.ascii());
         own.set(ElementNo::NETWORK_CODE, &code);
+        if let Some(date) = date.filter(|_| day::has_date(link.settings.dialect())) {
+            own.set(ElementNo::SETTLEMENT_DATE, &date.mmdd());
+        }
         let head = link.settings.head;
         let mut body = Vec::with_capacity(64);
         let Ok(mti) = Mti::new(800) else { return };

@@ -224,7 +224,7 @@ impl Engine {
     pub(super) fn pump(&mut self, issuer: LinkId, fx: &mut Effects) {
         let Some(limits) = self.peers.settings(issuer).map(|link| link.owed) else { return };
         while let Some(lanes) = self.post.links.get_mut(&issuer) {
-            if lanes.in_flight >= limits.in_flight_max || !self.peers.reachable(issuer) {
+            if lanes.in_flight >= limits.in_flight_max.min(self.peers.owed_room(issuer)) {
                 return;
             }
             let Some(lane) = lanes.next() else { return };
@@ -266,13 +266,16 @@ impl Engine {
         owing: Owing,
         repeat: bool,
     ) -> Option<Vec<u8>> {
-        let link = self.peers.settings(standing.sent()?.issuer)?;
+        let sent = standing.sent()?;
+        let link = self.peers.settings(sent.issuer)?;
         let aside = link.tongue.repeated_aside();
         let (mti, mut elements) = owed_message(standing, (owing, repeat), aside, &self.keys)?;
-        if let Some(debt) = standing.reversal.as_ref().filter(|_| owing == Owing::Reversal) {
+        if owing == Owing::Advice {
+            link.stamp(&mut elements, sent);
+        } else if let Some(debt) = &standing.reversal {
             link.tongue.set_reason(&mut elements, debt.reason);
         }
-        let body = link.tongue.write_what_fits(mti, &elements, standing.sent()?.at);
+        let body = link.tongue.write_what_fits(mti, &elements, sent.at);
         link.frames(link.head, &body).then_some(body)
     }
 

@@ -6,6 +6,7 @@ use crate::iso::Mono;
 use crate::planted::{self, Bug};
 use crate::record::LinkId;
 
+use super::breaker::{Breaker, Switch};
 use super::input::SessionId;
 use super::settings::{LinkSettings, SignOn};
 use super::timers::TimerId;
@@ -25,6 +26,8 @@ pub(super) struct Link {
     pub(super) asking: u32,
     /// The last trace number of a network management message of ours.
     pub(super) network_stan: u32,
+    /// Whether it is cut off, since its issuer does not answer.
+    pub(super) breaker: Switch,
 }
 
 /// A living session.
@@ -85,6 +88,10 @@ pub enum LinkState {
     Sessions(SessionState),
     /// Its operator wants nothing new there.
     Draining,
+    /// Signed on, and its issuer answers no requests: it gets none.
+    CutOff,
+    /// It was cut off, and gets one request at a time.
+    OnTrial,
 }
 
 /// One link, for people.
@@ -94,6 +101,8 @@ pub struct LinkView {
     pub id: LinkId,
     /// How it is.
     pub state: LinkState,
+    /// Whether it is cut off, up or not.
+    pub breaker: Breaker,
     /// Requests on their way to it.
     pub in_flight: u32,
     /// Requests of its own that wait for an answer.
@@ -121,6 +130,8 @@ impl LinkState {
             Self::Down => "down",
             Self::Sessions(state) => state.word(),
             Self::Draining => "draining",
+            Self::CutOff => "cut off",
+            Self::OnTrial => "on trial",
         }
     }
 }
@@ -138,8 +149,9 @@ impl Peers {
     pub(super) fn new(links: Vec<LinkSettings>) -> Self {
         let link = |settings: LinkSettings| {
             let (service, ready, turn) = (Service::Full, Vec::new(), 0);
-            let (in_flight, asking, network_stan) = (0, 0, 0);
-            let link = Link { settings, service, ready, turn, in_flight, asking, network_stan };
+            let (in_flight, asking, network_stan, breaker) = (0, 0, 0, Switch::NEW);
+            let link =
+                Link { settings, service, ready, turn, in_flight, asking, network_stan, breaker };
             (link.settings.id, link)
         };
         let links = links.into_iter().map(link).collect();
@@ -323,12 +335,24 @@ impl Peers {
     /// Whether a link has a ready session, and room for a request.
     pub(super) fn can_take(&self, link: LinkId) -> bool {
         let has_room = |link: &Link| link.in_flight < link.settings.in_flight_max;
-        self.links.get(&link).is_some_and(|link| !link.ready.is_empty() && has_room(link))
+        self.reachable(link) && self.links.get(&link).is_some_and(has_room)
     }
 
-    /// Whether a link has a ready session.
+    /// Whether a link has a ready session, and is not cut off.
     pub(super) fn reachable(&self, link: LinkId) -> bool {
+        let takes = |link: &Link| link.breaker.takes_requests();
+        self.links.get(&link).is_some_and(|link| !link.ready.is_empty() && takes(link))
+    }
+
+    /// Whether a link has a ready session, cut off or not.
+    pub(super) fn is_up(&self, link: LinkId) -> bool {
         self.links.get(&link).is_some_and(|link| !link.ready.is_empty())
+    }
+
+    /// How many owed messages may be on their way on a link; its own limit apart.
+    pub(super) fn owed_room(&self, link: LinkId) -> u32 {
+        let up = self.links.get(&link).filter(|link| !link.ready.is_empty());
+        up.map_or(0, |link| link.breaker.owed_max())
     }
 
     /// How a link is.
@@ -340,9 +364,15 @@ impl Peers {
         let state = match link.service {
             Service::None => LinkState::Down,
             Service::Draining { .. } if best.is_some() => LinkState::Draining,
+            _ if best == Some(SessionState::SignedOn) => match link.breaker.view() {
+                Breaker::Closed => LinkState::Sessions(SessionState::SignedOn),
+                Breaker::Open => LinkState::CutOff,
+                Breaker::OnTrial => LinkState::OnTrial,
+            },
             _ => best.map_or(LinkState::Down, LinkState::Sessions),
         };
-        Some(LinkView { id, state, in_flight: link.in_flight, asking: link.asking, sessions })
+        let (breaker, in_flight, asking) = (link.breaker.view(), link.in_flight, link.asking);
+        Some(LinkView { id, state, breaker, in_flight, asking, sessions })
     }
 
     /// How every link is.

@@ -22,7 +22,7 @@ impl Engine {
             self.carry(fx);
         }
         if self.log.date() == BusinessDate(0) {
-            self.append(Record::Opened { date: self.now.wall.date(), at: self.now.wall }, fx);
+            self.open_day(self.settings.day.by_clock(self.now.wall), fx);
         }
         self.resume_debts();
         self.owe_unanswered(fx);
@@ -30,6 +30,12 @@ impl Engine {
         if self.settings.undelivered == Undelivered::Reverse {
             self.reverse_untold(fx);
         }
+        // Nobody may have been told of a cut-over in the middle of which the process ended.
+        if self.log.closing().is_some() {
+            self.announce(self.log.date(), fx);
+        }
+        // It may have been down at the hour.
+        self.day_due(fx);
         self.carry(fx);
     }
 

@@ -114,7 +114,7 @@ impl Engine {
                 if standing.reversal.is_none() || replay_reversed =>
             {
                 let added = Arc::clone(added);
-                if self.tell(asker, &added, Mark::Approval(txn), fx)
+                if self.tell(asker, &self.dated(asker, &added, txn), Mark::Approval(txn), fx)
                     && let Some(copies) = self.untold.get_mut(&txn)
                 {
                     *copies += 1;
@@ -130,7 +130,7 @@ impl Engine {
             (Opening::Request(_), Outcome::Over { why, .. }) => code(self.code_when_over(*why)),
             (Opening::Request(_) | Opening::Reversal(_), _) => code(self.settings.timeout_code),
         };
-        self.tell(asker, &added, Mark::Plain, fx);
+        self.tell(asker, &self.dated(asker, &added, txn), Mark::Plain, fx);
     }
 
     /// A copy of what was declined without being forwarded.

@@ -9,6 +9,10 @@ use crate::mapping::Tongue;
 use crate::record::LinkId;
 use crate::route::Table;
 
+use super::breaker::BreakerSettings;
+use super::buckets::Rate;
+use super::day::DaySettings;
+
 /// Everything that the engine is told at its start.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -30,6 +34,8 @@ pub struct Settings {
     pub carry_every: u64,
     /// How many requests may be in flight in all; beyond it they are declined.
     pub in_flight_max: u32,
+    /// When a business day ends by the clock.
+    pub day: DaySettings,
 }
 
 /// One link, as the engine sees it.
@@ -59,10 +65,19 @@ pub struct LinkSettings {
     pub settle_ms: u64,
     /// How many requests may be in flight on it, and how many that it asked; beyond it they are declined.
     pub in_flight_max: u32,
+    /// How many new requests a second it may ask; beyond it they are declined.
+    pub rate: Rate,
+    /// How many of them each of its merchants may, element 42.
+    pub merchant_rate: Rate,
+    /// When it is cut off because its issuer does not answer.
+    pub breaker: BreakerSettings,
     /// Which sessions may bring an answer.
     pub answer_on: AnswerOn,
     /// How what is owed to it is sent.
     pub owed: OwedSettings,
+    /// Whether it gets element 15, the business date, where nobody else said one: with requests and advices that are sent to
+    /// it, and with answers to its own.
+    pub stamps_date: bool,
 }
 
 /// Store-and-forward on one link.
@@ -106,6 +121,8 @@ pub struct NetworkSettings {
     pub timeout_ms: u64,
     /// What element 70 says.
     pub codes: NetworkCodes,
+    /// Who tells whom that the business day ends.
+    pub cut_over: CutOver,
 }
 
 /// Element 70, or of a link of 1993 element 24; three digits each.
@@ -117,14 +134,18 @@ pub struct NetworkCodes {
     pub sign_off: [u8; 3],
     /// Echo test.
     pub echo: [u8; 3],
+    /// Cut-over: the business day ends.
+    pub cut_over: [u8; 3],
 }
 
 impl NetworkCodes {
     /// What most networks say (ISO 8583:1987, element 70).
-    pub const USUAL: Self = Self { sign_on: *b"001", sign_off: *b"002", echo: *b"301" };
+    pub const USUAL: Self =
+        Self { sign_on: *b"001", sign_off: *b"002", echo: *b"301", cut_over: *b"201" };
 
-    /// What element 24 says in networks of 1993 (801, 802 and 831 of its function codes).
-    pub const USUAL_1993: Self = Self { sign_on: *b"801", sign_off: *b"802", echo: *b"831" };
+    /// What element 24 says in networks of 1993 (801, 802, 831 and 821 of its function codes).
+    pub const USUAL_1993: Self =
+        Self { sign_on: *b"801", sign_off: *b"802", echo: *b"831", cut_over: *b"821" };
 }
 
 impl Default for NetworkSettings {
@@ -135,8 +156,20 @@ impl Default for NetworkSettings {
             echo_after_ms: 0,
             timeout_ms: 10_000,
             codes: NetworkCodes::USUAL,
+            cut_over: CutOver::None,
         }
     }
+}
+
+/// Who tells whom that the business day ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutOver {
+    /// Nobody.
+    None,
+    /// The peer tells us, and ours ends.
+    Accept,
+    /// We tell the peer when ours ends.
+    Send,
 }
 
 /// Who signs on.

@@ -19,6 +19,12 @@ pub(super) enum Timer {
     Settle(TxnId, Trace),
     /// Something owed on a link may have grown too old.
     Age(LinkId),
+    /// The business day may be over.
+    Day,
+    /// A peer that is to hear of a cut-over has not said that it did.
+    CutOver(LinkId),
+    /// A link that is cut off may have an issuer again.
+    Probe(LinkId),
     /// A session may be idle, or its peer silent.
     Session(SessionId),
 }

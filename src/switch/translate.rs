@@ -1,7 +1,7 @@
 //! A request in its issuer's words: what of it may be said there, and how.
 
 use crate::codec::Draft;
-use crate::iso::{ElementNo, ElementSet, Elements, ResponseCode};
+use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, ResponseCode};
 use crate::record::Trace;
 
 use super::authorize::Refusal;
@@ -22,12 +22,15 @@ impl Engine {
         &self,
         arrival: &Arrival,
         link: &LinkSettings,
-        trace: Trace,
+        (trace, date): (Trace, BusinessDate),
     ) -> Result<Vec<u8>, Refusal> {
         const OURS: ElementSet = ElementSet::of(&[7, 11]);
         let mut own = Elements::with_capacity(32);
         own.set(ElementNo::TRANSMISSION, &trace.transmission.ascii());
         own.set(ElementNo::STAN, &trace.stan.ascii());
+        if link.stamps_date && !arrival.present().has(ElementNo::SETTLEMENT_DATE) {
+            own.set(ElementNo::SETTLEMENT_DATE, &date.mmdd());
+        }
         let copied = self.sayable(arrival, link)?.minus(OURS);
         let copied = Some((&arrival.message, copied));
         let draft = Draft { mti: arrival.mti().plain(), own: &own, copied };

@@ -7,9 +7,11 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod day;
 mod dead_letters;
 mod doctor;
 mod framings;
+mod load;
 mod street;
 mod why;
 

@@ -7,20 +7,20 @@ use bytes::Bytes;
 use iso8583d::codec::{self, Draft, Message};
 use iso8583d::dialect::Dialect;
 use iso8583d::framing::{Fixed, Head};
-use iso8583d::iso::{ElementNo, Elements, Mono, Mti, Now, ResponseCode, Wall};
+use iso8583d::iso::{BusinessDate, ElementNo, Elements, Mono, Mti, Now, ResponseCode, Wall};
 use iso8583d::mapping::Tongue;
 use iso8583d::record::{LinkId, Lsn, Record, Standing, TxnId, decode_all, encode};
 use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
-    Action, AnswerOn, Arrival, Duplicate, Effects, Engine, Input, LinkSettings, Mark,
-    NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Question, SessionId,
-    Settings, Undelivered, Unreadable,
+    Action, AnswerOn, Arrival, BreakerSettings, DaySettings, Duplicate, Effects, Engine, Input,
+    LinkSettings, Mark, NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Question,
+    Rate, SessionId, Settings, Undelivered, Unreadable,
 };
 use iso8583d::tranlog::{self, Ask, Found};
 
 /// A message on the desk: who it was for, and what it says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) session: u64,
     pub(super) mti: u16,
@@ -59,6 +59,8 @@ pub(super) struct Desk {
     pub(super) closed: Vec<u64>,
     pub(super) doors: Vec<(LinkId, bool)>,
     pub(super) notes: Vec<Note>,
+    /// Days that were cut and whose files are wanted.
+    pub(super) cut: Vec<BusinessDate>,
     keys: Arc<Keys>,
     links: BTreeMap<u64, LinkId>,
 }
@@ -94,6 +96,9 @@ fn link(name: &str, asks: bool) -> LinkSettings {
         timeout_ms: 15_000,
         settle_ms: 60_000,
         in_flight_max: 100,
+        rate: Rate::default(),
+        merchant_rate: Rate::default(),
+        breaker: BreakerSettings::default(),
         answer_on: AnswerOn::Link,
         owed: OwedSettings {
             in_flight_max: 8,
@@ -102,6 +107,7 @@ fn link(name: &str, asks: bool) -> LinkSettings {
             age_ms_max: 86_400_000,
             advices_max: 10_000,
         },
+        stamps_date: false,
     }
 }
 
@@ -121,6 +127,7 @@ pub(super) fn settings() -> Settings {
         timeout_code: ResponseCode::UNAVAILABLE,
         carry_every: 10_000,
         in_flight_max: 100,
+        day: DaySettings::default(),
     }
 }
 
@@ -145,6 +152,7 @@ impl Desk {
             closed: Vec::new(),
             doors: Vec::new(),
             notes: Vec::new(),
+            cut: Vec::new(),
             keys,
             links: BTreeMap::new(),
         };
@@ -205,6 +213,7 @@ impl Desk {
                 Action::Ask(question) => self.questions.push(question),
                 Action::Done { result, .. } => self.done.push(result),
                 Action::Close { session, .. } => self.closed.push(session.0),
+                Action::DayCut { date, .. } => self.cut.push(date),
                 Action::Doors { link, open } => self.doors.push((link, open)),
             }
         }

@@ -128,7 +128,8 @@ fn sessions_of_a_link_may_share_what_was_said() {
 
 #[test]
 fn the_codes_of_network_management_are_the_links_own() {
-    let codes = NetworkCodes { sign_on: *b"061", sign_off: *b"062", echo: *b"270" };
+    let codes =
+        NetworkCodes { sign_on: *b"061", sign_off: *b"062", echo: *b"270", ..NetworkCodes::USUAL };
     let mut desk = desk_with(|network| {
         (network.codes, network.sign_on, network.echo_after_ms) = (codes, SignOn::Await, 5_000);
     });

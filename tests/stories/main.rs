@@ -5,9 +5,11 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod day;
 mod desk;
 mod docket;
 mod links;
+mod load;
 mod many;
 mod mapping;
 mod room;

@@ -107,6 +107,12 @@ impl World {
             Note::WrittenOff { .. } => Rare::WrittenOff,
             Note::Unreadable { .. } => Rare::Unreadable,
             Note::Refused { .. } => Rare::Refused,
+            Note::CutOverHeard { fresh: false, .. } => Rare::CutOverAgain,
+            Note::CutOverTold { .. } => Rare::CutOverTold,
+            Note::Limited { .. } => Rare::Limited,
+            Note::CutOff { .. } => Rare::CutOff,
+            Note::OnTrial { .. } => Rare::OnTrial,
+            Note::AnswersAgain { .. } => Rare::AnswersAgain,
             Note::Overload { .. } => Rare::Overload,
             Note::Declined { .. } => {
                 self.host.declines += 1;
@@ -399,10 +405,12 @@ impl World {
         id: PurchaseId,
     ) {
         let Some(link) = self.link_of(issuer) else { return };
-        if self.truth.of_pair(link, *key).is_none() {
+        let Some(past) = self.truth.of_pair(link, *key) else {
             return self
                 .blame(Some(id), || "a message left before its record was durable".to_owned());
-        }
+        };
+        let standing = past.standing.clone();
+        self.check_dated(issuer, &standing, message);
         let Some(purchase) = self.purchase_ref(id) else { return };
         // Networks of 1993 have no element for what 25 says, on either side.
         let links = [ASKERS + issuer, purchase.link];

@@ -143,9 +143,10 @@ impl World {
     }
 
     fn step(&mut self, input: Input) {
-        let now = self.now();
+        let (now, breakers) = (self.now(), self.breakers());
         let Some(engine) = self.host.engine.as_mut() else { return };
         let mut fx = Effects::default();
+        let date = engine.tranlog().date();
         engine.handle(now, input, &mut fx);
         let tail = engine.tail();
         for note in &fx.notes {
@@ -156,11 +157,13 @@ impl World {
         }
         for record in &fx.records {
             self.note_record(record);
+            self.check_opened(date, record);
         }
         for action in &fx.actions {
             self.check_made(action, &fx.records);
         }
         self.check_room(&fx);
+        self.check_load(&breakers, &fx);
         self.disk.append(&mut fx.records);
         self.host.handled += 1;
         for action in fx.actions {
@@ -237,6 +240,9 @@ impl World {
                     self.break_conn(id);
                 }
             }
+            Action::DayCut { date, .. } => {
+                self.later(50, Event::Files { date });
+            }
             Action::Done { result: OrderResult::Link(_), .. } => {}
             Action::Done { id, result } => {
                 self.story.tell(self.time, None, || format!("order {} done: {result:?}", id.0));
@@ -262,6 +268,7 @@ impl World {
             self.reached.count(Rare::CutWaited);
         }
         self.host.ordering = true;
+        self.note_cut_ordered(date);
         let id = self.host.next_order();
         self.story.tell(self.time, None, || format!("cut of {date} ordered"));
         self.feed(Input::Ordered { id, order: Order::Cut(date) });
@@ -428,6 +435,7 @@ impl World {
         (self.host.commits, self.host.crash_when_durable) = (0, false);
         (self.host.ordering, self.host.stopping) = (false, false);
         self.operator.waiting.clear();
+        self.load.forget();
         self.host.life += 1;
         for id in 0..self.conns.len() {
             let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.switch_up) else { continue };

@@ -92,6 +92,7 @@ impl World {
     /// Everything has come to rest: every purchase, every ledger and every line is held against the others.
     pub(super) fn audit_end(&mut self) {
         self.audit_ledgers(true);
+        self.check_probed();
         if let Some((purchase, fault)) = self.forgotten() {
             return self.blame(purchase, || fault);
         }

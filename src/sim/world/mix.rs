@@ -11,8 +11,8 @@ use crate::mapping::{self, Tongue};
 use crate::record::LinkId;
 use crate::route::{CardRange, Rule, Table};
 use crate::switch::{
-    AnswerOn, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings, Settings,
-    SignOn, Undelivered,
+    AnswerOn, BreakerSettings, CutOver, DaySettings, Duplicate, LinkSettings, NetworkCodes,
+    NetworkSettings, OwedSettings, Rate, Settings, SignOn, Undelivered,
 };
 
 use super::rng::Rng;
@@ -238,6 +238,7 @@ impl Mix {
             carry_every: rng.between((40, 400)),
             in_flight_max: u32::try_from(rng.pick(&[4, 20, 200, 1000]).unwrap_or(200))
                 .unwrap_or(200),
+            day: DaySettings::default(),
         };
         Self {
             txns,
@@ -479,10 +480,14 @@ fn link(
             echo_after_ms: rng.pick(&[0, 0, 5_000]).unwrap_or(0),
             timeout_ms: 10_000,
             codes: NetworkCodes::USUAL,
+            cut_over: CutOver::None,
         },
         timeout_ms: rng.between((1_000, 4_000)),
         settle_ms: rng.between((20_000, 40_000)),
         in_flight_max: u32::try_from(rng.pick(&[3, 50, 500]).unwrap_or(50)).unwrap_or(50),
+        rate: Rate::default(),
+        merchant_rate: Rate::default(),
+        breaker: BreakerSettings::default(),
         answer_on: if rng.chance(200) { AnswerOn::Session } else { AnswerOn::Link },
         owed: OwedSettings {
             in_flight_max: u32::try_from(rng.pick(&[1, 4, 50]).unwrap_or(4)).unwrap_or(4),
@@ -491,6 +496,7 @@ fn link(
             age_ms_max: rng.pick(&[30 * 86_400_000, 30 * 86_400_000, 20_000]).unwrap_or(20_000),
             advices_max: rng.pick(&[1, 20, 1_000]).map_or(20, |most| most),
         },
+        stamps_date: false,
     }
 }
 

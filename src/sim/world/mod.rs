@@ -4,12 +4,14 @@
 
 mod asker;
 mod audit;
+mod calendar;
 mod disk;
 mod follow;
 mod host;
 mod issuer;
 mod ledgers;
 mod links;
+mod load;
 mod mix;
 mod net;
 mod operator;
@@ -33,11 +35,13 @@ use crate::tranlog::{self, Found};
 
 use asker::Purchase;
 use audit::Heard;
+use calendar::Calendar;
 use disk::Disk;
 use follow::Follower;
 use host::Host;
 use issuer::{Issuer, Says};
 use links::Wishes;
+use load::Load;
 use mix::{ASKERS, Dialects, Mix};
 use net::{Conn, ConnId, End};
 use operator::Operator;
@@ -186,6 +190,7 @@ enum Event {
     Wall,
     Full { low: bool },
     Cut,
+    CutOver { link: usize },
     Operate { link: usize, order: LinkOrder },
     SignOff { conn: ConnId },
     SignOn { conn: ConnId },
@@ -243,6 +248,8 @@ struct World {
     following: bool,
     wishes: Wishes,
     operator: Operator,
+    calendar: Calendar,
+    load: Load,
     untimed: BTreeSet<LinkId>,
     /// The keys of everything that was ever opened, durable or not.
     known_keys: BTreeSet<Tag>,
@@ -304,6 +311,8 @@ impl World {
             following: false,
             wishes: Wishes::new(seed),
             operator: Operator::new(seed),
+            calendar: Calendar::new(seed),
+            load: Load::new(seed),
             untimed,
             known_keys: BTreeSet::new(),
             conns: Vec::new(),
@@ -353,6 +362,8 @@ impl World {
 
     /// The first events.
     fn furnish(&mut self) {
+        self.furnish_calendar();
+        self.furnish_load();
         if !self.mix.stans.is_empty() {
             self.found_journal();
         }
@@ -399,7 +410,7 @@ impl World {
         let carry = [
             Record::CarryBegins {
                 at: now.wall,
-                date: now.wall.date(),
+                date: self.mix.settings.day.by_clock(now.wall),
                 cut: BusinessDate::default(),
                 closing: None,
                 traces,
@@ -443,6 +454,7 @@ impl World {
             Event::Wall => self.move_wall(),
             Event::Full { low } => self.fill_disk(low),
             Event::Cut => self.order_cut(),
+            Event::CutOver { link } => self.peer_ends_day(link),
             Event::Operate { link, order } => self.operate(link, order),
             Event::SignOff { conn } => self.sign_off(conn),
             Event::SignOn { conn } => self.sign_on(conn),
@@ -502,22 +514,6 @@ impl World {
         }
         let next = lasts + self.rng.around(self.mix.issuing.outage_ms);
         self.later(next, Event::Outage { link });
-    }
-
-    fn move_wall(&mut self) {
-        if self.healed || self.mix.machine.wall_ms == 0 {
-            return;
-        }
-        let step = self.rng.pick(&[700, 3_000, 60_000, 7_200_000]).unwrap_or(700);
-        if self.rng.chance(500) {
-            self.host.wall_ahead = self.host.wall_ahead.saturating_sub(step);
-            self.reached.count(Rare::WallBack);
-        } else {
-            self.host.wall_ahead += step;
-        }
-        self.host.wall_steps += 1;
-        let next = self.rng.around(self.mix.machine.wall_ms);
-        self.later(next, Event::Wall);
     }
 
     fn fill_disk(&mut self, low: bool) {

@@ -42,6 +42,14 @@ rare! {
     CommitLost = "commit lost in a crash",
     /// A request found every place taken.
     Overload = "overload decline",
+    /// A link, or a merchant, asked too much a second.
+    Limited = "rate limit decline",
+    /// A link was cut off, since its issuer did not answer.
+    CutOff = "link cut off",
+    /// A link that was cut off was tried.
+    OnTrial = "link on trial",
+    /// A link that was cut off answered again.
+    AnswersAgain = "link answers again",
     /// The books knew what they were asked for.
     LookUpFound = "look-up found",
     /// The books did not know what they were asked for.
@@ -74,6 +82,14 @@ rare! {
     CutWaited = "cut waited for requests in flight",
     /// A date was cut.
     Cut = "date cut",
+    /// The clock ended a day.
+    DayByClock = "day ended by the clock",
+    /// A peer ended a day.
+    DayByMessage = "day ended by a message",
+    /// A peer said again that the day ends.
+    CutOverAgain = "cut-over said again",
+    /// A peer heard that the day ended.
+    CutOverTold = "cut-over told",
     /// A reversal after the cut became the opposite presentment.
     Opposite = "opposite presentment",
     /// An owed message was given up.

@@ -1,0 +1,58 @@
+//! The issuer for a message: one of its route, ready and with room for a request; the first of it for what can wait.
+
+use crate::iso::ResponseCode;
+use crate::record::LinkId;
+use crate::route::{Picked, Table};
+
+use super::authorize::Refusal;
+use super::effect::Why;
+use super::engine::Engine;
+use super::input::Arrival;
+use super::peers::Link;
+
+impl Engine {
+    /// Whether a link may ask more at once: one that never stops must not take the places of all others.
+    pub(super) fn share(&self, asker: LinkId) -> Result<(), Refusal> {
+        let full = |link: &Link| link.settings.in_flight_max <= link.asking;
+        if self.peers.link(asker).is_some_and(full) {
+            return Err((
+                ResponseCode::MALFUNCTION,
+                Why::Said("as many requests as its own link allows are in flight"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The issuer for a request: one that is up and has room.
+    pub(super) fn issuer_now(&mut self, arrival: &Arrival) -> Result<LinkId, Refusal> {
+        let Self { settings, peers, turns, .. } = self;
+        let picked = routed(&settings.routes, arrival)?;
+        if !picked.to.iter().any(|link| peers.reachable(*link)) {
+            let cut_off = picked.to.iter().any(|link| peers.is_up(*link));
+            let why = if cut_off {
+                "its issuer's link is cut off: none of the last requests there was answered"
+            } else {
+                "no issuer of this card is up"
+            };
+            return Err((ResponseCode::UNAVAILABLE, Why::Said(why)));
+        }
+        turns.next(&picked, |link| peers.can_take(link)).ok_or((
+            ResponseCode::MALFUNCTION,
+            Why::Said("as many requests as its issuer's link allows are in flight"),
+        ))
+    }
+
+    /// The issuer for what can wait: the first, up or not.
+    pub(super) fn issuer_in_time(&self, arrival: &Arrival) -> Result<LinkId, Refusal> {
+        routed(&self.settings.routes, arrival)?.to.first().copied().ok_or(NO_ROUTE)
+    }
+}
+
+const NO_ROUTE: Refusal =
+    (ResponseCode::NO_ROUTE, Why::Said("no route leads to an issuer of this card and message"));
+
+/// The rule for a message.
+fn routed<'t>(routes: &'t Table, arrival: &Arrival) -> Result<Picked<'t>, Refusal> {
+    let picked = arrival.with_facts(routes.needs(), |facts| routes.pick(facts));
+    picked.filter(|picked| !picked.to.is_empty()).ok_or(NO_ROUTE)
+}

@@ -1,0 +1,116 @@
+//! The business day with the real binary: a peer ends it, its files are written without an order, now or at the next start.
+
+use std::fs;
+use std::path::Path;
+
+use iso8583d::daemon::control::Command;
+use iso8583d::iso::{BusinessDate, Elements};
+use serde_json::Value;
+
+use super::pays;
+use super::street::{Peer, Street, no_of, purchase, text};
+
+/// `ctl day`.
+fn day(street: &Street) -> Value {
+    let (out, err) = street.command(&["ctl", "day"]);
+    serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"))
+}
+
+/// The issuer says which date opens, and hears that this is so.
+fn ends_the_day(issuer: &mut Peer, stan: u32, opens: BusinessDate) {
+    let (stan, opens) = (format!("{stan:06}"), opens.mmdd());
+    let mut said = Elements::default();
+    for (no, value) in [(7, &b"1123184000"[..]), (11, stan.as_bytes()), (15, &opens), (70, b"201")]
+    {
+        said.set(no_of(no), value);
+    }
+    issuer.send(800, &said);
+    let (mti, told) = issuer.heard();
+    assert_eq!((mti, text(&told, 39), text(&told, 11)), (810, "00".into(), stan));
+}
+
+fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let file = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.unwrap().path();
+        (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())
+    };
+    let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(file).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_peer_ends_the_day_and_its_files_are_written_without_an_order() {
+    let mut street = Street::new("cut_over = \"accept\"\n");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    let today = BusinessDate::from_text(&street.today()).unwrap();
+    let tomorrow = today.next();
+    pays(&mut pos, &mut issuer, 1);
+    pos.send(200, &purchase(2));
+    let (_, asked) = issuer.heard();
+    ends_the_day(&mut issuer, 1, tomorrow);
+    ends_the_day(&mut issuer, 2, tomorrow);
+    pays(&mut pos, &mut issuer, 3);
+    let seen = day(&street);
+    let expected = (tomorrow.to_string(), today.to_string());
+    assert_eq!((&seen["date"], &seen["closing"]), (&expected.0.into(), &expected.1.into()));
+    assert_eq!((&seen["last_cut"], &seen["ends_at"]), (&Value::Null, &Value::Null));
+    // The one that waited has its answer: nothing of the old day is in flight any more.
+    issuer.answer(210, &asked, "00");
+    assert_eq!(text(&pos.heard().1, 39), "00");
+    let directory = street.state().join("clearing");
+    street.wait(|street| {
+        let seen = day(street);
+        let cut = seen["last_cut"] == today.to_string() && seen["closing"].is_null();
+        (cut && seen["unwritten"].as_array()?.is_empty() && directory.exists()).then_some(())
+    });
+    let written = files(&directory);
+    let names: Vec<_> = written.iter().map(|(name, _)| name.clone()).collect();
+    let name = |what: &str, kind: &str| format!("{what}-{today}.{kind}");
+    assert_eq!(
+        names,
+        [name("clearing-bank", "ipm"), name("positions", "csv"), name("positions", "json")]
+    );
+    // The order for the same day finds it cut, and writes the same bytes.
+    let lines = street.ask(&Command::Cut { date: today.to_string() }).unwrap();
+    assert_eq!(lines[0]["positions"]["positions"][0]["purchases"], 2);
+    assert_eq!(files(&directory), written);
+    let page = Street::console(&street.console_address(), "/metrics");
+    assert!(page.contains("iso8583d_books_unwritten_days 0"), "{page}");
+}
+
+#[test]
+fn files_that_could_not_be_written_are_written_by_the_next_process() {
+    let mut street = Street::new("cut_over = \"accept\"\n");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    let today = BusinessDate::from_text(&street.today()).unwrap();
+    pays(&mut pos, &mut issuer, 1);
+    let directory = street.state().join("clearing");
+    fs::write(&directory, "in the way").unwrap();
+    ends_the_day(&mut issuer, 1, today.next());
+    let fault = street.wait(|street| {
+        let seen = day(street);
+        let unwritten = seen["unwritten"].as_array()?.first()?.clone();
+        assert_eq!(unwritten["date"], today.to_string());
+        unwritten["fault"].as_str().map(str::to_owned)
+    });
+    assert!(fault.contains("clearing"), "{fault}");
+    street.signal("-KILL");
+    let (_, said) = street.ended();
+    assert!(said.contains("its files cannot be written"), "{said}");
+    fs::remove_file(&directory).unwrap();
+    street.start();
+    street.wait(|_| directory.join(format!("positions-{today}.json")).exists().then_some(()));
+    assert_eq!(files(&directory).len(), 3);
+    let seen = street.wait(|street| {
+        let seen = day(street);
+        seen["unwritten"].as_array()?.is_empty().then_some(seen)
+    });
+    assert_eq!(seen["date"], today.next().to_string(), "and no second day was ended");
+}
