@@ -112,6 +112,7 @@ impl World {
             let days = if rng.chance(200) { 3 } else { 1 };
             self.calendar.said = BusinessDate(self.calendar.said.0 + days);
         }
+        let Some(code) = self.network_codes(link).map(|codes| codes.cut_over) else { return };
         let date = self.calendar.said;
         let dated = rng.chance(700);
         let (transmission, said) = (self.now().wall.transmission().ascii(), dated.then_some(date));
@@ -123,7 +124,7 @@ impl World {
             let mut own = Elements::default();
             own.set(ElementNo::TRANSMISSION, &transmission);
             own.set(ElementNo::STAN, format!("{:06}", self.calendar.stan + 900_000).as_bytes());
-            own.set(ElementNo::NETWORK_CODE, b"201");
+            own.set(ElementNo::NETWORK_CODE, &code);
             if dated {
                 own.set(ElementNo::SETTLEMENT_DATE, &date.mmdd());
             }

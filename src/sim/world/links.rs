@@ -131,7 +131,7 @@ impl World {
         self.network_says(conn, link.saturating_sub(ASKERS), codes.sign_on);
     }
 
-    fn network_codes(&self, link: usize) -> Option<NetworkCodes> {
+    pub(super) fn network_codes(&self, link: usize) -> Option<NetworkCodes> {
         self.mix.plans.get(link).map(|plan| plan.settings.network.codes)
     }
 
