@@ -91,6 +91,7 @@ impl Street {
             carry_every: 100_000,
             in_flight_max: 10_000,
             day: DaySettings::default(),
+            stand_in: Vec::new(),
         };
         let keys = Arc::new(Keys::new(&[7; 32]));
         let engine = Engine::new(settings, Arc::clone(&keys));

@@ -104,6 +104,10 @@ bugs! {
     RequeuedThoughReversed,
     /// An order that was carried out is carried out again.
     OrderedTwice,
+    /// What was approved in an issuer's place is not released when it is reversed.
+    StandInNotReleased,
+    /// What was approved in issuers' places is not counted.
+    StandInUnlimited,
     /// Original data elements of 1993 name the reversal itself.
     OriginalOfItself,
     /// The business date goes back with the wall clock.

@@ -98,7 +98,7 @@ impl Books {
 impl Batch<'_> {
     fn take(&mut self, lsn: Lsn, record: &Record) -> Result<(), BooksError> {
         match record {
-            Record::Sent(sent) | Record::Stored(sent) => {
+            Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => {
                 self.open(lsn, record);
                 self.keys.push(Entry::new(sent.key, TxnId(lsn.0)));
                 self.give(TxnId(lsn.0), sent)?;
@@ -142,7 +142,10 @@ impl Batch<'_> {
             Record::Unmatched { orphan: true, .. } => self.orphan(lsn, record)?,
             Record::Cut { date, at } => self.cut(lsn, *date, *at)?,
             Record::CarryBegins { cut, .. } => self.state.cut = self.state.cut.max(*cut),
-            Record::Unmatched { .. } | Record::Opened { .. } | Record::CarryEnds { .. } => {}
+            Record::Unmatched { .. }
+            | Record::Opened { .. }
+            | Record::Spent { .. }
+            | Record::CarryEnds { .. } => {}
         }
         Ok(())
     }

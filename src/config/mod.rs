@@ -17,6 +17,7 @@ mod read;
 mod report;
 mod routes;
 mod sections;
+mod stand_in;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -36,7 +37,7 @@ use crate::route::{Rule, Table};
 use crate::seal::Keys;
 use crate::switch::{
     self, AnswerOn, BreakerSettings, DaySettings, Duplicate, LinkSettings, NetworkSettings,
-    OwedSettings, Rate, Undelivered,
+    OwedSettings, Rate, StandIn, Undelivered,
 };
 use read::Section;
 use report::Faults;
@@ -69,6 +70,8 @@ pub struct Config {
     pub routes: Vec<Rule>,
     /// The line of each route.
     pub route_lines: Vec<usize>,
+    /// For each route, how far the switch goes in its issuers' place.
+    pub stand_in: Vec<Option<StandIn>>,
 }
 
 /// `[daemon]`: the process itself.
@@ -199,6 +202,7 @@ impl Config {
             carry_every: self.carry_every,
             in_flight_max: self.daemon.in_flight_max,
             day: self.day,
+            stand_in: self.stand_in.clone(),
         }
     }
 }
@@ -313,7 +317,7 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
     let rules = sections::rules(&section);
     section.end();
     let links = links::read(root, home);
-    let (routes, route_lines) = routes::read(root, &links, home);
+    let (routes, route_lines, stand_in) = routes::read(root, &links, home);
     let console = daemon.as_ref().and_then(|daemon| daemon.console);
     links::apart_from_console(root, &links, console);
     root.unknown();
@@ -330,6 +334,7 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
         links,
         routes,
         route_lines,
+        stand_in,
     })
 }
 

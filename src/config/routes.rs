@@ -8,18 +8,25 @@ use super::links::Known;
 use super::reach;
 use super::read::{Limit, Section};
 use super::report::meant;
+use super::stand_in;
 use crate::iso::{Class, Currency};
 use crate::route::{CardRange, Conditions, Rule, Share};
+use crate::switch::StandIn;
 
-/// The rules in the order of the file, and the line of each. Relative paths begin at `home`.
-pub(super) fn read(root: &Section<'_>, links: &[Known], home: &Path) -> (Vec<Rule>, Vec<usize>) {
+/// The rules in the order of the file, the line of each, and how far the switch goes in place of its issuers. Relative paths
+/// begin at `home`.
+pub(super) fn read(
+    root: &Section<'_>,
+    links: &[Known],
+    home: &Path,
+) -> (Vec<Rule>, Vec<usize>, Vec<Option<StandIn>>) {
     let sections = root.array_sections("routes");
     if sections.is_empty() {
         root.missing("routes", "[[routes]] with bin = \"541333\" and to = [\"issuer-a\"]");
     }
     let (mut rules, mut lines, mut line, mut read_to) = (Vec::new(), Vec::new(), 1, 0);
     let mut places = Places::new(root.faults());
-    let mut cardless = Vec::new();
+    let (mut cardless, mut in_place) = (Vec::new(), Vec::new());
     for (section, number) in sections.into_iter().zip(0_u32..) {
         let start = section.span().start;
         let since = root.faults().text().get(read_to..start).unwrap_or_default();
@@ -31,6 +38,7 @@ pub(super) fn read(root: &Section<'_>, links: &[Known], home: &Path) -> (Vec<Rul
         let cards = cards(&section, home, number, &mut places);
         let to = destinations(&section, links);
         let share = share(&section);
+        in_place.push(stand_in::read(&section));
         if !sound {
             // What it was meant to take from others is not known.
             places.list.truncate(before.1);
@@ -41,7 +49,7 @@ pub(super) fn read(root: &Section<'_>, links: &[Known], home: &Path) -> (Vec<Rul
         rules.push(Rule { cards, when, to, share });
     }
     reach::contradictions(root.faults(), &rules, places, &cardless);
-    (rules, lines)
+    (rules, lines, in_place)
 }
 
 /// `bin` and the files of `bins`.

@@ -76,6 +76,7 @@ impl Narrator {
                 };
                 meter.answered(verdict, Duration::from_millis(*ms));
             }
+            Note::StoodIn { .. } => meter.stood_in(),
             Note::Declined { code, .. } => meter.declined(*code),
             Note::Refused { .. } => meter.declined(ResponseCode::FORMAT),
             Note::OtherContent { .. } => meter.declined(ResponseCode::DUPLICATE),
@@ -107,6 +108,14 @@ impl Narrator {
         match note {
             Note::Declined { asker, code, why } => {
                 say!(info, voice(asker), "a request was declined here", %code, why = self.reason(why));
+            }
+            Note::StoodIn { asker, issuer } => {
+                say!(
+                    info,
+                    voice(asker),
+                    "a request was approved in its issuer's place",
+                    issuer = self.name(*issuer)
+                );
             }
             Note::Refused { asker, why } => {
                 say!(warn, voice(asker), "a message was refused as it is", why = self.reason(why));

@@ -106,6 +106,7 @@ struct Whole {
     books_lag: Gauge,
     days_unwritten: Gauge,
     limited: [Counter; 2],
+    stood_in: Counter,
     config_refused: Counter,
 }
 
@@ -158,6 +159,7 @@ impl Meter {
             queue: gauge(&JOURNAL_QUEUE, &[]),
             books_lag: gauge(&BOOKS_LAG, &[]),
             days_unwritten: gauge(&DAYS_UNWRITTEN, &[]),
+            stood_in: counter(&SWITCH_STOOD_IN, &[]),
             limited: ["link", "merchant"].map(|by| counter(&SWITCH_LIMITED, &[("by", by)])),
             config_refused: counter(&CONFIG_REFUSED, &[]),
         }))
@@ -281,6 +283,11 @@ impl Meter {
     /// How many days are cut without their files.
     pub fn days_unwritten(&self, days: usize) {
         set(&self.0.days_unwritten, days);
+    }
+
+    /// A request was approved in its issuer's place.
+    pub fn stood_in(&self) {
+        self.0.stood_in.increment(1);
     }
 
     /// A request was one too many of this second, by its link's limit or by its merchant's.
@@ -489,6 +496,7 @@ families! {
     describe_histogram SWITCH_ANSWER_SECONDS "switch_answer_seconds" "From a request's arrival to its issuer's answer."
     describe_counter SWITCH_DECLINES "switch_declines_total" "Requests declined by the switch itself, by response code."
     describe_counter SWITCH_OVERLOADS "switch_overload_declines_total" "Requests declined because a limit was reached."
+    describe_counter SWITCH_STOOD_IN "switch_stand_in_approvals_total" "Requests approved in place of their issuer, which is owed an advice of each."
     describe_counter SWITCH_LIMITED "switch_rate_declines_total" "Requests declined because their link, or their merchant, asked too many a second."
     describe_counter SWITCH_TIMEOUTS "switch_timeouts_total" "Requests whose deadline passed."
     describe_counter SWITCH_LATE "switch_late_answers_total" "Answers that came after their request was over."

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::codes::kind;
 use super::{
     Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
-    Remark, Ruling, Secret, Sent, Standing, Trace, TxnId, Unanswered, Undo, Verdict,
+    Remark, Ruling, Secret, Sent, Spending, Standing, Trace, TxnId, Unanswered, Undo, Verdict,
 };
 use crate::iso::{BusinessDate, Elements, MaskedPan, Mti, ResponseCode, Stan, Transmission, Wall};
 use crate::seal::{Keys, Sealed, Tag};
@@ -103,6 +103,15 @@ impl Writer<'_> {
         match record {
             Record::Sent(sent) => self.u8(kind::SENT).sent(sent, opened),
             Record::Stored(sent) => self.u8(kind::STORED).sent(sent, opened),
+            Record::StoodIn { sent, added } => {
+                self.u8(kind::STOOD_IN).sent(sent, opened).elements(added)
+            }
+            Record::Spent { cards } => {
+                self.u8(kind::SPENT).count(cards.len());
+                cards.iter().fold(self, |to, of| {
+                    to.tag(of.card).bytes(&of.currency).u32(of.count).u64(of.total)
+                })
+            }
             Record::Undone(undo) => self.u8(kind::UNDONE).undo(undo),
             Record::Answered { txn, at, verdict, added } => {
                 self.u8(kind::ANSWERED).txn(*txn).wall(*at).u8(verdict.code()).elements(added)
@@ -239,6 +248,11 @@ impl Writer<'_> {
         self
     }
 
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.out.extend_from_slice(bytes);
+        self
+    }
+
     fn remark(&mut self, remark: &Remark) -> &mut Self {
         self.count(remark.as_str().len());
         self.out.extend_from_slice(remark.as_str().as_bytes());
@@ -310,6 +324,10 @@ impl Reader<'_> {
         Some(match self.u8("its kind")? {
             kind::SENT => Record::Sent(Arc::new(self.sent()?)),
             kind::STORED => Record::Stored(Arc::new(self.sent()?)),
+            kind::STOOD_IN => {
+                Record::StoodIn { sent: Arc::new(self.sent()?), added: Arc::new(self.elements()?) }
+            }
+            kind::SPENT => Record::Spent { cards: self.list(31, Self::spending)? },
             kind::UNDONE => Record::Undone(Arc::new(self.undo()?)),
             kind::ANSWERED => Record::Answered {
                 txn: self.txn()?,
@@ -381,6 +399,15 @@ impl Reader<'_> {
             trace,
             approved: self.flag()?,
             orphan: self.flag()?,
+        })
+    }
+
+    fn spending(&mut self) -> Option<Spending> {
+        Some(Spending {
+            card: self.tag()?,
+            currency: *self.take(3, "a currency")?.first_chunk::<3>()?,
+            count: self.u32("a count")?,
+            total: self.u64("a sum")?,
         })
     }
 

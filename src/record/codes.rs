@@ -23,6 +23,8 @@ pub(super) mod kind {
     pub(in crate::record) const REQUEUED: u8 = 17;
     pub(in crate::record) const WRITTEN_OFF: u8 = 18;
     pub(in crate::record) const ORPHAN_WRITTEN_OFF: u8 = 19;
+    pub(in crate::record) const STOOD_IN: u8 = 20;
+    pub(in crate::record) const SPENT: u8 = 21;
 }
 
 /// Gives an enum of plain choices its byte, and back.

@@ -178,6 +178,19 @@ impl Closing {
     }
 }
 
+/// What was approved in issuers' places for one card on one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// The card.
+    pub card: Tag,
+    /// Element 49.
+    pub currency: [u8; 3],
+    /// How many requests.
+    pub count: u32,
+    /// For how much, in minor units.
+    pub total: u64,
+}
+
 /// An operator's word on what is taken off the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruling {
@@ -194,6 +207,13 @@ pub enum Record {
     Sent(Arc<Sent>),
     /// An advice was accepted; its issuer is owed it, under `trace`. Opens a transaction.
     Stored(Arc<Sent>),
+    /// A request was approved in its issuer's place; the issuer is owed an advice of it, under `trace`. Opens a transaction.
+    StoodIn {
+        /// The request, its own MTI and all.
+        sent: Arc<Sent>,
+        /// What its asker hears.
+        added: Arc<Elements>,
+    },
     /// A reversal was accepted. Opens a transaction.
     Undone(Arc<Undo>),
     /// The first answer of the issuer, in time.
@@ -337,6 +357,11 @@ pub enum Record {
         /// How many transactions are open.
         open: u32,
     },
+    /// What was approved in issuers' places for cards on the day in force. Part of a carry.
+    Spent {
+        /// Each card and currency once, in order.
+        cards: Vec<Spending>,
+    },
     /// An open transaction.
     Carried(Box<Standing>),
     /// The carry is complete: recovery may begin at its beginning.
@@ -349,7 +374,7 @@ pub enum Record {
 impl Record {
     /// Whether it opens a transaction that is named after its position.
     pub const fn opens(&self) -> bool {
-        matches!(self, Self::Sent(_) | Self::Stored(_) | Self::Undone(_))
+        matches!(self, Self::Sent(_) | Self::Stored(_) | Self::StoodIn { .. } | Self::Undone(_))
     }
 
     /// The transactions that were open before it and are changed by it.
@@ -366,6 +391,8 @@ impl Record {
             Self::Undone(undo) => undo.original.into_iter().collect(),
             Self::Sent(_)
             | Self::Stored(_)
+            | Self::StoodIn { .. }
+            | Self::Spent { .. }
             | Self::OrphanWrittenOff { .. }
             | Self::Unmatched { .. }
             | Self::Restored(_)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Closing, Reason, Sent, Trace, TxnId, Unanswered, Undo, Verdict};
-use crate::iso::{BusinessDate, Elements, ResponseCode, Wall};
+use crate::iso::{BusinessDate, Elements, Function, ResponseCode, Wall};
 
 /// How a transaction stands. `tranlog` folds records into it; carries and books hold it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Standing {
 pub enum Opening {
     /// A request, 0100 or 0200.
     Request(Arc<Sent>),
-    /// An advice, 0120 or 0220.
+    /// An advice, 0120 or 0220; or a request that was approved in its issuer's place, of which an advice is owed.
     Advice(Arc<Sent>),
     /// An asker's reversal, 0400 or 0420.
     Reversal(Arc<Undo>),
@@ -107,6 +107,11 @@ impl Standing {
             Opening::Request(sent) | Opening::Advice(sent) => Some(sent),
             Opening::Reversal(_) => None,
         }
+    }
+
+    /// Whether it was approved in its issuer's place: a request whose issuer is owed an advice of it.
+    pub fn stood_in(&self) -> bool {
+        matches!(&self.opening, Opening::Advice(sent) if sent.mti.function() == Function::Request)
     }
 
     /// The day it belongs to; none for a reversal.

@@ -10,6 +10,8 @@ impl Record {
         match self {
             Self::Sent(_) => "sent",
             Self::Stored(_) => "stored",
+            Self::StoodIn { .. } => "stood_in",
+            Self::Spent { .. } => "spent",
             Self::Undone(_) => "undone",
             Self::Answered { .. } => "answered",
             Self::Told { .. } => "told",

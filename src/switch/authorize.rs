@@ -71,7 +71,17 @@ impl Engine {
         }
         match self.forwarding(&arrival, fx) {
             Ok(forwarding) => self.forward(arrival, key, forwarding, fx),
-            Err((code, why)) => self.decline_unsent(&arrival, key, (code, why), fx),
+            Err(refusal) if refusal.0 == ResponseCode::UNAVAILABLE => {
+                // Only what would have gone, had anybody been there.
+                let in_place =
+                    self.admission(&arrival).ok().and_then(|()| self.stands_in(&arrival));
+                match in_place {
+                    Some(Ok(issuer)) => self.stand_in(arrival, key, issuer, fx),
+                    Some(Err(refusal)) => self.decline_unsent(&arrival, key, refusal, fx),
+                    None => self.decline_unsent(&arrival, key, refusal, fx),
+                }
+            }
+            Err(refusal) => self.decline_unsent(&arrival, key, refusal, fx),
         }
     }
 

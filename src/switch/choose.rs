@@ -52,7 +52,7 @@ const NO_ROUTE: Refusal =
     (ResponseCode::NO_ROUTE, Why::Said("no route leads to an issuer of this card and message"));
 
 /// The rule for a message.
-fn routed<'t>(routes: &'t Table, arrival: &Arrival) -> Result<Picked<'t>, Refusal> {
+pub(super) fn routed<'t>(routes: &'t Table, arrival: &Arrival) -> Result<Picked<'t>, Refusal> {
     let picked = arrival.with_facts(routes.needs(), |facts| routes.pick(facts));
     picked.filter(|picked| !picked.to.is_empty()).ok_or(NO_ROUTE)
 }

@@ -253,6 +253,13 @@ pub enum Note {
         /** From whom. */
         link: LinkId,
     },
+    /// A request was approved in its issuer's place.
+    StoodIn {
+        /** Whose. */
+        asker: LinkId,
+        /** In whose place. */
+        issuer: LinkId,
+    },
     /// An advice was stored.
     Stored {
         /** From. */

@@ -3,7 +3,7 @@
 //! `handle` never blocks, never fails and reads nothing but its arguments. State that must survive
 //! changes only in `Tranlog::apply`; what is only here (sessions, waiters, timers) dies with the process.
 //!
-//! The stories: `authorize` (request, answer, time-out), `repeat`, `advice`, `reversal`, `owed`
+//! The stories: `authorize` (request, answer, time-out), `stand_in` (in the issuer's place), `repeat`, `advice`, `reversal`, `owed`
 //! (store-and-forward), `docket` (what an operator decides about dead letters), `network`, `inquiry` (the books are asked),
 //! `cutover`, `recovery`. Who asks too much is stopped by `buckets`, who answers nothing by `breaker`.
 
@@ -31,6 +31,7 @@ mod reversal;
 mod settings;
 mod share;
 mod stamp;
+mod stand_in;
 mod timers;
 mod translate;
 mod undelivered;
@@ -50,3 +51,4 @@ pub use settings::{
     AnswerOn, CutOver, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings,
     Settings, SignOn, Undelivered,
 };
+pub use stand_in::StandIn;

@@ -521,7 +521,7 @@ fn owed_message(
     let sent = standing.sent()?;
     let trace = standing.open_debt(owing)?.trace;
     let (mti, mut elements) = match owing {
-        Owing::Advice => (sent.mti.plain(), sent.elements.clone()),
+        Owing::Advice => advice_of(standing, sent),
         Owing::Reversal => {
             let mti = Mti::new(u16::from(sent.mti.version()) * 1000 + 420).ok()?;
             (mti, reversal_of(standing, sent, aside))
@@ -533,6 +533,16 @@ fn owed_message(
     elements.set(ElementNo::TRANSMISSION, &trace.transmission.ascii());
     elements.set(ElementNo::STAN, &trace.stan.ascii());
     Some((if repeat { mti.repeated() } else { mti }, elements))
+}
+
+/// The message itself; of a request that was approved in its issuer's place, what was asked and what was said.
+fn advice_of(standing: &Standing, sent: &Sent) -> (Mti, Elements) {
+    let Outcome::Answered { added, .. } = &standing.outcome else {
+        return (sent.mti.plain(), sent.elements.clone());
+    };
+    // 0100 becomes 0120.
+    let advice = Mti::new(sent.mti.plain().number() + 20).unwrap_or_else(|_| sent.mti.plain());
+    (advice, sent.elements.overlaid(added))
 }
 
 /// What a reversal repeats of its original, and element 90 (facts on 1987 reversals: all but 7 and 11 unchanged).

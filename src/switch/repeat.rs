@@ -109,10 +109,11 @@ impl Engine {
             (Opening::Reversal(_), _) if mti.function() == Function::Advice => {
                 code(ResponseCode::APPROVED)
             }
-            (Opening::Advice(_), _) => code(ResponseCode::APPROVED),
-            (Opening::Request(_), Outcome::Answered { verdict: Verdict::Approved, added, .. })
-                if standing.reversal.is_none() || replay_reversed =>
-            {
+            (Opening::Advice(_), Outcome::Stored) => code(ResponseCode::APPROVED),
+            (
+                Opening::Request(_) | Opening::Advice(_),
+                Outcome::Answered { verdict: Verdict::Approved, added, .. },
+            ) if standing.reversal.is_none() || replay_reversed => {
                 let added = Arc::clone(added);
                 if self.tell(asker, &self.dated(asker, &added, txn), Mark::Approval(txn), fx)
                     && let Some(copies) = self.untold.get_mut(&txn)
@@ -128,7 +129,7 @@ impl Engine {
                 code(ResponseCode::MALFUNCTION)
             }
             (Opening::Request(_), Outcome::Over { why, .. }) => code(self.code_when_over(*why)),
-            (Opening::Request(_) | Opening::Reversal(_), _) => code(self.settings.timeout_code),
+            _ => code(self.settings.timeout_code),
         };
         self.tell(asker, &self.dated(asker, &added, txn), Mark::Plain, fx);
     }

@@ -12,6 +12,7 @@ use crate::route::Table;
 use super::breaker::BreakerSettings;
 use super::buckets::Rate;
 use super::day::DaySettings;
+use super::stand_in::StandIn;
 
 /// Everything that the engine is told at its start.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Settings {
     pub in_flight_max: u32,
     /// When a business day ends by the clock.
     pub day: DaySettings,
+    /// For each route, how far the switch goes in its issuers' place; none where it does not, or beyond the end.
+    pub stand_in: Vec<Option<StandIn>>,
 }
 
 /// One link, as the engine sees it.

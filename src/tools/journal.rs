@@ -97,6 +97,12 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
             set("txn", lsn.0.into());
             sent_fields(sent, &mut set);
         }
+        Record::StoodIn { sent, added } => {
+            set("txn", lsn.0.into());
+            sent_fields(sent, &mut set);
+            set("added", elements(added));
+        }
+        Record::Spent { cards } => set("cards", cards.len().into()),
         Record::Undone(undo) => {
             set("txn", lsn.0.into());
             undo_fields(undo, &mut set);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Approval, Closing, Debt, DebtState, Lsn, Opening, Outcome, Owing, Reason, Record, Standing,
-    TxnId, Verdict,
+    Approval, Closing, Debt, DebtState, Lsn, Opening, Outcome, Owing, Reason, Record, Sent,
+    Standing, TxnId, Verdict,
 };
 
 /// The standing that a record opens; none for the others.
@@ -24,15 +24,16 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
             Some(standing(Opening::Request(Arc::clone(sent)), Outcome::InFlight, None))
         }
         Record::Stored(sent) => {
-            let debt = Debt {
-                trace: sent.trace,
-                since: sent.at,
-                reason: Reason::Asked,
-                state: DebtState::Open,
-                code: None,
-                requeued: false,
+            let debt = Some(advice_of(sent));
+            Some(standing(Opening::Advice(Arc::clone(sent)), Outcome::Stored, debt))
+        }
+        Record::StoodIn { sent, added } => {
+            let outcome = Outcome::Answered {
+                verdict: Verdict::Approved,
+                added: Arc::clone(added),
+                at: sent.at,
             };
-            Some(standing(Opening::Advice(Arc::clone(sent)), Outcome::Stored, Some(debt)))
+            Some(standing(Opening::Advice(Arc::clone(sent)), outcome, Some(advice_of(sent))))
         }
         Record::Undone(undo) => {
             Some(standing(Opening::Reversal(Arc::clone(undo)), Outcome::Stored, None))
@@ -51,7 +52,20 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
         | Record::Opened { .. }
         | Record::Cut { .. }
         | Record::CarryBegins { .. }
+        | Record::Spent { .. }
         | Record::CarryEnds { .. } => None,
+    }
+}
+
+/// The advice that is owed of a message from the record on that accepted it.
+const fn advice_of(sent: &Sent) -> Debt {
+    Debt {
+        trace: sent.trace,
+        since: sent.at,
+        reason: Reason::Asked,
+        state: DebtState::Open,
+        code: None,
+        requeued: false,
     }
 }
 
@@ -112,6 +126,8 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
         Record::Undone(_) => standing.undone_by = Some(TxnId(lsn.0)),
         Record::Sent(_)
         | Record::Stored(_)
+        | Record::StoodIn { .. }
+        | Record::Spent { .. }
         | Record::OrphanWrittenOff { .. }
         | Record::Unmatched { .. }
         | Record::Restored(_)

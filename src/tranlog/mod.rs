@@ -4,6 +4,7 @@
 mod ask;
 mod fold;
 mod shelf;
+mod spent;
 mod spread;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -18,6 +19,7 @@ use crate::seal::Tag;
 pub use ask::{Ask, Found};
 pub use fold::{fold, opened};
 use shelf::Shelf;
+pub use spent::Spent;
 pub use spread::{Fold, Spread};
 
 /// What a response on an issuer's link answers.
@@ -56,6 +58,8 @@ pub struct Tranlog {
     in_flight: BTreeMap<BusinessDate, u32>,
     /// Unmatched approvals that the books are asked about.
     unresolved: BTreeMap<(LinkId, u8, Trace), Mti>,
+    /// What was approved in issuers' places today.
+    purse: spent::Purse,
     date: BusinessDate,
     cut: BusinessDate,
     closing: Option<BusinessDate>,
@@ -84,6 +88,7 @@ impl Tranlog {
             issued: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             unresolved: BTreeMap::new(),
+            purse: spent::Purse::default(),
             date: BusinessDate::default(),
             cut: BusinessDate::default(),
             closing: None,
@@ -103,9 +108,12 @@ impl Tranlog {
         self.tail = Lsn(self.tail.0 + 1);
         let id = TxnId(self.tail.0);
         match record {
-            Record::Sent(_) | Record::Stored(_) | Record::Undone(_) => {
+            Record::Sent(_) | Record::Stored(_) | Record::StoodIn { .. } | Record::Undone(_) => {
                 if let Some(standing) = opened(id, record) {
                     self.admit(standing, true);
+                }
+                if let Record::StoodIn { sent, .. } = record {
+                    self.purse.add(sent);
                 }
                 if let Record::Undone(undo) = record
                     && let Some(original) = undo.original
@@ -140,6 +148,7 @@ impl Tranlog {
             Record::Opened { date, at } => {
                 self.closing = (self.date != BusinessDate::default()).then_some(self.date);
                 self.date = *date;
+                self.purse.clear();
                 self.seen(*at);
             }
             Record::Cut { date, at } => {
@@ -156,8 +165,10 @@ impl Tranlog {
                 self.carry_began = self.tail;
                 (self.date, self.cut, self.closing) = (*date, *cut, *closing);
                 self.issued = traces.iter().copied().collect();
+                self.purse.clear();
                 self.seen(*at);
             }
+            Record::Spent { cards } => self.purse.restore(cards),
             Record::CarryEnds { .. } => {}
         }
         self.tail
@@ -174,7 +185,10 @@ impl Tranlog {
             traces: self.issued.iter().map(|(link, trace)| (*link, *trace)).collect(),
             open,
         };
+        let cards = self.purse.carried();
+        let spent = (!cards.is_empty()).then_some(Record::Spent { cards });
         std::iter::once(begins)
+            .chain(spent)
             .chain(self.unresolved(at, false))
             .chain(self.open().map(|standing| Record::Carried(Box::new(standing.clone()))))
             .chain(std::iter::once(Record::CarryEnds { open }))
@@ -312,6 +326,11 @@ impl Tranlog {
         self.in_flight.values().sum()
     }
 
+    /// What was approved in issuers' places for a card on the day in force.
+    pub fn spent(&self, card: Tag, currency: [u8; 3]) -> Spent {
+        self.purse.of(card, currency)
+    }
+
     /// The day in force; day 0 before the first.
     pub const fn date(&self) -> BusinessDate {
         self.date
@@ -380,6 +399,13 @@ impl Tranlog {
     fn change(&mut self, txn: TxnId, record: &Record) {
         let Some(entry) = self.entries.get_mut(txn) else { return };
         let before = entry.standing.marks();
+        if matches!(record, Record::Owed { .. })
+            && entry.standing.stood_in()
+            && entry.standing.reversal.is_none()
+            && let Some(sent) = entry.standing.sent()
+        {
+            self.purse.release(sent, self.date);
+        }
         fold(&mut entry.standing, self.tail, record);
         let (now, about) = (entry.standing.marks(), entry.standing.about());
         if let Some(at) = at(record) {
@@ -575,6 +601,8 @@ const fn at(record: &Record) -> Option<Wall> {
         | Record::CarryBegins { at, .. } => Some(*at),
         Record::Sent(_)
         | Record::Stored(_)
+        | Record::StoodIn { .. }
+        | Record::Spent { .. }
         | Record::Undone(_)
         | Record::Told { .. }
         | Record::Restored(_)

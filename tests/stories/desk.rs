@@ -128,6 +128,7 @@ pub(super) fn settings() -> Settings {
         carry_every: 10_000,
         in_flight_max: 100,
         day: DaySettings::default(),
+        stand_in: Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ mod many;
 mod mapping;
 mod room;
 mod routes;
+mod stand_in;
 mod strays;
 
 use desk::{

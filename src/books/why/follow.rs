@@ -247,7 +247,7 @@ impl Family {
                 let timed = trace.transmission.0 != 0;
                 to == link && pair.stan == trace.stan && (!timed || pair == trace)
             }),
-            Record::Sent(sent) | Record::Stored(sent) => {
+            Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => {
                 is_known(&TxnId(lsn.0)) || sent.completes.as_ref().is_some_and(is_known)
             }
             Record::Undone(undo) => {
@@ -287,7 +287,7 @@ fn follow(live: &mut BTreeMap<TxnId, Standing>, lsn: Lsn, record: &Record) {
 /// When a record was written, where it says so.
 pub(super) fn at(record: &Record) -> Option<Wall> {
     match record {
-        Record::Sent(sent) | Record::Stored(sent) => Some(sent.at),
+        Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => Some(sent.at),
         Record::Undone(undo) => Some(undo.at),
         Record::Answered { at, .. }
         | Record::Over { at, .. }
@@ -304,6 +304,7 @@ pub(super) fn at(record: &Record) -> Option<Wall> {
         Record::Told { .. }
         | Record::Restored(_)
         | Record::Carried(_)
+        | Record::Spent { .. }
         | Record::CarryEnds { .. } => None,
     }
 }
@@ -311,7 +312,9 @@ pub(super) fn at(record: &Record) -> Option<Wall> {
 /// The pair under which a record has something sent to an issuer.
 fn pair_of(record: &Record, live: &BTreeMap<TxnId, Standing>) -> Option<(LinkId, Trace)> {
     match record {
-        Record::Sent(sent) | Record::Stored(sent) => Some((sent.issuer, sent.trace)),
+        Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => {
+            Some((sent.issuer, sent.trace))
+        }
         Record::Owed { txn, trace, .. } | Record::Requeued { txn, trace, .. } => {
             Some((live.get(txn)?.sent()?.issuer, *trace))
         }

@@ -7,7 +7,7 @@ use super::follow::{self, Family};
 use super::stand::Now;
 use super::step::{self, Step};
 use crate::books::{BooksError, orders};
-use crate::iso::{Mti, Wall};
+use crate::iso::{Elements, Mti, Wall};
 use crate::record::{
     Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Remark, Ruling,
     Sent, Standing, TxnId, Unanswered, Undo, Verdict,
@@ -82,15 +82,19 @@ impl Teller<'_> {
             }
             gone.push((
                 lsn,
-                match &standing.opening {
-                    Opening::Request(sent) => Record::Sent(Arc::clone(sent)),
-                    Opening::Advice(sent) => Record::Stored(Arc::clone(sent)),
-                    Opening::Reversal(undo) => Record::Undone(Arc::clone(undo)),
+                match (&standing.opening, &standing.outcome) {
+                    (Opening::Request(sent), _) => Record::Sent(Arc::clone(sent)),
+                    (Opening::Advice(sent), Outcome::Answered { added, .. }) => {
+                        let (sent, added) = (Arc::clone(sent), Arc::clone(added));
+                        Record::StoodIn { sent, added }
+                    }
+                    (Opening::Advice(sent), _) => Record::Stored(Arc::clone(sent)),
+                    (Opening::Reversal(undo), _) => Record::Undone(Arc::clone(undo)),
                 },
             ));
             let is_end = |record: &Record| matches!(record, Record::Answered { txn: of, .. } | Record::Over { txn: of, .. } if of == txn);
             match &standing.outcome {
-                _ if records.iter().any(|(_, record)| is_end(record)) => {}
+                _ if standing.stood_in() || records.iter().any(|(_, record)| is_end(record)) => {}
                 Outcome::Answered { verdict, added, at } => {
                     let (txn, at, verdict, added) = (*txn, *at, *verdict, Arc::clone(added));
                     gone.push((lsn, Record::Answered { txn, at, verdict, added }));
@@ -136,6 +140,7 @@ impl Teller<'_> {
         match record {
             Record::Sent(sent) => self.requested(lsn, sent),
             Record::Stored(sent) => self.stored(lsn, sent),
+            Record::StoodIn { sent, added } => self.stood_in(lsn, sent, added),
             Record::Undone(undo) => self.undone(lsn, undo),
             Record::Unmatched { .. } => self.unmatched(lsn, record),
             Record::Restored(standing) => {
@@ -221,6 +226,22 @@ impl Teller<'_> {
         );
         let pair = step::of_pair(sent.trace);
         self.put((lsn, txn), (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
+    }
+
+    fn stood_in(&mut self, lsn: Lsn, sent: &Sent, added: &Elements) {
+        let (txn, asker, issuer) = (TxnId(lsn.0), self.name(sent.asker), self.name(sent.issuer));
+        let said = format!("a request, and {issuer} was away");
+        self.put((lsn, txn), (&asker, SWITCH), (Some(sent.mti), step::asked(sent)), said);
+        let mut answer = step::repeated(sent);
+        answer.extend(step::added(added));
+        let said = "approved in its issuer's place, within the limits of its route".to_owned();
+        self.put((lsn, txn), (SWITCH, &asker), (sent.mti.response(), answer), said);
+        let said = format!(
+            "an advice of it, sent until it is acknowledged, under elements 7 and 11 of our own, for the business day {}",
+            sent.date
+        );
+        let advice = Mti::new(sent.mti.plain().number() + 20).ok();
+        self.put((lsn, txn), (SWITCH, &issuer), (advice, step::of_pair(sent.trace)), said);
     }
 
     fn undone(&mut self, lsn: Lsn, undo: &Undo) {
@@ -331,6 +352,8 @@ impl Teller<'_> {
             Record::Undone(_)
             | Record::Sent(_)
             | Record::Stored(_)
+            | Record::StoodIn { .. }
+            | Record::Spent { .. }
             | Record::OrphanWrittenOff { .. }
             | Record::Unmatched { .. }
             | Record::Restored(_)

@@ -104,6 +104,7 @@ impl World {
 
     /// A peer says that the day ends; or says it again, maybe twice.
     pub(super) fn peer_ends_day(&mut self, link: usize) {
+        let Some(code) = self.network_codes(link).map(|codes| codes.cut_over) else { return };
         let standing = self.standing(link);
         let rng = &mut self.calendar.rng;
         let Some(conn) = rng.pick(&standing).filter(|_| !self.healed) else { return };
@@ -112,7 +113,6 @@ impl World {
             let days = if rng.chance(200) { 3 } else { 1 };
             self.calendar.said = BusinessDate(self.calendar.said.0 + days);
         }
-        let Some(code) = self.network_codes(link).map(|codes| codes.cut_over) else { return };
         let date = self.calendar.said;
         let dated = rng.chance(700);
         let (transmission, said) = (self.now().wall.transmission().ascii(), dated.then_some(date));

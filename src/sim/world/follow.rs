@@ -76,7 +76,7 @@ impl Follower {
     pub(super) fn follow(&mut self, lsn: Lsn, record: &Record) {
         self.position = lsn;
         match record {
-            Record::Sent(_) | Record::Stored(_) | Record::Undone(_) => {
+            Record::Sent(_) | Record::Stored(_) | Record::StoodIn { .. } | Record::Undone(_) => {
                 if let Some(standing) = tranlog::opened(TxnId(lsn.0), record) {
                     self.open(standing);
                 }
@@ -117,6 +117,7 @@ impl Follower {
             Record::Restored(standing) | Record::Carried(standing) => self.compare(standing),
             Record::Unmatched { .. }
             | Record::Opened { .. }
+            | Record::Spent { .. }
             | Record::CarryBegins { .. }
             | Record::CarryEnds { .. } => {}
         }

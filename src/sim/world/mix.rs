@@ -239,6 +239,7 @@ impl Mix {
             in_flight_max: u32::try_from(rng.pick(&[4, 20, 200, 1000]).unwrap_or(200))
                 .unwrap_or(200),
             day: DaySettings::default(),
+            stand_in: Vec::new(),
         };
         Self {
             txns,

@@ -112,6 +112,10 @@ pub(super) fn record_line(lsn: u64, record: &Record) -> String {
         Record::Stored(sent) => {
             format!("Stored {} trace {} {:?}", sent.mti, sent.trace.stan, sent.trace.transmission)
         }
+        Record::StoodIn { sent, .. } => {
+            format!("StoodIn {} trace {} {:?}", sent.mti, sent.trace.stan, sent.trace.transmission)
+        }
+        Record::Spent { cards } => format!("Spent by {} cards", cards.len()),
         Record::Undone(undo) => {
             format!("Undone {} original {:?} code {}", undo.mti, undo.original, undo.code)
         }

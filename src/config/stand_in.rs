@@ -1,0 +1,59 @@
+//! `stand_in` of a route: how far the switch goes while none of its issuers can be asked.
+
+use super::read::{Limit, Section};
+use crate::iso::Currency;
+use crate::switch::StandIn;
+
+/// None where the route has none.
+pub(super) fn read(route: &Section<'_>) -> Option<StandIn> {
+    route.has("stand_in")?;
+    let section = route.section("stand_in");
+    let currency = section.word("currency", |text| {
+        let known = Currency::from_ascii(text.as_bytes()).is_ok();
+        let digits = text.as_bytes().first_chunk::<3>().filter(|_| known && text.len() == 3);
+        digits.copied().ok_or("three digits, the number of a currency: 978 is the euro")
+    });
+    for (key, example) in [
+        ("currency", "currency = \"978\""),
+        ("amount_max", "amount_max = 5000"),
+        ("count_max", "count_max = 3"),
+        ("total_max", "total_max = 10000"),
+    ] {
+        if section.has(key).is_none() {
+            section.missing(key, example);
+        }
+    }
+    let kinds: Vec<[u8; 2]> = section
+        .texts("processing_codes")
+        .into_iter()
+        .filter_map(|text| {
+            let digits = text.value.as_bytes().first_chunk::<2>().copied();
+            let kind = digits
+                .filter(|digits| text.value.len() == 2 && digits.iter().all(u8::is_ascii_digit));
+            if kind.is_none() {
+                let title = format!("`processing_codes` cannot be {:?}", text.value);
+                let fault = section.faults().at(text.span, title);
+                section.faults().tell(fault.label("two digits: how element 3 begins"));
+            }
+            kind
+        })
+        .collect();
+    let limits = StandIn {
+        currency: currency.map_or(*b"000", |currency| currency.value),
+        amount_max: section.number("amount_max", AMOUNT),
+        count_max: section.number_u32("count_max", COUNT),
+        total_max: section.number("total_max", AMOUNT),
+        kinds: if kinds.is_empty() { vec![*b"00"] } else { kinds },
+    };
+    if limits.total_max < limits.amount_max
+        && let Some(span) = section.has("total_max")
+    {
+        let fault = section.faults().at(span, "`total_max` is less than `amount_max`");
+        section.faults().tell(fault.label("no request could be as large as `amount_max` says"));
+    }
+    section.end();
+    Some(limits)
+}
+
+const AMOUNT: Limit = Limit::new(0, 1, 999_999_999_999);
+const COUNT: Limit = Limit::new(1, 1, 1_000_000);

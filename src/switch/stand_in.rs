@@ -1,0 +1,173 @@
+//! Stand-in: while no issuer of a card can be asked, small requests are approved in its place, within limits that each card has for
+//! each day, and the issuer is owed an advice of every one.
+
+use std::sync::Arc;
+
+use crate::codec::{EncodeError, Fault};
+use crate::iso::{ElementNo, Elements, ResponseCode};
+use crate::planted::{self, Bug};
+use crate::record::{LinkId, Owing, Record, Sent, TxnId};
+use crate::seal::Tag;
+use crate::tranlog;
+
+use super::authorize::Refusal;
+use super::choose::routed;
+use super::effect::{Effects, Mark, Note, Why};
+use super::engine::Engine;
+use super::input::Arrival;
+use super::translate::TOO_LONG;
+
+/// How far the switch goes in place of the issuers of a route. Amounts are in minor units of the one currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandIn {
+    /// Element 49 of what may be approved.
+    pub currency: [u8; 3],
+    /// The largest amount of one request.
+    pub amount_max: u64,
+    /// How many requests of a card on one business day.
+    pub count_max: u32,
+    /// For how much in all, of a card on one business day.
+    pub total_max: u64,
+    /// How element 3 of what may be approved begins, two digits each.
+    pub kinds: Vec<[u8; 2]>,
+}
+
+/// 54, expired card.
+const EXPIRED: &[u8] = b"54";
+/// 61, exceeds the amount limit.
+const TOO_MUCH: &[u8] = b"61";
+/// 65, exceeds the count limit.
+const TOO_OFTEN: &[u8] = b"65";
+const EXPIRY: ElementNo = ElementNo::of(14);
+const PIN: ElementNo = ElementNo::of(52);
+
+impl Engine {
+    /// Whether a request whose issuers are all away may be approved here: none when that is nobody's business, else for whom, or
+    /// why not.
+    pub(super) fn stands_in(&self, arrival: &Arrival) -> Option<Result<LinkId, Refusal>> {
+        let picked = routed(&self.settings.routes, arrival).ok()?;
+        let limits = self.settings.stand_in.get(picked.rule)?.as_ref()?;
+        if picked.to.iter().any(|link| self.peers.reachable(*link)) {
+            return None;
+        }
+        let issuer = *picked.to.first()?;
+        if !suits(arrival, limits) {
+            return None;
+        }
+        Some(self.within_limits(arrival, limits).map(|()| issuer))
+    }
+
+    fn within_limits(&self, arrival: &Arrival, limits: &StandIn) -> Result<(), Refusal> {
+        let no = |code: &[u8], why| {
+            (ResponseCode::new(code).unwrap_or(ResponseCode::UNAVAILABLE), Why::Said(why))
+        };
+        let month = self.now.wall.date().yymmdd();
+        if arrival.get(EXPIRY).is_some_and(|expiry| *expiry < month[..4]) {
+            return Err(no(EXPIRED, "its issuer is away, and its card has expired"));
+        }
+        let (Some(card), Some(amount)) = (arrival.card.one(), amount_of(arrival)) else {
+            return Ok(());
+        };
+        if limits.amount_max < amount {
+            return Err(no(
+                TOO_MUCH,
+                "its issuer is away, and it asks for more than is approved in its place",
+            ));
+        }
+        let spent = self.log.spent(card.token, limits.currency);
+        if planted::is(Bug::StandInUnlimited) {
+            return Ok(());
+        }
+        if limits.count_max <= spent.count {
+            return Err(no(
+                TOO_OFTEN,
+                "its issuer is away, and enough was approved of this card today in its place",
+            ));
+        }
+        if limits.total_max < spent.total.saturating_add(amount) {
+            return Err(no(
+                TOO_MUCH,
+                "its issuer is away, and as much as may be was approved of this card today in its place",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Approves a request in its issuer's place: the advice is owed before its asker hears.
+    pub(super) fn stand_in(
+        &mut self,
+        mut arrival: Box<Arrival>,
+        key: Tag,
+        issuer: LinkId,
+        fx: &mut Effects,
+    ) {
+        let (sent, added) = match self.approvable(&mut arrival, key, issuer) {
+            Ok(both) => both,
+            Err(why) => return self.decline_unsent(&arrival, key, why, fx),
+        };
+        let asker = arrival.link;
+        let record = Record::StoodIn { sent, added: Arc::clone(&added) };
+        let txn = TxnId(self.append(record, fx).0);
+        fx.notes.push(Note::StoodIn { asker, issuer });
+        self.post_owed(txn, Owing::Advice, fx);
+        if self.tell(&arrival, &self.dated(&arrival, &added, txn), Mark::Approval(txn), fx) {
+            self.untold.insert(txn, 1);
+        } else {
+            self.reached_nobody(txn, fx);
+        }
+    }
+
+    /// What is written down, and what the asker hears; or why the issuer could not be told of it.
+    fn approvable(
+        &self,
+        arrival: &mut Arrival,
+        key: Tag,
+        issuer: LinkId,
+    ) -> Result<(Arc<Sent>, Arc<Elements>), Refusal> {
+        let full = |why| (ResponseCode::MALFUNCTION, Why::Said(why));
+        if self.owes_enough(issuer) {
+            return Err(full("as many advices as allowed are owed to its issuer"));
+        }
+        let class = arrival.mti().class();
+        let trace = self
+            .log
+            .fresh_trace(issuer, class, self.now.wall)
+            .ok_or(full("every trace number of its issuer's link is taken"))?;
+        let link = self
+            .peers
+            .settings(issuer)
+            .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
+        let needed = self.sayable(arrival, link)?.minus(link.dialect().defined());
+        if let Some(element) = needed.iter().next() {
+            let fault = EncodeError { element, fault: Fault::Undefined };
+            return Err((ResponseCode::FORMAT, Why::Unsayable { issuer, fault }));
+        }
+        let mut added = Elements::default();
+        added.set(ElementNo::APPROVAL_CODE, &trace.stan.ascii());
+        added.set(ElementNo::RESPONSE_CODE, ResponseCode::APPROVED.as_bytes());
+        let added = Arc::new(added);
+        let sent = Arc::new(self.sent(arrival, key, (issuer, trace)));
+        let record = Record::StoodIn { sent: Arc::clone(&sent), added: Arc::clone(&added) };
+        let opened = tranlog::opened(TxnId::default(), &record);
+        let too_long = |standing| self.owed_body(&standing, Owing::Advice, true).is_none();
+        if opened.is_none_or(too_long) { Err(TOO_LONG) } else { Ok((sent, added)) }
+    }
+}
+
+/// Whether a request is of a kind that can be decided without its issuer: nobody here knows a PIN.
+fn suits(arrival: &Arrival, limits: &StandIn) -> bool {
+    let code = arrival.get(ElementNo::PROCESSING_CODE);
+    let kind = code.as_deref().and_then(|code| code.first_chunk::<2>());
+    kind.is_some_and(|kind| limits.kinds.contains(kind))
+        && arrival.get(ElementNo::CURRENCY).is_some_and(|currency| *currency == limits.currency)
+        && !arrival.present().has(PIN)
+        && arrival.card.one().is_some()
+        && amount_of(arrival).is_some()
+}
+
+/// Element 4, more than nothing.
+fn amount_of(arrival: &Arrival) -> Option<u64> {
+    let digits = arrival.get(ElementNo::AMOUNT)?;
+    let amount = std::str::from_utf8(&digits).ok()?.parse().ok()?;
+    (0 < amount).then_some(amount)
+}
