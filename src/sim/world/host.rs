@@ -7,20 +7,20 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::framing::Frame;
-use crate::iso;
-use crate::iso::{Mono, Now, Wall};
+use crate::iso::{self, BusinessDate, Mono, Now, Wall};
 use crate::planted::{self, Bug};
 use crate::record::{self, Lsn, Record};
-use crate::seal::Keys;
+use crate::seal::{Keys, Tag};
 use crate::switch::{
     Action, Arrival, Effects, Engine, Input, Mark, Order, OrderId, OrderResult, Question,
     QuestionId, SessionId, Unreadable,
 };
-use crate::tranlog::{self, Ask, Found, Tranlog};
+use crate::tranlog::{self, Ask, Found, Spent, Tranlog};
 
 use super::disk::Left;
 use super::net::ConnId;
 use super::reached::Rare;
+use super::stand_in;
 use super::story;
 use super::{Event, World};
 
@@ -118,6 +118,16 @@ impl Host {
     pub(super) const fn next_order(&mut self) -> OrderId {
         self.orders += 1;
         OrderId(self.orders)
+    }
+
+    /// The business date as far as it is durable.
+    pub(super) const fn shadow_date(&self) -> BusinessDate {
+        self.shadow.date()
+    }
+
+    /// What a card has spent of what is approved in issuers' places, as far as it is durable.
+    pub(super) fn shadow_spent(&self, (card, currency): (u128, [u8; 3])) -> Spent {
+        self.shadow.spent(Tag(card), currency)
     }
 
     /// How many effects wait for their records.
@@ -336,6 +346,9 @@ impl World {
                 self.truth.follow(Lsn(lsn), record);
                 if matches!(record, Record::Cut { .. }) {
                     self.reached.count(Rare::Cut);
+                }
+                if let Some(txn) = stand_in::subject(lsn, record) {
+                    self.check_stand_in(txn, record);
                 }
             }
             self.truth.next += 1;

@@ -17,6 +17,7 @@ mod net;
 mod operator;
 mod reached;
 mod rng;
+mod stand_in;
 mod story;
 
 use std::cmp::Reverse;
@@ -284,7 +285,7 @@ struct World {
 impl World {
     fn new(seed: u64, txns: u32, dialects: &Dialects, story_on: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let mix = Mix::draw(&mut rng, txns, dialects).in_editions(seed, dialects);
+        let mix = Mix::draw(&mut rng, txns, dialects).in_editions(seed, dialects).standing_in(seed);
         let untimed: BTreeSet<LinkId> = mix
             .plans
             .iter()

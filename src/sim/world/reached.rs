@@ -26,6 +26,10 @@ macro_rules! rare {
 }
 
 rare! {
+    /// A request was approved in its issuer's place.
+    StoodIn = "approved in an issuer's place",
+    /// A reversal gave back what a card had spent so.
+    StandInReleased = "reversed on its day what was approved in an issuer's place",
     /// A request reached an issuer in another edition of the standard than its asker's.
     OtherEdition = "request said in another edition",
     /// An answer came after the end.
