@@ -83,7 +83,7 @@ fn a_peer_ends_the_day_and_its_files_are_written_without_an_order() {
 }
 
 #[test]
-fn files_that_could_not_be_written_are_written_by_the_next_process() {
+fn files_that_could_not_be_written_are_written_by_order_or_by_the_next_process() {
     let mut street = Street::new("cut_over = \"accept\"\n");
     let bank = street.bank();
     street.start();
@@ -91,28 +91,48 @@ fn files_that_could_not_be_written_are_written_by_the_next_process() {
     let mut pos = street.asker("pos");
     pays(&mut pos, &mut issuer, 1);
     let today = BusinessDate::from_text(&street.today()).unwrap();
-    let directory = street.state().join("clearing");
+    let (tomorrow, directory) = (today.next(), street.state().join("clearing"));
     fs::write(&directory, "in the way").unwrap();
-    ends_the_day(&mut issuer, 1, today.next());
-    let fault = street.wait(|street| {
-        let seen = day(street);
-        let unwritten = seen["unwritten"].as_array()?.first()?.clone();
-        assert_eq!(unwritten["date"], today.to_string());
-        unwritten["fault"].as_str().map(str::to_owned)
-    });
+    ends_the_day(&mut issuer, 1, tomorrow);
+    let fault = fault_of(&street, today);
     assert!(fault.contains("clearing"), "{fault}");
+    // An order does not wait until they are tried again.
+    let cut = Command::Cut { date: today.to_string() };
+    assert!(street.ask(&cut).is_err());
+    fs::remove_file(&directory).unwrap();
+    street.ask(&cut).unwrap();
+    assert_eq!(day(&street)["unwritten"], Value::Array(Vec::new()));
+    let first = files(&directory);
+    assert_eq!(first.len(), 3);
+    // Of the next day nothing is there when the process ends.
+    pays(&mut pos, &mut issuer, 2);
+    let aside = street.state().join("aside");
+    fs::rename(&directory, &aside).unwrap();
+    fs::write(&directory, "in the way").unwrap();
+    ends_the_day(&mut issuer, 2, tomorrow.next());
+    fault_of(&street, tomorrow);
     street.signal("-KILL");
     let (_, said) = street.ended();
     assert!(said.contains("its files cannot be written"), "{said}");
     fs::remove_file(&directory).unwrap();
     street.start();
-    street.wait(|_| directory.join(format!("positions-{today}.json")).exists().then_some(()));
-    assert_eq!(files(&directory).len(), 3);
+    street.wait(|_| directory.join(format!("positions-{tomorrow}.json")).exists().then_some(()));
+    assert_eq!(files(&directory).len(), 3, "those of the first day are not written again");
     let seen = street.wait(|street| {
         let seen = day(street);
         seen["unwritten"].as_array()?.is_empty().then_some(seen)
     });
-    assert_eq!(seen["date"], today.next().to_string(), "and no second day was ended");
+    assert_eq!(seen["date"], tomorrow.next().to_string(), "and no other day was ended");
+}
+
+/// Why the files of a day are not there, once that is known.
+fn fault_of(street: &Street, date: BusinessDate) -> String {
+    street.wait(|street| {
+        let seen = day(street);
+        let unwritten = seen["unwritten"].as_array()?.first()?.clone();
+        assert_eq!(unwritten["date"], date.to_string());
+        unwritten["fault"].as_str().map(str::to_owned)
+    })
 }
 
 /// It was down at the hour: where the switch stands it is half past twelve, and the day ended at noon.
