@@ -123,6 +123,18 @@ fn files_that_could_not_be_written_are_written_by_order_or_by_the_next_process()
         seen["unwritten"].as_array()?.is_empty().then_some(seen)
     });
     assert_eq!(seen["date"], tomorrow.next().to_string(), "and no other day was ended");
+    // Books that are built anew know of no files, and make none that were made before.
+    street.signal("-TERM");
+    assert_eq!(street.ended().0, Some(0));
+    fs::remove_file(street.state().join("books.db")).unwrap();
+    fs::rename(&directory, street.state().join("sent")).unwrap();
+    street.start();
+    // The list is made when the books have followed, and what is to be written was asked before.
+    assert!(street.lists().is_empty());
+    assert_eq!(day(&street)["unwritten"], Value::Array(Vec::new()));
+    assert!(!directory.exists());
+    street.ask(&Command::Cut { date: tomorrow.to_string() }).unwrap();
+    assert_eq!(files(&directory), files(&street.state().join("sent")), "by order, the same bytes");
 }
 
 /// Why the files of a day are not there, once that is known.
