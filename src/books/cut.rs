@@ -324,4 +324,4 @@ fn disk(doing: &'static str, path: &Path, source: io::Error) -> CutError {
 /// How many bytes are gathered for one write.
 const WRITE_LEN: usize = 256 * 1024;
 /// How the hidden names end.
-const HIDDEN: &str = ".part";
+pub(super) const HIDDEN: &str = ".part";
