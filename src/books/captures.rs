@@ -36,12 +36,13 @@ impl Books {
         Ok(cut.optional()?)
     }
 
-    /// The days that were cut and whose files nobody remembers. Books that were built anew remember none: of those it is
-    /// only the last, as the others were written long ago.
+    /// The days that were cut and whose files nobody remembers, after the first whose files somebody does. Books that were built
+    /// anew remember none, and what was written before is not written again; but where only one day was ever cut, it is that.
     pub(super) fn unwritten(&self) -> Result<Vec<BusinessDate>, BooksError> {
         let mut ask = self.connection.prepare_cached(
             "SELECT date FROM cuts WHERE date NOT IN (SELECT date FROM files)
-                AND date >= ifnull((SELECT min(date) FROM files), (SELECT max(date) FROM cuts))
+                AND (date > (SELECT min(date) FROM files)
+                    OR previous = 0 AND (SELECT count(*) FROM cuts) = 1)
                 ORDER BY date",
         )?;
         let days = ask.query_map([], |row| row.get(0).map(tables::date))?;

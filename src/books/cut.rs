@@ -157,7 +157,10 @@ pub fn write_files(books: &mut impl Frozen, order: &Order) -> Result<CutReport, 
 
 /// The days that were cut and whose files were not written, or not shown, before the process that cut them ended.
 pub fn unwritten(books: &Books, directory: &Path) -> Result<Vec<BusinessDate>, BooksError> {
-    let mut days: BTreeSet<BusinessDate> = books.unwritten()?.into_iter().collect();
+    // The positions come last: where they are, everything is.
+    let is_shown = |date: &BusinessDate| directory.join(format!("positions-{date}.json")).exists();
+    let mut days: BTreeSet<BusinessDate> =
+        books.unwritten()?.into_iter().filter(|date| !is_shown(date)).collect();
     // What was remembered and not yet renamed lies under hidden names.
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -321,4 +324,4 @@ fn disk(doing: &'static str, path: &Path, source: io::Error) -> CutError {
 /// How many bytes are gathered for one write.
 const WRITE_LEN: usize = 256 * 1024;
 /// How the hidden names end.
-const HIDDEN: &str = ".part";
+pub(super) const HIDDEN: &str = ".part";

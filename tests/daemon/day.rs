@@ -46,9 +46,9 @@ fn a_peer_ends_the_day_and_its_files_are_written_without_an_order() {
     street.start();
     let mut issuer = street.issuer(&bank);
     let mut pos = street.asker("pos");
+    pays(&mut pos, &mut issuer, 1);
     let today = BusinessDate::from_text(&street.today()).unwrap();
     let tomorrow = today.next();
-    pays(&mut pos, &mut issuer, 1);
     pos.send(200, &purchase(2));
     let (_, asked) = issuer.heard();
     ends_the_day(&mut issuer, 1, tomorrow);
@@ -83,34 +83,110 @@ fn a_peer_ends_the_day_and_its_files_are_written_without_an_order() {
 }
 
 #[test]
-fn files_that_could_not_be_written_are_written_by_the_next_process() {
+fn files_that_could_not_be_written_are_written_by_order_or_by_the_next_process() {
     let mut street = Street::new("cut_over = \"accept\"\n");
     let bank = street.bank();
     street.start();
     let mut issuer = street.issuer(&bank);
     let mut pos = street.asker("pos");
-    let today = BusinessDate::from_text(&street.today()).unwrap();
     pays(&mut pos, &mut issuer, 1);
-    let directory = street.state().join("clearing");
+    let today = BusinessDate::from_text(&street.today()).unwrap();
+    let (tomorrow, directory) = (today.next(), street.state().join("clearing"));
     fs::write(&directory, "in the way").unwrap();
-    ends_the_day(&mut issuer, 1, today.next());
-    let fault = street.wait(|street| {
-        let seen = day(street);
-        let unwritten = seen["unwritten"].as_array()?.first()?.clone();
-        assert_eq!(unwritten["date"], today.to_string());
-        unwritten["fault"].as_str().map(str::to_owned)
-    });
+    ends_the_day(&mut issuer, 1, tomorrow);
+    let fault = fault_of(&street, today);
     assert!(fault.contains("clearing"), "{fault}");
+    // An order does not wait until they are tried again.
+    let cut = Command::Cut { date: today.to_string() };
+    assert!(street.ask(&cut).is_err());
+    fs::remove_file(&directory).unwrap();
+    street.ask(&cut).unwrap();
+    assert_eq!(day(&street)["unwritten"], Value::Array(Vec::new()));
+    let first = files(&directory);
+    assert_eq!(first.len(), 3);
+    // Of the next day nothing is there when the process ends.
+    pays(&mut pos, &mut issuer, 2);
+    let aside = street.state().join("aside");
+    fs::rename(&directory, &aside).unwrap();
+    fs::write(&directory, "in the way").unwrap();
+    ends_the_day(&mut issuer, 2, tomorrow.next());
+    fault_of(&street, tomorrow);
     street.signal("-KILL");
     let (_, said) = street.ended();
     assert!(said.contains("its files cannot be written"), "{said}");
     fs::remove_file(&directory).unwrap();
     street.start();
-    street.wait(|_| directory.join(format!("positions-{today}.json")).exists().then_some(()));
-    assert_eq!(files(&directory).len(), 3);
+    street.wait(|_| directory.join(format!("positions-{tomorrow}.json")).exists().then_some(()));
+    assert_eq!(files(&directory).len(), 3, "those of the first day are not written again");
     let seen = street.wait(|street| {
         let seen = day(street);
         seen["unwritten"].as_array()?.is_empty().then_some(seen)
     });
-    assert_eq!(seen["date"], today.next().to_string(), "and no second day was ended");
+    assert_eq!(seen["date"], tomorrow.next().to_string(), "and no other day was ended");
+    // Books that are built anew know of no files, and make none that were made before.
+    street.signal("-TERM");
+    assert_eq!(street.ended().0, Some(0));
+    fs::remove_file(street.state().join("books.db")).unwrap();
+    fs::rename(&directory, street.state().join("sent")).unwrap();
+    street.start();
+    // The list is made when the books have followed, and what is to be written was asked before.
+    assert!(street.lists().is_empty());
+    assert_eq!(day(&street)["unwritten"], Value::Array(Vec::new()));
+    assert!(!directory.exists());
+    street.ask(&Command::Cut { date: tomorrow.to_string() }).unwrap();
+    assert_eq!(files(&directory), files(&street.state().join("sent")), "by order, the same bytes");
+}
+
+/// Why the files of a day are not there, once that is known.
+fn fault_of(street: &Street, date: BusinessDate) -> String {
+    street.wait(|street| {
+        let seen = day(street);
+        let unwritten = seen["unwritten"].as_array()?.first()?.clone();
+        assert_eq!(unwritten["date"], date.to_string());
+        unwritten["fault"].as_str().map(str::to_owned)
+    })
+}
+
+/// It was down at the hour: where the switch stands it is half past twelve, and the day ended at noon.
+#[test]
+fn a_switch_that_was_down_at_the_hour_ends_the_day_at_its_start() {
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    pays(&mut pos, &mut issuer, 1);
+    let today = BusinessDate::from_text(&street.today()).unwrap();
+    let (out, _) = street.command(&["journal", "cat"]);
+    assert!(!out.contains("cut "), "{out}");
+    street.signal("-TERM");
+    assert_eq!(street.ended().0, Some(0));
+    drop((pos, issuer));
+    // The middle of the day in UTC is at most half a day from anywhere.
+    let minutes = noon_and_a_half();
+    let sign = if minutes < 0 { '-' } else { '+' };
+    let offset = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
+    street.add(&format!("\n[day]\ncut_at = \"12:00\"\nutc_offset = \"{offset}\"\n"));
+    street.start();
+    let directory = street.state().join("clearing");
+    street.wait(|_| directory.join(format!("positions-{today}.json")).exists().then_some(()));
+    let seen = day(&street);
+    assert_eq!((&seen["date"], &seen["closing"]), (&today.next().to_string().into(), &Value::Null));
+    assert_eq!(seen["last_cut"], today.to_string());
+    let ends_at = seen["ends_at"].as_str().unwrap();
+    assert!(ends_at.ends_with(":00.000Z"), "{ends_at}");
+    // And no second time.
+    street.signal("-KILL");
+    street.ended();
+    street.start();
+    assert_eq!(day(&street)["date"], today.next().to_string());
+}
+
+/// How far ahead of UTC it is half past twelve now, minutes.
+fn noon_and_a_half() -> i64 {
+    let now = std::process::Command::new("date").args(["-u", "+%H %M"]).output().unwrap();
+    let now = String::from_utf8(now.stdout).unwrap();
+    let (hour, minute) = now.trim().split_once(' ').unwrap();
+    let [hour, minute] = [hour, minute].map(|digits| digits.parse::<i64>().unwrap());
+    12 * 60 + 30 - (hour * 60 + minute)
 }

@@ -92,6 +92,13 @@ to = ["bank"]
         Self { home, daemon: None, issuer_port }
     }
 
+    /// Adds lines to the configuration, for the next start.
+    pub(crate) fn add(&self, lines: &str) {
+        let path = self.home.path().join("c.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{text}{lines}")).unwrap();
+    }
+
     /// Starts the switch, and waits until it answers commands.
     pub(crate) fn start(&mut self) {
         self.daemon = Some(self.spawn());

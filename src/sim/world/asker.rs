@@ -396,6 +396,7 @@ impl World {
                 "elements 7, 11 or 41 of an answer are not the asker's".to_owned()
             });
         }
+        self.check_told_date(id, message);
         let words = Words {
             code: text(message, ElementNo::RESPONSE_CODE),
             approval: text(message, ElementNo::APPROVAL_CODE),

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use crate::codec::Message;
 use crate::iso::{BusinessDate, ElementNo, Elements, Wall};
-use crate::record::{Record, Standing};
+use crate::record::{Outcome, Record, Standing};
 use crate::switch::{CutOver, DaySettings};
 
+use super::follow::Past;
 use super::mix::ASKERS;
 use super::reached::Rare;
 use super::rng::Rng;
-use super::story::{self, text};
+use super::story::{self, PurchaseId, text};
 use super::{Event, World, mti_of};
 
 /// In worlds with a calendar it is 20:00 in the evening before the first day in UTC.
@@ -170,6 +171,22 @@ impl World {
         if said != date.as_ref().map(<[u8; 4]>::as_slice).unwrap_or_default() {
             self.blame(story::purchase_of(message), || {
                 format!("element 15 is {}, and not {date:?}", said.escape_ascii())
+            });
+        }
+    }
+
+    /// An approval that is told has the date on which it was accepted, where its asker wants that: issuers here say none.
+    pub(super) fn check_told_date(&mut self, id: PurchaseId, message: &Message) {
+        let link = self.purchase_ref(id).map(|purchase| purchase.link);
+        let Some(plan) = link.and_then(|link| self.mix.plans.get(link)) else { return };
+        let stands = |past: &&Past| matches!(past.standing.outcome, Outcome::Answered { .. });
+        let date = self.truth.of_purchase(id).filter(stands).find_map(|past| past.standing.date());
+        let date = date.filter(|_| plan.settings.stamps_date).map(BusinessDate::mmdd);
+        let said = text(message, ElementNo::SETTLEMENT_DATE);
+        let approves = matches!(&*text(message, ElementNo::RESPONSE_CODE), b"00" | b"10");
+        if let Some(date) = date.filter(|date| approves && said != *date) {
+            self.blame(Some(id), || {
+                format!("element 15 of an answer is {}, and not {date:?}", said.escape_ascii())
             });
         }
     }
