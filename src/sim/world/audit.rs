@@ -423,9 +423,9 @@ impl World {
         });
         if let Some(no) = same {
             self.blame(Some(id), || format!("element {no} is not what its asker wrote"));
-            if later == [true, false] || later == [false, true] {
-                self.reached.count(Rare::OtherEdition);
-            }
+        }
+        if later == [true, false] || later == [false, true] {
+            self.reached.count(Rare::OtherEdition);
         }
     }
 
