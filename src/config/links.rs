@@ -89,6 +89,7 @@ fn read_one(
         asks,
         answers,
         place,
+        tls: None,
         dialect,
         framing: frames::read(section),
         network: network(section),

@@ -28,6 +28,7 @@ use crate::dialect::Dialect;
 use crate::framing::{self, Framing};
 use crate::iso::ResponseCode;
 use crate::journal;
+use crate::link::Tls;
 use crate::record::LinkId;
 use crate::route::{Rule, Table};
 use crate::seal::Keys;
@@ -126,6 +127,8 @@ pub struct Link {
     pub answers: bool,
     /// How it is reached.
     pub place: Place,
+    /// How its sessions are encrypted; none for in the clear.
+    pub tls: Option<Tls>,
     /// How its network writes.
     pub dialect: Arc<Dialect>,
     /// Where its messages end.

@@ -388,6 +388,7 @@ fn of_link(link: &Link) -> link::Settings {
         idle_ms_max: (link.idle_ms_max > 0).then_some(link.idle_ms_max),
         frame_ms_max: link.frame_ms_max,
         stall_ms_max: STALL_MS_MAX,
+        tls: link.tls.clone(),
     }
 }
 

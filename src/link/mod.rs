@@ -11,6 +11,7 @@ mod outbox;
 mod session;
 mod socket;
 mod talk;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,10 @@ use crate::record::LinkId;
 
 pub use hush::Hush;
 pub use session::{Session, Snapshot};
+pub use tls::{
+    Certificates, Name, Part, PemFault, PrivateKey, RevocationLists, Terms, Tls, TlsFault, Trust,
+    Version, server_name,
+};
 
 /// How a link meets its peers.
 #[derive(Clone, Debug)]
@@ -49,6 +54,8 @@ pub struct Settings {
     pub frame_ms_max: u64,
     /// A peer that takes none of what waits for it for this long is gone.
     pub stall_ms_max: u64,
+    /// How its sessions are encrypted; none for in the clear.
+    pub tls: Option<Tls>,
 }
 
 /// Who calls whom.

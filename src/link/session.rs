@@ -19,6 +19,7 @@ pub struct Session<M> {
     link: LinkId,
     name: String,
     peer: SocketAddr,
+    places: Vec<usize>,
     framing: Framing,
     outbox: Mutex<Outbox<M>>,
     wake: Notify,
@@ -39,12 +40,18 @@ pub struct Snapshot {
 }
 
 impl<M: Copy> Session<M> {
-    pub(super) fn new(id: u64, settings: &Settings, peer: SocketAddr, meter: LinkMeter) -> Self {
+    pub(super) fn new(
+        id: u64,
+        settings: &Settings,
+        (peer, places): (SocketAddr, Vec<usize>),
+        meter: LinkMeter,
+    ) -> Self {
         Self {
             id,
             link: settings.id,
             name: settings.name.clone(),
             peer,
+            places,
             framing: Framing::new(settings.framing),
             outbox: Mutex::new(Outbox::new(settings.outbox_bytes_max)),
             wake: Notify::new(),
@@ -70,6 +77,11 @@ impl<M: Copy> Session<M> {
     /// The other end.
     pub const fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Whom its certificate names: places in the list of its link's clients, in their order. Empty where there is no list.
+    pub fn clients(&self) -> &[usize] {
+        &self.places
     }
 
     /// What its link counts.

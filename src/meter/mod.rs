@@ -61,6 +61,8 @@ pub enum Refusal {
     Sessions,
     /// An operator took the link out of service.
     OutOfService,
+    /// Its handshake failed, or took too long.
+    Handshake,
 }
 
 /// From here on this process counts; the rest of the room works before and without it, and then counts nothing.
@@ -384,6 +386,7 @@ impl Refusal {
             Self::OutboxFull => "outbox_full",
             Self::Sessions => "sessions",
             Self::OutOfService => "out_of_service",
+            Self::Handshake => "handshake",
         }
     }
 }
@@ -403,7 +406,7 @@ fn of_class(counters: &[Counter; CLASSES.len()], class: Class) -> &Counter {
 }
 
 /// Every reason, in the order of the handles.
-const REFUSALS: [Refusal; 7] = [
+const REFUSALS: [Refusal; 8] = [
     Refusal::Malformed,
     Refusal::TooLong,
     Refusal::Slow,
@@ -411,6 +414,7 @@ const REFUSALS: [Refusal; 7] = [
     Refusal::OutboxFull,
     Refusal::Sessions,
     Refusal::OutOfService,
+    Refusal::Handshake,
 ];
 
 /// The codes by which the switch itself declines.

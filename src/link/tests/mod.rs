@@ -1,5 +1,7 @@
 //! Links over loopback sockets: batches, limits, ends, and what was never begun.
 
+mod tls;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -93,6 +95,7 @@ fn settings(way: Way) -> Settings {
         idle_ms_max: None,
         frame_ms_max: 10_000,
         stall_ms_max: 10_000,
+        tls: None,
     }
 }
 
