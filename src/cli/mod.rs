@@ -10,6 +10,7 @@ mod doctor;
 mod home;
 mod journal;
 mod messages;
+mod papers;
 mod peer;
 mod route;
 mod sim;
@@ -167,6 +168,9 @@ impl Command {
 
 fn check(path: &std::path::Path) -> Result<(), Failure> {
     let config = config::load(path).map_err(Failure::Faults)?;
+    if !config.stale.is_empty() {
+        return Err(Failure::Faults(Report::new(config.stale)));
+    }
     say(&format!(
         "{} is good: {}, {}, state in {}",
         path.display(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::dialects::Dialects;
 use super::frames;
 use super::read::{Limit, Section, Spot};
+use super::tls::{self, Papers};
 use super::{Link, Place};
 use crate::dialect::{Dialect, Version};
 use crate::iso::ElementNo;
@@ -24,6 +25,8 @@ pub(super) struct Known {
     pub(super) span: Range<usize>,
     /// The link, when nothing that it needs is missing.
     pub(super) link: Option<Link>,
+    /// What it says about TLS.
+    pub(super) papers: Papers,
 }
 
 /// Every link, in the order of their names.
@@ -37,13 +40,21 @@ pub(super) fn read(root: &Section<'_>, home: &Path) -> Vec<Known> {
             section.missing("role", "role = \"asker\", \"issuer\" or \"both\"");
         }
         let (asks, answers) = role.unwrap_or((true, true));
-        let link = read_one(&section, &name.value, (asks, answers), &mut dialects);
+        let place = place(&section);
+        let papers = tls::read(&section, place.as_ref(), home);
+        let link = read_one(&section, &name.value, (asks, answers), (place, &mut dialects));
+        let has_papers = section.has("tls").is_none() || papers.tls.is_some();
+        let link = link.filter(|_| has_papers).map(|link| Link {
+            tls: papers.tls.clone(),
+            clients: papers.clients.clone(),
+            ..link
+        });
         if !answers {
             useless(&section);
         }
         section.end();
         let id = LinkId::of_name(&name.value);
-        links.push(Known { name: name.value, id, answers, span: name.span, link });
+        links.push(Known { name: name.value, id, answers, span: name.span, link, papers });
     }
     if links.is_empty() {
         root.missing(
@@ -52,6 +63,7 @@ pub(super) fn read(root: &Section<'_>, home: &Path) -> Vec<Known> {
         );
     }
     twice(root, &links);
+    tls::apart(root, &links);
     links
 }
 
@@ -74,9 +86,8 @@ fn read_one(
     section: &Section<'_>,
     name: &str,
     (asks, answers): (bool, bool),
-    dialects: &mut Dialects,
+    (place, dialects): (Option<Place>, &mut Dialects),
 ) -> Option<Link> {
-    let place = place(section);
     let dialect = dialects.read(section);
     if let Some(dialect) = &dialect {
         check_version(section, dialect);
@@ -90,6 +101,7 @@ fn read_one(
         answers,
         place,
         tls: None,
+        clients: Vec::new(),
         dialect,
         framing: frames::read(section),
         network: network(section),

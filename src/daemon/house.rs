@@ -1,6 +1,5 @@
 //! The house: opened in order, from the journal up to the listeners; closed in the opposite one.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
@@ -303,15 +302,13 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
     );
     let names = config.links.iter().map(|link| (link.id, link.name.clone()));
     let narrator = Narrator::new(meter.clone(), names);
-    let dialects: HashMap<_, _> =
-        config.links.iter().map(|link| (link.id, Arc::clone(&link.dialect))).collect();
     let durable = Arc::new(AtomicU64::new(recovery.next.0.saturating_sub(1)));
     let core = Arc::new(Core::new(
         engine,
         (Arc::clone(&config.keys), quarantine),
         narrator,
         clock,
-        (dialects, config.daemon.queue_bytes_max),
+        (&config.links, config.daemon.queue_bytes_max),
     ));
     Ok(Foundation { core, journal, books, durable, meter, rendering })
 }

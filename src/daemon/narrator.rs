@@ -74,6 +74,7 @@ impl Narrator {
             }
             Note::Declined { code, .. } => meter.declined(*code),
             Note::Refused { .. } => meter.declined(ResponseCode::FORMAT),
+            Note::Foreign { .. } => meter.declined(ResponseCode::NOT_PERMITTED),
             Note::OtherContent { .. } => meter.declined(ResponseCode::DUPLICATE),
             Note::Overload { .. } => meter.overloaded(),
             Note::TimedOut { .. } => meter.timed_out(),
@@ -114,6 +115,15 @@ impl Narrator {
                     voice(link),
                     "the card's number stands in an element that may be stored: it is not written down. A request went on with it, an advice goes to its issuer without it. Let the dialect say `sensitive` for it",
                     ?elements
+                );
+            }
+            Note::Foreign { session, asker, element } => {
+                say!(
+                    warn,
+                    voice(asker),
+                    "audit: a message was declined with 58: that element is not of a terminal or a merchant that the certificate of its session stands for. Does the list of this link's clients have it?",
+                    session = session.0,
+                    %element
                 );
             }
             Note::Overload { asker } => {

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::socket::{self, Peer, Place};
-use super::tls::Unsecured;
+use super::tls::{Unsecured, host_of};
 use super::{Link, Upstairs, Way, talk};
 
 /// How long one address may take to answer.
@@ -74,7 +74,7 @@ pub(super) async fn dial<U: Upstairs>(link: Arc<Link<U>>) {
 async fn reach<U: Upstairs>(link: &Link<U>, addresses: &[String]) -> Option<Peer> {
     for address in addresses {
         let fault = match timeout(ANSWER_MAX, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => match socket::meet(link, stream, host(address)).await {
+            Ok(Ok(stream)) => match socket::meet(link, stream, host_of(address)).await {
                 Ok(peer) => return Some(peer),
                 Err(unsecured) => unsecured,
             },
@@ -95,12 +95,6 @@ async fn reach<U: Upstairs>(link: &Link<U>, addresses: &[String]) -> Option<Peer
         }
     }
     None
-}
-
-/// The host of `host:port`; an IPv6 address without its brackets.
-fn host(address: &str) -> &str {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 fn chance() -> u8 {

@@ -8,6 +8,8 @@ mod hint;
 mod hush;
 mod listen;
 mod outbox;
+#[cfg(test)]
+pub(crate) mod papers;
 mod session;
 mod socket;
 mod talk;
@@ -29,8 +31,8 @@ use crate::record::LinkId;
 pub use hush::Hush;
 pub use session::{Session, Snapshot};
 pub use tls::{
-    Certificates, Name, Part, PemFault, PrivateKey, RevocationLists, Terms, Tls, TlsFault, Trust,
-    Version, server_name,
+    Certificates, Duplex, Name, Part, PemFault, PrivateKey, RevocationLists, Terms, Tls, TlsFault,
+    Trust, Version, host_of, server_name,
 };
 
 /// How a link meets its peers.

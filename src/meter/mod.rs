@@ -418,10 +418,11 @@ const REFUSALS: [Refusal; 8] = [
 ];
 
 /// The codes by which the switch itself declines.
-const OWN_CODES: [ResponseCode; 7] = [
+const OWN_CODES: [ResponseCode; 8] = [
     ResponseCode::INVALID,
     ResponseCode::NOT_FOUND,
     ResponseCode::FORMAT,
+    ResponseCode::NOT_PERMITTED,
     ResponseCode::UNAVAILABLE,
     ResponseCode::NO_ROUTE,
     ResponseCode::DUPLICATE,

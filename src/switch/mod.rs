@@ -20,6 +20,7 @@ mod nearest;
 mod network;
 mod owed;
 mod peers;
+mod permit;
 mod recovery;
 mod repeat;
 mod reply;
@@ -37,6 +38,7 @@ pub use input::{
 };
 pub use nearest::{Differs, Nearest};
 pub use peers::{LinkState, LinkView, SessionState};
+pub use permit::{Grant, Permit};
 pub use settings::{
     AnswerOn, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings, Settings,
     SignOn, Undelivered,

@@ -13,7 +13,7 @@ use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
     Action, AnswerOn, Arrival, Duplicate, Effects, Engine, Input, LinkSettings, Mark,
-    NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Question, SessionId,
+    NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Permit, Question, SessionId,
     Settings, Undelivered, Unreadable,
 };
 use iso8583d::tranlog::{self, Ask, Found};
@@ -166,8 +166,13 @@ impl Desk {
     }
 
     pub(super) fn up(&mut self, session: u64, link: LinkId) {
+        self.up_permitted(session, link, None);
+    }
+
+    /// A session that may not ask for everything.
+    pub(super) fn up_permitted(&mut self, session: u64, link: LinkId, permit: Option<Arc<Permit>>) {
         self.links.insert(session, link);
-        self.handle(Input::Up { session: SessionId(session), link });
+        self.handle(Input::Up { session: SessionId(session), link, permit });
     }
 
     /// A session ends; these messages were never begun.

@@ -9,6 +9,7 @@ mod desk;
 mod docket;
 mod links;
 mod many;
+mod permits;
 mod room;
 mod routes;
 mod strays;

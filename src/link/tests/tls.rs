@@ -4,10 +4,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
-    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
-};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -16,70 +12,21 @@ use super::super::tls::{
     Certificates, Name, PemFault, PrivateKey, RevocationLists, Terms, Tls, Trust, Version,
 };
 use super::*;
+use crate::link::papers::{Authority, Paper};
 use crate::link::talk::push;
 
-/// Somebody who signs.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-/// A certificate and its key, as PEM.
-struct Paper {
-    certificate: String,
-    key: String,
+fn trusted(ca: &Authority) -> Trust {
+    let ca = Certificates::from_pem(ca.pem().as_bytes()).unwrap();
+    Trust { ca: Some(ca), crl: None }
 }
 
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn signs(&self, name: &str, serial: u64) -> Paper {
-        self.signs_until(name, serial, 2100)
-    }
-
-    fn signs_until(&self, name: &str, serial: u64, year: i32) -> Paper {
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.serial_number = Some(SerialNumber::from(serial));
-        params.not_after = date_time_ymd(year, 1, 1);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap().pem();
-        Paper { certificate, key: key.serialize_pem() }
-    }
-
-    /// The list of what it took back, which is to be renewed in that year.
-    fn revokes(&self, serial: u64, year: i32) -> RevocationLists {
-        let revoked = RevokedCertParams {
-            serial_number: SerialNumber::from(serial),
-            revocation_time: date_time_ymd(2020, 1, 1),
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(2020, 1, 1),
-            next_update: date_time_ymd(year, 1, 1),
-            crl_number: SerialNumber::from(1_u64),
-            issuing_distribution_point: None,
-            revoked_certs: vec![revoked],
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        let pem = list.signed_by(&self.0).unwrap().pem().unwrap();
-        RevocationLists::from_pem(pem.as_bytes()).unwrap()
-    }
-
-    fn trusted(&self) -> Trust {
-        let ca = Certificates::from_pem(self.0.pem().as_bytes()).unwrap();
-        Trust { ca: Some(ca), crl: None }
-    }
+fn revoked(ca: &Authority, serial: u64, year: i32) -> RevocationLists {
+    RevocationLists::from_pem(ca.revokes(serial, year).as_bytes()).unwrap()
 }
 
-impl Paper {
-    fn read(&self) -> (Certificates, PrivateKey) {
-        let certificates = Certificates::from_pem(self.certificate.as_bytes()).unwrap();
-        (certificates, PrivateKey::from_pem(self.key.as_bytes()).unwrap())
-    }
+fn read(paper: &Paper) -> (Certificates, PrivateKey) {
+    let certificates = Certificates::from_pem(paper.certificate.as_bytes()).unwrap();
+    (certificates, PrivateKey::from_pem(paper.key.as_bytes()).unwrap())
 }
 
 const TERMS: Terms = Terms { version_min: Version::Tls12, handshake_ms_max: 5_000 };
@@ -113,9 +60,9 @@ async fn a_batch_up_an_answer_down_and_a_clean_end() {
     for version_min in [Version::Tls12, Version::Tls13] {
         let terms = Terms { version_min, ..TERMS };
         let clients = names(&["shop-6.example", "shop-7.example"]);
-        let tls = Tls::listening(server.read(), ca.trusted(), clients, terms).unwrap();
+        let tls = Tls::listening(read(&server), trusted(&ca), clients, terms).unwrap();
         let (floor, links, address) = secured(tls, |_| {});
-        let tls = Tls::dialling(Some(client.read()), ca.trusted(), None, TERMS).unwrap();
+        let tls = Tls::dialling(Some(read(&client)), trusted(&ca), None, TERMS).unwrap();
         let mut peer = calls(address, &tls).await.unwrap();
         let session = links.session(floor.hears_up().await).unwrap();
         assert_eq!(session.clients(), [1]);
@@ -155,9 +102,9 @@ async fn a_batch_up_an_answer_down_and_a_clean_end() {
 async fn who_is_not_let_in() {
     let (ca, other) = (Authority::new("a CA"), Authority::new("another"));
     let server = ca.signs("switch.example", 1);
-    let trust = Trust { crl: Some(ca.revokes(4, 2100)), ..ca.trusted() };
+    let trust = Trust { crl: Some(revoked(&ca, 4, 2100)), ..trusted(&ca) };
     let clients = names(&["shop-7.example"]);
-    let tls = Tls::listening(server.read(), trust, clients, TERMS).unwrap();
+    let tls = Tls::listening(read(&server), trust, clients, TERMS).unwrap();
     let (floor, links, address) = secured(tls, |_| {});
     let strangers = [
         None,
@@ -167,8 +114,8 @@ async fn who_is_not_let_in() {
         Some(ca.signs_until("shop-7.example", 5, 2020)),
     ];
     for stranger in &strangers {
-        let own = stranger.as_ref().map(Paper::read);
-        let tls = Tls::dialling(own, ca.trusted(), None, TERMS).unwrap();
+        let own = stranger.as_ref().map(read);
+        let tls = Tls::dialling(own, trusted(&ca), None, TERMS).unwrap();
         if let Ok(mut peer) = calls(address, &tls).await {
             peer.read_exact(&mut [0]).await.unwrap_err();
         }
@@ -177,7 +124,7 @@ async fn who_is_not_let_in() {
     plain.write_all(b"\0\x02ab").await.unwrap();
     plain.read_to_end(&mut Vec::new()).await.ok();
     let good = ca.signs("shop-7.example", 6);
-    let tls = Tls::dialling(Some(good.read()), ca.trusted(), None, TERMS).unwrap();
+    let tls = Tls::dialling(Some(read(&good)), trusted(&ca), None, TERMS).unwrap();
     let _peer = calls(address, &tls).await.unwrap();
     assert_eq!(floor.hears_up().await, 1);
     assert_eq!(links.sessions_open(), 1);
@@ -189,7 +136,7 @@ async fn a_handshake_holds_a_place_and_ends_in_time() {
     let ca = Authority::new("a CA");
     let server = ca.signs("switch.example", 1);
     let terms = Terms { handshake_ms_max: 400, ..TERMS };
-    let tls = Tls::listening(server.read(), Trust::default(), Vec::new(), terms).unwrap();
+    let tls = Tls::listening(read(&server), Trust::default(), Vec::new(), terms).unwrap();
     let (floor, links, address) = secured(tls, |_| {});
     let silent = TcpStream::connect(address).await.unwrap();
     let mut half = TcpStream::connect(address).await.unwrap();
@@ -198,7 +145,7 @@ async fn a_handshake_holds_a_place_and_ends_in_time() {
     closes(TcpStream::connect(address).await.unwrap()).await;
     closes(silent).await;
     closes(half).await;
-    let tls = Tls::dialling(None, ca.trusted(), None, TERMS).unwrap();
+    let tls = Tls::dialling(None, trusted(&ca), None, TERMS).unwrap();
     let _peer = calls(address, &tls).await.unwrap();
     assert_eq!(floor.hears_up().await, 1);
     assert_eq!(links.sessions_open(), 1);
@@ -208,9 +155,9 @@ async fn a_handshake_holds_a_place_and_ends_in_time() {
 async fn a_peer_that_does_not_read_ends() {
     let ca = Authority::new("a CA");
     let server = ca.signs("switch.example", 1);
-    let tls = Tls::listening(server.read(), Trust::default(), Vec::new(), TERMS).unwrap();
+    let tls = Tls::listening(read(&server), Trust::default(), Vec::new(), TERMS).unwrap();
     let (floor, links, address) = secured(tls, |settings| settings.stall_ms_max = 200);
-    let tls = Tls::dialling(None, ca.trusted(), None, TERMS).unwrap();
+    let tls = Tls::dialling(None, trusted(&ca), None, TERMS).unwrap();
     let _peer = calls(address, &tls).await.unwrap();
     let session = links.session(floor.hears_up().await).unwrap();
     let stalled = async {
@@ -234,7 +181,7 @@ async fn dialled_until_the_name_is_right() {
     let mut doors = Vec::new();
     for name in ["other.example", "bank.example"] {
         let server = ca.signs(name, 1);
-        let tls = Tls::listening(server.read(), Trust::default(), Vec::new(), TERMS).unwrap();
+        let tls = Tls::listening(read(&server), Trust::default(), Vec::new(), TERMS).unwrap();
         doors.push(secured(tls, |_| {}));
     }
     let floor = Arc::new(Floor::default());
@@ -242,7 +189,7 @@ async fn dialled_until_the_name_is_right() {
     let addresses = doors.iter().map(|(_, _, address)| address.to_string()).collect();
     let mut settings = settings(Way::Dial { addresses, sessions: 1 });
     let name = ServerName::try_from("bank.example").unwrap();
-    settings.tls = Some(Tls::dialling(None, ca.trusted(), Some(name), TERMS).unwrap());
+    settings.tls = Some(Tls::dialling(None, trusted(&ca), Some(name), TERMS).unwrap());
     links.open(settings).unwrap();
     let session = links.session(floor.hears_up().await).unwrap();
     let (bank, _, address) = &doors[1];
@@ -290,9 +237,9 @@ async fn what_a_layer_was_offered_has_begun() {
 async fn what_the_peer_has_read_has_begun() {
     let ca = Authority::new("a CA");
     let server = ca.signs("switch.example", 1);
-    let tls = Tls::listening(server.read(), Trust::default(), Vec::new(), TERMS).unwrap();
+    let tls = Tls::listening(read(&server), Trust::default(), Vec::new(), TERMS).unwrap();
     let (floor, links, address) = secured(tls, |settings| settings.outbox_bytes_max = 1 << 24);
-    let tls = Tls::dialling(None, ca.trusted(), None, TERMS).unwrap();
+    let tls = Tls::dialling(None, trusted(&ca), None, TERMS).unwrap();
     let mut peer = calls(address, &tls).await.unwrap();
     let session = links.session(floor.hears_up().await).unwrap();
     let posted: u32 = 6000;
@@ -318,7 +265,7 @@ async fn what_the_peer_has_read_has_begun() {
 fn papers_that_are_none() {
     let ca = Authority::new("a CA");
     let (one, two) = (ca.signs("a.example", 1), ca.signs("b.example", 2));
-    let mixed = (one.read().0, two.read().1);
+    let mixed = (read(&one).0, read(&two).1);
     let fault = Tls::listening(mixed, Trust::default(), Vec::new(), TERMS).unwrap_err();
     assert_eq!(fault.why, "it is not the key of the certificate");
     assert_eq!(
@@ -332,7 +279,7 @@ fn papers_that_are_none() {
     let torn = one.key.get(..one.key.len() / 2).unwrap();
     assert_eq!(PrivateKey::from_pem(torn.as_bytes()).err(), Some(PemFault::NoPem));
     let secret = one.key.lines().nth(1).unwrap();
-    let shown = format!("{:?} {:?}", one.read().1, PrivateKey::from_pem(torn.as_bytes()));
+    let shown = format!("{:?} {:?}", read(&one).1, PrivateKey::from_pem(torn.as_bytes()));
     assert!(!shown.contains(secret.get(..8).unwrap()), "{shown}");
     let locked = one.key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     let fault = PrivateKey::from_pem(locked.as_bytes()).err().unwrap();
@@ -341,10 +288,10 @@ fn papers_that_are_none() {
     let old = ca.signs_until("a.example", 3, 2020);
     let stale = Certificates::from_pem(old.certificate.as_bytes()).unwrap().stale();
     assert_eq!(stale.as_deref(), Some("it ended on 2020-01-01"));
-    assert_eq!(one.read().0.stale(), None);
-    let stale = ca.revokes(1, 2021).stale();
+    assert_eq!(read(&one).0.stale(), None);
+    let stale = revoked(&ca, 1, 2021).stale();
     assert_eq!(stale.as_deref(), Some("a newer one was to be there on 2021-01-01"));
-    assert_eq!(ca.revokes(1, 2100).stale(), None);
+    assert_eq!(revoked(&ca, 1, 2100).stale(), None);
 }
 
 /// In the clear nothing is different from what it was.

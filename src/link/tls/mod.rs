@@ -24,6 +24,7 @@ use rustls::{
     ClientConfig, InconsistentKeys, ProtocolVersion, RootCertStore, ServerConfig,
     SupportedProtocolVersion,
 };
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
@@ -112,6 +113,11 @@ pub struct TlsFault {
     /// What is wrong.
     pub why: String,
 }
+
+/// Bytes both ways.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// A part of what TLS is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -297,8 +303,26 @@ impl Tls {
             Side::Listening { roster, .. } => roster.places(names.as_deref().unwrap_or_default()),
             Side::Dialling { .. } => Vec::new(),
         };
+        if let Side::Listening { roster, .. } = &self.0.side
+            && !roster.is_open()
+            && places.is_empty()
+        {
+            // The verifier has refused it; should it ever not, nobody is let in without a place.
+            let why = String::from("its certificate names no client of this link");
+            return Err(Unsecured { why, fix: "" });
+        }
         let peer_names = names.map(|names| listed(&names)).unwrap_or_default();
         Ok(Secured { stream: Box::new(shaken), peer_names, places, version })
+    }
+
+    /// The handshake of a peer that is no link of a switch: its stream, or why there is none.
+    pub async fn encrypt(&self, stream: TcpStream, host: &str) -> Result<Box<dyn Duplex>, String> {
+        let shaken = self.shake(stream, host).await;
+        let stream = shaken.map_err(|Unsecured { why, fix }| match fix {
+            "" => why,
+            fix => format!("{why}; {fix}"),
+        })?;
+        Ok(stream.stream)
     }
 
     async fn shake_for_long(
@@ -343,6 +367,12 @@ impl Version {
 pub fn server_name(text: &str) -> Result<ServerName<'static>, &'static str> {
     ServerName::try_from(text.to_owned())
         .or(Err("a DNS name or an IP address, as it stands in the certificate"))
+}
+
+/// The host of `host:port`; an IPv6 address without its brackets.
+pub fn host_of(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 /// Where every cipher comes from.

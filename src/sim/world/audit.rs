@@ -107,6 +107,7 @@ impl World {
             Note::WrittenOff { .. } => Rare::WrittenOff,
             Note::Unreadable { .. } => Rare::Unreadable,
             Note::Refused { .. } => Rare::Refused,
+            Note::Foreign { .. } => Rare::Foreign,
             Note::Overload { .. } => Rare::Overload,
             Note::Declined { .. } => {
                 self.host.declines += 1;
@@ -217,7 +218,7 @@ impl World {
                     return;
                 };
                 let link = conn.link;
-                if link < ASKERS {
+                if link < ASKERS && !conn.is_strange() {
                     let body = body.clone();
                     self.note_unsent(link, body);
                 }

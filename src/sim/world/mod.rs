@@ -16,6 +16,7 @@ mod operator;
 mod reached;
 mod rng;
 mod story;
+mod stranger;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -190,6 +191,7 @@ enum Event {
     SignOff { conn: ConnId },
     SignOn { conn: ConnId },
     Rule,
+    Strange { link: usize },
     Watch,
 }
 
@@ -447,6 +449,7 @@ impl World {
             Event::SignOff { conn } => self.sign_off(conn),
             Event::SignOn { conn } => self.sign_on(conn),
             Event::Rule => self.rule(),
+            Event::Strange { link } => self.strange(link),
             Event::Watch => self.watch(),
         }
     }
@@ -483,25 +486,6 @@ impl World {
         } else {
             self.issuer_reads(id, link - ASKERS, message);
         }
-    }
-
-    /// A whole link goes away for a while.
-    fn outage(&mut self, link: usize) {
-        if self.healed || self.mix.issuing.outage_ms == 0 {
-            return;
-        }
-        let lasts = self.rng.between((200, 6_000));
-        if let Some(until) = self.outage_until.get_mut(link) {
-            *until = self.time + lasts;
-        }
-        self.story.tell(self.time, None, || format!("link {link} is out for {lasts} ms"));
-        for id in 0..self.conns.len() {
-            if self.conns.get(id).is_some_and(|conn| conn.link == link && !conn.broken) {
-                self.break_conn(id);
-            }
-        }
-        let next = lasts + self.rng.around(self.mix.issuing.outage_ms);
-        self.later(next, Event::Outage { link });
     }
 
     fn move_wall(&mut self) {
