@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::papers::Papers;
 use super::peer::{Speech, spoken};
 use super::{Failure, say};
 use crate::framing;
@@ -68,6 +69,8 @@ pub(super) struct Pos {
     connect: String,
     #[command(flatten)]
     speech: Speech,
+    #[command(flatten)]
+    papers: Papers,
     /// How the card number begins, up to nine digits
     #[arg(long, default_value = "541333")]
     card: String,
@@ -93,6 +96,8 @@ pub(super) struct IssuerOptions {
     dial: Option<String>,
     #[command(flatten)]
     speech: Speech,
+    #[command(flatten)]
+    papers: Papers,
     /// What its ledger calls it
     #[arg(long, default_value = "issuer")]
     name: String,
@@ -224,6 +229,7 @@ impl Pos {
             dialect: self.speech.dialect()?,
             framing: self.speech.framing()?,
             place: Place::Dial(self.connect),
+            tls: self.papers.dialling()?,
         };
         let settings = pos::Settings {
             peer,
@@ -254,7 +260,15 @@ impl IssuerOptions {
         };
         let settings = issuer::Settings {
             name: self.name,
-            peer: Peer { dialect: self.speech.dialect()?, framing: self.speech.framing()?, place },
+            peer: Peer {
+                dialect: self.speech.dialect()?,
+                framing: self.speech.framing()?,
+                tls: match place {
+                    Place::Listen(_) => self.papers.listening()?,
+                    Place::Dial(_) => self.papers.dialling()?,
+                },
+                place,
+            },
             rules,
             ledger: self.ledger.as_deref().map(Log::open).transpose()?,
             remembers: true,

@@ -25,6 +25,7 @@ use tokio::net::TcpStream;
 use crate::codec::EncodeError;
 use crate::dialect::Dialect;
 use crate::framing::{self, FrameError};
+use crate::link::Tls;
 
 /// How a simulated peer speaks, and where it meets the switch.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Peer {
     pub framing: framing::Settings,
     /// Who dials whom.
     pub place: Place,
+    /// How it encrypts; none for in the clear.
+    pub tls: Option<Tls>,
 }
 
 /// Who dials whom.
@@ -56,6 +59,14 @@ pub enum SimError {
         place: String,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// There was no handshake.
+    #[error("no TLS with {place}: {why}")]
+    Tls {
+        /// With whom.
+        place: String,
+        /// Why not.
+        why: String,
     },
     /// The switch sent something that is no frame.
     #[error("the switch's stream cannot be cut: {0}")]

@@ -227,7 +227,7 @@ async fn bank(name: &str, dialect: &str, directory: &Path) -> Issuer {
 
 fn peer(dialect: &str, place: Place) -> Peer {
     let dialect = Arc::new(Dialect::shipped(dialect).unwrap());
-    Peer { dialect, framing: framing::Settings::default(), place }
+    Peer { dialect, framing: framing::Settings::default(), place, tls: None }
 }
 
 fn plan(at: [SocketAddr; 2], banks: [SocketAddr; 2]) -> Plan {

@@ -143,7 +143,12 @@ impl Settings {
     fn issuer_at(&self, place: Place) -> issuer::Settings {
         issuer::Settings {
             name: "issuer".to_owned(),
-            peer: Peer { dialect: Arc::clone(&self.issuer), framing: self.issuer_framing, place },
+            peer: Peer {
+                dialect: Arc::clone(&self.issuer),
+                framing: self.issuer_framing,
+                place,
+                tls: None,
+            },
             rules: Rules::approve_all(),
             ledger: None,
             remembers: false,
@@ -157,7 +162,8 @@ impl Settings {
             Target::Direct => (&self.issuer, self.issuer_framing),
             Target::Own { .. } | Target::Running { .. } => (&self.asker, self.asker_framing),
         };
-        Peer { dialect: Arc::clone(dialect), framing, place: Place::Dial(connect.to_owned()) }
+        let place = Place::Dial(connect.to_owned());
+        Peer { dialect: Arc::clone(dialect), framing, place, tls: None }
     }
 
     fn plan(&self, at: SocketAddr, issuer: SocketAddr, workers: u32) -> Plan {
