@@ -86,14 +86,7 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
     log.finish().try_init().ok();
     for fault in &config.stale {
         let (file, line) = (fault.file(), fault.place().0);
-        tracing::error!(
-            file,
-            line,
-            why = fault.detail(),
-            fix = fault.fix(),
-            "{}; whoever looks at it will refuse it",
-            fault.title()
-        );
+        tracing::error!(file, line, why = fault.detail(), fix = fault.fix(), "{}", fault.title());
     }
     serve(config)
 }

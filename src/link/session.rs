@@ -19,6 +19,7 @@ pub struct Session<M> {
     link: LinkId,
     name: String,
     peer: SocketAddr,
+    names: String,
     places: Vec<usize>,
     framing: Framing,
     outbox: Mutex<Outbox<M>>,
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub link: String,
     /// The other end.
     pub peer: SocketAddr,
+    /// The names in its certificate, for people; empty when it showed none.
+    pub names: String,
     /// Bytes that wait for the peer to take them.
     pub outbox_bytes: u64,
 }
@@ -43,7 +46,7 @@ impl<M: Copy> Session<M> {
     pub(super) fn new(
         id: u64,
         settings: &Settings,
-        (peer, places): (SocketAddr, Vec<usize>),
+        (peer, names, places): (SocketAddr, String, Vec<usize>),
         meter: LinkMeter,
     ) -> Self {
         Self {
@@ -51,6 +54,7 @@ impl<M: Copy> Session<M> {
             link: settings.id,
             name: settings.name.clone(),
             peer,
+            names,
             places,
             framing: Framing::new(settings.framing),
             outbox: Mutex::new(Outbox::new(settings.outbox_bytes_max)),
@@ -148,6 +152,7 @@ impl<M: Copy> Session<M> {
             id: self.id,
             link: self.name.clone(),
             peer: self.peer,
+            names: self.names.clone(),
             outbox_bytes: outbox.bytes(),
         })
     }

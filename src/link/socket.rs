@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 use super::tls::{Secured, Unsecured};
-use super::{Link, Upstairs};
+use super::{Link, Settings, Upstairs, Way};
 
 /// A peer that may speak.
 pub(super) struct Peer {
@@ -55,7 +55,7 @@ pub(super) async fn meet<U: Upstairs>(
 ) -> Result<Peer, Unsecured> {
     let of_socket = |fault: io::Error| Unsecured { why: fault.to_string(), fix: "" };
     let address = stream.peer_addr().map_err(of_socket)?;
-    prepare(&stream, link.settings.stall_ms_max).map_err(of_socket)?;
+    prepare(&stream, unheard_ms_max(&link.settings)).map_err(of_socket)?;
     let Some(tls) = &link.settings.tls else {
         let (stream, names, places) = (Stream::Clear(stream), String::new(), Vec::new());
         return Ok(Peer { stream, address, names, places, version: "no" });
@@ -64,13 +64,30 @@ pub(super) async fn meet<U: Upstairs>(
     Ok(Peer { stream: Stream::Tls(stream), address, names: peer_names, places, version })
 }
 
+/// How long a silent peer is left in peace, how often it is asked then whether it is there, and how many times.
+const KEEP_IDLE: Duration = Duration::from_secs(30);
+const KEEP_INTERVAL: Duration = Duration::from_secs(10);
+const KEEP_COUNT: u32 = 3;
+
+/// After how long without a sign the kernel gives a peer up. It goes by this for its keep-alives too: with less than all of
+/// them take, one that is lost on its way would end the session of a terminal that is merely idle. Whom we dial is worth
+/// dialling again.
+fn unheard_ms_max(settings: &Settings) -> u32 {
+    let stall = u32::try_from(settings.stall_ms_max).unwrap_or(u32::MAX);
+    let keep_alives = KEEP_IDLE + KEEP_INTERVAL * KEEP_COUNT;
+    match settings.way {
+        Way::Dial { .. } => stall,
+        Way::Listen { .. } => stall.max(u32::try_from(keep_alives.as_millis()).unwrap_or(u32::MAX)),
+    }
+}
+
 /// No waiting for more bytes before sending; and a peer that vanished without a word is noticed by the kernel.
-fn prepare(stream: &TcpStream, stall_ms_max: u64) -> io::Result<()> {
+fn prepare(stream: &TcpStream, unheard_ms_max: u32) -> io::Result<()> {
     stream.set_nodelay(true)?;
     sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, Duration::from_secs(30))?;
-    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
-    sockopt::set_tcp_keepcnt(stream, 3)?;
-    sockopt::set_tcp_user_timeout(stream, u32::try_from(stall_ms_max).unwrap_or(u32::MAX))?;
+    sockopt::set_tcp_keepidle(stream, KEEP_IDLE)?;
+    sockopt::set_tcp_keepintvl(stream, KEEP_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(stream, KEEP_COUNT)?;
+    sockopt::set_tcp_user_timeout(stream, unheard_ms_max)?;
     Ok(())
 }

@@ -50,7 +50,8 @@ pub(super) async fn hold<U: Upstairs>(link: Arc<Link<U>>, (peer, place): (Peer, 
     let links = &link.links;
     let id = links.next.fetch_add(1, Ordering::Relaxed);
     let Peer { stream, address, names, places, version } = peer;
-    let session = Arc::new(Session::new(id, settings, (address, places), link.meter.clone()));
+    let known = (address, names.clone(), places);
+    let session = Arc::new(Session::new(id, settings, known, link.meter.clone()));
     links.sessions.insert(id, Arc::clone(&session));
     links.open.fetch_add(1, Ordering::Relaxed);
     link.meter.session_up();

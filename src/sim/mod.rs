@@ -4,6 +4,7 @@
 pub mod child;
 pub mod clock;
 pub mod demo;
+pub mod idle;
 pub mod issuer;
 mod line;
 pub mod load;

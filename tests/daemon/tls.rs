@@ -249,6 +249,11 @@ fn a_certificate_speaks_for_its_own_terminals() {
     let mut one = terminal(&door, &ca, &ca.signs("SHOP-1.example", 2));
     let mut two = terminal(&door, &ca, &ca.signs("shop-2.example", 3));
     pays(&mut one, &mut issuer, 1);
+    let lines = street.ask(&control::Command::Links).unwrap();
+    let line = lines.iter().find(|line| line["link"] == "pos").unwrap();
+    let names: Vec<_> =
+        line["sessions"].as_array().unwrap().iter().map(|one| &one["names"]).collect();
+    assert_eq!(names, ["shop-1.example", "shop-2.example"]);
     for mti in [200, 201, 220] {
         two.send(mti, &purchase(1));
         assert_eq!(text(&two.heard().1, 39), "58");
