@@ -99,8 +99,9 @@ impl Street {
         let mut street =
             Self { engine, keys, shop, bank, now, number: 0, effects: Effects::default() };
         street.handle(Input::Start);
-        street.handle(Input::Up { session: SHOP, link: LinkId::of_name("shop") });
-        street.handle(Input::Up { session: BANK, link: LinkId::of_name("bank") });
+        for (session, link) in [(SHOP, "shop"), (BANK, "bank")] {
+            street.handle(Input::Up { session, link: LinkId::of_name(link), permit: None });
+        }
         street
     }
 

@@ -60,6 +60,8 @@ bugs! {
     SignedOffServed,
     /// A link that an operator drains goes on getting requests.
     DrainedServed,
+    /// A session is served that asks for somebody else's terminal.
+    ForeignTerminalServed,
     /// Session ids are used again.
     SessionIdReused,
     /// At a restart an unacknowledged advice is reversed instead of sent again.

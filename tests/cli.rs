@@ -1,6 +1,9 @@
 //! The command line from outside: exit codes, what is data and what is talk, and how faults are told.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+#[path = "../src/link/papers.rs"]
+mod papers;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -8,6 +11,8 @@ use std::process::Output;
 
 use assert_cmd::Command;
 use tempfile::TempDir;
+
+use papers::Authority;
 
 /// Runs the program; gives what it printed.
 fn run(arguments: &[&str], stdin: &str) -> Output {
@@ -28,15 +33,31 @@ fn configuration(changes: &[(&str, &str)]) -> (TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
     let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/iso8583d.toml");
     let mut text = fs::read_to_string(reference).unwrap();
-    let own = [("\"credential:pan-key\"", "\"file:pan.key\""), ("/var/lib/iso8583d", "state")];
+    let own = [
+        ("\"credential:pan-key\"", "\"file:pan.key\""),
+        ("\"credential:server-key\"", "\"file:server.key\""),
+        ("/var/lib/iso8583d", "state"),
+    ];
     for (from, to) in own.iter().chain(changes) {
         assert!(text.contains(from), "the reference has no {from}");
         text = text.replace(from, to);
     }
-    let (config, key) = (home.path().join("iso8583d.toml"), home.path().join("pan.key"));
+    let config = home.path().join("iso8583d.toml");
     fs::write(&config, text).unwrap();
-    fs::write(&key, "c0".repeat(32)).unwrap();
-    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let ca = Authority::new("of clients");
+    let server = ca.signs("switch.example", 1);
+    for (name, text) in [
+        ("pan.key", "c0".repeat(32)),
+        ("server.key", server.key),
+        ("server.pem", server.certificate),
+        ("clients-ca.pem", ca.pem()),
+        ("clients-crl.pem", ca.revokes(2, 2100)),
+        ("issuer-ca.pem", Authority::new("of issuers").pem()),
+    ] {
+        let path = home.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
     (home, config)
 }
 
@@ -48,6 +69,8 @@ fn exit_codes() {
         (&["help", "sim"], 0),
         (&[], 2),
         (&["chekc"], 2),
+        (&["sim", "pos", "--connect", "127.0.0.1:1", "--tls-cert", "a.pem"], 2),
+        (&["sim", "idle", "--connect", "127.0.0.1:1", "--byte", "0"], 2),
         (&["check"], 2),
         (&["decode", "--length", "ascii-7"], 2),
         (&["decode", "--tpdu", "6000010002"], 2),

@@ -148,6 +148,7 @@ fn bank() -> issuer::Settings {
             tongue: Tongue::plain(Arc::new(Dialect::shipped("iso87-ascii").unwrap())),
             framing: framing::Settings::default(),
             place: Place::Listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            tls: None,
         },
         rules: Rules::usual(),
         ledger: None,

@@ -39,10 +39,12 @@ const FENCES: &[(&str, &[&str])] = &[
     ("metrics", &["meter"]),
     ("nom", &["codec", "dialect"]),
     ("rusqlite", &["books", "journal"]),
+    ("rustls", &["link"]),
     ("sd_notify", &["systemd"]),
     ("std::fs", &["books", "cli", "config", "daemon", "journal", "sim", "tools"]),
     ("std::thread", &["books", "cli", "daemon", "journal", "sim"]),
     ("tokio", &["cli", "console", "daemon", "link", "sim"]),
+    ("tokio_rustls", &["link"]),
     ("tokio_util", &["console", "daemon", "framing", "link", "sim", "tools"]),
     ("toml", &["config"]),
 ];

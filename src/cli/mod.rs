@@ -11,6 +11,7 @@ mod home;
 mod journal;
 mod map;
 mod messages;
+mod papers;
 mod peer;
 mod route;
 mod sim;
@@ -171,6 +172,9 @@ impl Command {
 
 fn check(path: &std::path::Path) -> Result<(), Failure> {
     let config = config::load(path).map_err(Failure::Faults)?;
+    if !config.stale.is_empty() {
+        return Err(Failure::Faults(Report::new(config.stale)));
+    }
     say(&format!(
         "{} is good: {}, {}, state in {}",
         path.display(),

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::papers::Papers;
 use super::peer::{Speech, spoken};
 use super::{Failure, say};
+use crate::daemon::descriptors::raise;
 use crate::framing;
 use crate::planted::Bug;
 use crate::sim::issuer::{self, Issuer, Rules};
 use crate::sim::load::{self, Pace, Target};
 use crate::sim::log::Log;
-use crate::sim::{Peer, Place, SimError, demo, pos, world};
+use crate::sim::{Peer, Place, SimError, demo, idle, pos, world};
 
 /// Play peers of a switch, and load one.
 #[derive(Subcommand)]
@@ -23,6 +25,8 @@ pub(super) enum Sim {
     Pos(Pos),
     /// An issuer that answers by a few rules until Ctrl-C
     Issuer(IssuerOptions),
+    /// Terminals that only stand there, as many as wanted: what holding them costs
+    Idle(Idle),
     /// Terminals as many and as fast as wanted; every answer is checked
     Load(Load),
     /// Whole worlds from seeds: peers, faults, crashes and an audit; says what broke, and how to see it again
@@ -68,6 +72,8 @@ pub(super) struct Pos {
     connect: String,
     #[command(flatten)]
     speech: Speech,
+    #[command(flatten)]
+    papers: Papers,
     /// How the card number begins, up to nine digits
     #[arg(long, default_value = "541333")]
     card: String,
@@ -93,6 +99,8 @@ pub(super) struct IssuerOptions {
     dial: Option<String>,
     #[command(flatten)]
     speech: Speech,
+    #[command(flatten)]
+    papers: Papers,
     /// What its ledger calls it
     #[arg(long, default_value = "issuer")]
     name: String,
@@ -108,6 +116,31 @@ pub(super) struct IssuerOptions {
     /// It signs on itself
     #[arg(long)]
     sign_on: bool,
+}
+
+/// Idle terminals.
+#[derive(Args)]
+pub(super) struct Idle {
+    /// Where the switch listens for askers, host:port
+    #[arg(long)]
+    connect: String,
+    #[command(flatten)]
+    papers: Papers,
+    /// How many there are
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    connections: u32,
+    /// How many of them send a byte a second
+    #[arg(long, default_value_t = 0)]
+    slow: u32,
+    /// Which byte, two hexadecimal digits: two of 00 are a keep-alive where the length is binary-2
+    #[arg(long, default_value = "00", value_parser = byte)]
+    byte: u8,
+    /// For how many seconds all of them are held
+    #[arg(long, default_value_t = 60)]
+    seconds: u32,
+    /// The switch's process, for its memory
+    #[arg(long)]
+    pid: Option<u32>,
 }
 
 /// Load.
@@ -143,6 +176,8 @@ pub(super) struct Load {
     /// A switch that is running, host:port; without, one is started on temporary state
     #[arg(long)]
     connect: Option<String>,
+    #[command(flatten)]
+    papers: Papers,
     /// Where that switch expects its issuer; without, it has one
     #[arg(long, requires = "connect")]
     issuer_listen: Option<SocketAddr>,
@@ -168,6 +203,7 @@ impl Sim {
         match self {
             Self::Pos(options) => options.run(),
             Self::Issuer(options) => options.run(),
+            Self::Idle(options) => options.run(),
             Self::Load(options) => options.run(),
             Self::World(options) => options.run(),
         }
@@ -224,6 +260,7 @@ impl Pos {
             tongue: self.speech.tongue()?,
             framing: self.speech.framing()?,
             place: Place::Dial(self.connect),
+            tls: self.papers.dialling()?,
         };
         let settings = pos::Settings {
             peer,
@@ -254,7 +291,15 @@ impl IssuerOptions {
         };
         let settings = issuer::Settings {
             name: self.name,
-            peer: Peer { tongue: self.speech.tongue()?, framing: self.speech.framing()?, place },
+            peer: Peer {
+                tongue: self.speech.tongue()?,
+                framing: self.speech.framing()?,
+                tls: match place {
+                    Place::Listen(_) => self.papers.listening()?,
+                    Place::Dial(_) => self.papers.dialling()?,
+                },
+                place,
+            },
             rules,
             ledger: self.ledger.as_deref().map(Log::open).transpose()?,
             remembers: true,
@@ -288,6 +333,26 @@ async fn answer(settings: issuer::Settings) -> Result<(), Failure> {
     Ok(())
 }
 
+impl Idle {
+    fn run(self) -> Result<(), Failure> {
+        raise().map_err(Failure::io("the limit on file descriptors"))?;
+        let settings = idle::Settings {
+            connect: self.connect,
+            tls: self.papers.dialling()?,
+            connections: self.connections,
+            slow: self.slow,
+            byte: self.byte,
+            seconds: self.seconds,
+            pid: self.pid,
+        };
+        let idle::Verdict { met, ended } = idle::run(&settings, &mut io::stdout().lock())?;
+        if ended == 0 {
+            return Ok(());
+        }
+        Err(Failure::Found(format!("{ended} of {met} were not held")))
+    }
+}
+
 impl Load {
     fn run(self) -> Result<(), Failure> {
         let json = self.json;
@@ -307,6 +372,11 @@ impl Load {
     }
 
     fn settings(self) -> Result<load::Settings, Failure> {
+        let tls = self.papers.dialling()?;
+        if tls.is_some() && self.connect.is_none() {
+            let own = "--tls-ca is for a switch that is running: --connect says where";
+            return Err(Failure::Usage(own.to_owned()));
+        }
         let target = if self.direct {
             Target::Direct
         } else if let Some(connect) = self.connect {
@@ -334,9 +404,15 @@ impl Load {
             issuer: spoken(&self.issuer)?,
             issuer_framing: framing::Settings::default(),
             prefix: self.card,
+            tls,
             target,
         })
     }
+}
+
+fn byte(text: &str) -> Result<u8, &'static str> {
+    let digits = text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u8::from_str_radix(text, 16).ok().filter(|_| digits).ok_or("two hexadecimal digits, like 00")
 }
 
 fn currency(text: &str) -> Result<[u8; 3], &'static str> {

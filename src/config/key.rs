@@ -44,6 +44,16 @@ impl KeyError {
 
 /// The keys that a configuration's `key` names. Relative paths begin at `home`.
 pub(super) fn load(name: &str, home: &Path) -> Result<Keys, KeyError> {
+    let (path, text) = read(name, home, 128)?;
+    secret(&text).map(|secret| Keys::new(&secret)).ok_or(KeyError::NoKey { path })
+}
+
+/// The file that holds a secret, and what it holds. Whatever is longer than `len_max` is none, and is not read to its end.
+pub(super) fn read(
+    name: &str,
+    home: &Path,
+    len_max: usize,
+) -> Result<(PathBuf, Zeroizing<Vec<u8>>), KeyError> {
     let path = if let Some(name) = name.strip_prefix("credential:") {
         systemd::credential(name).ok_or(KeyError::NoCredentials)?
     } else if let Some(path) = name.strip_prefix("file:").filter(|path| !path.is_empty()) {
@@ -57,10 +67,11 @@ pub(super) fn load(name: &str, home: &Path) -> Result<Keys, KeyError> {
     if mode & 0o007 != 0 {
         return Err(KeyError::Exposed { path, mode });
     }
-    // A key is short; whatever is longer is none, and is not read to its end.
-    let mut text = Zeroizing::new(Vec::with_capacity(128));
-    file.take(128).read_to_end(&mut text).map_err(unreadable)?;
-    secret(&text).map(|secret| Keys::new(&secret)).ok_or(KeyError::NoKey { path })
+    // All of its room at once: a buffer that grows leaves copies of a secret behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(len_max + 32));
+    let len_max = u64::try_from(len_max).unwrap_or(u64::MAX);
+    file.take(len_max).read_to_end(&mut text).map_err(unreadable)?;
+    Ok((path, text))
 }
 
 /// 32 bytes as they are, or 64 hexadecimal digits with white space around them.

@@ -11,6 +11,7 @@ use super::dialects::Dialects;
 use super::frames;
 use super::load;
 use super::read::{Limit, Section, Spot};
+use super::tls::{self, Papers};
 use super::{Link, Place};
 use crate::dialect::{Dialect, Version};
 use crate::iso::ElementNo;
@@ -27,6 +28,8 @@ pub(super) struct Known {
     pub(super) span: Range<usize>,
     /// The link, when nothing that it needs is missing.
     pub(super) link: Option<Link>,
+    /// What it says about TLS.
+    pub(super) papers: Papers,
 }
 
 /// Every link, in the order of their names.
@@ -40,7 +43,15 @@ pub(super) fn read(root: &Section<'_>, home: &Path) -> Vec<Known> {
             section.missing("role", "role = \"asker\", \"issuer\" or \"both\"");
         }
         let (asks, answers) = role.unwrap_or((true, true));
-        let link = read_one(&section, &name.value, (asks, answers), &mut dialects);
+        let place = place(&section);
+        let papers = tls::read(&section, place.as_ref(), home);
+        let link = read_one(&section, &name.value, (asks, answers), (place, &mut dialects));
+        let has_papers = section.has("tls").is_none() || papers.tls.is_some();
+        let link = link.filter(|_| has_papers).map(|link| Link {
+            tls: papers.tls.clone(),
+            clients: papers.clients.clone(),
+            ..link
+        });
         if !answers {
             useless(&section);
         } else if !asks {
@@ -48,7 +59,7 @@ pub(super) fn read(root: &Section<'_>, home: &Path) -> Vec<Known> {
         }
         section.end();
         let id = LinkId::of_name(&name.value);
-        links.push(Known { name: name.value, id, answers, span: name.span, link });
+        links.push(Known { name: name.value, id, answers, span: name.span, link, papers });
     }
     if links.is_empty() {
         root.missing(
@@ -58,6 +69,7 @@ pub(super) fn read(root: &Section<'_>, home: &Path) -> Vec<Known> {
     }
     twice(root, &links);
     editions(root, &links);
+    tls::apart(root, &links);
     links
 }
 
@@ -100,9 +112,8 @@ fn read_one(
     section: &Section<'_>,
     name: &str,
     (asks, answers): (bool, bool),
-    dialects: &mut Dialects,
+    (place, dialects): (Option<Place>, &mut Dialects),
 ) -> Option<Link> {
-    let place = place(section);
     let dialect = dialects.read(section);
     let timeout_ms = section.number("timeout_ms", TIMEOUT_MS);
     // Everything is read, for its own faults, before what is missing ends the reading.
@@ -112,6 +123,8 @@ fn read_one(
         asks,
         answers,
         place,
+        tls: None,
+        clients: Vec::new(),
         tongue,
         framing: frames::read(section),
         network: network(section, dialect),

@@ -18,6 +18,7 @@ mod report;
 mod routes;
 mod sections;
 mod stand_in;
+mod tls;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -31,12 +32,13 @@ use crate::clearing;
 use crate::framing::{self, Framing};
 use crate::iso::ResponseCode;
 use crate::journal;
+use crate::link::{Name, Tls};
 use crate::mapping::Tongue;
 use crate::record::LinkId;
 use crate::route::{Rule, Table};
 use crate::seal::Keys;
 use crate::switch::{
-    self, AnswerOn, BreakerSettings, DaySettings, Duplicate, LinkSettings, NetworkSettings,
+    self, AnswerOn, BreakerSettings, DaySettings, Duplicate, Grant, LinkSettings, NetworkSettings,
     OwedSettings, Rate, StandIn, Undelivered,
 };
 use read::Section;
@@ -72,6 +74,8 @@ pub struct Config {
     pub route_lines: Vec<usize>,
     /// For each route, how far the switch goes in its issuers' place.
     pub stand_in: Vec<Option<StandIn>>,
+    /// What does not hold today, certificates and the like: nothing that keeps a switch from running.
+    pub stale: Vec<Fault>,
 }
 
 /// `[daemon]`: the process itself.
@@ -135,6 +139,10 @@ pub struct Link {
     pub answers: bool,
     /// How it is reached.
     pub place: Place,
+    /// How its sessions are encrypted; none for in the clear.
+    pub tls: Option<Tls>,
+    /// The clients whose certificates it takes; empty where it has no list of them.
+    pub clients: Vec<Client>,
     /// How its network writes.
     pub tongue: Tongue,
     /// Where its messages end.
@@ -167,6 +175,15 @@ pub struct Link {
     pub stamps_date: bool,
     /// Its name in clearing files.
     pub clearing: String,
+}
+
+/// A client of a link, by its certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// A name in the certificate.
+    pub san: Name,
+    /// What it may ask.
+    pub grant: Grant,
 }
 
 /// How a link is reached.
@@ -335,6 +352,7 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
         routes,
         route_lines,
         stand_in,
+        stale: root.faults().take_warnings(),
     })
 }
 
@@ -346,6 +364,7 @@ mod tests {
 
     use super::*;
     use crate::iso::Class;
+    use crate::link::papers::Authority;
     use crate::route::{CardRange, Facts};
 
     const GOOD: &str = r#"
@@ -367,6 +386,7 @@ dialect = "iso87-ascii"
 length = "ascii-4"
 sign_on = "send"
 timeout_ms = 2_000
+plaintext = "anywhere"
 
 [[routes]]
 bin = ["541333", "400000-499999"]
@@ -384,6 +404,32 @@ to = ["issuer-a"]
         fs::write(&key, "5a".repeat(32)).unwrap();
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(dir.path().join("cards.csv"), CARDS).unwrap();
+        dir
+    }
+
+    /// The same with everything for TLS in it.
+    fn home_with_papers() -> TempDir {
+        let dir = home();
+        let (ca, issuer) = (Authority::new("of clients"), Authority::new("of issuers"));
+        let (server, other) = (ca.signs("switch.example", 1), ca.signs("switch.example", 2));
+        let old = ca.signs_until("switch.example", 3, 2020);
+        for (name, text) in [
+            ("server.pem", &server.certificate),
+            ("server.key", &server.key),
+            ("other.key", &other.key),
+            ("open.key", &server.key),
+            ("old.pem", &old.certificate),
+            ("old.key", &old.key),
+            ("clients-ca.pem", &ca.pem()),
+            ("issuer-ca.pem", &issuer.pem()),
+            ("clients-crl.pem", &ca.revokes(9, 2100)),
+            ("old-crl.pem", &ca.revokes(9, 2021)),
+        ] {
+            let path = dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            let mode = if name == "open.key" { 0o604 } else { 0o600 };
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
         dir
     }
 
@@ -617,7 +663,7 @@ to = ["issuer-a"]
                         if cards.is_empty() { "no message gets to" } else { "never gets here" };
                     let place = report.faults().first().unwrap().place().0;
                     assert!(report.to_string().contains(said), "{report}");
-                    assert!(27 < place, "the later one is to blame: line {place}");
+                    assert!(28 < place, "the later one is to blame: line {place}");
                 }
             }
         }
@@ -675,14 +721,14 @@ to = ["issuer-a"]
             (&[("a.csv", "66,67,DE\n")], "and nothing else", (1, 4)),
             (&[("a.csv", "67,66")], "ends before it begins", (1, 4)),
             (&[("a.csv", "12345678901234567890")], "1 to 19 digits", (1, 1)),
-            (&[("a.csv", "# nothing\nbin\n")], "without card ranges", (26, 8)),
+            (&[("a.csv", "# nothing\nbin\n")], "without card ranges", (27, 8)),
             (
                 &[("a.csv", "60,65\n64,67\n")],
                 "`bins` \"60,65\" and `bins` \"64,67\" overlap",
                 (2, 1),
             ),
             (&[("a.csv", "60\n"), ("b.csv", "\n60 # here\n")], "a.csv:1:1", (2, 1)),
-            (&[("a.csv", "541333")], "iso8583d.toml:22:8", (1, 1)),
+            (&[("a.csv", "541333")], "iso8583d.toml:23:8", (1, 1)),
         ] {
             let Err(report) = routes(tables) else { panic!("{tables:?}") };
             assert_eq!(report.count(), 1, "{tables:?}\n{report}");
@@ -873,7 +919,7 @@ to = ["issuer-a"]
             .replace("to = [\"issuer-a\"]", "to = [\"issuer-b\"]");
         let report = faults(&text);
         let places: Vec<_> = report.faults().iter().map(Fault::place).collect();
-        assert_eq!(places, [(3, 11), (8, 1), (18, 11), (24, 8), (26, 7)], "{report}");
+        assert_eq!(places, [(3, 11), (8, 1), (18, 11), (25, 8), (27, 7)], "{report}");
         let drawn = report.to_string();
         let carets =
             drawn.lines().filter(|line| line.trim_start_matches([' ', '|']).starts_with('^'));
@@ -913,10 +959,25 @@ to = ["issuer-a"]
             .chain(&["amount_from", "amount_to", "entry_mode"])
             .fold(text, |text, key| text.replace(&format!("# {key} ="), &format!("{key} =")));
         let text = text.replace("# weights = [3, 1]", "weights = [3]");
+        let text = text.replace("credential:server-key", "file:server.key");
         // A link has one header or the other, and a route shares in one way.
         let one = text.replace("tpdu = \"6000010000\"", "").replace("share = \"first\"", "");
-        let config = check(&one).unwrap_or_else(|report| panic!("{report}"));
-        let keys = |key: &str| text.lines().any(|line| line.starts_with(&format!("{key} =")));
+        let home = home_with_papers();
+        let config = parse("iso8583d.toml", one, home.path());
+        let config = config.unwrap_or_else(|report| panic!("{report}"));
+        // A link with TLS has no word for a link without.
+        let text = text.replace("# plaintext =", "plaintext =");
+        let keys = |key: &str| {
+            let (line, table) = (format!("{key} ="), format!(".{key}]"));
+            text.lines().any(|have| have.starts_with(&line) || have.contains(&table))
+        };
+        // Its tables have names of their own.
+        let tls = ["(tls, \"", "(&client, \""]
+            .iter()
+            .fold(include_str!("tls.rs").to_owned(), |text, call| {
+                text.replace(call, "section.word(\"")
+            });
+        let tls = tls.replace("tls.", "section.").replace("client.", "section.");
         let mut asked = Vec::new();
         for file in [
             include_str!("sections.rs"),
@@ -925,6 +986,7 @@ to = ["issuer-a"]
             include_str!("links.rs"),
             include_str!("frames.rs"),
             include_str!("routes.rs"),
+            &tls,
         ] {
             let calls = [
                 "text",
@@ -977,6 +1039,215 @@ to = ["issuer-a"]
             let named = page.lines().any(|row| row.starts_with("| `") && row.contains(coding));
             assert!(named, "{coding} {width} is not on the page");
         }
+    }
+
+    const LISTENING: &str = r#"
+[links.terminals.tls]
+certificate = "server.pem"
+key = "file:server.key"
+peers_ca = "clients-ca.pem"
+crl = "clients-crl.pem"
+
+[[links.terminals.tls.clients]]
+san = "shop-7.example"
+terminals = ["TERM0007", "TERM0008"]
+merchants = "SHOP-7"
+
+[[links.terminals.tls.clients]]
+san = "urn:shop:8"
+
+[links.issuer-a.tls]
+peers_ca = "issuer-ca.pem"
+server_name = "bank.example"
+"#;
+
+    /// The good one, encrypted.
+    fn encrypted() -> String {
+        GOOD.replace("plaintext = \"anywhere\"\n", "") + LISTENING
+    }
+
+    #[test]
+    fn links_that_encrypt() {
+        let home = home_with_papers();
+        let config = parse("iso8583d.toml", encrypted(), home.path());
+        let config = config.unwrap_or_else(|report| panic!("{report}"));
+        assert!(config.stale.is_empty() && config.links.iter().all(|link| link.tls.is_some()));
+        let terminals = &config.links[1];
+        let sans: Vec<_> = terminals.clients.iter().map(|one| one.san.to_string()).collect();
+        assert_eq!(sans, ["shop-7.example", "urn:shop:8"]);
+        let grant = &terminals.clients[0].grant;
+        assert!(grant.terminals.contains(&b"TERM0008"[..]) && grant.merchants.len() == 1);
+        assert_eq!(terminals.clients[1].grant, Grant::default());
+        let shown = format!("{config:?}");
+        let key = fs::read_to_string(home.path().join("server.key")).unwrap();
+        let secret = key.lines().nth(1).unwrap();
+        assert!(!shown.contains(secret) && shown.contains("Tls(listening)"), "{shown}");
+        // Without certificates of clients.
+        let text = encrypted();
+        let (own, rest) = text.split_once("peers_ca = \"clients-ca.pem\"").unwrap();
+        let (_, issuer) = rest.split_once("[links.issuer-a.tls]").unwrap();
+        let open = format!("{own}version_min = \"1.3\"\n[links.issuer-a.tls]{issuer}");
+        let config = parse("iso8583d.toml", open, home.path());
+        let config = config.unwrap_or_else(|report| panic!("{report}"));
+        assert!(config.links[1].clients.is_empty() && config.links[1].tls.is_some());
+    }
+
+    #[test]
+    fn one_fault_of_tls_at_a_time() {
+        let home = home_with_papers();
+        for (from, to, said) in [
+            ("\"server.pem\"", "\"nowhere.pem\"", "No such file"),
+            ("\"server.pem\"", "\"server.key\"", "there is no certificate in it"),
+            ("\"server.pem\"", "\"cards.csv\"", "there is no certificate in it"),
+            (
+                "certificate = \"server.pem\"\n",
+                "",
+                "`certificate` is missing in [links.terminals.tls]",
+            ),
+            ("key = \"file:server.key\"\n", "", "`key` is missing in [links.terminals.tls]"),
+            ("file:server.key", "server.key", "neither `credential:NAME` nor `file:PATH`"),
+            ("file:server.key", "credential:server-key", "no credentials here"),
+            ("file:server.key", "file:nowhere.key", "openssl genpkey"),
+            ("file:server.key", "file:server.pem", "there is no private key in it"),
+            ("file:server.key", "file:other.key", "it is not the key of the certificate"),
+            ("file:server.key", "file:open.key", "may be read by everyone: its mode is 604"),
+            (
+                "file:server.key\"",
+                "file:server.key\"\nversion_min = \"1.1\"",
+                "one of \"1.2\", \"1.3\"",
+            ),
+            ("file:server.key\"", "file:server.key\"\nhandshake_ms_max = 5", "from 100 to 600000"),
+            (
+                "file:server.key\"",
+                "file:server.key\"\ncertifcate = \"a\"",
+                "did you mean `certificate`?",
+            ),
+            ("file:server.key\"", "file:server.key\"\nserver_name = \"a\"", "for links that dial"),
+            ("\"clients-ca.pem\"", "\"server.key\"", "there is no certificate in it"),
+            ("\"clients-crl.pem\"", "\"clients-ca.pem\"", "there is no revocation list in it"),
+            ("san = \"shop-7.example\"", "san = \"*.example\"", "as it stands in the certificate"),
+            (
+                "san = \"shop-7.example\"",
+                "name = \"a\"\nsan = \"a\"",
+                "unknown key `name` in [[links.terminals.tls.clients]]",
+            ),
+            (
+                "san = \"shop-7.example\"\n",
+                "",
+                "`san` is missing in [[links.terminals.tls.clients]]",
+            ),
+            ("urn:shop:8", "Shop-7.Example", "shop-7.example is a client twice"),
+            ("\"TERM0008\"", "\"TERM00008\"", "1 to 8 characters"),
+            ("\"SHOP-7\"", "[]", "`merchants` has no value"),
+            ("\"SHOP-7\"", "7", "a text in quotes, or a list of them"),
+            ("peers_ca = \"issuer-ca.pem\"\n", "", "`peers_ca` is missing in [links.issuer-a.tls]"),
+            ("\"bank.example\"", "\"bank example\"", "a DNS name or an IP address"),
+            ("\"bank.example\"", "\"a\"\ncertificate = \"server.pem\"", "`key` is missing"),
+            ("\"bank.example\"", "\"a\"\nclients = []", "for links that listen"),
+            (
+                "timeout_ms = 2_000",
+                "timeout_ms = 2_000\nplaintext = \"anywhere\"",
+                "never speaks in the clear",
+            ),
+            ("[links.issuer-a.tls]", "[links.issuer-a.tsl]", "did you mean `tls`?"),
+        ] {
+            assert!(encrypted().contains(from), "{from}");
+            let text = encrypted().replacen(from, to, 1);
+            let Err(report) = parse("iso8583d.toml", text, home.path()) else {
+                panic!("{to}: taken as good")
+            };
+            assert!(report.to_string().contains(said), "{to}: {said}\nis not in\n{report}");
+            // An unknown table is no table of TLS, so that the link is in the clear as well.
+            let count = if to.contains("tsl") { 2 } else { 1 };
+            assert_eq!(report.count(), count, "{to}:\n{report}");
+        }
+    }
+
+    /// What does not hold today is told by `check`, and keeps nothing from running.
+    #[test]
+    fn papers_out_of_date() {
+        let home = home_with_papers();
+        for (from, to, said) in [
+            (
+                "\"server.pem\"\nkey = \"file:server.key\"",
+                "\"old.pem\"\nkey = \"file:old.key\"",
+                "it ended on 2020-01-01",
+            ),
+            ("clients-crl.pem", "old-crl.pem", "a newer one was to be there on 2021-01-01"),
+        ] {
+            assert!(encrypted().contains(from), "{from}");
+            let config = parse("iso8583d.toml", encrypted().replacen(from, to, 1), home.path());
+            let stale = config.unwrap_or_else(|report| panic!("{report}")).stale;
+            assert_eq!(stale.len(), 1);
+            assert_eq!(stale[0].detail(), said);
+            assert!(stale[0].title().ends_with("does not hold today") && stale[0].fix().is_some());
+        }
+    }
+
+    /// A certificate is good for one link.
+    #[test]
+    fn certificates_that_open_two_doors() {
+        let home = home_with_papers();
+        let second = |clients: &str| {
+            let link = "[links.webshops]\nrole = \"asker\"\nlisten = \"127.0.0.1:0\"\ndialect = \"iso87-bcd\"\n";
+            let tls =
+                "[links.webshops.tls]\ncertificate = \"server.pem\"\nkey = \"file:server.key\"\n";
+            format!("{link}{tls}peers_ca = \"clients-ca.pem\"\n{clients}\n{}", encrypted())
+        };
+        let client = |san: &str| format!("[[links.webshops.tls.clients]]\nsan = \"{san}\"");
+        assert!(parse("iso8583d.toml", second(&client("web.example")), home.path()).is_ok());
+        for (clients, said) in [
+            (client("SHOP-7.example"), "shop-7.example is a client twice"),
+            (
+                String::new(),
+                "every certificate for link `webshops` would be good for link `terminals`",
+            ),
+        ] {
+            let Err(report) = parse("iso8583d.toml", second(&clients), home.path()) else {
+                panic!("taken as good")
+            };
+            assert!(report.to_string().contains(said), "{report}");
+            assert_eq!(report.count(), 1, "{report}");
+        }
+    }
+
+    /// In the clear on this machine alone, unless somebody says that it may be heard.
+    #[test]
+    fn in_the_clear_beyond_this_machine() {
+        let without = GOOD.replace("plaintext = \"anywhere\"\n", "");
+        for (place, beyond) in [
+            ("listen = \"127.0.0.1:0\"", false),
+            ("listen = \"127.9.0.1:0\"", false),
+            ("listen = \"[::1]:0\"", false),
+            ("listen = \"[::ffff:127.0.0.1]:0\"", false),
+            ("listen = \"0.0.0.0:0\"", true),
+            ("listen = \"[::]:0\"", true),
+            ("listen = \"192.0.2.1:0\"", true),
+            ("dial = \"localhost:1\"", false),
+            ("dial = \"LOCALHOST:1\"", false),
+            ("dial = \"[::1]:1\"", false),
+            ("dial = [\"127.0.0.1:1\", \"switch.example:1\"]", true),
+            ("dial = \"localhost.example:1\"", true),
+            ("dial = \"10.0.0.1:1\"", true),
+        ] {
+            let text = without
+                .replace("\"127.0.0.1:9001\", \"issuer.example:9001\"", "\"127.0.0.1:9001\"");
+            let text = text.replace("listen = \"127.0.0.1:0\"", place);
+            assert_eq!(check(&text).is_err(), beyond, "{place}");
+            let anywhere = text.replace(place, &format!("{place}\nplaintext = \"anywhere\""));
+            assert!(check(&anywhere).is_ok(), "{place}");
+        }
+        let report = faults(&without);
+        assert_eq!(report.count(), 1, "{report}");
+        for part in [
+            "issuer.example:9001: whoever is between",
+            "[links.issuer-a.tls]",
+            "plaintext = \"anywhere\"",
+        ] {
+            assert!(report.to_string().contains(part), "{report}");
+        }
+        let report = faults(&GOOD.replace("\"anywhere\"", "\"loopback\""));
+        assert!(report.to_string().contains("not on this machine alone"), "{report}");
     }
 
     #[test]

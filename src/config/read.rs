@@ -60,6 +60,16 @@ impl<'t> Section<'t> {
         self.faults
     }
 
+    /// Its name, without the brackets.
+    pub(super) fn path(&self) -> &str {
+        self.title.trim_matches(['[', ']'])
+    }
+
+    /// The name of a table within.
+    fn below(&self, key: &str) -> String {
+        if self.title.starts_with('[') { format!("{}.{key}", self.path()) } else { key.to_owned() }
+    }
+
     /// Where the table is named.
     pub(super) fn span(&self) -> Range<usize> {
         self.span.clone()
@@ -78,7 +88,7 @@ impl<'t> Section<'t> {
 
     /// A table within; an empty one when it is missing, so that defaults hold.
     pub(super) fn section(&self, key: &'static str) -> Self {
-        let title = format!("[{key}]");
+        let title = format!("[{}]", self.below(key));
         match self.take(key) {
             None => Self::new(self.faults, title, self.span(), None),
             Some((span, value)) => {
@@ -127,7 +137,7 @@ impl<'t> Section<'t> {
                 self.wrong_kind(key, value, "a table");
             }
             let span = if value.span().is_empty() { key_span.clone() } else { value.span() };
-            Self::new(self.faults, format!("[[{key}]]"), span, table)
+            Self::new(self.faults, format!("[[{}]]", self.below(key)), span, table)
         };
         array.iter().map(section).collect()
     }

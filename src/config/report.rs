@@ -47,6 +47,8 @@ pub(super) struct Source {
 pub(super) struct Faults {
     source: Arc<Source>,
     list: RefCell<Vec<Fault>>,
+    /// What keeps nothing from running.
+    warnings: RefCell<Vec<Fault>>,
     /// Where the text itself does not parse.
     torn: RefCell<Vec<Range<usize>>>,
     /// How many were left out.
@@ -144,6 +146,11 @@ impl Fault {
         &self.title
     }
 
+    /// What exactly is wrong there; empty where the sentence says all.
+    pub fn detail(&self) -> &str {
+        &self.label
+    }
+
     /// How it is put right.
     pub fn fix(&self) -> Option<&str> {
         self.help.as_deref()
@@ -215,7 +222,8 @@ impl Source {
 impl Faults {
     pub(super) fn new(name: String, text: String) -> Self {
         let source = Arc::new(Source { name, text });
-        Self { source, list: RefCell::default(), torn: RefCell::default(), more: Cell::new(0) }
+        let (list, warnings, torn) = Default::default();
+        Self { source, list, warnings, torn, more: Cell::new(0) }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -243,6 +251,16 @@ impl Faults {
         if !(here && self.torn.borrow().iter().any(crosses)) {
             self.list.borrow_mut().push(fault);
         }
+    }
+
+    /// Tells of what is wrong and keeps nothing from running.
+    pub(super) fn warn(&self, fault: Fault) {
+        self.warnings.borrow_mut().push(fault);
+    }
+
+    /// What keeps nothing from running, once.
+    pub(super) fn take_warnings(&self) -> Vec<Fault> {
+        self.warnings.take()
     }
 
     /// How many were told.

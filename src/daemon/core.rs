@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::clock::Clock;
 use super::narrator::Narrator;
 use super::quarantine::Quarantine;
+use crate::config::Link;
 use crate::framing::Frame;
 use crate::iso::{Mono, Wall};
 use crate::link::{Session, Upstairs};
@@ -21,7 +22,8 @@ use crate::mapping::Tongue;
 use crate::record::LinkId;
 use crate::seal::Keys;
 use crate::switch::{
-    Action, Arrival, DayView, Effects, Engine, Input, LinkView, Mark, SessionId, Unreadable,
+    Action, Arrival, DayView, Effects, Engine, Grant, Input, LinkView, Mark, Permit, SessionId,
+    Unreadable,
 };
 
 /// The engine, shared.
@@ -36,6 +38,8 @@ pub(super) struct Core {
     /// Answers of which the first byte left, until the engine is told.
     begun: Mutex<Vec<Mark>>,
     tongues: HashMap<LinkId, Tongue>,
+    /// What each client of a link may ask, in the order of its list.
+    grants: HashMap<LinkId, Vec<Grant>>,
     keys: Arc<Keys>,
     quarantine: Quarantine,
     clock: Clock,
@@ -89,8 +93,11 @@ impl Core {
         (keys, quarantine): (Arc<Keys>, Quarantine),
         narrator: Narrator,
         clock: Clock,
-        (tongues, queue_bytes_max): (HashMap<LinkId, Tongue>, usize),
+        (links, queue_bytes_max): (&[Link], usize),
     ) -> Self {
+        let tongues = links.iter().map(|link| (link.id, link.tongue.clone())).collect();
+        let grants = |link: &Link| link.clients.iter().map(|client| client.grant.clone()).collect();
+        let grants = links.iter().map(|link| (link.id, grants(link))).collect();
         let inner =
             Inner { engine, queue: Queue::default(), sleeping: false, ending: false, turns: 0 };
         Self {
@@ -101,6 +108,7 @@ impl Core {
             queue_bytes_max,
             begun: Mutex::new(Vec::new()),
             tongues,
+            grants,
             keys,
             quarantine,
             clock,
@@ -274,7 +282,10 @@ impl Upstairs for Core {
     type Mark = Mark;
 
     fn up(&self, session: &Arc<Session<Mark>>) {
-        self.handle(Input::Up { session: SessionId(session.id()), link: session.link() });
+        let (id, link) = (SessionId(session.id()), session.link());
+        let grants = self.grants.get(&link).map(Vec::as_slice).unwrap_or_default();
+        let permit = Permit::of(session.clients().iter().filter_map(|place| grants.get(*place)));
+        self.handle(Input::Up { session: id, link, permit });
     }
 
     fn frames(&self, session: &Arc<Session<Mark>>, frames: &mut Vec<Frame>) {

@@ -30,7 +30,7 @@ pub fn shortage(config: &Config) -> Option<String> {
 }
 
 /// Raises the soft limit to the hard one: the usual soft one of 1,024 is for programs of another time.
-pub(super) fn raise() -> std::io::Result<()> {
+pub fn raise() -> std::io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
         return Ok(());

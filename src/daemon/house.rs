@@ -1,6 +1,5 @@
 //! The house: opened in order, from the journal up to the listeners; closed in the opposite one.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -313,15 +312,13 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
     );
     let names = config.links.iter().map(|link| (link.id, link.name.clone()));
     let narrator = Narrator::new(meter.clone(), names);
-    let tongues: HashMap<_, _> =
-        config.links.iter().map(|link| (link.id, link.tongue.clone())).collect();
     let durable = Arc::new(AtomicU64::new(recovery.next.0.saturating_sub(1)));
     let core = Arc::new(Core::new(
         engine,
         (Arc::clone(&config.keys), quarantine),
         narrator,
         clock,
-        (tongues, config.daemon.queue_bytes_max),
+        (&config.links, config.daemon.queue_bytes_max),
     ));
     Ok(Foundation { core, journal, books, durable, meter, rendering })
 }
@@ -398,6 +395,7 @@ fn of_link(link: &Link) -> link::Settings {
         idle_ms_max: (link.idle_ms_max > 0).then_some(link.idle_ms_max),
         frame_ms_max: link.frame_ms_max,
         stall_ms_max: STALL_MS_MAX,
+        tls: link.tls.clone(),
     }
 }
 

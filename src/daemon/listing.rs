@@ -51,6 +51,7 @@ pub(super) fn link(entry: &Entry, views: &[LinkView], sessions: &[Snapshot]) -> 
             json!({
                 "session": session.id,
                 "peer": session.peer.to_string(),
+                "names": session.names,
                 "state": state_of(session.id),
                 "outbox_bytes": session.outbox_bytes,
             })

@@ -85,6 +85,10 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
     // A second subscriber in one process is the first one's business.
     log.finish().try_init().ok();
+    for fault in &config.stale {
+        let (file, line) = (fault.file(), fault.place().0);
+        tracing::error!(file, line, why = fault.detail(), fix = fault.fix(), "{}", fault.title());
+    }
     serve(config)
 }
 

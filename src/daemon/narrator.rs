@@ -79,6 +79,7 @@ impl Narrator {
             Note::StoodIn { .. } => meter.stood_in(),
             Note::Declined { code, .. } => meter.declined(*code),
             Note::Refused { .. } => meter.declined(ResponseCode::FORMAT),
+            Note::Foreign { .. } => meter.declined(ResponseCode::NOT_PERMITTED),
             Note::OtherContent { .. } => meter.declined(ResponseCode::DUPLICATE),
             Note::Overload { .. } => meter.overloaded(),
             Note::Limited { by, .. } => meter.limited(*by == Limit::Merchant),
@@ -109,14 +110,6 @@ impl Narrator {
             Note::Declined { asker, code, why } => {
                 say!(info, voice(asker), "a request was declined here", %code, why = self.reason(why));
             }
-            Note::StoodIn { asker, issuer } => {
-                say!(
-                    info,
-                    voice(asker),
-                    "a request was approved in its issuer's place",
-                    issuer = self.name(*issuer)
-                );
-            }
             Note::Refused { asker, why } => {
                 say!(warn, voice(asker), "a message was refused as it is", why = self.reason(why));
             }
@@ -136,6 +129,15 @@ impl Narrator {
                     voice(link),
                     "the card's number stands in an element that may be stored: it is not written down. A request went on with it, an advice goes to its issuer without it. Let the dialect say `sensitive` for it",
                     ?elements
+                );
+            }
+            Note::Foreign { session, asker, element } => {
+                say!(
+                    warn,
+                    voice(asker),
+                    "audit: a message was declined with 58: that element is not of a terminal or a merchant that the certificate of its session stands for. Does the list of this link's clients have it?",
+                    session = session.0,
+                    %element
                 );
             }
             Note::Overload { asker } => {
@@ -224,9 +226,15 @@ impl Narrator {
         self.links.get(&link).map_or("a link that is gone", |voice| &voice.name)
     }
 
+    fn say_stood_in(&self, asker: Option<&Voice>, issuer: LinkId) {
+        let issuer = self.name(issuer);
+        say!(info, asker, "a request was approved in its issuer's place", issuer);
+    }
+
     fn say_of_issuer(&self, note: &Note) {
         let voice = |link: &LinkId| self.links.get(link);
         match note {
+            Note::StoodIn { asker, issuer } => self.say_stood_in(voice(asker), *issuer),
             Note::TimedOut { issuer } => {
                 say!(warn, voice(issuer), "no answer in time: declined, and a reversal is owed");
             }

@@ -27,6 +27,8 @@ impl ResponseCode {
     pub const NOT_FOUND: Self = Self(*b"25\0\0");
     /// 30, format error.
     pub const FORMAT: Self = Self(*b"30\0\0");
+    /// 58, transaction not permitted to terminal.
+    pub const NOT_PERMITTED: Self = Self(*b"58\0\0");
     /// 91, issuer or switch inoperative.
     pub const UNAVAILABLE: Self = Self(*b"91\0\0");
     /// 92, no route to this card's issuer.

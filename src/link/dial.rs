@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::socket::{self, Peer, Place};
+use super::tls::{Unsecured, host_of};
 use super::{Link, Upstairs, Way, talk};
 
 /// How long one address may take to answer.
@@ -58,11 +60,9 @@ pub(super) async fn dial<U: Upstairs>(link: Arc<Link<U>>) {
         if closing.run_until_cancelled(doors.wait_for(|open| *open)).await.is_none() {
             return;
         }
-        if let Some(Some(stream)) = closing.run_until_cancelled(reach(&link, addresses)).await
-            && let Ok(peer) = stream.peer_addr()
-        {
+        if let Some(Some(peer)) = closing.run_until_cancelled(reach(&link, addresses)).await {
             let began = Instant::now();
-            talk::hold(Arc::clone(&link), stream, peer).await;
+            talk::hold(Arc::clone(&link), (peer, Place::take(&link))).await;
             backoff.stood(began.elapsed());
         }
         let pause = backoff.pause(chance());
@@ -70,17 +70,28 @@ pub(super) async fn dial<U: Upstairs>(link: Arc<Link<U>>) {
     }
 }
 
-/// The first address that answers.
-async fn reach<U: Upstairs>(link: &Link<U>, addresses: &[String]) -> Option<TcpStream> {
+/// The first address that answers, and is who it should be.
+async fn reach<U: Upstairs>(link: &Link<U>, addresses: &[String]) -> Option<Peer> {
     for address in addresses {
         let fault = match timeout(ANSWER_MAX, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Some(stream),
-            Ok(Err(fault)) => fault,
-            Err(_elapsed) => std::io::ErrorKind::TimedOut.into(),
+            Ok(Ok(stream)) => match socket::meet(link, stream, host_of(address)).await {
+                Ok(peer) => return Some(peer),
+                Err(unsecured) => unsecured,
+            },
+            Ok(Err(fault)) => Unsecured { why: fault.to_string(), fix: "" },
+            Err(_elapsed) => Unsecured { why: String::from("timed out"), fix: "" },
         };
         link.meter.dial_failed();
         if let Some(kept) = link.hush.may_say() {
-            tracing::warn!(link = link.settings.name, address, %fault, kept, "the peer does not answer; it is dialled again");
+            let Unsecured { why, fix } = fault;
+            tracing::warn!(
+                link = link.settings.name,
+                address,
+                fault = why,
+                fix,
+                kept,
+                "the peer does not answer; it is dialled again"
+            );
         }
     }
     None

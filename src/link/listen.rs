@@ -10,6 +10,8 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use super::socket::{self, Place};
+use super::tls::Unsecured;
 use super::{Link, LinkError, Upstairs, Way, talk};
 use crate::meter::Refusal;
 
@@ -108,7 +110,7 @@ fn admit<U: Upstairs>(link: &Arc<Link<U>>, stream: TcpStream, peer: SocketAddr) 
         Way::Listen { sessions_max, .. } => sessions_max,
         Way::Dial { sessions, .. } => sessions,
     };
-    // Only this task admits, so that nobody else can have taken the last place.
+    // Only this task admits, so that nobody else can take the last place meanwhile.
     if limit <= link.open.load(Ordering::Relaxed) {
         link.meter.refused(Refusal::Sessions);
         if let Some(kept) = link.hush.may_say() {
@@ -116,8 +118,25 @@ fn admit<U: Upstairs>(link: &Arc<Link<U>>, stream: TcpStream, peer: SocketAddr) 
         }
         return;
     }
-    let task = talk::hold(Arc::clone(link), stream, peer);
-    link.links.tasks.spawn(async move {
-        task.await;
-    });
+    let place = Place::take(link);
+    link.links.tasks.spawn(welcome(Arc::clone(link), (stream, peer), place));
+}
+
+/// Makes a session of a connection, unless its handshake fails.
+async fn welcome<U: Upstairs>(
+    link: Arc<Link<U>>,
+    (stream, peer): (TcpStream, SocketAddr),
+    place: Place<U>,
+) {
+    let closing = link.links.closing.clone();
+    match closing.run_until_cancelled(socket::meet(&link, stream, "")).await {
+        None => {}
+        Some(Ok(peer)) => talk::hold(link, (peer, place)).await,
+        Some(Err(Unsecured { why, fix })) => {
+            link.meter.refused(Refusal::Handshake);
+            if let Some(kept) = link.hush.may_say() {
+                tracing::warn!(link = link.settings.name, %peer, why, fix, kept, "a connection was closed: its handshake failed");
+            }
+        }
+    }
 }

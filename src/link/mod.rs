@@ -8,9 +8,12 @@ mod hint;
 mod hush;
 mod listen;
 mod outbox;
+#[cfg(test)]
+pub(crate) mod papers;
 mod session;
 mod socket;
 mod talk;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +30,10 @@ use crate::record::LinkId;
 
 pub use hush::Hush;
 pub use session::{Session, Snapshot};
+pub use tls::{
+    Certificates, Duplex, Name, Part, PemFault, PrivateKey, RevocationLists, Terms, Tls, TlsFault,
+    Trust, Version, host_of, server_name,
+};
 
 /// How a link meets its peers.
 #[derive(Clone, Debug)]
@@ -49,6 +56,8 @@ pub struct Settings {
     pub frame_ms_max: u64,
     /// A peer that takes none of what waits for it for this long is gone.
     pub stall_ms_max: u64,
+    /// How its sessions are encrypted; none for in the clear.
+    pub tls: Option<Tls>,
 }
 
 /// Who calls whom.

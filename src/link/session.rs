@@ -19,6 +19,8 @@ pub struct Session<M> {
     link: LinkId,
     name: String,
     peer: SocketAddr,
+    names: String,
+    places: Vec<usize>,
     framing: Framing,
     outbox: Mutex<Outbox<M>>,
     wake: Notify,
@@ -34,17 +36,26 @@ pub struct Snapshot {
     pub link: String,
     /// The other end.
     pub peer: SocketAddr,
+    /// The names in its certificate, for people; empty when it showed none.
+    pub names: String,
     /// Bytes that wait for the peer to take them.
     pub outbox_bytes: u64,
 }
 
 impl<M: Copy> Session<M> {
-    pub(super) fn new(id: u64, settings: &Settings, peer: SocketAddr, meter: LinkMeter) -> Self {
+    pub(super) fn new(
+        id: u64,
+        settings: &Settings,
+        (peer, names, places): (SocketAddr, String, Vec<usize>),
+        meter: LinkMeter,
+    ) -> Self {
         Self {
             id,
             link: settings.id,
             name: settings.name.clone(),
             peer,
+            names,
+            places,
             framing: Framing::new(settings.framing),
             outbox: Mutex::new(Outbox::new(settings.outbox_bytes_max)),
             wake: Notify::new(),
@@ -70,6 +81,11 @@ impl<M: Copy> Session<M> {
     /// The other end.
     pub const fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Whom its certificate names: places in the list of its link's clients, in their order. Empty where there is no list.
+    pub fn clients(&self) -> &[usize] {
+        &self.places
     }
 
     /// What its link counts.
@@ -136,6 +152,7 @@ impl<M: Copy> Session<M> {
             id: self.id,
             link: self.name.clone(),
             peer: self.peer,
+            names: self.names.clone(),
             outbox_bytes: outbox.bytes(),
         })
     }

@@ -1,18 +1,18 @@
 //! The task of one session: bytes in, frames up; the outbox out; and the clocks that end it. Knows no dialling.
 
-use std::net::SocketAddr;
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout};
 use tokio_util::codec::Decoder as _;
 
-use super::{Link, Session, Settings, Upstairs, hint, socket};
+use super::socket::{Peer, Place, Stream};
+use super::{Link, Session, Settings, Upstairs, hint, tls};
 use crate::framing::{Frame, FrameError, Framing};
 use crate::meter::Refusal;
 
@@ -41,35 +41,51 @@ enum End {
     Wanted(&'static str),
 }
 
+/// How long a peer has to take our last word, that the session ends.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
+
 /// Holds a session from its first byte to its last.
-pub(super) async fn hold<U: Upstairs>(link: Arc<Link<U>>, stream: TcpStream, peer: SocketAddr) {
+pub(super) async fn hold<U: Upstairs>(link: Arc<Link<U>>, (peer, place): (Peer, Place<U>)) {
     let settings = &link.settings;
-    if let Err(fault) = socket::prepare(&stream, settings.stall_ms_max) {
-        tracing::warn!(link = settings.name, %peer, %fault, "a connection was given up: its socket takes no options");
-        return;
-    }
     let links = &link.links;
     let id = links.next.fetch_add(1, Ordering::Relaxed);
-    let session = Arc::new(Session::new(id, settings, peer, link.meter.clone()));
+    let Peer { stream, address, names, places, version } = peer;
+    let known = (address, names.clone(), places);
+    let session = Arc::new(Session::new(id, settings, known, link.meter.clone()));
     links.sessions.insert(id, Arc::clone(&session));
     links.open.fetch_add(1, Ordering::Relaxed);
-    link.open.fetch_add(1, Ordering::Relaxed);
     link.meter.session_up();
     if let Some(kept) = link.comings.may_say() {
-        tracing::info!(link = settings.name, session = id, %peer, kept, "session up");
+        let (peer, tls) = (address, version);
+        tracing::info!(link = settings.name, session = id, %peer, tls, names, kept, "session up");
     }
     link.upstairs().up(&session);
     if links.closing.is_cancelled() {
         session.end("the switch stops");
     }
-    let end = talk(&link, &session, stream).await;
-    // The socket is gone: from here on nothing can begin any more, and what is posted is kept.
+    let (end, rest) = match stream {
+        Stream::Clear(mut stream) => {
+            let halves = stream.split();
+            (talk(&link, &session, halves, false).await, None)
+        }
+        Stream::Tls(mut stream) => {
+            let halves = tokio::io::split(&mut *stream);
+            (talk(&link, &session, halves, true).await, Some(stream))
+        }
+    };
+    // Of the socket nothing more is written but a farewell: from here on nothing can begin any more, and what is posted is kept.
     session.close();
-    link.open.fetch_sub(1, Ordering::Relaxed);
+    drop(place);
     links.open.fetch_sub(1, Ordering::Relaxed);
     link.meter.session_down();
     report(&link, &session, &end);
     link.upstairs().down(&session);
+    if let Some(mut stream) = rest
+        && !matches!(end, End::Socket(_) | End::Stalled | End::Overflow(_))
+    {
+        // So that its peer can tell an end from a line that was cut. Nobody is harmed when it does not arrive.
+        drop(timeout(FAREWELL_MAX, stream.shutdown()).await);
+    }
 }
 
 /// What a session's task keeps between its wakes.
@@ -88,26 +104,29 @@ struct Talk {
     rejects: u64,
 }
 
-async fn talk<U: Upstairs>(
+/// Reads and writes until the session ends. A stream is `layered` when it keeps what it was given until it is flushed.
+async fn talk<U: Upstairs, R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     link: &Link<U>,
     session: &Arc<Session<U::Mark>>,
-    mut stream: TcpStream,
+    (mut read, mut write): (R, W),
+    layered: bool,
 ) -> End {
     let upstairs = link.upstairs();
     let settings = &link.settings;
     let mut talk = Talk::new(settings);
     let (mut frames, mut begun) = (Vec::new(), Vec::new());
     let mut outgoing = BytesMut::new();
-    let (mut read, mut write) = stream.split();
+    let mut unflushed = false;
     let mut timer = pin!(tokio::time::sleep_until(talk.due(settings)));
     loop {
         let ending = session.fetch(&mut outgoing);
         match ending {
             Some((why, false)) => return End::Overflow(why),
-            Some((why, true)) if outgoing.is_empty() => return End::Wanted(why),
+            Some((why, true)) if outgoing.is_empty() && !unflushed => return End::Wanted(why),
             Some(_) | None => {}
         }
-        if !outgoing.is_empty() && talk.stalled_since.is_none() {
+        let leaving = unflushed || !outgoing.is_empty();
+        if leaving && talk.stalled_since.is_none() {
             talk.stalled_since = Some(Instant::now());
         }
         let due = talk.due(settings);
@@ -116,14 +135,14 @@ async fn talk<U: Upstairs>(
         }
         tokio::select! {
             biased;
-            wrote = write.write_buf(&mut outgoing), if !outgoing.is_empty() => {
-                let bytes = match wrote {
-                    Ok(bytes) => bytes,
-                    Err(fault) => return End::Socket(fault),
-                };
+            (bytes, fault) = push(&mut write, &mut outgoing, layered), if leaving => {
+                unflushed = layered && 0 < bytes;
                 session.wrote(bytes, &mut begun);
                 if !begun.is_empty() {
                     upstairs.begun(&mut begun);
+                }
+                if let Some(fault) = fault {
+                    return End::Socket(fault);
                 }
                 talk.stalled_since = None;
             }
@@ -133,9 +152,9 @@ async fn talk<U: Upstairs>(
                 read.read_buf(&mut talk.incoming).await
             }, if ending.is_none() => {
                 let cut = match taken {
-                    Ok(0) => return End::Closed { within_a_frame: !talk.incoming.is_empty() },
+                    Ok(0) => return talk.closed(),
                     Ok(bytes) => talk.cut(bytes, &mut frames),
-                    Err(fault) => return End::Socket(fault),
+                    Err(fault) => return talk.unreadable(fault, layered),
                 };
                 talk.beside_messages(link, session);
                 if !frames.is_empty() {
@@ -156,6 +175,24 @@ async fn talk<U: Upstairs>(
                 timer.as_mut().reset(talk.due(settings));
             }
         }
+    }
+}
+
+/// Writes of what waits, or flushes what a layer kept; says how many bytes have begun, and what failed. Nothing is lost when
+/// it is dropped while it waits: then none has.
+pub(super) async fn push<W: AsyncWrite + Unpin>(
+    write: &mut W,
+    outgoing: &mut BytesMut,
+    layered: bool,
+) -> (usize, Option<std::io::Error>) {
+    if outgoing.is_empty() {
+        return (0, write.flush().await.err());
+    }
+    match write.write_buf(outgoing).await {
+        Ok(bytes) => (bytes, None),
+        // A layer may have sent any part of what it was offered before it failed: all of it counts as begun.
+        Err(fault) if layered => (outgoing.len(), Some(fault)),
+        Err(fault) => (0, Some(fault)),
     }
 }
 
@@ -190,6 +227,16 @@ impl Talk {
             self.frame_since = Some(self.heard_at);
         }
         Ok(())
+    }
+
+    fn closed(&self) -> End {
+        End::Closed { within_a_frame: !self.incoming.is_empty() }
+    }
+
+    /// Whoever encrypts and hangs up without a word has hung up: a frame says itself where it ends.
+    fn unreadable(&self, fault: std::io::Error, layered: bool) -> End {
+        let silent = layered && fault.kind() == ErrorKind::UnexpectedEof;
+        if silent { self.closed() } else { End::Socket(fault) }
     }
 
     /// When the next of the clocks runs out.
@@ -262,7 +309,7 @@ fn report<U: Upstairs>(link: &Link<U>, session: &Session<U::Mark>, end: &End) {
             "its peer closed it within a frame".to_owned(),
             "if it does so always, its length may count more than this link thinks: check `length_counts` and the header",
         ),
-        End::Socket(fault) => (None, fault.to_string(), ""),
+        End::Socket(fault) => (None, fault.to_string(), tls::fix_of(fault)),
         End::Frame(fault) => {
             let refusal = match fault {
                 FrameError::TooLong { .. } => Some(Refusal::TooLong),

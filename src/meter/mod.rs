@@ -61,6 +61,8 @@ pub enum Refusal {
     Sessions,
     /// An operator took the link out of service.
     OutOfService,
+    /// Its handshake failed, or took too long.
+    Handshake,
 }
 
 /// From here on this process counts; the rest of the room works before and without it, and then counts nothing.
@@ -416,6 +418,7 @@ impl Refusal {
             Self::OutboxFull => "outbox_full",
             Self::Sessions => "sessions",
             Self::OutOfService => "out_of_service",
+            Self::Handshake => "handshake",
         }
     }
 }
@@ -435,7 +438,7 @@ fn of_class(counters: &[Counter; CLASSES.len()], class: Class) -> &Counter {
 }
 
 /// Every reason, in the order of the handles.
-const REFUSALS: [Refusal; 7] = [
+const REFUSALS: [Refusal; 8] = [
     Refusal::Malformed,
     Refusal::TooLong,
     Refusal::Slow,
@@ -443,13 +446,15 @@ const REFUSALS: [Refusal; 7] = [
     Refusal::OutboxFull,
     Refusal::Sessions,
     Refusal::OutOfService,
+    Refusal::Handshake,
 ];
 
 /// The codes by which the switch itself declines.
-const OWN_CODES: [ResponseCode; 7] = [
+const OWN_CODES: [ResponseCode; 8] = [
     ResponseCode::INVALID,
     ResponseCode::NOT_FOUND,
     ResponseCode::FORMAT,
+    ResponseCode::NOT_PERMITTED,
     ResponseCode::UNAVAILABLE,
     ResponseCode::NO_ROUTE,
     ResponseCode::DUPLICATE,

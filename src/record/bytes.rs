@@ -5,14 +5,13 @@
     reason = "a disk chose these bytes"
 )]
 
-use std::sync::Arc;
-
 use super::codes::kind;
+use super::reader::Reader;
 use super::{
-    Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
-    Remark, Ruling, Secret, Sent, Spending, Standing, Trace, TxnId, Unanswered, Undo, Verdict,
+    Card, Debt, DebtState, Lsn, Opening, Outcome, Record, Remark, Secret, Sent, Standing, Trace,
+    TxnId, Undo,
 };
-use crate::iso::{BusinessDate, Elements, MaskedPan, Mti, ResponseCode, Stan, Transmission, Wall};
+use crate::iso::{Elements, Mti, ResponseCode, Wall};
 use crate::seal::{Keys, Sealed, Tag};
 
 /// Bytes that are no record: which field of which kind is wrong. Shows none of them.
@@ -90,7 +89,7 @@ pub fn fuzz_records(data: &[u8]) {
 }
 
 /// In the byte that says how far a debt is: an operator had it sent again.
-const REQUEUED: u8 = 0x80;
+pub(super) const REQUEUED: u8 = 0x80;
 
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
@@ -135,27 +134,9 @@ impl Writer<'_> {
                 .trace(*trace)
                 .u8(closing.code())
                 .code(*code),
-            Record::Requeued { txn, at, owing, trace, by } => self
-                .u8(kind::REQUEUED)
-                .txn(*txn)
-                .wall(*at)
-                .u8(owing.code())
-                .trace(*trace)
-                .remark(by),
-            Record::WrittenOff { txn, at, owing, trace, ruling } => self
-                .u8(kind::WRITTEN_OFF)
-                .txn(*txn)
-                .wall(*at)
-                .u8(owing.code())
-                .trace(*trace)
-                .remark(&ruling.by)
-                .remark(&ruling.why),
-            Record::OrphanWrittenOff { orphan, at, ruling } => self
-                .u8(kind::ORPHAN_WRITTEN_OFF)
-                .u64(orphan.0)
-                .wall(*at)
-                .remark(&ruling.by)
-                .remark(&ruling.why),
+            Record::Requeued { .. }
+            | Record::WrittenOff { .. }
+            | Record::OrphanWrittenOff { .. } => self.order(record),
             Record::Unmatched { link, at, mti, trace, approved, orphan } => self
                 .u8(kind::UNMATCHED)
                 .u32(link.0)
@@ -178,6 +159,34 @@ impl Writer<'_> {
             Record::Carried(standing) => self.u8(kind::CARRIED).standing(standing),
             Record::CarryEnds { open } => self.u8(kind::CARRY_ENDS).u32(*open),
         };
+    }
+
+    /// What an operator ordered.
+    fn order(&mut self, record: &Record) -> &mut Self {
+        match record {
+            Record::Requeued { txn, at, owing, trace, by } => self
+                .u8(kind::REQUEUED)
+                .txn(*txn)
+                .wall(*at)
+                .u8(owing.code())
+                .trace(*trace)
+                .remark(by),
+            Record::WrittenOff { txn, at, owing, trace, ruling } => self
+                .u8(kind::WRITTEN_OFF)
+                .txn(*txn)
+                .wall(*at)
+                .u8(owing.code())
+                .trace(*trace)
+                .remark(&ruling.by)
+                .remark(&ruling.why),
+            Record::OrphanWrittenOff { orphan, at, ruling } => self
+                .u8(kind::ORPHAN_WRITTEN_OFF)
+                .u64(orphan.0)
+                .wall(*at)
+                .remark(&ruling.by)
+                .remark(&ruling.why),
+            _ => self,
+        }
     }
 
     fn sent(&mut self, sent: &Sent, txn: TxnId) -> &mut Self {
@@ -312,313 +321,15 @@ impl Writer<'_> {
     }
 }
 
-/// Takes fields from the front. `what` names the field being read, for the error.
-struct Reader<'a> {
-    rest: &'a [u8],
-    what: &'static str,
-}
-
-#[expect(clippy::option_option, reason = "outside: damaged; inside: absent")]
-impl Reader<'_> {
-    fn record(&mut self) -> Option<Record> {
-        Some(match self.u8("its kind")? {
-            kind::SENT => Record::Sent(Arc::new(self.sent()?)),
-            kind::STORED => Record::Stored(Arc::new(self.sent()?)),
-            kind::STOOD_IN => {
-                Record::StoodIn { sent: Arc::new(self.sent()?), added: Arc::new(self.elements()?) }
-            }
-            kind::SPENT => Record::Spent { cards: self.list(31, Self::spending)? },
-            kind::UNDONE => Record::Undone(Arc::new(self.undo()?)),
-            kind::ANSWERED => Record::Answered {
-                txn: self.txn()?,
-                at: self.wall()?,
-                verdict: self.one_of("a verdict", Verdict::from_code)?,
-                added: Arc::new(self.elements()?),
-            },
-            kind::TOLD => Record::Told { txns: self.list(8, Self::txn)? },
-            kind::OVER => Record::Over {
-                txn: self.txn()?,
-                at: self.wall()?,
-                why: self.one_of("why it is over", Unanswered::from_code)?,
-            },
-            kind::LATE => {
-                Record::Late { txn: self.txn()?, at: self.wall()?, approved: self.flag()? }
-            }
-            kind::OWED => Record::Owed {
-                txn: self.txn()?,
-                at: self.wall()?,
-                trace: self.trace()?,
-                reason: self.one_of("why it is owed", Reason::from_code)?,
-            },
-            kind::CLOSED => Record::Closed {
-                txn: self.txn()?,
-                at: self.wall()?,
-                owing: self.one_of("what is owed", Owing::from_code)?,
-                trace: self.trace()?,
-                closing: self.one_of("how it closed", Closing::from_code)?,
-                code: self.code()?,
-            },
-            kind::REQUEUED => Record::Requeued {
-                txn: self.txn()?,
-                at: self.wall()?,
-                owing: self.one_of("what is owed", Owing::from_code)?,
-                trace: self.trace()?,
-                by: self.remark()?,
-            },
-            kind::WRITTEN_OFF => Record::WrittenOff {
-                txn: self.txn()?,
-                at: self.wall()?,
-                owing: self.one_of("what is owed", Owing::from_code)?,
-                trace: self.trace()?,
-                ruling: self.ruling()?,
-            },
-            kind::ORPHAN_WRITTEN_OFF => Record::OrphanWrittenOff {
-                orphan: Lsn(self.u64("a position")?),
-                at: self.wall()?,
-                ruling: self.ruling()?,
-            },
-            kind::UNMATCHED => self.unmatched()?,
-            kind::RESTORED => Record::Restored(Box::new(self.standing()?)),
-            kind::OPENED => Record::Opened { date: self.date()?, at: self.wall()? },
-            kind::CUT => Record::Cut { date: self.date()?, at: self.wall()? },
-            kind::CARRY_BEGINS => self.carry_begins()?,
-            kind::CARRIED => Record::Carried(Box::new(self.standing()?)),
-            kind::CARRY_ENDS => Record::CarryEnds { open: self.u32("a count")? },
-            _ => return None,
-        })
-    }
-
-    fn unmatched(&mut self) -> Option<Record> {
-        let (link, at, mti) = (LinkId(self.u32("a link")?), self.wall()?, self.mti()?);
-        let (known, trace) = (self.flag()?, self.trace()?);
-        let trace = known.then_some(trace);
-        Some(Record::Unmatched {
-            link,
-            at,
-            mti,
-            trace,
-            approved: self.flag()?,
-            orphan: self.flag()?,
-        })
-    }
-
-    fn spending(&mut self) -> Option<Spending> {
-        Some(Spending {
-            card: self.tag()?,
-            currency: *self.take(3, "a currency")?.first_chunk::<3>()?,
-            count: self.u32("a count")?,
-            total: self.u64("a sum")?,
-        })
-    }
-
-    fn carry_begins(&mut self) -> Option<Record> {
-        Some(Record::CarryBegins {
-            at: self.wall()?,
-            date: self.date()?,
-            cut: self.date()?,
-            closing: Some(self.date()?).filter(|date| date.0 != u32::MAX),
-            traces: self.list(12, |from| Some((LinkId(from.u32("a link")?), from.trace()?)))?,
-            open: self.u32("a count")?,
-        })
-    }
-
-    fn sent(&mut self) -> Option<Sent> {
-        Some(Sent {
-            asker: LinkId(self.u32("a link")?),
-            key: self.tag()?,
-            content: self.tag()?,
-            mti: self.mti()?,
-            issuer: LinkId(self.u32("a link")?),
-            trace: self.trace()?,
-            date: self.date()?,
-            at: self.wall()?,
-            card: self.card()?,
-            completes: Some(self.txn()?).filter(|txn| txn.0 != 0),
-            elements: self.elements()?,
-        })
-    }
-
-    fn undo(&mut self) -> Option<Undo> {
-        Some(Undo {
-            asker: LinkId(self.u32("a link")?),
-            key: self.tag()?,
-            content: self.tag()?,
-            mti: self.mti()?,
-            original_key: self.tag()?,
-            original: Some(self.txn()?).filter(|txn| txn.0 != 0),
-            code: self.code()??,
-            at: self.wall()?,
-        })
-    }
-
-    fn standing(&mut self) -> Option<Standing> {
-        Some(Standing {
-            id: self.txn()?,
-            opening: match self.u8("what opened it")? {
-                1 => Opening::Request(Arc::new(self.sent()?)),
-                2 => Opening::Advice(Arc::new(self.sent()?)),
-                3 => Opening::Reversal(Arc::new(self.undo()?)),
-                _ => return None,
-            },
-            outcome: match self.u8("an outcome")? {
-                1 => Outcome::InFlight,
-                2 => Outcome::Answered {
-                    verdict: self.one_of("a verdict", Verdict::from_code)?,
-                    added: Arc::new(self.elements()?),
-                    at: self.wall()?,
-                },
-                3 => Outcome::Over {
-                    why: self.one_of("why it is over", Unanswered::from_code)?,
-                    at: self.wall()?,
-                },
-                4 => Outcome::Stored,
-                _ => return None,
-            },
-            heard: self.one_of("what was heard", Approval::from_code)?,
-            told: self.flag()?,
-            advice: self.debt()?,
-            reversal: self.debt()?,
-            undone_by: Some(self.txn()?).filter(|txn| txn.0 != 0),
-        })
-    }
-
-    fn debt(&mut self) -> Option<Option<Debt>> {
-        if !self.flag()? {
-            return Some(None);
-        }
-        let (trace, since) = (self.trace()?, self.wall()?);
-        let reason = self.one_of("why it is owed", Reason::from_code)?;
-        let state = self.u8("how far it is")?;
-        let requeued = state & REQUEUED != 0;
-        let state = match state & !REQUEUED {
-            0 => DebtState::Open,
-            closing => DebtState::Closed(Closing::from_code(closing)?),
-        };
-        Some(Some(Debt { trace, since, reason, state, code: self.code()?, requeued }))
-    }
-
-    fn ruling(&mut self) -> Option<Box<Ruling>> {
-        Some(Box::new(Ruling { by: self.remark()?, why: self.remark()? }))
-    }
-
-    fn remark(&mut self) -> Option<Remark> {
-        let len = usize::try_from(self.u32("an operator's words")?).ok()?;
-        Remark::read(self.take(len, "an operator's words")?)
-    }
-
-    fn card(&mut self) -> Option<Option<Card>> {
-        let len = self.u8("a card")?;
-        if len == 0 {
-            return Some(None);
-        }
-        let masked = MaskedPan::from_bytes(self.take(usize::from(len), "a masked PAN")?).ok()?;
-        let token = self.tag()?;
-        let (key, position, len) =
-            (self.u32("a key")?, self.u64("a position")?, self.u8("a sealed PAN")?);
-        let text = self.take(usize::from(len), "a sealed PAN")?.to_vec();
-        Some(Some(Card { masked, token, secret: Secret::Sealed(Sealed { key, position, text }) }))
-    }
-
-    fn elements(&mut self) -> Option<Elements> {
-        let len = usize::try_from(self.u32("elements")?).ok()?;
-        Elements::read(self.take(len, "elements")?)
-    }
-
-    /// A counted list; `least` is the size of its smallest entry, so that a count cannot ask for more than is there.
-    fn list<T>(
-        &mut self,
-        least: usize,
-        mut entry: impl FnMut(&mut Self) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let count = usize::try_from(self.u32("a count")?).ok()?;
-        if count > self.rest.len().checked_div(least)? {
-            return None;
-        }
-        (0..count).map(|_| entry(self)).collect()
-    }
-
-    fn code(&mut self) -> Option<Option<ResponseCode>> {
-        let len = self.u8("a response code")?;
-        if len == 0 {
-            return Some(None);
-        }
-        let text = self.take(usize::from(len), "a response code")?;
-        ResponseCode::new(text).ok().map(Some)
-    }
-
-    fn one_of<T>(&mut self, what: &'static str, from_code: fn(u8) -> Option<T>) -> Option<T> {
-        from_code(self.u8(what)?)
-    }
-
-    fn trace(&mut self) -> Option<Trace> {
-        let transmission = Transmission(self.u32("element 7")?);
-        Some(Trace { transmission, stan: Stan::new(self.u32("element 11")?).ok()? })
-    }
-
-    fn mti(&mut self) -> Option<Mti> {
-        let (digits, rest) = self.rest.split_first_chunk::<2>()?;
-        (self.rest, self.what) = (rest, "an MTI");
-        Mti::new(u16::from_le_bytes(*digits)).ok()
-    }
-
-    fn tag(&mut self) -> Option<Tag> {
-        let (bytes, rest) = self.rest.split_first_chunk::<16>()?;
-        (self.rest, self.what) = (rest, "a keyed hash");
-        Some(Tag(u128::from_le_bytes(*bytes)))
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        match self.u8("a yes or no")? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
-    }
-
-    fn date(&mut self) -> Option<BusinessDate> {
-        self.u32("a date").map(BusinessDate)
-    }
-
-    fn txn(&mut self) -> Option<TxnId> {
-        self.u64("a transaction").map(TxnId)
-    }
-
-    fn wall(&mut self) -> Option<Wall> {
-        self.u64("a time").map(Wall)
-    }
-
-    fn u64(&mut self, what: &'static str) -> Option<u64> {
-        self.what = what;
-        let (bytes, rest) = self.rest.split_first_chunk::<8>()?;
-        self.rest = rest;
-        Some(u64::from_le_bytes(*bytes))
-    }
-
-    fn u32(&mut self, what: &'static str) -> Option<u32> {
-        self.what = what;
-        let (bytes, rest) = self.rest.split_first_chunk::<4>()?;
-        self.rest = rest;
-        Some(u32::from_le_bytes(*bytes))
-    }
-
-    fn u8(&mut self, what: &'static str) -> Option<u8> {
-        self.what = what;
-        let (byte, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(*byte)
-    }
-
-    fn take(&mut self, len: usize, what: &'static str) -> Option<&[u8]> {
-        self.what = what;
-        let (bytes, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
-        Some(bytes)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use super::super::{
+        Approval, Card, Closing, LinkId, Owing, Reason, Ruling, Unanswered, Verdict,
+    };
+    use crate::iso::{BusinessDate, Stan, Transmission};
     use crate::iso::{ElementNo, Pan};
 
     const AT: Wall = Wall(1_795_459_600_123);

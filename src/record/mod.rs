@@ -4,6 +4,7 @@
 
 mod bytes;
 mod codes;
+mod reader;
 mod remark;
 mod standing;
 mod words;
@@ -11,7 +12,7 @@ mod words;
 use std::sync::Arc;
 
 use crate::iso::{
-    BusinessDate, Elements, MaskedPan, Mti, Pan, ResponseCode, Stan, Transmission, Wall,
+    BusinessDate, Elements, Function, MaskedPan, Mti, Pan, ResponseCode, Stan, Transmission, Wall,
 };
 use crate::seal::{Keys, SealError, Sealed, Tag};
 
@@ -401,6 +402,18 @@ impl Record {
             | Self::CarryBegins { .. }
             | Self::Carried(_)
             | Self::CarryEnds { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Sent {
+    /// The MTI of the advice that tells its issuer of it: its own, or of a request that was approved in the issuer's place the one
+    /// for that, 0220 for 0200.
+    pub fn advice_mti(&self) -> Mti {
+        let own = self.mti.plain();
+        match own.function() {
+            Function::Request => Mti::new(own.number() + 20).unwrap_or(own),
+            _ => own,
         }
     }
 }

@@ -11,15 +11,16 @@ use tokio_util::codec::Decoder;
 use crate::codec::{Draft, Message};
 use crate::dialect::Dialect;
 use crate::framing::{Frame, Framing, Head};
+use crate::link::{Duplex, host_of};
 
-use super::{Peer, SimError};
+use super::{Peer, Place, SimError};
 
 /// How much is asked of the socket at once: about 200 messages.
 const READ_LEN: usize = 64 * 1024;
 
 /// A connection.
 pub(super) struct Line {
-    stream: TcpStream,
+    stream: Wire,
     peer: Peer,
     framing: Framing,
     incoming: BytesMut,
@@ -27,15 +28,39 @@ pub(super) struct Line {
     body: Vec<u8>,
 }
 
+/// What it goes over.
+enum Wire {
+    Clear(TcpStream),
+    Tls(Box<dyn Duplex>),
+}
+
 impl Line {
-    /// Over a stream that stands.
+    /// Over a stream that stands, in the clear.
     pub(super) fn new(stream: TcpStream, peer: Peer) -> Result<Self, SimError> {
         let refused = |source| SimError::Socket { place: "TCP_NODELAY".to_owned(), source };
         stream.set_nodelay(true).map_err(refused)?;
+        Ok(Self::over(Wire::Clear(stream), peer))
+    }
+
+    /// Over a stream that stands, after the handshake, where its peer has one.
+    pub(super) async fn meet(stream: TcpStream, peer: Peer) -> Result<Self, SimError> {
+        let Some(tls) = peer.tls.clone() else { return Self::new(stream, peer) };
+        let Self { stream, peer, .. } = Self::new(stream, peer)?;
+        let Wire::Clear(stream) = stream else { return Ok(Self::over(stream, peer)) };
+        let place = match &peer.place {
+            Place::Dial(to) => to.clone(),
+            Place::Listen(address) => address.to_string(),
+        };
+        let met = tls.encrypt(stream, host_of(&place)).await;
+        let stream = met.map_err(|why| SimError::Tls { place, why })?;
+        Ok(Self::over(Wire::Tls(stream), peer))
+    }
+
+    fn over(stream: Wire, peer: Peer) -> Self {
         let framing =
             Framing::new(peer.framing).measured_by(Arc::<Dialect>::clone(peer.tongue.wire()));
         let (incoming, outgoing) = (BytesMut::new(), BytesMut::new());
-        Ok(Self { stream, peer, framing, incoming, outgoing, body: Vec::new() })
+        Self { stream, peer, framing, incoming, outgoing, body: Vec::new() }
     }
 
     /// Waits until the socket has something and adds all whole frames; false at the stream's end.
@@ -44,7 +69,11 @@ impl Line {
     pub(super) async fn read(&mut self, frames: &mut Vec<Frame>) -> Result<bool, SimError> {
         self.incoming.reserve(READ_LEN);
         let lost = |source| SimError::Socket { place: "reading".to_owned(), source };
-        if self.stream.read_buf(&mut self.incoming).await.map_err(lost)? == 0 {
+        let read = match &mut self.stream {
+            Wire::Clear(stream) => stream.read_buf(&mut self.incoming).await,
+            Wire::Tls(stream) => stream.read_buf(&mut self.incoming).await,
+        };
+        if read.map_err(lost)? == 0 {
             return Ok(false);
         }
         while let Some(frame) = self.framing.decode(&mut self.incoming)? {
@@ -88,8 +117,17 @@ impl Line {
         if self.outgoing.is_empty() {
             return Ok(());
         }
-        let sent = self.stream.write_all(&self.outgoing).await;
+        let sent = match &mut self.stream {
+            Wire::Clear(stream) => stream.write_all(&self.outgoing).await,
+            Wire::Tls(stream) => send(stream, &self.outgoing).await,
+        };
         self.outgoing.clear();
         sent.map_err(|source| SimError::Socket { place: "writing".to_owned(), source })
     }
+}
+
+/// Sends bytes, and whatever TLS keeps of them.
+async fn send(stream: &mut Box<dyn Duplex>, bytes: &[u8]) -> std::io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
 }

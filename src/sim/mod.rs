@@ -4,6 +4,7 @@
 pub mod child;
 pub mod clock;
 pub mod demo;
+pub mod idle;
 pub mod issuer;
 mod line;
 pub mod load;
@@ -24,6 +25,7 @@ use tokio::net::TcpStream;
 use crate::codec::EncodeError;
 use crate::dialect::Version;
 use crate::framing::{self, FrameError};
+use crate::link::Tls;
 use crate::mapping::Tongue;
 use crate::switch::NetworkCodes;
 
@@ -36,6 +38,8 @@ pub struct Peer {
     pub framing: framing::Settings,
     /// Who dials whom.
     pub place: Place,
+    /// How it encrypts; none for in the clear.
+    pub tls: Option<Tls>,
 }
 
 impl Peer {
@@ -67,6 +71,14 @@ pub enum SimError {
         place: String,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// There was no handshake.
+    #[error("no TLS with {place}: {why}")]
+    Tls {
+        /// With whom.
+        place: String,
+        /// Why not.
+        why: String,
     },
     /// The switch sent something that is no frame.
     #[error("the switch's stream cannot be cut: {0}")]

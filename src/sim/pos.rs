@@ -131,6 +131,7 @@ pub fn meaning(code: Option<ResponseCode>, approval: Option<&str>) -> String {
         b"30" => "format error",
         b"51" => "not enough money",
         b"54" => "the card has expired",
+        b"58" => "not permitted to this terminal",
         b"61" => "beyond the card's limit",
         b"68" => "answered too late",
         b"91" => "the issuer cannot be reached",

@@ -98,7 +98,7 @@ impl Terminal {
     /// Dials, trying again for as long as `patience`.
     pub async fn connect(&mut self, patience: Duration) -> Result<(), SimError> {
         let stream = self.peer.place.dial(patience).await?;
-        self.line = Some(Line::new(stream, self.peer.clone())?);
+        self.line = Some(Line::meet(stream, self.peer.clone()).await?);
         Ok(())
     }
 

@@ -25,6 +25,8 @@ impl Engine {
         }
         if arrival.mti().is_response() {
             self.response(arrival, fx);
+        } else if let Some(element) = self.speaks_for_another(&arrival) {
+            self.not_permitted(&arrival, element, fx);
         } else {
             fx.note_withheld(arrival.link, arrival.withheld);
             self.asked(arrival, &Known::default(), fx);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::codec::EncodeError;
 use crate::framing::Head;
-use crate::iso::{BusinessDate, Class, ElementSet, Mti, ResponseCode};
+use crate::iso::{BusinessDate, Class, ElementNo, ElementSet, Mti, ResponseCode};
 use crate::record::{LinkId, Lsn, Owing, Reason, Record, Remark, Ruling, Trace, TxnId, Verdict};
 use crate::tranlog::Ask;
 
@@ -402,6 +402,15 @@ pub enum Note {
     AnswersAgain {
         /** Which. */
         link: LinkId,
+    },
+    /// A message speaks for a terminal or a merchant that its session may not speak for: 58.
+    Foreign {
+        /** Where. */
+        session: SessionId,
+        /** Whose. */
+        asker: LinkId,
+        /** Which element names somebody else, or nobody. */
+        element: ElementNo,
     },
     /// A request found every place taken.
     Overload {

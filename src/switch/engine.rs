@@ -104,7 +104,7 @@ impl Engine {
             Input::Tick => {}
             Input::Begun { marks } => self.begun(&marks, fx),
             Input::Start => self.start(fx),
-            Input::Up { session, link } => self.session_up(session, link, fx),
+            Input::Up { session, link, permit } => self.session_up(session, (link, permit), fx),
             Input::Lost { session } => self.session_lost(session, fx),
             Input::Drained { session, never_begun } => {
                 self.session_drained(session, never_begun, fx);

@@ -1,5 +1,7 @@
 //! What the engine is asked to handle.
 
+use std::sync::Arc;
+
 use crate::codec::{Message, Plain};
 use crate::dialect::{Dialect, Form};
 use crate::framing::Head;
@@ -12,6 +14,7 @@ use crate::tranlog::Found;
 use super::docket::Denied;
 use super::effect::{Mark, QuestionId};
 use super::peers::LinkView;
+use super::permit::Permit;
 
 /// A connection of a link. Its number is never used again while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +35,8 @@ pub enum Input {
         session: SessionId,
         /// Whose.
         link: LinkId,
+        /// What may be asked there; none for everything.
+        permit: Option<Arc<Permit>>,
     },
     /// A session has ended: nothing may be sent there any more. What is on its way is told by `Drained`.
     Lost {

@@ -24,6 +24,7 @@ mod nearest;
 mod network;
 mod owed;
 mod peers;
+mod permit;
 mod recovery;
 mod repeat;
 mod reply;
@@ -47,6 +48,7 @@ pub use input::{
 };
 pub use nearest::{Differs, Nearest};
 pub use peers::{LinkState, LinkView, SessionState};
+pub use permit::{Grant, Permit};
 pub use settings::{
     AnswerOn, CutOver, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings,
     Settings, SignOn, Undelivered,

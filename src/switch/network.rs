@@ -1,5 +1,7 @@
 //! Network management, 0800: sign-on, sign-off and echo, theirs and ours. Never journaled; closed at a restart.
 
+use std::sync::Arc;
+
 use crate::codec::Draft;
 use crate::iso::{BusinessDate, ElementNo, Elements, Mono, Mti, ResponseCode, Stan};
 use crate::planted::{self, Bug};
@@ -11,6 +13,7 @@ use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
 use super::input::{Arrival, LinkOrder, OrderResult, SessionId};
 use super::peers::{NetworkAsked, Service, SessionState};
+use super::permit::Permit;
 use super::settings::SignOn;
 use super::timers::Timer;
 
@@ -21,8 +24,13 @@ const OUT_OF_SERVICE: &str = "an operator took its link out of service";
 
 impl Engine {
     /// A session stands: it is ready at once, or somebody signs on.
-    pub(super) fn session_up(&mut self, session: SessionId, link: LinkId, fx: &mut Effects) {
-        self.peers.up(session, link, self.now.mono);
+    pub(super) fn session_up(
+        &mut self,
+        session: SessionId,
+        (link, permit): (LinkId, Option<Arc<Permit>>),
+        fx: &mut Effects,
+    ) {
+        self.peers.up(session, (link, permit), self.now.mono);
         let Some(state) = self.peers.link(link) else { return };
         let network = state.settings.network;
         if state.service == Service::None {

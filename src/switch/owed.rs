@@ -537,12 +537,11 @@ fn owed_message(
 
 /// The message itself; of a request that was approved in its issuer's place, what was asked and what was said.
 fn advice_of(standing: &Standing, sent: &Sent) -> (Mti, Elements) {
-    let Outcome::Answered { added, .. } = &standing.outcome else {
-        return (sent.mti.plain(), sent.elements.clone());
+    let elements = match &standing.outcome {
+        Outcome::Answered { added, .. } => sent.elements.overlaid(added),
+        Outcome::InFlight | Outcome::Over { .. } | Outcome::Stored => sent.elements.clone(),
     };
-    // 0100 becomes 0120.
-    let advice = Mti::new(sent.mti.plain().number() + 20).unwrap_or_else(|_| sent.mti.plain());
-    (advice, sent.elements.overlaid(added))
+    (sent.advice_mti(), elements)
 }
 
 /// What a reversal repeats of its original, and element 90 (facts on 1987 reversals: all but 7 and 11 unchanged).

@@ -1,6 +1,7 @@
 //! Which sessions stand, whose they are, what they and their operator have said, and which of them are open for money.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::iso::Mono;
 use crate::planted::{self, Bug};
@@ -8,6 +9,7 @@ use crate::record::LinkId;
 
 use super::breaker::{Breaker, Switch};
 use super::input::SessionId;
+use super::permit::Permit;
 use super::settings::{LinkSettings, SignOn};
 use super::timers::TimerId;
 
@@ -34,6 +36,8 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) link: LinkId,
+    /// What may be asked there; none for everything.
+    pub(super) permit: Option<Arc<Permit>>,
     pub(super) state: SessionState,
     /// Among those of its link that are ready.
     ready: bool,
@@ -200,7 +204,12 @@ impl Peers {
     }
 
     /// A session has begun, connected and no more; with a shared state and a link that is signed on, signed on as well.
-    pub(super) fn up(&mut self, id: SessionId, link: LinkId, now: Mono) {
+    pub(super) fn up(
+        &mut self,
+        id: SessionId,
+        (link, permit): (LinkId, Option<Arc<Permit>>),
+        now: Mono,
+    ) {
         let signed_on = self.links.get(&link).is_some_and(|link| {
             let network = link.settings.network;
             network.sign_on == SignOn::None || network.shared && !link.ready.is_empty()
@@ -211,7 +220,8 @@ impl Peers {
         let state = SessionState::Connected;
         let (ready, lost, asked) = (false, false, None);
         let (heard_at, timer) = (now, None);
-        let fresh = Session { link, state, ready, lost, heard_at, timer, asked, missed: 0 };
+        let missed = 0;
+        let fresh = Session { link, permit, state, ready, lost, heard_at, timer, asked, missed };
         self.sessions.insert(id, fresh);
         if signed_on {
             self.set_state_of_one(id, SessionState::SignedOn);

@@ -132,7 +132,7 @@ impl Engine {
         let trace = self
             .log
             .fresh_trace(issuer, class, self.now.wall)
-            .ok_or(full("every trace number of its issuer's link is taken"))?;
+            .ok_or_else(|| full("every trace number of its issuer's link is taken"))?;
         let link = self
             .peers
             .settings(issuer)

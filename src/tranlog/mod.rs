@@ -3,6 +3,7 @@
 
 mod ask;
 mod fold;
+mod marks;
 mod shelf;
 mod spent;
 mod spread;
@@ -11,13 +12,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::iso::{BusinessDate, Class, Mti, Stan, Wall};
 use crate::planted::{self, Bug};
-use crate::record::{
-    Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Record, Standing, Trace, TxnId,
-};
+use crate::record::{LinkId, Lsn, Opening, Owing, Record, Standing, Trace, TxnId};
 use crate::seal::Tag;
 
 pub use ask::{Ask, Found};
 pub use fold::{fold, opened};
+use marks::{About, Marks, at};
 use shelf::Shelf;
 pub use spent::Spent;
 pub use spread::{Fold, Spread};
@@ -535,78 +535,4 @@ impl Tranlog {
 
     /// How many entries one call lets go of because of their age.
     const FORGET_MAX: usize = 64;
-}
-
-/// What the indexes know of a standing.
-#[derive(Clone, Copy, Default)]
-struct Marks {
-    open: bool,
-    in_flight: bool,
-    request: Option<Trace>,
-    advice: Option<Trace>,
-    reversal: Option<Trace>,
-}
-
-/// What the indexes need of a message that was accepted.
-#[derive(Clone, Copy)]
-struct About {
-    issuer: LinkId,
-    class: Class,
-    date: BusinessDate,
-}
-
-impl Standing {
-    fn about(&self) -> Option<About> {
-        let sent = self.sent()?;
-        Some(About { issuer: sent.issuer, class: sent.mti.class(), date: sent.date })
-    }
-
-    fn marks(&self) -> Marks {
-        Marks {
-            open: self.is_open(),
-            in_flight: matches!(self.outcome, Outcome::InFlight),
-            request: match &self.opening {
-                Opening::Request(sent) => Some(sent.trace),
-                Opening::Advice(_) | Opening::Reversal(_) => None,
-            },
-            advice: self.advice.as_ref().map(|debt| debt.trace),
-            reversal: self.reversal.as_ref().map(|debt| debt.trace),
-        }
-    }
-
-    /// The debt of a kind, while it is open.
-    pub fn open_debt(&self, owing: Owing) -> Option<&Debt> {
-        match owing {
-            Owing::Advice => self.advice.as_ref(),
-            Owing::Reversal => self.reversal.as_ref(),
-        }
-        .filter(|debt| debt.state == DebtState::Open)
-    }
-}
-
-/// When a record happened, where it says.
-const fn at(record: &Record) -> Option<Wall> {
-    match record {
-        Record::Answered { at, .. }
-        | Record::Over { at, .. }
-        | Record::Late { at, .. }
-        | Record::Owed { at, .. }
-        | Record::Closed { at, .. }
-        | Record::Requeued { at, .. }
-        | Record::WrittenOff { at, .. }
-        | Record::OrphanWrittenOff { at, .. }
-        | Record::Unmatched { at, .. }
-        | Record::Opened { at, .. }
-        | Record::Cut { at, .. }
-        | Record::CarryBegins { at, .. } => Some(*at),
-        Record::Sent(_)
-        | Record::Stored(_)
-        | Record::StoodIn { .. }
-        | Record::Spent { .. }
-        | Record::Undone(_)
-        | Record::Told { .. }
-        | Record::Restored(_)
-        | Record::Carried(_)
-        | Record::CarryEnds { .. } => None,
-    }
 }

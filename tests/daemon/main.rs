@@ -12,7 +12,10 @@ mod dead_letters;
 mod doctor;
 mod framings;
 mod load;
+#[path = "../../src/link/papers.rs"]
+mod papers;
 mod street;
+mod tls;
 mod why;
 
 use iso8583d::daemon::control::{Command, LinkOrder};

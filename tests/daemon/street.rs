@@ -1,7 +1,7 @@
 //! A street to test the real binary on: a switch on a directory of its own, peers on plain sockets.
 
 use std::fs;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -34,10 +34,22 @@ pub(crate) struct Street {
 
 /// One end of a connection, speaking a dialect.
 pub(crate) struct Peer {
-    socket: TcpStream,
+    socket: Box<dyn Wire>,
     framing: Framing,
     dialect: Arc<Dialect>,
     incoming: BytesMut,
+}
+
+/// What a peer speaks over.
+pub(crate) trait Wire: Read + Write {
+    /// Ends the connection at once.
+    fn end(&self);
+}
+
+impl Wire for TcpStream {
+    fn end(&self) {
+        self.shutdown(Shutdown::Both).unwrap();
+    }
 }
 
 impl Street {
@@ -97,6 +109,35 @@ to = ["bank"]
         let path = self.home.path().join("c.toml");
         let text = fs::read_to_string(&path).unwrap();
         fs::write(path, format!("{text}{lines}")).unwrap();
+    }
+
+    /// A file beside the configuration that only its owner may read.
+    pub(crate) fn keep(&self, name: &str, text: &str) {
+        let path = self.home.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Where a file beside the configuration lies.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Changes the configuration.
+    pub(crate) fn configure(&self, change: impl FnOnce(String) -> String) {
+        let path = self.home.path().join("c.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, change(text)).unwrap();
+    }
+
+    /// What `check` says of the configuration: its exit code, and the text.
+    pub(crate) fn check(&self) -> (Option<i32>, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_iso8583d"))
+            .arg("check")
+            .arg(self.home.path().join("c.toml"))
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 
     /// Starts the switch, and waits until it answers commands.
@@ -245,13 +286,25 @@ to = ["bank"]
     /// The same, where the switch need not be asked for its door.
     pub(crate) fn asker_at(door: &str, link: &str) -> Peer {
         let socket = TcpStream::connect(door).unwrap();
+        let (name, settings) = Self::spoken(link);
+        Peer::new(socket, name, settings)
+    }
+
+    /// How a link of this street writes.
+    fn spoken(link: &str) -> (&'static str, Settings) {
         let (name, length) = match link {
             "pos" => ("iso87-bcd", Length::BINARY_2),
             _ => ("iso87-ascii", Length::ASCII_4),
         };
         let tpdu = || Head::tpdu(Tpdu::from_text("6000010000").unwrap());
         let header = if link == "pos" { tpdu() } else { Head::NONE };
-        Peer::new(socket, name, Settings { length, header, ..Settings::default() })
+        (name, Settings { length, header, ..Settings::default() })
+    }
+
+    /// The same over something else than a socket alone.
+    pub(crate) fn asker_over(wire: Box<dyn Wire>, link: &str) -> Peer {
+        let (name, settings) = Self::spoken(link);
+        Peer::over(wire, Dialect::shipped(name).unwrap(), settings)
     }
 
     /// Where the switch dials its issuer; it has to be accepted before the switch gives up.
@@ -323,6 +376,10 @@ impl Peer {
     fn speaking(socket: TcpStream, dialect: Dialect, settings: Settings) -> Self {
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self::over(Box::new(socket), dialect, settings)
+    }
+
+    pub(crate) fn over(socket: Box<dyn Wire>, dialect: Dialect, settings: Settings) -> Self {
         let dialect = Arc::new(dialect);
         Self { socket, framing: Framing::new(settings), dialect, incoming: BytesMut::new() }
     }
@@ -354,6 +411,8 @@ impl Peer {
                 Ok(0) => return None,
                 Ok(len) => self.incoming.extend_from_slice(&piece[..len]),
                 Err(fault) if fault.kind() == ErrorKind::ConnectionReset => return None,
+                // An end of TLS without a word.
+                Err(fault) if fault.kind() == ErrorKind::UnexpectedEof => return None,
                 Err(fault) if fault.kind() == ErrorKind::Interrupted => {}
                 Err(fault) => panic!("nothing came: {fault}"),
             }
@@ -385,7 +444,7 @@ impl Peer {
 
     /// Ends the connection at once.
     pub(crate) fn hang_up(self) {
-        self.socket.shutdown(Shutdown::Both).unwrap();
+        self.socket.end();
     }
 }
 

@@ -228,7 +228,8 @@ async fn bank(name: &str, dialect: &str, directory: &Path) -> Issuer {
 
 fn peer(dialect: &str, place: Place) -> Peer {
     let dialect = Arc::new(Dialect::shipped(dialect).unwrap());
-    Peer { tongue: Tongue::plain(dialect), framing: framing::Settings::default(), place }
+    let tongue = Tongue::plain(dialect);
+    Peer { tongue, framing: framing::Settings::default(), place, tls: None }
 }
 
 fn plan(at: [SocketAddr; 2], banks: [SocketAddr; 2]) -> Plan {

@@ -14,8 +14,8 @@ use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
     Action, AnswerOn, Arrival, BreakerSettings, DaySettings, Duplicate, Effects, Engine, Input,
-    LinkSettings, Mark, NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Question,
-    Rate, SessionId, Settings, Undelivered, Unreadable,
+    LinkSettings, Mark, NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Permit,
+    Question, Rate, SessionId, Settings, Undelivered, Unreadable,
 };
 use iso8583d::tranlog::{self, Ask, Found};
 
@@ -176,8 +176,13 @@ impl Desk {
     }
 
     pub(super) fn up(&mut self, session: u64, link: LinkId) {
+        self.up_permitted(session, link, None);
+    }
+
+    /// A session that may not ask for everything.
+    pub(super) fn up_permitted(&mut self, session: u64, link: LinkId, permit: Option<Arc<Permit>>) {
         self.links.insert(session, link);
-        self.handle(Input::Up { session: SessionId(session), link });
+        self.handle(Input::Up { session: SessionId(session), link, permit });
     }
 
     /// A session ends; these messages were never begun.

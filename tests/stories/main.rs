@@ -12,6 +12,7 @@ mod links;
 mod load;
 mod many;
 mod mapping;
+mod permits;
 mod room;
 mod routes;
 mod stand_in;

@@ -240,8 +240,8 @@ impl Teller<'_> {
             "an advice of it, sent until it is acknowledged, under elements 7 and 11 of our own, for the business day {}",
             sent.date
         );
-        let advice = Mti::new(sent.mti.plain().number() + 20).ok();
-        self.put((lsn, txn), (SWITCH, &issuer), (advice, step::of_pair(sent.trace)), said);
+        let pair = step::of_pair(sent.trace);
+        self.put((lsn, txn), (SWITCH, &issuer), (Some(sent.advice_mti()), pair), said);
     }
 
     fn undone(&mut self, lsn: Lsn, undo: &Undo) {
@@ -328,15 +328,12 @@ impl Teller<'_> {
                 );
             }
             Record::Owed { trace, reason, .. } => {
-                let mti = Mti::new(u16::from(sent.mti.version()) * 1000 + 420).ok();
+                let mti = owed_mti(sent, Owing::Reversal);
                 let said = owed_in_words(*reason).to_owned();
                 self.put((lsn, txn), (SWITCH, &issuer), (mti, step::of_pair(*trace)), said);
             }
             Record::Closed { owing, trace, closing, code, .. } => {
-                let mti = match owing {
-                    Owing::Advice => sent.mti.plain().response(),
-                    Owing::Reversal => Mti::new(u16::from(sent.mti.version()) * 1000 + 430).ok(),
-                };
+                let mti = owed_mti(sent, *owing).and_then(Mti::response);
                 let mut elements = step::of_pair(*trace);
                 elements.extend(code.map(|code| (39, code.to_string())));
                 let said =
@@ -369,11 +366,9 @@ impl Teller<'_> {
     fn ordered(&mut self, (lsn, txn): (Lsn, TxnId), sent: &Sent, record: &Record) {
         match record {
             Record::Requeued { owing, trace, by, .. } => {
-                let (issuer, mti) = (self.name(sent.issuer), sent.mti.plain().repeated());
-                let mti = match owing {
-                    Owing::Advice => Some(mti),
-                    Owing::Reversal => Mti::new(u16::from(sent.mti.version()) * 1000 + 420).ok(),
-                };
+                let (issuer, mti) = (self.name(sent.issuer), owed_mti(sent, *owing));
+                // An advice may have reached its issuer before.
+                let mti = mti.map(|mti| if *owing == Owing::Advice { mti.repeated() } else { mti });
                 let said = requeued_in_words(*owing, by.as_str());
                 self.put((lsn, txn), (SWITCH, &issuer), (mti, step::of_pair(*trace)), said);
             }
@@ -407,6 +402,14 @@ impl Teller<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What goes to an issuer because it is owed.
+fn owed_mti(sent: &Sent, owing: Owing) -> Option<Mti> {
+    match owing {
+        Owing::Advice => Some(sent.advice_mti()),
+        Owing::Reversal => Mti::new(u16::from(sent.mti.version()) * 1000 + 420).ok(),
     }
 }
 

@@ -123,7 +123,7 @@ fn dialect(name: &'static str) -> Result<Arc<Dialect>, SimError> {
 
 fn peer(name: &'static str, length: Length, place: Place) -> Result<Peer, SimError> {
     let framing = framing::Settings { length, ..framing::Settings::default() };
-    Ok(Peer { tongue: Tongue::plain(dialect(name)?), framing, place })
+    Ok(Peer { tongue: Tongue::plain(dialect(name)?), framing, place, tls: None })
 }
 
 fn bank(name: &str, directory: &Path) -> Result<issuer::Settings, SimError> {

@@ -220,7 +220,7 @@ async fn dial(shared: Arc<Shared>) {
 
 /// A connection from its beginning to its end, whatever ends it: the switch notices and comes back.
 async fn session(shared: Arc<Shared>, stream: TcpStream) {
-    let Ok(line) = Line::new(stream, shared.settings.peer.clone()) else { return };
+    let Ok(line) = Line::meet(stream, shared.settings.peer.clone()).await else { return };
     shared.sessions.fetch_add(1, Ordering::Relaxed);
     shared.met.notify_waiters();
     let mut session = Session { shared: Arc::clone(&shared), line, later: Later::new(), count: 0 };

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::framing::Frame;
 use crate::iso::Transmission;
 use crate::sim::line::Line;
-use crate::sim::{Peer, SimError, clock};
+use crate::sim::{SimError, clock};
 
 use super::tally::Tally;
 use super::template::{Fit, Patch, Template};
@@ -104,8 +103,7 @@ pub(super) fn pace(schedule: &Schedule, bells: &[Arc<Notify>]) {
 
 impl Connection {
     pub(super) fn new(
-        stream: TcpStream,
-        peer: &Peer,
+        line: Line,
         template: Template,
         schedule: Schedule,
         number: u32,
@@ -118,7 +116,7 @@ impl Connection {
         let free = Slot { state: State::Free, patch: Patch::default(), due: schedule.begin };
         let places = usize::try_from(places.clamp(1024, 1 << 19)).unwrap_or(1024);
         Ok(Self {
-            line: Line::new(stream, peer.clone())?,
+            line,
             template,
             schedule,
             number,

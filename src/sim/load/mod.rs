@@ -18,10 +18,12 @@ use tokio::time::Instant;
 use crate::dialect::Dialect;
 use crate::framing::{self, Length};
 use crate::iso::Wall;
+use crate::link::Tls;
 use crate::mapping::Tongue;
 
 use super::child::{Link, LinkPlace, Plan, Switch, free_port};
 use super::issuer::{self, Issuer, Rules};
+use super::line::Line;
 use super::purchase::{Sale, Shop, card};
 use super::stop::Stop;
 use super::terminal::{FINANCIAL, Outcome, Terminal};
@@ -56,6 +58,8 @@ pub struct Settings {
     pub issuer_framing: framing::Settings,
     /// The cards' first six digits.
     pub prefix: String,
+    /// How the asking side encrypts; none for in the clear. A switch of our own does not.
+    pub tls: Option<Tls>,
     /// Who is loaded.
     pub target: Target,
 }
@@ -148,6 +152,7 @@ impl Settings {
                 tongue: Tongue::plain(Arc::clone(&self.issuer)),
                 framing: self.issuer_framing,
                 place,
+                tls: None,
             },
             rules: Rules::approve_all(),
             ledger: None,
@@ -163,7 +168,8 @@ impl Settings {
             Target::Own { .. } | Target::Running { .. } => (&self.asker, self.asker_framing),
         };
         let tongue = Tongue::plain(Arc::clone(dialect));
-        Peer { tongue, framing, place: Place::Dial(connect.to_owned()) }
+        let place = Place::Dial(connect.to_owned());
+        Peer { tongue, framing, place, tls: self.tls.clone() }
     }
 
     fn plan(&self, at: SocketAddr, issuer: SocketAddr, workers: u32) -> Plan {
@@ -230,14 +236,15 @@ impl Settings {
     async fn drive(&self, connect: &str, pid: Option<u32>) -> Result<Report, SimError> {
         let peer = self.peer(connect);
         let pan = self.card()?;
-        let mut streams = Vec::new();
+        let mut lines = Vec::new();
         for _ in 0..self.connections {
-            streams.push(peer.place.dial(Duration::from_secs(2)).await?);
+            let stream = peer.place.dial(Duration::from_secs(2)).await?;
+            lines.push(Line::meet(stream, peer.clone()).await?);
         }
         let schedule = self.schedule();
         let mut tasks = JoinSet::new();
         let mut bells = Vec::new();
-        for (number, stream) in (0..).zip(streams) {
+        for (number, line) in (0..).zip(lines) {
             // A few unlike runs on one switch must not ask the same twice: the wall's second is in each request.
             let sale = Shop::numbered(number).sale(&Sale {
                 pan: pan.as_bytes(),
@@ -251,7 +258,7 @@ impl Settings {
             let template = Template::new(peer.tongue.wire(), peer.framing, &sale)?;
             let bell = Arc::new(Notify::new());
             bells.push(Arc::clone(&bell));
-            let connection = Connection::new(stream, &peer, template, schedule, number)?;
+            let connection = Connection::new(line, template, schedule, number)?;
             tasks.spawn(connection.work(bell));
         }
         let pacer = std::thread::spawn(move || connection::pace(&schedule, &bells));
@@ -358,6 +365,7 @@ mod tests {
                 issuer: dialect,
                 issuer_framing: framing::Settings::default(),
                 prefix: "541333".to_owned(),
+                tls: None,
                 target: Target::Direct,
             };
             let report = run(&settings).unwrap();

@@ -83,6 +83,13 @@ pub(super) const fn stores(mti: u16) -> bool {
     matches!(mti, 120 | 220)
 }
 
+impl Undo {
+    /// What it says.
+    pub(super) const fn message(&self) -> (u16, &Elements) {
+        (self.mti, &self.elements)
+    }
+}
+
 impl Purchase {
     /// Whether its asker was told anything.
     pub(super) const fn answered(&self) -> bool {
@@ -314,6 +321,9 @@ impl World {
     pub(super) fn asker_reads(&mut self, conn: ConnId, message: &Message) {
         if message.mti().class() == Class::Network {
             return self.network_reads(conn, message);
+        }
+        if self.is_strange(conn) {
+            return self.stranger_reads(message);
         }
         let Some(id) = story::purchase_of(message) else {
             // The answer to garbage has no reference; its code is all that can be asked of it.

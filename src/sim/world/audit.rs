@@ -113,6 +113,7 @@ impl World {
             Note::CutOff { .. } => Rare::CutOff,
             Note::OnTrial { .. } => Rare::OnTrial,
             Note::AnswersAgain { .. } => Rare::AnswersAgain,
+            Note::Foreign { .. } => Rare::Foreign,
             Note::Overload { .. } => Rare::Overload,
             Note::Declined { .. } => {
                 self.host.declines += 1;
@@ -223,7 +224,7 @@ impl World {
                     return;
                 };
                 let link = conn.link;
-                if link < ASKERS {
+                if link < ASKERS && !conn.is_strange() {
                     let body = body.clone();
                     self.note_unsent(link, body);
                 }

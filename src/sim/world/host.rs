@@ -406,7 +406,9 @@ impl World {
                     }
                     self.note_heard(link, &message);
                     let arrival = Arrival::new(session, link, frame.head, message, &self.host.keys);
-                    self.note_arrival(&arrival);
+                    if !self.is_strange(id) {
+                        self.note_arrival(&arrival);
+                    }
                     Input::Arrived(Box::new(arrival))
                 }
                 Err(fault) => Input::Unreadable(Box::new(Unreadable {

@@ -10,6 +10,7 @@ use super::mix::ASKERS;
 use super::net::{ConnId, Off};
 use super::reached::Rare;
 use super::rng::Rng;
+use super::stranger::Strangers;
 use super::{Event, World, mti_of};
 
 /// Who wants nothing new for a while.
@@ -21,12 +22,15 @@ pub(super) struct Wishes {
     idle: BTreeSet<usize>,
     /// Links whose doors are shut: nobody comes, and nobody is dialled.
     shut: BTreeSet<LinkId>,
+    /// Who asks for what is not theirs.
+    pub(super) strangers: Strangers,
 }
 
 impl Wishes {
     /// Nobody wants anything yet.
     pub(super) fn new(seed: u64) -> Self {
-        Self { rng: Rng::new(!seed), idle: BTreeSet::new(), shut: BTreeSet::new() }
+        let (idle, shut) = (BTreeSet::new(), BTreeSet::new());
+        Self { rng: Rng::new(!seed), idle, shut, strangers: Strangers::new(seed) }
     }
 }
 
@@ -47,6 +51,26 @@ impl World {
             self.later(at, Event::Operate { link, order });
         }
         self.later_rule();
+        self.furnish_strangers();
+    }
+
+    /// A whole link goes away for a while.
+    pub(super) fn outage(&mut self, link: usize) {
+        if self.healed || self.mix.issuing.outage_ms == 0 {
+            return;
+        }
+        let lasts = self.rng.between((200, 6_000));
+        if let Some(until) = self.outage_until.get_mut(link) {
+            *until = self.time + lasts;
+        }
+        self.story.tell(self.time, None, || format!("link {link} is out for {lasts} ms"));
+        for id in 0..self.conns.len() {
+            if self.conns.get(id).is_some_and(|conn| conn.link == link && !conn.broken) {
+                self.break_conn(id);
+            }
+        }
+        let next = lasts + self.rng.around(self.mix.issuing.outage_ms);
+        self.later(next, Event::Outage { link });
     }
 
     /// The operator gives an order, and takes it back after a while.

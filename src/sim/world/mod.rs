@@ -19,6 +19,7 @@ mod reached;
 mod rng;
 mod stand_in;
 mod story;
+mod stranger;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -196,6 +197,7 @@ enum Event {
     SignOff { conn: ConnId },
     SignOn { conn: ConnId },
     Rule,
+    Strange { link: usize },
     Watch,
 }
 
@@ -460,6 +462,7 @@ impl World {
             Event::SignOff { conn } => self.sign_off(conn),
             Event::SignOn { conn } => self.sign_on(conn),
             Event::Rule => self.rule(),
+            Event::Strange { link } => self.strange(link),
             Event::Watch => self.watch(),
         }
     }
@@ -496,25 +499,6 @@ impl World {
         } else {
             self.issuer_reads(id, link - ASKERS, message);
         }
-    }
-
-    /// A whole link goes away for a while.
-    fn outage(&mut self, link: usize) {
-        if self.healed || self.mix.issuing.outage_ms == 0 {
-            return;
-        }
-        let lasts = self.rng.between((200, 6_000));
-        if let Some(until) = self.outage_until.get_mut(link) {
-            *until = self.time + lasts;
-        }
-        self.story.tell(self.time, None, || format!("link {link} is out for {lasts} ms"));
-        for id in 0..self.conns.len() {
-            if self.conns.get(id).is_some_and(|conn| conn.link == link && !conn.broken) {
-                self.break_conn(id);
-            }
-        }
-        let next = lasts + self.rng.around(self.mix.issuing.outage_ms);
-        self.later(next, Event::Outage { link });
     }
 
     fn fill_disk(&mut self, low: bool) {

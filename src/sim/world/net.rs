@@ -152,7 +152,8 @@ impl World {
             let life = self.rng.around(self.mix.network.life_ms);
             self.later(life, Event::Break { conn: id });
         }
-        self.feed(Input::Up { session, link: link_id });
+        let permit = self.permit_of(slot);
+        self.feed(Input::Up { session, link: link_id, permit });
         self.connected(id);
     }
 
@@ -308,7 +309,7 @@ impl World {
 
     /// The connections of a link that a peer takes for standing, and that may carry financial messages.
     pub(super) fn standing(&self, link: usize) -> Vec<ConnId> {
-        let mine = |conn: &Conn| conn.link == link && conn.peer_up;
+        let mine = |conn: &Conn| conn.link == link && conn.peer_up && !conn.is_strange();
         // Only the latest connections can stand: each slot is dialled again when its peer saw the end.
         let recent = self.conns.iter().enumerate().rev().take(64);
         recent.filter(|(_, conn)| mine(conn)).map(|(id, _)| id).collect()

@@ -146,6 +146,8 @@ rare! {
     Declined = "declined by the switch itself",
     /// A request was answered 30.
     Refused = "request refused",
+    /// A session asked for another's terminal.
+    Foreign = "message for another's terminal declined",
     /// A frame was no message.
     Unreadable = "unreadable frame",
     /// A request timed out.

@@ -1,5 +1,7 @@
 //! Links over loopback sockets: batches, limits, ends, and what was never begun.
 
+mod tls;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -93,6 +95,7 @@ fn settings(way: Way) -> Settings {
         idle_ms_max: None,
         frame_ms_max: 10_000,
         stall_ms_max: 10_000,
+        tls: None,
     }
 }
 
@@ -233,6 +236,38 @@ async fn a_peer_that_does_not_read() {
             () = stalled => {}
         }
         assert!(session.never_begun().len() > 1);
+    }
+}
+
+/// The kernel ends a session when this has passed and a single keep-alive was lost: on a link that listens it must let all of
+/// them be tried, while whoever is dialled may be dialled again.
+#[tokio::test]
+async fn the_kernel_tries_all_keep_alives_of_an_idle_peer() {
+    let here = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dial = Way::Dial { addresses: Vec::new(), sessions: 1 };
+    let listen = Way::Listen { address: here.local_addr().unwrap(), sessions_max: 1 };
+    for (way, stall_ms_max, unheard_ms) in
+        [(dial.clone(), 10_000, 10_000), (listen.clone(), 10_000, 60_000), (listen, 90_000, 90_000)]
+    {
+        let link = link_of(Settings { stall_ms_max, ..settings(way) });
+        let stream = TcpStream::connect(here.local_addr().unwrap()).await.unwrap();
+        let met = socket::meet(&link, stream, "").await.unwrap();
+        let socket::Stream::Clear(stream) = met.stream else { panic!("encrypted") };
+        assert_eq!(rustix::net::sockopt::tcp_user_timeout(&stream), Ok(unheard_ms));
+        assert_eq!(rustix::net::sockopt::tcp_keepidle(&stream), Ok(Duration::from_secs(30)));
+    }
+}
+
+/// A link of its own, without tasks.
+fn link_of(settings: Settings) -> Link<Floor> {
+    Link {
+        links: Links::new(Arc::new(Floor::default()), TaskTracker::new()),
+        settings,
+        meter: LinkMeter::new("test"),
+        hush: Hush::default(),
+        comings: Hush::default(),
+        open: AtomicUsize::new(0),
+        doors: watch::channel(true).1,
     }
 }
 
