@@ -45,7 +45,7 @@ fn too_long(len: usize, length: Length) -> &'static str {
     } else if (b' '..=b'~').contains(&high) && (b' '..=b'~').contains(&low) {
         "the length looks like ASCII text: is its peer one that speaks ISO 8583?"
     } else if high == 0x16 && low == 0x03 {
-        "the length looks like the beginning of TLS: its peer wants to encrypt, and this link does not"
+        "the length looks like the beginning of TLS: its peer wants to encrypt, and this link does not: give it a table [links.NAME.tls]"
     } else if high == 0x02 {
         "the length looks like STX and a message: does its peer write `prefix = \"02\"` and `trailer = \"03\"`?"
     } else if usize::from(field.swap_bytes()) <= 4096 {

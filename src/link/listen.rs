@@ -135,7 +135,7 @@ async fn welcome<U: Upstairs>(
         Some(Err(Unsecured { why, fix })) => {
             link.meter.refused(Refusal::Handshake);
             if let Some(kept) = link.hush.may_say() {
-                tracing::warn!(link = link.settings.name, %peer, why, fix, kept, "a connection was closed: its handshake failed");
+                tracing::warn!(link = link.settings.name, %peer, why, fix, kept, "a connection was closed before it was a session");
             }
         }
     }
