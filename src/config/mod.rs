@@ -799,6 +799,35 @@ to = ["issuer-a"]
         assert_eq!(report.count(), 1, "{to}:\n{report}");
     }
 
+    /// The same, about what is approved in issuers' place.
+    #[test]
+    fn one_fault_of_a_stand_in_at_a_time() {
+        const WHOLE: &str =
+            "currency = \"978\"\namount_max = 5_000\ncount_max = 3\ntotal_max = 10_000";
+        let with = |lines: &str| format!("{GOOD}\n[routes.stand_in]\n{lines}\n");
+        let config = check(&with(WHOLE)).unwrap_or_else(|report| panic!("{report}"));
+        let limits = config.engine().stand_in.first().cloned().flatten().unwrap();
+        assert_eq!((limits.amount_max, limits.count_max, limits.total_max), (5_000, 3, 10_000));
+        assert_eq!((limits.currency, limits.kinds.as_slice()), (*b"978", &[*b"00"][..]));
+        for (from, to, said) in [
+            ("currency = \"978\"", "", "`currency` is missing"),
+            ("count_max = 3", "", "`count_max` is missing"),
+            ("\"978\"", "\"EUR\"", "978 is the euro"),
+            ("5_000", "0", "from 1 to 999999999999"),
+            ("5_000", "20_000", "`total_max` is less than `amount_max`"),
+            (
+                "count_max = 3",
+                "count_max = 3\nprocessing_codes = [\"000\"]",
+                "two digits: how element 3 begins",
+            ),
+            ("count_max = 3", "count_max = 3\ncount = 3", "unknown key `count`"),
+        ] {
+            let report = faults(&with(&WHOLE.replacen(from, to, 1)));
+            assert!(report.to_string().contains(said), "{to}: {said}\nis not in\n{report}");
+            assert_eq!(report.count(), 1, "{to}:\n{report}");
+        }
+    }
+
     /// The same, about what stands between a link and the house.
     #[test]
     fn one_fault_of_a_mapping_at_a_time() {
@@ -967,6 +996,8 @@ to = ["issuer-a"]
         let config = config.unwrap_or_else(|report| panic!("{report}"));
         // A link with TLS has no word for a link without.
         let text = text.replace("# plaintext =", "plaintext =");
+        // Nor has one of 1987 a table of codes.
+        let text = text.replace("# codes =", "codes =").replace("# network_mti", "network_mti");
         let keys = |key: &str| {
             let (line, table) = (format!("{key} ="), format!(".{key}]"));
             text.lines().any(|have| have.starts_with(&line) || have.contains(&table))
@@ -986,6 +1017,8 @@ to = ["issuer-a"]
             include_str!("links.rs"),
             include_str!("frames.rs"),
             include_str!("routes.rs"),
+            include_str!("stand_in.rs"),
+            include_str!("changes.rs"),
             &tls,
         ] {
             let calls = [
