@@ -1,6 +1,6 @@
 //! The configuration: one TOML file, the sum of what the rooms below want to know; nobody below knows of it.
 //!
-//! [`load`] reads the file and whatever it names (dialects, the key), binds nothing, and tells every fault in one
+//! [`load()`] reads the file and whatever it names (dialects, the key), binds nothing, and tells every fault in one
 //! [`Report`]. What comes out is valid: nothing is checked again further down.
 
 mod bins;

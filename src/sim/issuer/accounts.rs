@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::iso::{Class, ElementNo, Elements, Function, Mti};
 
 /// Whom a message is from, as the switch named it: MTI class, elements 7 and 11.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Name {
     class: u8,
     transmission: Vec<u8>,
@@ -164,12 +164,20 @@ impl Accounts {
         (if state == State::Approved { "approved" } else { "declined" }, word)
     }
 
+    /// The name of what a reversal means. Who is of 1993 names no element 7: its trace number alone tells, the latest of it.
+    fn known_as(&self, name: Name) -> Option<Name> {
+        if name.transmission.iter().any(|digit| *digit != b'0') {
+            return Some(name);
+        }
+        let same = |known: &&Name| known.class == name.class && known.stan == name.stan;
+        self.entries.keys().filter(same).max().cloned()
+    }
+
     fn reverse(&mut self, elements: &Elements) -> (&'static str, Word) {
         let word = |code: &[u8]| Word { code: code.to_vec(), approval: None };
-        let entry = elements
-            .get(ElementNo::ORIGINAL)
-            .and_then(Name::of_original)
-            .and_then(|name| self.entries.get_mut(&name));
+        let named = elements.get(ElementNo::ORIGINAL).and_then(Name::of_original);
+        let named = named.and_then(|name| self.known_as(name));
+        let entry = named.and_then(|name| self.entries.get_mut(&name));
         match entry {
             None => ("unknown", word(b"25")),
             Some(entry) if entry.state == State::Approved => {
