@@ -1,17 +1,22 @@
 //! `read`, `write`, `codes` and `network_mti` of a link: what stands between its peers' words and the house's.
 
+use std::sync::Arc;
+
 use super::read::{Limit, Section, Spot};
 use super::report::Fault;
-use crate::codec::Draft;
-use crate::dialect::{Content, Dialect, Version};
-use crate::iso::{Class, ElementNo, ElementSet, Elements, Function, Mti};
+use crate::codec::{self, Draft};
+use crate::dialect::{Class, Content, Dialect, Version};
+use crate::iso::{self, ElementNo, ElementSet, Elements, Function, Mti};
 use crate::mapping::{Change, Changes, Codes, Condition, Settings};
 
 /// What no change may touch: what the books count with, what a card and a message are known by, and what is said of its outcome.
 const UNTOUCHABLE: ElementSet = ElementSet::of(&[2, 3, 4, 7, 11, 12, 13, 35, 39, 49, 56, 90]);
 
 /// What a message that comes in is also known by: it may be put in where it is missing, and is not changed.
-const KNOWN_BY: ElementSet = ElementSet::of(&[41, 42]);
+const KNOWN_BY: ElementSet = ElementSet::of(&[32, 41, 42]);
+
+/// What a reversal names of its original: changed in all messages, or in none.
+const NAMED: ElementSet = ElementSet::of(&[32, 33]);
 
 /// Elements that a message may have.
 const NUMBERS: Limit = Limit::new(2, 2, 128);
@@ -24,7 +29,7 @@ enum Way {
 }
 
 /// All of it; `dialect` is the one on the wire.
-pub(super) fn read(section: &Section<'_>, dialect: &Dialect) -> Settings {
+pub(super) fn read(section: &Section<'_>, dialect: &Arc<Dialect>) -> Settings {
     let later = dialect.version() == Version::Of1993;
     Settings {
         codes: codes(section, later),
@@ -55,7 +60,7 @@ fn codes(section: &Section<'_>, later: bool) -> Codes {
 fn network(section: &Section<'_>, later: bool) -> Option<Mti> {
     let usual = if later { "1804 or 1820" } else { "0800 or 0820" };
     let fits = |mti: &Mti| {
-        mti.class() == Class::Network
+        mti.class() == iso::Class::Network
             && matches!(mti.function(), Function::Request | Function::Advice)
             && mti.version() == u8::from(later)
             && !mti.is_repeat()
@@ -67,7 +72,7 @@ fn network(section: &Section<'_>, later: bool) -> Option<Mti> {
     mti.map(|mti| mti.value)
 }
 
-fn changes(section: &Section<'_>, dialect: &Dialect, way: Way) -> Changes {
+fn changes(section: &Section<'_>, dialect: &Arc<Dialect>, way: Way) -> Changes {
     let key = if way == Way::Read { "read" } else { "write" };
     let mut all = Vec::new();
     for part in section.array_sections(key) {
@@ -83,13 +88,27 @@ fn changes(section: &Section<'_>, dialect: &Dialect, way: Way) -> Changes {
             let fault = part.faults().at(part.span(), format!("[[{key}]] changes nothing"));
             part.faults().tell(fault.help("say `set`, `copy`, `default` or `drop`, or remove it"));
         }
+        one_way(&part, &change, way);
         part.end();
         all.push(change);
     }
     Changes::new(all)
 }
 
-fn messages(part: &Section<'_>, dialect: &Dialect) -> Vec<Mti> {
+/// What messages are known by, and what a reversal names of its original, is the same in all of them.
+fn one_way(part: &Section<'_>, change: &Change, way: Way) {
+    let fixed = if way == Way::Read { KNOWN_BY } else { NAMED };
+    let touched = change.puts().or(change.drop).and(fixed);
+    let span = part.has("messages").or_else(|| part.has("when"));
+    if let (Some(no), Some(span)) = (touched.iter().next(), span) {
+        let title = format!("element {no} is changed in some messages and not in others");
+        let fault = part.faults().at(span, title);
+        let fault = fault.label("a reversal names its original by it");
+        part.faults().tell(fault.help("change it in a table without `messages` and `when`"));
+    }
+}
+
+fn messages(part: &Section<'_>, dialect: &Arc<Dialect>) -> Vec<Mti> {
     let version = u8::from(dialect.version() == Version::Of1993);
     let mut all = Vec::new();
     for text in part.texts("messages") {
@@ -107,7 +126,7 @@ fn messages(part: &Section<'_>, dialect: &Dialect) -> Vec<Mti> {
     all
 }
 
-fn when(part: &Section<'_>, dialect: &Dialect, way: Way) -> Vec<Condition> {
+fn when(part: &Section<'_>, dialect: &Arc<Dialect>, way: Way) -> Vec<Condition> {
     let texts = part.texts_by_number("when", NUMBERS);
     let conditions = texts.into_iter().filter_map(|(number, text)| {
         let element = element(number)?;
@@ -119,7 +138,7 @@ fn when(part: &Section<'_>, dialect: &Dialect, way: Way) -> Vec<Condition> {
     conditions.collect()
 }
 
-fn drop(part: &Section<'_>, dialect: &Dialect, way: Way) -> ElementSet {
+fn drop(part: &Section<'_>, dialect: &Arc<Dialect>, way: Way) -> ElementSet {
     let span = part.has("drop").unwrap_or_else(|| part.span());
     let elements = part.numbers("drop", NUMBERS).into_iter().filter_map(element);
     let elements = elements.filter(|element| {
@@ -129,14 +148,14 @@ fn drop(part: &Section<'_>, dialect: &Dialect, way: Way) -> ElementSet {
     elements.collect()
 }
 
-fn copy(part: &Section<'_>, dialect: &Dialect, way: Way) -> Vec<(ElementNo, ElementNo)> {
+fn copy(part: &Section<'_>, dialect: &Arc<Dialect>, way: Way) -> Vec<(ElementNo, ElementNo)> {
     let mut all = Vec::new();
     for (to, from) in part.numbers_by_number("copy", NUMBERS) {
         let (Some(to), Some(source)) = (element(to), element(from.value)) else { continue };
         let sound = touchable(part, (to, "copy"), (way, true), from.span.clone())
             && defined(part, dialect, (to, "copy"), from.span.clone())
             && (way == Way::Write || defined(part, dialect, (source, "copy"), from.span.clone()))
-            && showable(part, source, from.span);
+            && showable(part, dialect, (source, to), from.span);
         if sound {
             all.push((to, source));
         }
@@ -145,13 +164,24 @@ fn copy(part: &Section<'_>, dialect: &Dialect, way: Way) -> Vec<(ElementNo, Elem
 }
 
 /// Secrets of one element may not become another's, whose row knows nothing of that.
-fn showable(part: &Section<'_>, source: ElementNo, span: std::ops::Range<usize>) -> bool {
+fn showable(
+    part: &Section<'_>,
+    dialect: &Arc<Dialect>,
+    (source, to): (ElementNo, ElementNo),
+    span: std::ops::Range<usize>,
+) -> bool {
     const SECRET: ElementSet = ElementSet::of(&[2, 34, 35, 36, 45, 52, 53, 55, 64, 96, 128]);
-    let secret = SECRET.has(source);
+    let class = |no| dialect.row(no).map_or(Class::Unkept, |row| row.class);
+    let written_down = class(source) == Class::Unkept && class(to) == Class::Keep;
+    let secret = SECRET.has(source)
+        || matches!(class(source), Class::Pan | Class::Sensitive)
+        || written_down;
     if secret {
         let title = format!("element {source} cannot be copied");
-        let fault =
-            part.faults().at(span, title).label("it holds a card, a PIN, or what secures a link");
+        let fault = part
+            .faults()
+            .at(span, title)
+            .label("it may hold what the other's row would let be written down");
         part.faults().tell(fault);
     }
     !secret
@@ -160,7 +190,7 @@ fn showable(part: &Section<'_>, source: ElementNo, span: std::ops::Range<usize>)
 fn values(
     part: &Section<'_>,
     key: &'static str,
-    dialect: &Dialect,
+    dialect: &Arc<Dialect>,
     way: Way,
 ) -> Vec<(ElementNo, Vec<u8>)> {
     let mut all = Vec::new();
@@ -184,7 +214,7 @@ fn values(
 }
 
 /// A value as the house has it: of binary elements the bytes that its hexadecimal digits say.
-fn plain(dialect: &Dialect, element: ElementNo, text: &str) -> Result<Vec<u8>, String> {
+fn plain(dialect: &Arc<Dialect>, element: ElementNo, text: &str) -> Result<Vec<u8>, String> {
     let binary = dialect.row(element).is_some_and(|row| row.content == Content::Bytes);
     let value = if binary {
         bytes(text).ok_or("an even number of hexadecimal digits")?
@@ -196,7 +226,9 @@ fn plain(dialect: &Dialect, element: ElementNo, text: &str) -> Result<Vec<u8>, S
     let mut out = Vec::new();
     let draft = Draft { mti: Mti::of(0), own: &own, copied: None };
     draft.encode(dialect, &mut out).map_err(|error| error.fault.to_string())?;
-    Ok(value)
+    // As a peer would repeat it: padded to its length.
+    let read = codec::decode(dialect, out.into()).map_err(|error| error.fault.to_string())?;
+    Ok(read.get(element).map_or(value, |value| value.to_vec()))
 }
 
 fn bytes(text: &str) -> Option<Vec<u8>> {
@@ -230,7 +262,7 @@ fn touchable(
 
 fn defined(
     part: &Section<'_>,
-    dialect: &Dialect,
+    dialect: &Arc<Dialect>,
     (element, key): (ElementNo, &str),
     span: std::ops::Range<usize>,
 ) -> bool {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::{Config, Link};
 use crate::dialect::{Content, Row};
-use crate::iso::{ElementNo, ElementSet};
+use crate::iso::{ElementNo, ElementSet, Elements, ResponseCode};
+use crate::switch::CutOver;
 
 /// How many pairs of links are told: whoever reads them begins with the first ones.
 const TOLD_MAX: usize = 50;
@@ -19,6 +20,18 @@ const NOT_SENT_ON: ElementSet = ElementSet::of(&[
 ]);
 
 impl Config {
+    /// Limits for a day, and nothing that ends one but an operator's order.
+    fn endless(&self) -> Option<String> {
+        let stands_in = self.stand_in.iter().any(Option::is_some);
+        let by_message = |link: &Link| link.network.cut_over == CutOver::Accept;
+        let ends = self.day.cut_at_ms.is_some() || self.links.iter().any(by_message);
+        (stands_in && !ends).then(|| {
+            String::from(
+                "a route stands in for its issuers within limits for a business day, and neither a clock nor a peer ends one: say `cut_at` in [day], or end each with `iso8583d clearing cut`",
+            )
+        })
+    }
+
     /// A sentence for each pair of an asker and an issuer whose dialects do not fit, in the order of their names: requests
     /// that have what is named there are declined with 30.
     pub fn gaps(&self) -> Vec<String> {
@@ -29,8 +42,29 @@ impl Config {
         let unlike = pairs.filter(|(asker, issuer)| {
             asker.id != issuer.id && !Arc::ptr_eq(asker.tongue.house(), issuer.tongue.house())
         });
-        unlike.filter_map(|(asker, issuer)| gap(asker, issuer)).take(TOLD_MAX).collect()
+        let told = |(asker, issuer)| [gap(asker, issuer), unheard(asker, issuer)];
+        unlike.flat_map(told).flatten().chain(self.endless()).take(TOLD_MAX).collect()
     }
+}
+
+/// Approvals of an issuer that its asker's network would take for declines.
+fn unheard(asker: &Link, issuer: &Link) -> Option<String> {
+    let heard = |code: &&ResponseCode| {
+        let mut added = Elements::default();
+        added.set(ElementNo::RESPONSE_CODE, code.as_bytes());
+        asker.tongue.tells_approval(&added)
+    };
+    let codes = issuer.tongue.house().approve_codes().iter();
+    let unheard: Vec<_> = codes.filter(|code| !heard(code)).map(ToString::to_string).collect();
+    (!unheard.is_empty()).then(|| {
+        format!(
+            "link {:?} has no word for approvals of link {:?} with {}: they are reversed, unless `codes` of {:?} pairs them",
+            asker.name,
+            issuer.name,
+            unheard.join(", "),
+            asker.name
+        )
+    })
 }
 
 fn gap(asker: &Link, issuer: &Link) -> Option<String> {

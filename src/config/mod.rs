@@ -845,6 +845,11 @@ to = ["issuer-a"]
                 "cannot put \"12A\" into element 33",
             ),
             ("[[links.issuer-a.write]]\nset = { 32 = \"123456789012\" }", "into element 32"),
+            (
+                "[[links.issuer-a.write]]\nset = { 32 = \"1\" }\nmessages = \"0200\"",
+                "in some messages",
+            ),
+            ("[[links.issuer-a.read]]\nset = { 32 = \"1\" }", "may not touch element 32"),
             ("[[links.issuer-a.write]]\nset = { 129 = \"1\" }", "a number from 2 to 128"),
             ("[[links.issuer-a.write]]\nset = { x = \"1\" }", "a number from 2 to 128"),
             ("[[links.issuer-a.write]]\nset = { 33 = 1 }", "a text in quotes belongs here"),

@@ -20,9 +20,12 @@ pub enum CodeFault {
     /// 00 is what the switch itself says.
     #[error("00 is 000, 400 or 800, by what is answered, and nothing else")]
     Approved,
-    /// The code has a pair already.
-    #[error("this code stands here twice")]
+    /// The code, or the action, has a pair already.
+    #[error("this code, or this action, stands here twice")]
     Twice,
+    /// One of them approves, and the other does not.
+    #[error("one of the two approves and the other declines")]
+    Contradicts,
 }
 
 impl Codes {
@@ -39,7 +42,12 @@ impl Codes {
         if code == *b"00" {
             return Err(CodeFault::Approved);
         }
-        if self.pairs.iter().any(|(known, _)| *known == code) {
+        let usual =
+            usual_action(&code).is_some_and(|usual| (usual[0] == b'0') != (action[0] == b'0'));
+        if usual {
+            return Err(CodeFault::Contradicts);
+        }
+        if self.pairs.iter().any(|(known, other)| *known == code || *other == action) {
             return Err(CodeFault::Twice);
         }
         self.pairs.push((code, action));
@@ -69,10 +77,19 @@ impl Codes {
             };
         }
         let own = self.pairs.iter().find(|(known, _)| known == code).map(|(_, action)| *action);
-        let back = || BACK.iter().find(|(known, _)| *known == code).map(|(_, action)| **action);
-        let usual = || USUAL.iter().find(|(_, known)| *known == code).map(|(action, _)| **action);
-        own.or_else(back).or_else(usual).unwrap_or(*b"100")
+        own.or_else(|| usual_action(code)).unwrap_or(*b"100")
     }
+}
+
+/// What a code of 1987 becomes where nobody says otherwise; none for one that means nothing everywhere.
+fn usual_action(code: &[u8]) -> Option<[u8; 3]> {
+    let back = BACK.iter().find(|(known, _)| *known == code).map(|(_, action)| **action);
+    back.or_else(|| USUAL.iter().find(|(_, known)| *known == code).map(|(action, _)| **action))
+}
+
+/// Whether a code of 1987 says yes everywhere.
+pub(super) fn approves(code: &[u8]) -> bool {
+    usual_action(code).is_some_and(|action| action.starts_with(b"0"))
 }
 
 /// Action codes (ISO 8583:1993, annex A) and what comes nearest to them in 1987. Of several actions with one code the first is
@@ -208,6 +225,9 @@ mod tests {
         assert_eq!(there(&codes, b"080").as_deref(), Some("85"));
         assert_eq!(&back(&codes, b"85", Class::Financial), b"080");
         assert_eq!(codes.add("85", "081"), Err(CodeFault::Twice));
+        assert_eq!(codes.add("86", "080"), Err(CodeFault::Twice));
+        assert_eq!(codes.add("51", "000"), Err(CodeFault::Contradicts));
+        assert_eq!(codes.add("10", "116"), Err(CodeFault::Contradicts));
         assert_eq!(codes.add("00", "081"), Err(CodeFault::Approved));
         assert_eq!(codes.add("855", "081"), Err(CodeFault::Code));
         assert_eq!(codes.add("86", "81"), Err(CodeFault::Action));

@@ -213,10 +213,7 @@ pub(super) fn from_house(
         own.remove(ElementNo::TRANSMISSION);
     }
     if let Some(code) = elements.get(ElementNo::RESPONSE_CODE) {
-        let heard = made.get(ElementNo::RESPONSE_CODE).and_then(|action| codes.to_1987(action));
-        if heard.is_none_or(|heard| heard.as_bytes() != code) {
-            made.set(ElementNo::RESPONSE_CODE, &codes.to_1993(code, mti.class()));
-        }
+        made.set(ElementNo::RESPONSE_CODE, &action(elements, code, (codes, mti.class())));
     } else {
         made.remove(ElementNo::RESPONSE_CODE);
     }
@@ -289,6 +286,14 @@ fn asked_from_house(mti: Mti, elements: &Elements, at: Wall, made: &mut Elements
     } else if let Some(original) = get(aside(56)) {
         made.set(ElementNo::of(56), original);
     }
+}
+
+/// The action code of an answer: as its issuer said it, where that is what the house's code means; else what comes nearest.
+pub(super) fn action(elements: &Elements, code: &[u8], (codes, class): (&Codes, Class)) -> Vec<u8> {
+    let heard = elements
+        .get(aside(39))
+        .filter(|action| codes.to_1987(action).is_some_and(|heard| heard.as_bytes() == code));
+    heard.map_or_else(|| codes.to_1993(code, class).to_vec(), <[u8]>::to_vec)
 }
 
 /// Element 24 where its asker's edition has no such code: the ordinary kind of each class.

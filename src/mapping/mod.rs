@@ -170,6 +170,10 @@ impl Tongue {
             let element = Some(element.get());
             DecodeError { mti: Some(mti), element, offset: 0, fault, salvaged: Box::new(salvaged) }
         };
+        if mapping.later && asks_undated(mti, &message) {
+            let element = ElementNo::of(12);
+            return Err(refused(EncodeError { element, fault: Fault::Missing }));
+        }
         if let Some(element) = lost {
             return Err(refused(EncodeError { element, fault: Fault::NoCounterpart }));
         }
@@ -201,6 +205,14 @@ impl Tongue {
                 Err(_) => Vec::new(),
             },
         }
+    }
+
+    /// Whether an approval with this code, and what it adds, is one to the peers of the link.
+    pub fn tells_approval(&self, added: &Elements) -> bool {
+        let Some(mapping) = self.later() else { return true };
+        let code = added.get(ElementNo::RESPONSE_CODE).unwrap_or_default();
+        let action = edition::action(added, code, (&mapping.settings.codes, Class::Financial));
+        ResponseCode::new(&action).is_ok_and(|action| self.wire.approves(action))
     }
 
     /// Says why something is reversed, where the link's edition has a place for that.
@@ -249,9 +261,12 @@ impl Mapping {
             ResponseCode::new(code).is_ok_and(listed)
         };
         let code = own.get(ElementNo::RESPONSE_CODE).unwrap_or_default();
+        // What would be an approval in 1987 is none here unless the wire's list has it.
+        let approves = listed(&self.house, code)
+            || edition::answers_request(mti) && (action.starts_with(b"0") || codes::approves(code));
         mti.is_response()
             && mti.class() != Class::Network
-            && listed(&self.house, code)
+            && approves
             && !listed(&self.wire, action)
     }
 
@@ -283,6 +298,12 @@ impl Mapping {
         }
         Ok((mti, elements))
     }
+}
+
+/// Whether a message wants something and does not say when it was asked: nothing later could name it.
+fn asks_undated(mti: Mti, wire: &Message) -> bool {
+    let asks = !mti.is_response() && mti.class() != Class::Network;
+    asks && mti.version() == 0 && wire.get(ElementNo::of(12)).is_none()
 }
 
 /// What links of 1993 send for network management unless told otherwise: a request of neither acquirer nor issuer.

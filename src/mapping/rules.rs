@@ -83,6 +83,12 @@ impl Changes {
 }
 
 impl Change {
+    /// The elements that it puts in.
+    pub fn puts(&self) -> ElementSet {
+        let set = self.set.iter().chain(&self.default).map(|(no, _)| *no);
+        set.chain(self.copy.iter().map(|(to, _)| *to)).collect()
+    }
+
     fn is_for(&self, mti: Mti) -> bool {
         if self.messages.is_empty() {
             return mti.class() != crate::iso::Class::Network;

@@ -73,7 +73,8 @@ impl Engine {
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
         // What cannot be said to its issuer is refused now, while its sender still listens.
-        let needed = self.sayable(arrival, link)?.minus(link.dialect().defined());
+        let needed =
+            self.sayable(arrival, link)?.minus(link.dialect().defined().or(link.tongue.dropped()));
         if let Some(element) = needed.without(ElementNo::ORIGINAL).iter().next() {
             let fault = EncodeError { element, fault: Fault::Undefined };
             return Err((ResponseCode::FORMAT, Why::Unsayable { issuer, fault }));

@@ -118,10 +118,12 @@ impl Engine {
             return Err((ResponseCode::INVALID, Why::Said(why)));
         }
         let current = self.log.date();
+        // However often it is said, and by whomever: the calendar bounds it.
+        let today = self.settings.day.calendar(self.now.wall);
         let date = match arrival.get(ElementNo::SETTLEMENT_DATE) {
             Some(text) => BusinessDate::from_mmdd(&text, current)
                 .ok()
-                .filter(|date| date.0 <= current.0.saturating_add(AHEAD_MAX))
+                .filter(|date| date.0 <= today.0.saturating_add(AHEAD_MAX))
                 .ok_or((
                     ResponseCode::FORMAT,
                     Why::Said("its element 15 is no date within the next 15 days"),

@@ -558,7 +558,9 @@ fn reversal_of(standing: &Standing, sent: &Sent, aside: ElementSet) -> Elements 
         }
     }
     let mut original = Vec::with_capacity(42);
-    original.extend_from_slice(&sent.mti.plain().ascii());
+    // What was approved in its issuer's place reached the issuer as an advice.
+    let mti = if standing.stood_in() { sent.advice_mti() } else { sent.mti.plain() };
+    original.extend_from_slice(&mti.ascii());
     original.extend_from_slice(&sent.trace.stan.ascii());
     original.extend_from_slice(&sent.trace.transmission.ascii());
     for institution in [ElementNo::ACQUIRER, ElementNo::FORWARDER] {

@@ -42,6 +42,10 @@ impl Engine {
         }
         let Some(link) = self.peers.settings(asker.link) else { return false };
         let Some(mti) = asker.mti().response() else { return false };
+        if matches!(mark, Mark::Approval(_)) && !link.tongue.tells_approval(added) {
+            // In its words it would be a decline.
+            return false;
+        }
         let head = asker.head.reply();
         let at = self.now.wall;
         let mut body = answer(&link.tongue, (mti, at), &asker.message, added);

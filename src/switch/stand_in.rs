@@ -32,6 +32,8 @@ pub struct StandIn {
     pub kinds: Vec<[u8; 2]>,
 }
 
+/// For so many cards something is approved on one business day: a few megabytes in memory and in each carry.
+const CARDS_MAX: usize = 100_000;
 /// 54, expired card.
 const EXPIRED: &[u8] = b"54";
 /// 61, exceeds the amount limit.
@@ -62,7 +64,8 @@ impl Engine {
             (ResponseCode::new(code).unwrap_or(ResponseCode::UNAVAILABLE), Why::Said(why))
         };
         let month = self.now.wall.date().yymmdd();
-        if arrival.get(EXPIRY).is_some_and(|expiry| *expiry < month[..4]) {
+        let month = month.first_chunk::<4>().copied().unwrap_or_default();
+        if expiry_of(arrival).is_some_and(|expiry| expiry < month) {
             return Err(no(EXPIRED, "its issuer is away, and its card has expired"));
         }
         let (Some(card), Some(amount)) = (arrival.card.one(), amount_of(arrival)) else {
@@ -75,6 +78,12 @@ impl Engine {
             ));
         }
         let spent = self.log.spent(card.token, limits.currency);
+        if self.log.cards_spent() >= CARDS_MAX {
+            return Err(no(
+                TOO_MUCH,
+                "its issuer is away, and for as many cards as may be something was approved today in their issuers' place",
+            ));
+        }
         if planted::is(Bug::StandInUnlimited) {
             return Ok(());
         }
@@ -137,7 +146,8 @@ impl Engine {
             .peers
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
-        let needed = self.sayable(arrival, link)?.minus(link.dialect().defined());
+        let needed =
+            self.sayable(arrival, link)?.minus(link.dialect().defined().or(link.tongue.dropped()));
         if let Some(element) = needed.iter().next() {
             let fault = EncodeError { element, fault: Fault::Undefined };
             return Err((ResponseCode::FORMAT, Why::Unsayable { issuer, fault }));
@@ -170,4 +180,15 @@ fn amount_of(arrival: &Arrival) -> Option<u64> {
     let digits = arrival.get(ElementNo::AMOUNT)?;
     let amount = std::str::from_utf8(&digits).ok()?.parse().ok()?;
     (0 < amount).then_some(amount)
+}
+
+/// `YYMM`: element 14, or what follows the card's number on its track.
+fn expiry_of(arrival: &Arrival) -> Option<[u8; 4]> {
+    if let Some(expiry) = arrival.get(EXPIRY) {
+        return expiry.first_chunk::<4>().copied();
+    }
+    let track = arrival.get(ElementNo::TRACK2)?;
+    let behind = track.iter().position(|byte| *byte == b'=')?;
+    let date = track.get(behind + 1..)?.first_chunk::<4>().copied()?;
+    date.iter().all(u8::is_ascii_digit).then_some(date)
 }

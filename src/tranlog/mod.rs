@@ -331,6 +331,11 @@ impl Tranlog {
         self.purse.of(card, currency)
     }
 
+    /// For how many cards, each currency by itself, something was approved so.
+    pub fn cards_spent(&self) -> usize {
+        self.purse.len()
+    }
+
     /// The day in force; day 0 before the first.
     pub const fn date(&self) -> BusinessDate {
         self.date

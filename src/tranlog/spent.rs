@@ -27,6 +27,10 @@ impl Purse {
         self.cards.get(&(card, currency)).copied().unwrap_or_default()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.cards.len()
+    }
+
     /// Another day begins, or a carry says it all again.
     pub(super) fn clear(&mut self) {
         self.cards.clear();

@@ -431,3 +431,40 @@ fn a_links_own_ways_stay_its_own() {
     refund.set(ElementNo::PROCESSING_CODE, b"200000");
     says(&only(&desk.shop_sends(SHOP, 200, &refund)), &[(32, "123456"), (62, "REFUND")]);
 }
+
+/// An issuer's approval that its asker's network has no word for is none that can be told: it is reversed, not told as a decline and kept.
+#[test]
+fn an_approval_without_a_word_for_it_is_reversed() {
+    let mut settings = speaking(shop(), "iso93-bcd", mapping::Settings::default());
+    let text = "dialect ours\nextends iso87-bcd\napprove 00 85";
+    let wire = Arc::new(Dialect::parse(text).unwrap());
+    settings.links[1].tongue = Tongue::plain(wire);
+    let mut desk = Desk::with(settings);
+    let sent = only(&desk.shop_sends(SHOP, 1200, &purchase_of_1993(1)));
+    let seen = desk.bank_answers(&sent, "85", &[(38, "A1B2C3")]);
+    let [undo, told] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!((undo.mti, told.mti), (420, 1210));
+    assert_eq!((told.code().as_str(), told.text(38).as_str()), ("907", ""));
+}
+
+#[test]
+fn a_request_of_1993_that_says_no_moment_is_refused() {
+    let mut desk = later_shop();
+    let mut asked = purchase_of_1993(1);
+    asked.remove(ElementNo::LOCAL_TIME);
+    assert_eq!(only(&desk.shop_sends(SHOP, 1200, &asked)).code(), "904");
+}
+
+/// What its dialect does not list is no approval, partial ones among them.
+#[test]
+fn a_partial_approval_that_is_not_listed_is_none() {
+    let text = "dialect strict\nextends iso93-ascii\napprove 000";
+    let mut settings = settings();
+    let wire = Arc::new(Dialect::parse(text).unwrap());
+    settings.links[1].tongue = Tongue::new(wire, mapping::Settings::default()).unwrap();
+    let mut desk = Desk::with(settings);
+    let sent = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    let seen = desk.bank_answers(&sent, "002", &[(4, "000000000600")]);
+    let [undo, told] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!((undo.mti, told.code().as_str()), (1420, "96"));
+}

@@ -156,15 +156,17 @@ fn a_reversal_gives_back_what_was_spent_and_follows_the_advice() {
     assert_ne!(late.code(), "00", "what is taken back is declined for ever");
     assert_eq!(hears(&mut desk, &of(4, "000000001500")), "00", "there is room again");
     // The issuer hears first of what was approved, then that it was taken back.
-    let mut heard = Vec::new();
+    let (mut heard, mut named) = (Vec::new(), Vec::new());
     let mut seen = comes_back(&mut desk);
     while let Some(first) = seen.first().cloned() {
         heard.push((first.mti, first.text(11)));
+        named.extend(Some(first.text(90)).filter(|_| first.mti == 420));
         seen = desk.bank_answers(&first, "00", &[]);
         seen.retain(|seen| seen.session == 31);
     }
     let kinds: Vec<u16> = heard.iter().map(|(mti, _)| *mti).collect();
     assert_eq!(kinds, [220, 220, 420, 220]);
+    assert!(named.iter().all(|original| original.starts_with("0220")), "as it knows the original");
     assert!(desk.standings().values().all(|standing| !standing.is_open()));
 }
 
