@@ -130,7 +130,8 @@ fn a_good_configuration() {
 fn dialects_that_do_not_fit_along_a_route_are_told() {
     let (_home, config) = configuration(&[]);
     let told = stderr(&run(&["check", config.to_str().unwrap()], ""));
-    assert!(!told.contains("warning"), "{told}");
+    assert!(!told.contains("warning: link"), "{told}");
+    assert!(told.contains("neither a clock nor a peer ends one"), "{told}");
     let (home, config) =
         configuration(&[("dialect = \"iso87-ascii\"", "dialect = \"./short.dialect\"")]);
     let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/iso87-ascii.dialect");
@@ -148,7 +149,8 @@ fn dialects_that_do_not_fit_along_a_route_are_told() {
     let output = run(&["check", config.to_str().unwrap()], "");
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{told}");
-    let warnings: Vec<&str> = told.lines().filter(|line| line.starts_with("warning")).collect();
+    let warnings: Vec<&str> =
+        told.lines().filter(|line| line.starts_with("warning: link")).collect();
     assert_eq!(
         warnings,
         [

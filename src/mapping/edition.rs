@@ -16,6 +16,9 @@ use super::entry::{self, Circumstances};
 /// Element 25 of 1993, the reason of a message, where the house keeps it.
 pub(super) const REASON: ElementNo = aside(25);
 
+/// Element 56 of 1993, original data elements, where the house keeps it.
+pub(super) const ORIGINAL: ElementNo = aside(56);
+
 /// Elements that mean the same in both editions, or are nobody's business but of those who use them.
 const SAME: ElementSet = ElementSet::of(&[
     2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 14, 16, 17, 18, 19, 20, 21, 23, 27, 32, 33, 34, 35, 36, 37, 38,
@@ -243,11 +246,7 @@ fn asked_from_house(mti: Mti, elements: &Elements, at: Wall, made: &mut Elements
     let get = |no| elements.get(no);
     let kept = |no| elements.get(aside(no)).is_some();
     if !kept(12) {
-        let time = get(ElementNo::LOCAL_TIME);
-        let here = at.transmission().ascii();
-        let (today, now) = here.split_at(4);
-        let date = get(ElementNo::LOCAL_DATE).unwrap_or(today);
-        made.set(ElementNo::of(12), &moment(date, time.unwrap_or(now), at));
+        made.set(ElementNo::of(12), &asked_at(elements, at));
     }
     if !kept(22)
         && let Some(mode) = get(ElementNo::ENTRY_MODE)
@@ -305,6 +304,22 @@ const fn function_of(mti: Mti, completes: bool) -> Option<&'static [u8; 3]> {
         4 => Some(b"400"),
         _ => None,
     }
+}
+
+/// Element 12 of a message of the house: as its asker said it, else from its date and time, else the moment at which it came.
+fn asked_at(elements: &Elements, at: Wall) -> [u8; 12] {
+    if let Some(kept) = elements.get(aside(12)).and_then(|kept| kept.first_chunk::<12>()) {
+        return *kept;
+    }
+    let here = at.transmission().ascii();
+    let (today, now) = here.split_at(4);
+    let date = elements.get(ElementNo::LOCAL_DATE).unwrap_or(today);
+    moment(date, elements.get(ElementNo::LOCAL_TIME).unwrap_or(now), at)
+}
+
+/// Element 56 that names a message, which came `at` that moment, by its element 90.
+pub(super) fn original_of(original: &Elements, data: &[u8], at: Wall) -> Vec<u8> {
+    original_of_1993(data, &asked_at(original, at), original.get(ElementNo::ACQUIRER))
 }
 
 /// `MMDD` and `hhmmss` as `YYMMDDhhmmss`, of the year that brings it nearest to `at`; `at` itself where they are none.

@@ -215,6 +215,20 @@ impl Tongue {
         ResponseCode::new(&action).is_ok_and(|action| self.wire.approves(action))
     }
 
+    /// Names the message that another is about, as the link's peers know it: element 90 of the house, and of 1993 its 56 with the
+    /// moment at which the original said that it was asked.
+    pub fn name_original(
+        &self,
+        elements: &mut Elements,
+        data: &[u8],
+        (original, at): (&Elements, Wall),
+    ) {
+        elements.set(ElementNo::ORIGINAL, data);
+        if self.later().is_some() {
+            elements.set(edition::ORIGINAL, &edition::original_of(original, data, at));
+        }
+    }
+
     /// Says why something is reversed, where the link's edition has a place for that.
     pub fn set_reason(&self, elements: &mut Elements, reason: Reason) {
         if self.later().is_some() && elements.get(edition::REASON).is_none() {

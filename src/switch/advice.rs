@@ -13,6 +13,7 @@ use super::effect::{Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::Arrival;
 use super::inquiry::Known;
+use super::owed::original_data;
 use super::reply::code_alone;
 use super::translate::TOO_LONG;
 
@@ -81,6 +82,14 @@ impl Engine {
         }
         let mut sent = self.sent(arrival, key, (issuer, trace));
         sent.completes = self.completed(arrival);
+        if let Some(of) = sent.completes.and_then(|txn| self.log.standing(txn))
+            && let Some(original) = of.sent()
+        {
+            // Its asker names the authorization by its own pair; the issuer knows it by ours.
+            let data = original_data(of, original);
+            let said = (&original.elements, original.at);
+            link.tongue.name_original(&mut sent.elements, &data, said);
+        }
         let sent = Arc::new(sent);
         let opened = tranlog::opened(TxnId::default(), &Record::Stored(Arc::clone(&sent)));
         let too_long = |standing| self.owed_body(&standing, Owing::Advice, true).is_none();

@@ -557,9 +557,15 @@ fn reversal_of(standing: &Standing, sent: &Sent, aside: ElementSet) -> Elements 
             }
         }
     }
-    let mut original = Vec::with_capacity(42);
+    elements.set(ElementNo::ORIGINAL, &original_data(standing, sent));
+    elements
+}
+
+/// Element 90 of what is about a message, as its issuer knows that: MTI, our pair, acquirer and forwarder.
+pub(super) fn original_data(standing: &Standing, sent: &Sent) -> Vec<u8> {
     // What was approved in its issuer's place reached the issuer as an advice.
     let mti = if standing.stood_in() { sent.advice_mti() } else { sent.mti.plain() };
+    let mut original = Vec::with_capacity(42);
     original.extend_from_slice(&mti.ascii());
     original.extend_from_slice(&sent.trace.stan.ascii());
     original.extend_from_slice(&sent.trace.transmission.ascii());
@@ -568,6 +574,5 @@ fn reversal_of(standing: &Standing, sent: &Sent, aside: ElementSet) -> Elements 
         original.extend(std::iter::repeat_n(b'0', 11 - id.len()));
         original.extend_from_slice(id);
     }
-    elements.set(ElementNo::ORIGINAL, &original);
-    elements
+    original
 }

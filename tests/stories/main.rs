@@ -717,3 +717,26 @@ impl Replacing for Vec<u8> {
         self
     }
 }
+
+/// An authorization and its completion: the issuer finds the one by what the other says in element 90, which is of our pair.
+#[test]
+fn a_completion_names_its_authorization_as_the_issuer_knows_it() {
+    let mut desk = Desk::new();
+    let asked = only(&desk.shop_sends(SHOP, 100, &purchase(1)));
+    desk.bank_answers(&asked, "00", &[(38, "A1B2C3")]);
+    let mut completion = purchase(2);
+    completion.set(ElementNo::APPROVAL_CODE, b"A1B2C3");
+    let own = "010000000111231834000000012345600000000000";
+    completion.set(ElementNo::ORIGINAL, own.as_bytes());
+    let seen = desk.shop_sends(SHOP, 220, &completion);
+    let told = seen.iter().find(|seen| seen.session == SHOP).unwrap();
+    assert_eq!((told.code().as_str(), told.text(90).as_str()), ("00", own), "its own words");
+    let sent = seen.iter().find(|seen| seen.session != SHOP).unwrap();
+    let original = format!("0100{}{}0000012345600000000000", asked.text(11), asked.text(7));
+    assert_eq!((sent.mti, sent.text(90)), (220, original.clone()));
+    // The same after a crash, and as a repeat.
+    let records = desk.records.len();
+    let again = desk.crashes_after(records);
+    let again = again.iter().find(|seen| seen.mti == 221).unwrap();
+    assert_eq!(again.text(90), original);
+}

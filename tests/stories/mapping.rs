@@ -468,3 +468,20 @@ fn a_partial_approval_that_is_not_listed_is_none() {
     let [undo, told] = seen.as_slice() else { panic!("{seen:?}") };
     assert_eq!((undo.mti, told.code().as_str()), (1420, "96"));
 }
+
+/// The same at an issuer of 1993: element 56 says our trace number, and when the authorization was asked.
+#[test]
+fn a_completion_names_its_authorization_in_1993_too() {
+    let mut desk = later_bank();
+    let asked = only(&desk.shop_sends(SHOP, 100, &purchase(1)));
+    assert_eq!(asked.mti, 1100);
+    desk.bank_answers(&asked, "000", &[(38, "A1B2C3")]);
+    let mut completion = purchase(2);
+    completion.set(ElementNo::LOCAL_TIME, b"201500");
+    completion.set(ElementNo::ORIGINAL, b"010000000111231834000000012345600000000000");
+    let seen = desk.shop_sends(SHOP, 220, &completion);
+    let sent = seen.iter().find(|seen| seen.session != SHOP).unwrap();
+    let original = format!("1100{}26112318340006123456", asked.text(11));
+    assert_eq!(sent.mti, 1220);
+    says(sent, &[(12, "261123201500"), (24, "201"), (56, &original)]);
+}
