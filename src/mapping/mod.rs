@@ -116,7 +116,7 @@ impl Tongue {
     /// that only this one's edition knows are not left out: such a request goes nowhere else.
     #[inline]
     pub fn sayable(&self, present: ElementSet, to: &Self) -> Result<ElementSet, EncodeError> {
-        if self.mapping.is_none() || self.later().is_none() || to.later().is_some() {
+        if self.later().is_none() || to.later().is_some() {
             return Ok(present);
         }
         match present.and(edition::MONEY_ASIDE).iter().next() {

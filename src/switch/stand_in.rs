@@ -53,13 +53,16 @@ impl Engine {
             return None;
         }
         let issuer = *picked.to.first()?;
-        if !suits(arrival, limits) {
-            return None;
-        }
-        Some(self.within_limits(arrival, limits).map(|()| issuer))
+        let asked = suited(arrival, limits)?;
+        Some(self.within_limits(arrival, limits, asked).map(|()| issuer))
     }
 
-    fn within_limits(&self, arrival: &Arrival, limits: &StandIn) -> Result<(), Refusal> {
+    fn within_limits(
+        &self,
+        arrival: &Arrival,
+        limits: &StandIn,
+        (card, amount): (Tag, u64),
+    ) -> Result<(), Refusal> {
         let no = |code: &[u8], why| {
             (ResponseCode::new(code).unwrap_or(ResponseCode::UNAVAILABLE), Why::Said(why))
         };
@@ -68,16 +71,13 @@ impl Engine {
         if expiry_of(arrival).is_some_and(|expiry| expiry < month) {
             return Err(no(EXPIRED, "its issuer is away, and its card has expired"));
         }
-        let (Some(card), Some(amount)) = (arrival.card.one(), amount_of(arrival)) else {
-            return Ok(());
-        };
         if limits.amount_max < amount {
             return Err(no(
                 TOO_MUCH,
                 "its issuer is away, and it asks for more than is approved in its place",
             ));
         }
-        let spent = self.log.spent(card.token, limits.currency);
+        let spent = self.log.spent(card, limits.currency);
         if self.log.cards_spent() >= CARDS_MAX {
             return Err(no(
                 TOO_MUCH,
@@ -164,15 +164,15 @@ impl Engine {
     }
 }
 
-/// Whether a request is of a kind that can be decided without its issuer: nobody here knows a PIN.
-fn suits(arrival: &Arrival, limits: &StandIn) -> bool {
+/// The card and the amount of a request of a kind that can be decided without its issuer: nobody here knows a PIN.
+fn suited(arrival: &Arrival, limits: &StandIn) -> Option<(Tag, u64)> {
     let code = arrival.get(ElementNo::PROCESSING_CODE);
     let kind = code.as_deref().and_then(|code| code.first_chunk::<2>());
-    kind.is_some_and(|kind| limits.kinds.contains(kind))
+    let suits = kind.is_some_and(|kind| limits.kinds.contains(kind))
         && arrival.get(ElementNo::CURRENCY).is_some_and(|currency| *currency == limits.currency)
-        && !arrival.present().has(PIN)
-        && arrival.card.one().is_some()
-        && amount_of(arrival).is_some()
+        && !arrival.present().has(PIN);
+    let card = arrival.card.one().map(|card| card.token);
+    card.zip(amount_of(arrival)).filter(|_| suits)
 }
 
 /// Element 4, more than nothing.
