@@ -77,6 +77,7 @@ impl Books {
                 (rest, lsn) = (after, Lsn(lsn.0.saturating_add(1)));
             }
         }
+        reader.give_back(commits);
         batch.flush()?;
         batch.write_state()?;
         let Batch { state, mut rows, keys, given, pairs, .. } = batch;

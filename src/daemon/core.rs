@@ -123,7 +123,11 @@ impl Core {
 
     /// Tells the engine which answers have begun to leave.
     pub(super) fn tell_begun(&self) {
-        let marks = std::mem::take(&mut *unpoisoned(self.begun.lock()));
+        let mut begun = unpoisoned(self.begun.lock());
+        // As many again are to be expected: growing step by step would copy them each time.
+        let next = Vec::with_capacity(begun.len());
+        let marks = std::mem::replace(&mut *begun, next);
+        drop(begun);
         if !marks.is_empty() {
             self.handle(Input::Begun { marks });
         }

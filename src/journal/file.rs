@@ -208,8 +208,13 @@ impl File {
     }
 
     /// The commits from the one that holds `from` on, until they are more than `limit_bytes` (one is always given),
-    /// checked: checksums, and that each begins where the one before it ended.
-    pub(super) fn read(&self, from: Lsn, limit_bytes: usize) -> Result<Vec<Commit>, JournalError> {
+    /// checked: checksums, and that each begins where the one before it ended. Their bytes are put where there is room.
+    pub(super) fn read(
+        &self,
+        from: Lsn,
+        limit_bytes: usize,
+        room: &mut Vec<Vec<u8>>,
+    ) -> Result<Vec<Commit>, JournalError> {
         let sql = "SELECT first, count, day, carry, crc, blob FROM commits
             WHERE first >= ifnull((SELECT max(first) FROM commits WHERE first <= ?1), ?1) ORDER BY first";
         let fault = |source| self.name.fault(source);
@@ -219,7 +224,7 @@ impl File {
         let mut bytes = 0;
         let mut expected = None;
         while let Some(row) = rows.next().map_err(fault)? {
-            let (commit, crc) = commit(row).map_err(fault)?;
+            let (commit, crc) = commit(row, room.pop().unwrap_or_default()).map_err(fault)?;
             self.check(&commit, crc, expected)?;
             expected = Some(Lsn(commit.last().0.saturating_add(1)));
             if commit.last() < from {
@@ -260,8 +265,9 @@ impl Name {
     }
 }
 
-fn commit(row: &Row<'_>) -> rusqlite::Result<(Commit, u32)> {
-    let blob = row.get_ref(5)?.as_blob()?.to_vec();
+fn commit(row: &Row<'_>, mut blob: Vec<u8>) -> rusqlite::Result<(Commit, u32)> {
+    blob.clear();
+    blob.extend_from_slice(row.get_ref(5)?.as_blob()?);
     let first = Lsn(row.get::<_, i64>(0)?.cast_unsigned());
     Ok((
         Commit { first, count: row.get(1)?, day: row.get(2)?, carry: row.get(3)?, blob },

@@ -10,12 +10,14 @@ use crate::record::Lsn;
 pub struct Reader {
     directory: PathBuf,
     file: Option<File>,
+    /// Where the bytes of commits were that were given back.
+    room: Vec<Vec<u8>>,
 }
 
 impl Reader {
     /// A reader of a directory. The directory may still be empty, or missing.
     pub fn open(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), file: None }
+        Self { directory: directory.to_owned(), file: None, room: Vec::new() }
     }
 
     /// The first position that is there; none in an empty journal.
@@ -35,7 +37,7 @@ impl Reader {
     pub fn after(&mut self, lsn: Lsn, limit_bytes: usize) -> Result<Vec<Commit>, JournalError> {
         let from = Lsn(lsn.0.saturating_add(1));
         if let Some(file) = self.file.as_ref().filter(|file| file.name.first <= from) {
-            let commits = file.read(from, limit_bytes)?;
+            let commits = file.read(from, limit_bytes, &mut self.room)?;
             if !commits.is_empty() {
                 return Ok(commits);
             }
@@ -51,11 +53,17 @@ impl Reader {
             self.file = Some(File::open(&self.directory, *name, Access::Read)?);
         }
         let Some(file) = &self.file else { return Ok(Vec::new()) };
-        let commits = file.read(from, limit_bytes)?;
+        let commits = file.read(from, limit_bytes, &mut self.room)?;
         let newest = names.last() == Some(name);
         if commits.is_empty() && !newest {
             return Err(file.damaged(from, "it ends before the next file begins"));
         }
         Ok(commits)
+    }
+
+    /// Takes back what was read and is not needed any more: the next commits lie in the same memory, and who follows for ever
+    /// does not fetch it anew, page by page, for each batch.
+    pub fn give_back(&mut self, commits: Vec<Commit>) {
+        self.room = commits.into_iter().map(|commit| commit.blob).collect();
     }
 }

@@ -181,7 +181,7 @@ fn recovered(files: &[File], carries: &[Lsn]) -> Result<Vec<Commit>, JournalErro
         if next < file.name.first {
             return Err(file.damaged(next, "records are missing before it"));
         }
-        let here = file.read(next, usize::MAX)?;
+        let here = file.read(next, usize::MAX, &mut Vec::new())?;
         next = here.last().map_or(next, |commit| Lsn(commit.last().0.saturating_add(1)));
         commits.extend(here);
     }

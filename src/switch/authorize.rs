@@ -111,7 +111,7 @@ impl Engine {
         let issuer = self.issuer_now(arrival)?;
         let session = self
             .peers
-            .pick(issuer)
+            .pick(issuer, self.now.mono)
             .ok_or((ResponseCode::UNAVAILABLE, Why::Said("its issuer is down")))?;
         let trace = self.log.fresh_trace(issuer, arrival.mti().class(), self.now.wall).ok_or((
             ResponseCode::MALFUNCTION,

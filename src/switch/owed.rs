@@ -288,7 +288,7 @@ impl Engine {
     ) {
         let session = prefer
             .filter(|session| self.peers.is_ready(*session))
-            .or_else(|| self.peers.pick(issuer));
+            .or_else(|| self.peers.pick(issuer, self.now.mono));
         let Some(session) = session else { return };
         let Some(lanes) = self.post.links.get_mut(&issuer) else { return };
         let Some(item) = lanes.item(lane, txn, owing) else { return };

@@ -22,6 +22,8 @@ pub(super) struct Link {
     /// Ready for financial messages, in the order in which they became so.
     ready: Vec<SessionId>,
     turn: usize,
+    /// Since when it is that session's turn.
+    turn_at: Mono,
     /// Requests on their way to it.
     pub(super) in_flight: u32,
     /// Requests of its own that wait for an answer.
@@ -152,11 +154,21 @@ pub(super) struct Peers {
 impl Peers {
     pub(super) fn new(links: Vec<LinkSettings>) -> Self {
         let link = |settings: LinkSettings| {
-            let (service, ready, turn) = (Service::Full, Vec::new(), 0);
+            let (service, ready, turn, turn_at) = (Service::Full, Vec::new(), 0, Mono(0));
             let (in_flight, asking, network_stan, breaker) = (0, 0, 0, Switch::NEW);
-            let link =
-                Link { settings, service, ready, turn, in_flight, asking, network_stan, breaker };
-            (link.settings.id, link)
+            let id = settings.id;
+            let link = Link {
+                settings,
+                service,
+                ready,
+                turn,
+                turn_at,
+                in_flight,
+                asking,
+                network_stan,
+                breaker,
+            };
+            (id, link)
         };
         let links = links.into_iter().map(link).collect();
         Self { links, sessions: BTreeMap::new(), draining: Vec::new() }
@@ -334,11 +346,14 @@ impl Peers {
         self.draining.iter().find(quiet).copied()
     }
 
-    /// A ready session of a link, each in its turn.
-    pub(super) fn pick(&mut self, link: LinkId) -> Option<SessionId> {
+    /// A ready session of a link, each in its turn. A turn lasts for a millisecond: what comes together leaves together,
+    /// and is written, read and answered at once.
+    pub(super) fn pick(&mut self, link: LinkId, now: Mono) -> Option<SessionId> {
         let link = self.links.get_mut(&link)?;
+        if link.turn_at != now {
+            (link.turn, link.turn_at) = (link.turn.wrapping_add(1), now);
+        }
         let at = link.turn.checked_rem(link.ready.len())?;
-        link.turn = link.turn.wrapping_add(1);
         link.ready.get(at).copied()
     }
 
