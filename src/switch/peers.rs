@@ -22,8 +22,8 @@ pub(super) struct Link {
     /// Ready for financial messages, in the order in which they became so.
     ready: Vec<SessionId>,
     turn: usize,
-    /// Since when it is that session's turn.
-    turn_at: Mono,
+    /// Since when it is that session's turn; none before the first.
+    turn_at: Option<Mono>,
     /// Requests on their way to it.
     pub(super) in_flight: u32,
     /// Requests of its own that wait for an answer.
@@ -154,7 +154,7 @@ pub(super) struct Peers {
 impl Peers {
     pub(super) fn new(links: Vec<LinkSettings>) -> Self {
         let link = |settings: LinkSettings| {
-            let (service, ready, turn, turn_at) = (Service::Full, Vec::new(), 0, Mono(0));
+            let (service, ready, turn, turn_at) = (Service::Full, Vec::new(), 0, None);
             let (in_flight, asking, network_stan, breaker) = (0, 0, 0, Switch::NEW);
             let id = settings.id;
             let link = Link {
@@ -350,8 +350,8 @@ impl Peers {
     /// and is written, read and answered at once.
     pub(super) fn pick(&mut self, link: LinkId, now: Mono) -> Option<SessionId> {
         let link = self.links.get_mut(&link)?;
-        if link.turn_at != now {
-            (link.turn, link.turn_at) = (link.turn.wrapping_add(1), now);
+        if link.turn_at.replace(now).is_some_and(|at| at != now) {
+            link.turn = link.turn.wrapping_add(1);
         }
         let at = link.turn.checked_rem(link.ready.len())?;
         link.ready.get(at).copied()

@@ -100,6 +100,16 @@ fn what_a_peer_signs_off_gets_nothing_until_it_signs_on() {
 }
 
 #[test]
+fn what_comes_together_goes_to_one_session_and_the_next_to_the_next() {
+    let mut desk = Desk::new();
+    assert_eq!([1, 2, 3].map(|stan| goes_to(&mut desk, stan)), [BANK; 3]);
+    desk.passes(1);
+    assert_eq!([4, 5].map(|stan| goes_to(&mut desk, stan)), [BANK_AGAIN; 2]);
+    desk.passes(1);
+    assert_eq!(goes_to(&mut desk, 6), BANK);
+}
+
+#[test]
 fn sessions_of_a_link_may_share_what_was_said() {
     let mut desk = desk_with(|network| {
         (network.sign_on, network.shared) = (SignOn::Await, true);
@@ -107,7 +117,9 @@ fn sessions_of_a_link_may_share_what_was_said() {
     assert_eq!(view(&desk).state, LinkState::Sessions(SessionState::Connected));
     assert_eq!(goes_to(&mut desk, 1), OTHER_BANK);
     desk.arrives(BANK, 800, &network(1, "001"));
-    assert_eq!([goes_to(&mut desk, 2), goes_to(&mut desk, 3)], [BANK, BANK_AGAIN]);
+    assert_eq!(goes_to(&mut desk, 2), BANK);
+    desk.passes(1);
+    assert_eq!(goes_to(&mut desk, 3), BANK_AGAIN);
     // Whoever comes later finds it signed on; one sign-off is for all.
     desk.down(BANK, Vec::new());
     desk.up(13, bank());

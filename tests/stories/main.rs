@@ -585,6 +585,7 @@ fn a_link_asks_no_more_at_once_than_it_may() {
     with.links[0].in_flight_max = 2;
     let mut desk = Desk::with(with);
     let first = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    desk.passes(1);
     assert_eq!(only(&desk.shop_sends(SHOP, 200, &purchase(2))).session, BANK_AGAIN);
     assert_eq!(only(&desk.shop_sends(SHOP, 200, &purchase(3))).code(), "96");
     assert_eq!(only(&desk.bank_answers(&first, "00", &[])).code(), "00");

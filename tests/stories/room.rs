@@ -42,7 +42,7 @@ fn rule_7_an_approval_longer_than_its_askers_frames_is_reversed_at_once() {
         [
             (SHOP, 210, "91".to_owned()),
             (SHOP_AGAIN, 210, "91".to_owned()),
-            (BANK_AGAIN, 420, String::new())
+            (BANK, 420, String::new())
         ]
     );
     let standing = the_only_standing(&desk);
