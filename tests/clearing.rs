@@ -24,6 +24,7 @@ use iso8583d::record::{
     Trace, TxnId, Unanswered, Verdict,
 };
 use iso8583d::seal::{Keys, SealError, Tag};
+use iso8583d::tools::ipm;
 
 /// A transaction of the day, and what became of capturing it.
 type Tried = (TxnId, Result<Capture, ClearingError>);
@@ -228,11 +229,52 @@ fn a_day_in_all_four_forms() {
             presented += records - 2;
         }
         assert_eq!(presented, 1200);
+        for filed in &report.files {
+            every_form_of(&fs::read(directory.join(&filed.name)).unwrap(), (charset, blocked));
+        }
         // Again, from books that forgot nothing: the same bytes.
         let before = contents(&directory);
         write_files(&mut shelf(1200), &order).unwrap();
         assert_eq!(contents(&directory), before);
     }
+}
+
+/// A file of ours, as `iso8583d ipm` sees it: in order, and the same bytes after a way through each other form.
+fn every_form_of(file: &[u8], form: (Charset, bool)) {
+    let none = ipm::Known::default();
+    let mut told = Vec::new();
+    let seen = ipm::check(&mut &*file, none, &mut told).unwrap();
+    let told = String::from_utf8(told).unwrap();
+    assert_eq!(told, format!("{} records, 1 logical files in order\n", seen.records));
+    let convert = |from: &[u8], form| {
+        let mut out = Vec::new();
+        let mut told = Vec::new();
+        let tell = |fault: &str| told.push(fault.to_owned());
+        let found = ipm::convert(&mut &*from, none, form, &mut out, tell).unwrap();
+        assert_eq!((found, told), (seen, vec![]));
+        out
+    };
+    for charset in [Charset::Latin1, Charset::Cp500] {
+        for blocked in [false, true] {
+            let other = convert(file, (charset, blocked));
+            assert_eq!(other == file, form == (charset, blocked), "{charset:?} {blocked}");
+            assert!(convert(&other, form) == file, "{charset:?} {blocked}");
+        }
+    }
+    let lines = |unmask| {
+        let mut lines = Vec::new();
+        assert_eq!(ipm::cat(&mut &*file, none, unmask, &mut lines).unwrap(), seen);
+        lines
+    };
+    assert!(convert(&lines(true), form) == file);
+    let masked = String::from_utf8(lines(false)).unwrap();
+    assert!(masked.lines().all(|line| !holds_a_card(line)), "{masked}");
+}
+
+/// Whether a line has a card number of this test in clear.
+fn holds_a_card(line: &str) -> bool {
+    line.match_indices("541333")
+        .any(|(at, _)| line.bytes().skip(at).take(16).filter(u8::is_ascii_digit).count() == 16)
 }
 
 #[test]

@@ -153,7 +153,7 @@ impl<'a> File<'a> {
 
     /// How many bytes are ready to be taken.
     pub const fn ready_len(&self) -> usize {
-        self.framer.len()
+        self.framer.ready_len()
     }
 
     /// The bytes that are ready, each once.

@@ -5,6 +5,7 @@
 //! its length, with or without blocks of 1,014 bytes, in latin-1 or EBCDIC.
 
 mod capture;
+mod check;
 mod file;
 mod frame;
 mod ipm;
@@ -15,8 +16,10 @@ use crate::iso::{Currency, NotOne};
 use crate::record::TxnId;
 
 pub use capture::{Capture, Flow, Kind, claims};
+pub use check::Checker;
 pub use file::{File, Head, Sum, Sums, Totals};
-pub use frame::{records, unblock};
+pub use frame::{Framer, Unframer, guess, records, unblock};
+pub use ipm::{BadIpm, CONTAINERS, ICC, IpmRecord, Shape, parts, read, rewrite, shape};
 pub use positions::{Balanced, Filed, Held, Positions};
 pub use text::Charset;
 

@@ -21,6 +21,26 @@ impl Charset {
         }
     }
 
+    /// Appends a text as it is.
+    pub(super) fn put(self, text: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Latin1 => out.extend_from_slice(text),
+            Self::Cp500 => {
+                out.extend(text.iter().filter_map(|byte| CP500.get(usize::from(*byte))));
+            }
+        }
+    }
+
+    /// The text, one latin-1 byte a character, that bytes in this set are.
+    pub(super) fn read(self, bytes: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Latin1 => bytes.to_vec(),
+            Self::Cp500 => {
+                bytes.iter().filter_map(|byte| LATIN1.get(usize::from(*byte)).copied()).collect()
+            }
+        }
+    }
+
     /// The text as its readers will see it.
     pub(super) fn shown(self, text: &[u8]) -> String {
         text.iter().map(|byte| char::from(self.plain(*byte))).collect()
@@ -59,6 +79,21 @@ const CP500: [u8; 256] = [
     0x8c, 0x49, 0xcd, 0xce, 0xcb, 0xcf, 0xcc, 0xe1, 0x70, 0xdd, 0xde, 0xdb, 0xdc, 0x8d, 0x8e, 0xdf,
 ];
 
+/// Latin-1 by character of code page 500.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "both have a place for every byte, and it is done while compiling"
+)]
+const LATIN1: [u8; 256] = {
+    let mut latin1 = [0; 256];
+    let (mut at, mut byte) = (0, 0_u8);
+    while at < CP500.len() {
+        latin1[CP500[at] as usize] = byte;
+        (at, byte) = (at + 1, byte.wrapping_add(1));
+    }
+    latin1
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +109,16 @@ mod tests {
             let mut out = Vec::new();
             charset.write(text, &mut out);
             assert_eq!((out.as_slice(), charset.shown(text).as_str()), (written, shown));
+        }
+    }
+
+    #[test]
+    fn every_byte_there_and_back() {
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        for charset in [Charset::Latin1, Charset::Cp500] {
+            let mut out = Vec::new();
+            charset.put(&all, &mut out);
+            assert_eq!(charset.read(&out), all);
         }
     }
 

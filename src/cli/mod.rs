@@ -8,6 +8,7 @@ mod dialect;
 mod diff;
 mod doctor;
 mod home;
+mod ipm;
 mod journal;
 mod map;
 mod messages;
@@ -75,6 +76,9 @@ enum Command {
     /// Look into the journal of a state directory
     #[command(subcommand)]
     Journal(journal::Journal),
+    /// Look into clearing files, and make others of them
+    #[command(subcommand)]
+    Ipm(ipm::Ipm),
     /// Tell the life of one transaction: every message, when, what was decided and why, and how it stands now
     Why(why::Why),
     /// Clear a day, through the running daemon
@@ -163,6 +167,7 @@ impl Command {
             Self::Dialect(dialect) => dialect.run(),
             Self::Sim(sim) => sim.run(),
             Self::Journal(journal) => journal.run(),
+            Self::Ipm(ipm) => ipm.run(),
             Self::Why(why) => why.run(),
             Self::Clearing(clearing) => clearing.run(),
             Self::Ctl(ctl) => ctl.run(),

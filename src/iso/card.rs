@@ -108,14 +108,14 @@ pub fn looks_like_a_card(text: &str) -> bool {
     false
 }
 
-/// The last digit by Luhn's formula.
-fn has_check_digit(digits: &[u8]) -> bool {
+/// Whether the last of these digits is the one that Luhn's formula makes of the others (ISO/IEC 7812-1, annex B).
+pub fn has_check_digit(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()
         .rev()
         .enumerate()
         .map(|(at, digit)| {
-            let value = u32::from(digit - b'0') << (at % 2);
+            let value = u32::from(digit.wrapping_sub(b'0') % 10) << (at % 2);
             if value > 9 { value - 9 } else { value }
         })
         .sum();

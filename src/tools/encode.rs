@@ -67,7 +67,7 @@ fn encode(dialect: &Dialect, framing: Option<&Framing>, line: &str) -> Result<Ve
 }
 
 /// What was expected and where, without what stands there: it may be a card number, and serde's own text quotes it.
-fn told(error: &serde_json::Error) -> String {
+pub(super) fn told(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(", expected ") {
         Some((_, expected)) if error.is_data() => format!("expected {expected}"),
@@ -76,7 +76,7 @@ fn told(error: &serde_json::Error) -> String {
 }
 
 /// A key of the line for people. One that is none may be a card number: then its length is told.
-fn shown(key: &str) -> String {
+pub(super) fn shown(key: &str) -> String {
     let shown = |name: &str| {
         let digits = name.bytes().filter(u8::is_ascii_digit).count();
         if name.len() <= NAME_LEN_MAX && digits <= NAME_DIGITS_MAX {
@@ -159,7 +159,14 @@ fn inside(dialect: &Dialect, no: ElementNo) -> Result<&Inside, String> {
 
 /// Elements and parts in the order in which they are given: that of parts with tags is theirs on the wire.
 #[derive(Default)]
-struct Fields(Vec<(String, String)>);
+pub(super) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Names and texts, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, text)| (key.as_str(), text.as_str()))
+    }
+}
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -186,12 +193,12 @@ impl<'de> Deserialize<'de> for Fields {
 }
 
 /// One byte a character, up to U+00FF.
-fn characters(text: &str) -> Result<Vec<u8>, &'static str> {
+pub(super) fn characters(text: &str) -> Result<Vec<u8>, &'static str> {
     text.chars().map(|letter| u8::try_from(letter).or(Err("a character beyond latin-1"))).collect()
 }
 
 /// The bytes of hexadecimal digits.
-fn unhex(text: &str) -> Result<Vec<u8>, &'static str> {
+pub(super) fn unhex(text: &str) -> Result<Vec<u8>, &'static str> {
     let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(super::byte).collect();
     bytes.ok_or("not an even number of hexadecimal digits")
 }

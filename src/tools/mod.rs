@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod input;
+pub mod ipm;
 pub mod journal;
 
 mod decode;
