@@ -218,7 +218,7 @@ impl World {
             if !planted {
                 return Err(Failure::Found(format!(
                     "no mistake {name} can be planted here: a build with `--features planted` knows {}",
-                    Bug::ALL.iter().map(|bug| bug.name()).collect::<Vec<_>>().join(" ")
+                    Bug::all().map(Bug::name).collect::<Vec<_>>().join(" ")
                 )));
             }
         }
