@@ -16,6 +16,7 @@ use crate::planted::Bug;
 use crate::sim::issuer::{self, Issuer, Rules};
 use crate::sim::load::{self, Pace, Target};
 use crate::sim::log::Log;
+use crate::sim::sheet::{self, Until};
 use crate::sim::{Peer, Place, SimError, demo, idle, pos, world};
 
 /// Play peers of a switch, and load one.
@@ -51,6 +52,15 @@ pub(super) struct World {
     /// Plant a mistake of this name first, to see it found; only in builds with the feature `planted`
     #[arg(long, value_name = "NAME")]
     bug: Option<String>,
+    /// The reliability sheet, as Markdown: what was done to the worlds, and what they met
+    #[arg(long, conflicts_with = "explain")]
+    sheet: bool,
+    /// For the sheet: so many minutes instead of so many seeds
+    #[arg(long, requires = "sheet", conflicts_with = "count", value_parser = clap::value_parser!(u64).range(1..=10_080))]
+    minutes: Option<u64>,
+    /// For the sheet: how many threads run worlds
+    #[arg(long, requires = "sheet", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    cores: u32,
 }
 
 /// A demonstration.
@@ -212,15 +222,15 @@ impl Sim {
 
 impl World {
     fn run(self) -> Result<(), Failure> {
-        let Self { seed, count, txns, explain, bug } = self;
-        if let Some(name) = bug {
-            let planted = Bug::named(&name).is_some_and(|bug| world::plant(Some(bug)));
-            if !planted {
-                return Err(Failure::Found(format!(
-                    "no mistake {name} can be planted here: a build with `--features planted` knows {}",
-                    Bug::all().map(Bug::name).collect::<Vec<_>>().join(" ")
-                )));
-            }
+        let Self { seed, count, txns, explain, bug, sheet, minutes, cores } = self;
+        let bug = bug.as_deref().map(plant).transpose()?;
+        if sheet {
+            let until = minutes.map_or(Until::Seeds(count), Until::Minutes);
+            let cores = usize::try_from(cores).unwrap_or(1);
+            let sheet = sheet::run(&sheet::Settings { seed, until, cores, txns, bug });
+            sheet.markdown(&mut io::stdout().lock()).map_err(Failure::io("stdout"))?;
+            let broken = "a rule did not hold, or a planted mistake was not found";
+            return if sheet.clean() { Ok(()) } else { Err(Failure::Found(broken.to_owned())) };
         }
         let options = world::Options { seed, count, txns, explain };
         let verdict =
@@ -229,6 +239,16 @@ impl World {
             verdict.failure.map(|failure| format!("seed {}: {}", failure.seed, failure.fault));
         broken.map_or(Ok(()), |broken| Err(Failure::Found(broken)))
     }
+}
+
+/// Plants a mistake, and says which.
+fn plant(name: &str) -> Result<Bug, Failure> {
+    Bug::named(name).filter(|bug| world::plant(Some(*bug))).ok_or_else(|| {
+        Failure::Found(format!(
+            "no mistake {name} can be planted here: a build with `--features planted` knows {}",
+            Bug::all().map(Bug::name).collect::<Vec<_>>().join(" ")
+        ))
+    })
 }
 
 impl Demo {
