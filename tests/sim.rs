@@ -113,6 +113,34 @@ fn load_checks_every_answer_in_closed_and_open_loop() {
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "its state is taken away");
 }
 
+/// With issuers that answer nothing, every request is declined once and reversed once, and nothing is left.
+#[test]
+fn requests_that_nobody_answers_are_declined_and_reversed_once() {
+    let place = tempfile::tempdir().unwrap();
+    let told = run(&[
+        "sim",
+        "pending",
+        "--requests",
+        "2000",
+        "--links",
+        "10",
+        "--timeout",
+        "5",
+        "--state-below",
+        place.path().to_str().unwrap(),
+    ]);
+    for part in [
+        "pending at once    2,000,",
+        "bytes a pending request",
+        "declined with 91   2,000,",
+        "reversed           2,000,",
+        "confirmed          2,000,",
+        "owed at the end    0",
+    ] {
+        assert!(told.contains(part), "{part:?} is missing in\n{told}");
+    }
+}
+
 /// In a build with planted mistakes the sheet looks for them as well; `planted` has that.
 #[cfg(not(feature = "planted"))]
 #[test]

@@ -14,7 +14,7 @@ use crate::daemon::descriptors::raise;
 use crate::framing;
 use crate::planted::Bug;
 use crate::sim::issuer::{self, Issuer, Rules};
-use crate::sim::load::{self, Pace, Target};
+use crate::sim::load::{self, Pace, Target, pending};
 use crate::sim::log::Log;
 use crate::sim::sheet::{self, Until};
 use crate::sim::{Peer, Place, SimError, demo, idle, pos, world};
@@ -30,6 +30,8 @@ pub(super) enum Sim {
     Idle(Idle),
     /// Terminals as many and as fast as wanted; every answer is checked
     Load(Load),
+    /// Requests that wait, as many as wanted, at issuers that never answer: memory of each, and each reversed once
+    Pending(Pending),
     /// Whole worlds from seeds: peers, faults, crashes and an audit; says what broke, and how to see it again
     World(World),
 }
@@ -208,6 +210,32 @@ pub(super) struct Load {
     json: bool,
 }
 
+/// Pending requests.
+#[derive(Args)]
+pub(super) struct Pending {
+    /// How many wait at once
+    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(1..=900_000))]
+    requests: u32,
+    /// Over how many issuer links
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    links: u32,
+    /// Seconds until they time out, and as many again until each reversal is confirmed
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+    /// How everybody writes
+    #[arg(long, default_value = "iso87-ascii")]
+    dialect: String,
+    /// Threads of the switch that is started
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: u32,
+    /// Below which directory its state lies
+    #[arg(long)]
+    state_below: Option<PathBuf>,
+    /// Keep its state
+    #[arg(long)]
+    keep: bool,
+}
+
 impl Sim {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
@@ -215,6 +243,7 @@ impl Sim {
             Self::Issuer(options) => options.run(),
             Self::Idle(options) => options.run(),
             Self::Load(options) => options.run(),
+            Self::Pending(options) => options.run(),
             Self::World(options) => options.run(),
         }
     }
@@ -427,6 +456,27 @@ impl Load {
             tls,
             target,
         })
+    }
+}
+
+impl Pending {
+    fn run(self) -> Result<(), Failure> {
+        let settings = pending::Settings {
+            requests: self.requests,
+            links: self.links,
+            timeout: Duration::from_secs(self.timeout),
+            dialect: spoken(&self.dialect)?,
+            program: own_path()?,
+            workers: self.workers,
+            parent: self.state_below.unwrap_or_else(std::env::temp_dir),
+            keep: self.keep,
+        };
+        let report = pending::run(&settings)?;
+        report.table(&mut io::stdout().lock()).map_err(Failure::io("stdout"))?;
+        match report.faults().first() {
+            None => Ok(()),
+            Some(fault) => Err(Failure::Found(fault.clone())),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! request was due. Knows the switch by its sockets and its process number.
 
 mod connection;
+pub mod pending;
 mod tally;
 mod template;
 
