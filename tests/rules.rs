@@ -145,7 +145,7 @@ mod switched_off {
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         let artifact = |line: &str| {
             let message: serde_json::Value = serde_json::from_str(line).unwrap();
-            message["executable"].as_str().map(PathBuf::from)
+            message.get("executable")?.as_str().map(PathBuf::from)
         };
         String::from_utf8(built.stdout).unwrap().lines().filter_map(artifact).collect()
     }

@@ -96,10 +96,12 @@ pub fn run(settings: &Settings) -> Sheet {
             }
             let verdicts = batch(settings, settings.seed + at, BATCH.min(count - at));
             if let Ok(mut sheet) = sheet.lock() {
-                verdicts.into_iter().for_each(|verdict| sheet.absorb(verdict));
+                for verdict in verdicts {
+                    sheet.absorb(verdict);
+                }
             }
             if let Until::Minutes(minutes) = settings.until
-                && Duration::from_secs(60 * minutes) <= begun.elapsed()
+                && Duration::from_mins(minutes) <= begun.elapsed()
             {
                 enough.store(true, Ordering::Relaxed);
             }

@@ -55,7 +55,7 @@ pub struct Settings {
 }
 
 /// How long the switch may take for something, besides the time that it is told to wait.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How long it may take to be ready.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// How often is looked whether something has come to its end.
@@ -199,13 +199,17 @@ impl Settings {
             place,
             dialect: self.dialect.name().to_owned(),
             length: framing.length.name(),
-            more: format!("in_flight_max = {}\n{more}", self.requests),
+            // All of them are declined within seconds, and nobody here is to be hung up on for that.
+            more: format!(
+                "in_flight_max = {}\noutbox_bytes_max = 268_435_456\n{more}",
+                self.requests
+            ),
         };
         let ms = self.timeout.as_millis();
         // Nothing is cut off, and nothing is repeated in a run.
         let waits = format!(
             "timeout_ms = {ms}\nsettle_ms = {ms}\nbreaker_timeouts = 0\nowed_repeat_ms = 3_600_000\n\
-             owed_in_flight_max = 4096\noutbox_bytes_max = 268_435_456\n"
+             owed_in_flight_max = 4096\n"
         );
         let shops = LinkPlace::Listens(at);
         let mut links = vec![link("shops".to_owned(), "asker", shops, String::new())];
