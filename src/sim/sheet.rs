@@ -179,8 +179,9 @@ impl Sheet {
     pub fn markdown(&self, out: &mut dyn Write) -> io::Result<()> {
         let build = if cfg!(debug_assertions) { "debug" } else { "release" };
         let (sum, last) = (&self.sum, (self.first + self.sum.seeds).saturating_sub(1));
+        let threads = if self.cores == 1 { "thread" } else { "threads" };
         let seconds = self.wall_ms.div_ceil(1000);
-        writeln!(out, "| {build} build, {} threads, {} s | |\n|---|---:|", self.cores, seconds)?;
+        writeln!(out, "| {build} build, {} {threads}, {seconds} s | |\n|---|---:|", self.cores)?;
         writeln!(out, "| seeds | {} to {} |", grouped(self.first), grouped(last))?;
         writeln!(out, "| simulated hours | {} |", grouped(sum.simulated_ms / 3_600_000))?;
         writeln!(out, "| transactions | {} |", grouped(sum.txns))?;

@@ -223,6 +223,8 @@ impl Settings {
                 }
             }
         }
+        // Its log says why.
+        switch.keep(true);
         Err(SimError::NotReady { seconds: PATIENCE.as_secs(), log: switch.log() })
     }
 

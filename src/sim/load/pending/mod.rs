@@ -144,6 +144,8 @@ impl Settings {
         let mut town = Town { switch, at, issuers, heard, end, askers };
         let met = |town: &Town| town.issuers.iter().all(|issuer| 0 < issuer.ledger().sessions);
         if !town.wait(STARTS_WITHIN, met).await {
+            // Its log says why.
+            town.switch.keep(true);
             let (seconds, log) = (STARTS_WITHIN.as_secs(), town.switch.log());
             return Err(SimError::NotReady { seconds, log });
         }
