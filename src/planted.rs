@@ -1,22 +1,30 @@
-//! Deliberate mistakes that the simulator must find; without the feature `planted` each is a constant `false`.
+//! Deliberate mistakes that the simulator or a scenario must find; without the feature `planted` each is a constant `false`.
 
-/// Names each mistake once: for the enum, for the list and for people.
+/// Names each mistake once: for the enum, for the lists and for people.
 macro_rules! bugs {
-    ($($(#[$doc:meta])* $name:ident,)+) => {
+    (
+        [simulated] $($(#[$doc:meta])* $name:ident,)+
+        [told] $($(#[$told_doc:meta])* $told:ident,)+
+    ) => {
         /// One mistake, named after the rule that it breaks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Bug {
             $($(#[$doc])* $name,)+
+            $($(#[$told_doc])* $told,)+
         }
 
         impl Bug {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name,)+];
+            /// Those that the simulator must find.
+            pub const SIMULATED: &[Self] = &[$(Self::$name,)+];
+
+            /// Those that switch one rule of `tests/rules.md` off, which the simulator need not notice: its scenario must.
+            pub const TOLD: &[Self] = &[$(Self::$told,)+];
 
             /// Its name.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)+
+                    $(Self::$told => stringify!($told),)+
                 }
             }
         }
@@ -24,6 +32,7 @@ macro_rules! bugs {
 }
 
 bugs! {
+    [simulated]
     /// Trace 1: a late approval leaves its reversal as it stands.
     LateApprovalIgnored,
     /// Trace 1: a reversal is opened again under its old key.
@@ -128,12 +137,73 @@ bugs! {
     TrialOfMany,
     /// A message that ends the day, and comes again, ends another.
     CutOverTwice,
+
+    [told]
+    /// Rule 1.1: an answer of another version or origin than its request is taken.
+    AnswerOfAnyOrigin,
+    /// Rule 1.2: the answer to a repeat has its repeat digit.
+    RepeatDigitAnswered,
+    /// Rule 1.3: an advice is stored, and its sender hears nothing.
+    AdviceUnanswered,
+    /// Rule 1.4: a response that nobody asked for is answered.
+    ResponseAnswered,
+    /// Rule 1.6: an MTI keeps its version in the other edition.
+    EditionUnchanged,
+    /// Rule 2.3: an answer to network management without element 41 is none.
+    NetworkAnswerNeedsTerminal,
+    /// Rule 2.5: what matches nothing is told without what comes nearest.
+    NearestUntold,
+    /// Rule 3.1: a repeat of what was approved is declined.
+    RepeatDeclined,
+    /// Rule 3.3: a duplicate is never refused with 94.
+    DuplicateServed,
+    /// Rule 4.2: what is owed goes again without a repeat digit.
+    RepeatAsNew,
+    /// Rule 4.4: a late decline opens the reversal again.
+    LateDeclineReversed,
+    /// Rule 4.8: the acquirer in element 90 is taken as it stands, zeros or not.
+    AcquirerOfOriginalTaken,
+    /// Rule 4.10: 25 closes the reversal of what was approved.
+    NotFoundBelieved,
+    /// Rule 4.11: a reversal of 1993 gives no reason.
+    ReasonUnsaid,
+    /// Rule 5.2: any number of advices may be owed.
+    OwedUnbounded,
+    /// Rule 5.4: what is owed goes to a link that is cut off.
+    OwedThoughCutOff,
+    /// Rule 6.1: a request that cannot be read hears nothing.
+    UnreadableUnanswered,
+    /// Rule 6.2: what has no route is declined as if its issuer were away.
+    NoRouteIsAway,
+    /// Rule 6.4: an action code of 1993 loses its first digit, and that is all.
+    CodesUntranslated,
+    /// Rule 7.1: the usual codes of network management count on every link.
+    UsualCodesOnly,
+    /// Rule 7.3: each session has a state of its own, shared or not.
+    StateUnshared,
+    /// Rule 7.4: a session may miss echo tests for ever.
+    MissedEchoesIgnored,
+    /// Rule 8.2: what was approved in an issuer's place is not said to the issuer.
+    StandInUntold,
+    /// Rule 9.1: a partial approval clears for what was asked.
+    PartialInFull,
+    /// Rule 9.2: an amount that the other edition has no place for is left out.
+    MoneyLeftOut,
+    /// Rule 9.3: a completion names its authorization as its asker does.
+    CompletionUnnamed,
+    /// Rule 10.2: a link takes any number of requests at once.
+    LinkUnlimited,
 }
 
 impl Bug {
     /// The mistake of this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|bug| bug.name() == name)
+        Self::all().find(|bug| bug.name() == name)
+    }
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::SIMULATED.iter().chain(Self::TOLD).copied()
     }
 }
 
@@ -144,7 +214,13 @@ mod switchboard {
     use super::Bug;
 
     thread_local! {
-        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+        static PLANTED: Cell<Option<Bug>> = Cell::new(of_the_process());
+    }
+
+    /// The mistake that every thread of this process makes from its beginning: the one that the environment names.
+    #[expect(clippy::disallowed_methods, reason = "a switch for tests, in builds for tests alone")]
+    fn of_the_process() -> Option<Bug> {
+        std::env::var("ISO8583D_PLANTED").ok().as_deref().and_then(Bug::named)
     }
 
     /// Plants one mistake, or none, for whatever this thread does from now on.

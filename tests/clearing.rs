@@ -277,6 +277,20 @@ fn holds_a_card(line: &str) -> bool {
         .any(|(at, _)| line.bytes().skip(at).take(16).filter(u8::is_ascii_digit).count() == 16)
 }
 
+/// What was granted is claimed; an amount beside any other code is an echo.
+#[test]
+fn a_partial_approval_is_presented_for_what_was_granted() {
+    for (code, claimed) in [(b"10", 600), (b"00", 31 * 37)] {
+        let mut partial = standing(31);
+        let mut added = answer(31, code).as_ref().clone();
+        added.set(ElementNo::AMOUNT, b"000000000600");
+        let (at, verdict) = (sent(31).at, Verdict::Approved);
+        partial.outcome = Outcome::Answered { verdict, added: Arc::new(added), at };
+        let capture = Capture::of(&partial, Kind::Presentment, &Keys::new(&[7; 32])).unwrap();
+        assert_eq!(capture.amount().minor, claimed);
+    }
+}
+
 #[test]
 fn nothing_is_visible_before_everything_is_whole() {
     let directory = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use super::ClearingError;
 use crate::iso::{
     Amount, BusinessDate, Class, Currency, ElementNo, Elements, Pan, ResponseCode, Wall,
 };
+use crate::planted::{self, Bug};
 use crate::record::{LinkId, Outcome, Standing, TxnId, Verdict};
 use crate::seal::Keys;
 
@@ -79,6 +80,7 @@ impl Capture {
             Outcome::Answered { verdict: Verdict::Approved, added, .. } => {
                 let partial =
                     added.get(ElementNo::RESPONSE_CODE) == Some(ResponseCode::PARTIAL.as_bytes());
+                let partial = partial && !planted::is(Bug::PartialInFull);
                 let granted = added.get(ElementNo::AMOUNT).filter(|_| partial).map(<[u8]>::to_vec);
                 (sent.elements.overlaid(added), granted)
             }

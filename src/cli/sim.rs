@@ -14,8 +14,9 @@ use crate::daemon::descriptors::raise;
 use crate::framing;
 use crate::planted::Bug;
 use crate::sim::issuer::{self, Issuer, Rules};
-use crate::sim::load::{self, Pace, Target};
+use crate::sim::load::{self, Pace, Target, pending};
 use crate::sim::log::Log;
+use crate::sim::sheet::{self, Until};
 use crate::sim::{Peer, Place, SimError, demo, idle, pos, world};
 
 /// Play peers of a switch, and load one.
@@ -29,6 +30,8 @@ pub(super) enum Sim {
     Idle(Idle),
     /// Terminals as many and as fast as wanted; every answer is checked
     Load(Load),
+    /// Requests that wait, as many as wanted, at issuers that never answer: memory of each, and each reversed once
+    Pending(Pending),
     /// Whole worlds from seeds: peers, faults, crashes and an audit; says what broke, and how to see it again
     World(World),
 }
@@ -51,6 +54,15 @@ pub(super) struct World {
     /// Plant a mistake of this name first, to see it found; only in builds with the feature `planted`
     #[arg(long, value_name = "NAME")]
     bug: Option<String>,
+    /// The reliability sheet, as Markdown: what was done to the worlds, and what they met
+    #[arg(long, conflicts_with = "explain")]
+    sheet: bool,
+    /// For the sheet: so many minutes instead of so many seeds
+    #[arg(long, requires = "sheet", conflicts_with = "count", value_parser = clap::value_parser!(u64).range(1..=10_080))]
+    minutes: Option<u64>,
+    /// For the sheet: how many threads run worlds
+    #[arg(long, requires = "sheet", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    cores: u32,
 }
 
 /// A demonstration.
@@ -198,6 +210,32 @@ pub(super) struct Load {
     json: bool,
 }
 
+/// Pending requests.
+#[derive(Args)]
+pub(super) struct Pending {
+    /// How many wait at once
+    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u32).range(1..=900_000))]
+    requests: u32,
+    /// Over how many issuer links
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    links: u32,
+    /// Seconds until they time out, and as many again until each reversal is confirmed
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+    /// How everybody writes
+    #[arg(long, default_value = "iso87-ascii")]
+    dialect: String,
+    /// Threads of the switch that is started
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: u32,
+    /// Below which directory its state lies
+    #[arg(long)]
+    state_below: Option<PathBuf>,
+    /// Keep its state
+    #[arg(long)]
+    keep: bool,
+}
+
 impl Sim {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
@@ -205,6 +243,7 @@ impl Sim {
             Self::Issuer(options) => options.run(),
             Self::Idle(options) => options.run(),
             Self::Load(options) => options.run(),
+            Self::Pending(options) => options.run(),
             Self::World(options) => options.run(),
         }
     }
@@ -212,15 +251,15 @@ impl Sim {
 
 impl World {
     fn run(self) -> Result<(), Failure> {
-        let Self { seed, count, txns, explain, bug } = self;
-        if let Some(name) = bug {
-            let planted = Bug::named(&name).is_some_and(|bug| world::plant(Some(bug)));
-            if !planted {
-                return Err(Failure::Found(format!(
-                    "no mistake {name} can be planted here: a build with `--features planted` knows {}",
-                    Bug::ALL.iter().map(|bug| bug.name()).collect::<Vec<_>>().join(" ")
-                )));
-            }
+        let Self { seed, count, txns, explain, bug, sheet, minutes, cores } = self;
+        let bug = bug.as_deref().map(plant).transpose()?;
+        if sheet {
+            let until = minutes.map_or(Until::Seeds(count), Until::Minutes);
+            let cores = usize::try_from(cores).unwrap_or(1);
+            let sheet = sheet::run(&sheet::Settings { seed, until, cores, txns, bug });
+            sheet.markdown(&mut io::stdout().lock()).map_err(Failure::io("stdout"))?;
+            let broken = "a rule did not hold, or a planted mistake was not found";
+            return if sheet.clean() { Ok(()) } else { Err(Failure::Found(broken.to_owned())) };
         }
         let options = world::Options { seed, count, txns, explain };
         let verdict =
@@ -229,6 +268,16 @@ impl World {
             verdict.failure.map(|failure| format!("seed {}: {}", failure.seed, failure.fault));
         broken.map_or(Ok(()), |broken| Err(Failure::Found(broken)))
     }
+}
+
+/// Plants a mistake, and says which.
+fn plant(name: &str) -> Result<Bug, Failure> {
+    Bug::named(name).filter(|bug| world::plant(Some(*bug))).ok_or_else(|| {
+        Failure::Found(format!(
+            "no mistake {name} can be planted here: a build with `--features planted` knows {}",
+            Bug::all().map(Bug::name).collect::<Vec<_>>().join(" ")
+        ))
+    })
 }
 
 impl Demo {
@@ -407,6 +456,27 @@ impl Load {
             tls,
             target,
         })
+    }
+}
+
+impl Pending {
+    fn run(self) -> Result<(), Failure> {
+        let settings = pending::Settings {
+            requests: self.requests,
+            links: self.links,
+            timeout: Duration::from_secs(self.timeout),
+            dialect: spoken(&self.dialect)?,
+            program: own_path()?,
+            workers: self.workers,
+            parent: self.state_below.unwrap_or_else(std::env::temp_dir),
+            keep: self.keep,
+        };
+        let report = pending::run(&settings)?;
+        report.table(&mut io::stdout().lock()).map_err(Failure::io("stdout"))?;
+        match report.faults().first() {
+            None => Ok(()),
+            Some(fault) => Err(Failure::Found(fault.clone())),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use rustix::process::{Pid, Signal};
+use serde_json::Value;
 
 use super::SimError;
 
@@ -110,6 +111,11 @@ impl Switch {
         self.directory.join("iso8583d.toml")
     }
 
+    /// Its state directory.
+    pub fn state(&self) -> PathBuf {
+        self.directory.join("state")
+    }
+
     /// What the process says.
     pub fn log(&self) -> PathBuf {
         self.directory.join("switch.log")
@@ -172,6 +178,27 @@ impl Switch {
             .stdin(Stdio::null())
             .output()
             .map_err(|source| SimError::System { what: "running a command of ours", source })
+    }
+
+    /// The lines that a command of ours answers about this switch.
+    pub fn ask(&self, command: &[&str]) -> Result<Vec<Value>, SimError> {
+        let mut arguments: Vec<OsString> = command.iter().map(OsString::from).collect();
+        arguments.extend([OsString::from("--state"), self.state().into_os_string()]);
+        let output = self.command(&arguments)?;
+        let lines = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let source = std::io::Error::other(said.trim().to_owned());
+            return Err(SimError::System { what: "asking the switch", source });
+        }
+        Ok(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// How much is owed to issuers, given up or an orphan. Approvals that may not have been heard are no debts.
+    pub fn debts(&self) -> Result<usize, SimError> {
+        let lines = self.ask(&["ctl", "owed"])?;
+        let list = |line: &Value| line.get("list").and_then(Value::as_str).map(str::to_owned);
+        Ok(lines.iter().filter_map(list).filter(|list| list != "delivery-unknown").count())
     }
 
     fn write(&self, name: &str, mode: u32, text: &str) -> Result<(), SimError> {

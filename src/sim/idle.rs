@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::link::{Duplex, Tls, host_of};
 
+use super::process::resident_kib;
 use super::{Place, SimError};
 
 /// What is to be held.
@@ -163,11 +164,4 @@ async fn meet(settings: &Settings) -> Result<Box<dyn Duplex>, SimError> {
             met.map_err(|why| SimError::Tls { place, why })
         }
     }
-}
-
-/// What a process has in memory.
-fn resident_kib(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }

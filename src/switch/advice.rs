@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::codec::{EncodeError, Fault};
 use crate::iso::{Class, ElementNo, ResponseCode};
+use crate::planted::{self, Bug};
 use crate::record::{Owing, Record, Sent, TxnId};
 use crate::seal::Tag;
 use crate::tranlog::{self, Ask};
@@ -84,6 +85,7 @@ impl Engine {
         sent.completes = self.completed(arrival);
         if let Some(of) = sent.completes.and_then(|txn| self.log.standing(txn))
             && let Some(original) = of.sent()
+            && !planted::is(Bug::CompletionUnnamed)
         {
             // Its asker names the authorization by its own pair; the issuer knows it by ours.
             let data = original_data(of, original);
@@ -108,7 +110,9 @@ impl Engine {
         let txn = TxnId(self.append(Record::Stored(sent), fx).0);
         fx.notes.push(Note::Stored { asker: arrival.link, issuer });
         let added = code_alone(ResponseCode::APPROVED);
-        self.tell(arrival, &self.dated(arrival, &added, txn), Mark::Plain, fx);
+        if !planted::is(Bug::AdviceUnanswered) {
+            self.tell(arrival, &self.dated(arrival, &added, txn), Mark::Plain, fx);
+        }
         self.post_owed(txn, Owing::Advice, fx);
     }
 }

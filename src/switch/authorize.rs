@@ -436,7 +436,8 @@ impl Engine {
         if approved || was_over {
             self.append(Record::Late { txn, at: self.now.wall, approved }, fx);
         }
-        if approved && !planted::is(Bug::LateApprovalIgnored) {
+        let undone = approved || planted::is(Bug::LateDeclineReversed);
+        if undone && !planted::is(Bug::LateApprovalIgnored) {
             let reason = if differs.is_some() { Reason::Mismatched } else { Reason::Late };
             self.owe(txn, reason, fx);
         }

@@ -1,6 +1,7 @@
 //! The issuer for a message: one of its route, ready and with room for a request; the first of it for what can wait.
 
 use crate::iso::ResponseCode;
+use crate::planted::{self, Bug};
 use crate::record::LinkId;
 use crate::route::{Picked, Table};
 
@@ -54,5 +55,9 @@ const NO_ROUTE: Refusal =
 /// The rule for a message.
 pub(super) fn routed<'t>(routes: &'t Table, arrival: &Arrival) -> Result<Picked<'t>, Refusal> {
     let picked = arrival.with_facts(routes.needs(), |facts| routes.pick(facts));
-    picked.filter(|picked| !picked.to.is_empty()).ok_or(NO_ROUTE)
+    let (mut code, why) = NO_ROUTE;
+    if planted::is(Bug::NoRouteIsAway) {
+        code = ResponseCode::UNAVAILABLE;
+    }
+    picked.filter(|picked| !picked.to.is_empty()).ok_or((code, why))
 }

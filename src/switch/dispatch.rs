@@ -106,6 +106,9 @@ impl Engine {
         if !self.peers.settings(arrival.link).is_some_and(|link| link.answers) {
             // Nothing was ever sent there: what it answers is no money of anybody's, and nothing to write down.
             let (link, mti) = (arrival.link, arrival.mti());
+            if planted::is(Bug::ResponseAnswered) {
+                self.decline(&arrival, ResponseCode::FORMAT, fx);
+            }
             let why = "nothing is asked of this link: its role is asker";
             fx.notes.push(Note::Unmatched {
                 link,
@@ -158,6 +161,9 @@ impl Engine {
             return Some(
                 "its elements 7 and 11 belong to a message of another function: the third digit of its MTI differs",
             );
+        }
+        if planted::is(Bug::AnswerOfAnyOrigin) {
+            return None;
         }
         if response.version() != VERSION {
             return Some(
@@ -214,7 +220,7 @@ impl Engine {
         fx: &mut Effects,
     ) {
         let (link, mti) = (arrival.link, arrival.mti());
-        let nearest = self.nearest(&arrival, trace);
+        let nearest = self.nearest(&arrival, trace).filter(|_| !planted::is(Bug::NearestUntold));
         let pending = self.peers.link(link).map_or(0, |link| link.in_flight);
         fx.notes.push(Note::Unmatched { link, mti, trace, why, nearest, pending });
         let approved = self.may_approve(&arrival);
@@ -265,7 +271,8 @@ impl Engine {
         };
         fx.notes.push(Note::Unreadable { link });
         let Some(mti) = unreadable.mti.filter(|mti| !mti.is_response()) else { return };
-        if matches!(mti.function(), Function::Request | Function::Advice) {
+        let answered = !planted::is(Bug::UnreadableUnanswered);
+        if answered && matches!(mti.function(), Function::Request | Function::Advice) {
             self.decline_unreadable(unreadable, (mti, link), ResponseCode::FORMAT, fx);
         }
     }

@@ -6,6 +6,7 @@ use crate::codec::{Message, Plain};
 use crate::dialect::{Dialect, Form};
 use crate::framing::Head;
 use crate::iso::{BusinessDate, Class, ElementNo, ElementSet, Elements, Mti, Pan, Track2};
+use crate::planted::{self, Bug};
 use crate::record::{Card, LinkId, Lsn, Owing, Remark, Ruling, Secret, TxnId};
 use crate::route::Facts;
 use crate::seal::{Keys, Tag};
@@ -309,6 +310,8 @@ impl Arrival {
             .iter()
             .position(|digit| *digit != b'0')
             .and_then(|first| acquirer.get(first..));
+        let trimmed =
+            if planted::is(Bug::AcquirerOfOriginalTaken) { Some(acquirer) } else { trimmed };
         let acquirer = if same { own } else { trimmed.unwrap_or(own) };
         let when = Self::when(message, transmission.map(Plain::from))?;
         Some(Self::key(keys, link, (class, message), (stan, acquirer), &when))

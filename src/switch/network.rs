@@ -14,7 +14,7 @@ use super::engine::Engine;
 use super::input::{Arrival, LinkOrder, OrderResult, SessionId};
 use super::peers::{NetworkAsked, Service, SessionState};
 use super::permit::Permit;
-use super::settings::SignOn;
+use super::settings::{NetworkCodes, SignOn};
 use super::timers::Timer;
 
 /// After how many unanswered messages in a row a session counts as dead.
@@ -81,6 +81,7 @@ impl Engine {
         };
         let code: [u8; 3] = (*code).try_into().unwrap_or_default();
         let Some(codes) = self.peers.settings(link).map(|link| link.network.codes) else { return };
+        let codes = if planted::is(Bug::UsualCodesOnly) { NetworkCodes::USUAL } else { codes };
         if code == codes.cut_over {
             if let Err((code, why)) = self.cut_over_asked(arrival, fx) {
                 return self.refuse(arrival, code, why, fx);
@@ -109,6 +110,8 @@ impl Engine {
     pub(super) fn network_answered(&mut self, arrival: &Arrival, fx: &mut Effects) {
         let (session, link) = (arrival.session, arrival.link);
         let stan = arrival.get(ElementNo::STAN).and_then(|stan| Stan::from_ascii(&stan).ok());
+        let named = arrival.present().has(ElementNo::TERMINAL);
+        let stan = stan.filter(|_| named || !planted::is(Bug::NetworkAnswerNeedsTerminal));
         let Some(codes) = self.peers.settings(link).map(|link| link.network.codes) else { return };
         let Some(state) = self.peers.session_mut(session) else { return };
         let asked = state.asked.filter(|asked| Some(asked.stan) == stan.map(Stan::get));
@@ -145,7 +148,7 @@ impl Engine {
         session.timer = None;
         let asked = session.asked.take();
         session.missed += u32::from(asked.is_some());
-        let given_up = session.missed >= MISSED_MAX;
+        let given_up = session.missed >= MISSED_MAX && !planted::is(Bug::MissedEchoesIgnored);
         let idle_ms = now.0.saturating_sub(session.heard_at.0);
         if asked.is_some() {
             fx.notes.push(Note::Silent { session: id, link });

@@ -171,7 +171,8 @@ impl Engine {
     /// Whether as many advices are owed on a link as may be.
     pub(super) fn owes_enough(&self, issuer: LinkId) -> bool {
         let owed = self.post.links.get(&issuer).map_or(0, |lanes| lanes.advices);
-        self.peers.settings(issuer).is_some_and(|link| link.owed.advices_max <= owed)
+        let full = self.peers.settings(issuer).is_some_and(|link| link.owed.advices_max <= owed);
+        full && !planted::is(Bug::OwedUnbounded)
     }
 
     /// Sets the timer that looks after the age of what is owed on a link, unless one is set or nothing is owed.
@@ -247,6 +248,7 @@ impl Engine {
             // What was given up and is sent again under its own pair may have reached its issuer before.
             let under_its_own = requeued && owing == Owing::Advice;
             let repeat = sends > 0 || under_its_own && !planted::is(Bug::RequeuedAsNew);
+            let repeat = repeat && !planted::is(Bug::RepeatAsNew);
             let standing = self.log.standing(txn);
             let body = standing.and_then(|standing| self.owed_body(standing, owing, repeat));
             match body {
@@ -272,7 +274,9 @@ impl Engine {
         let (mti, mut elements) = owed_message(standing, (owing, repeat), aside, &self.keys)?;
         if owing == Owing::Advice {
             link.stamp(&mut elements, sent);
-        } else if let Some(debt) = &standing.reversal {
+        } else if let Some(debt) = &standing.reversal
+            && !planted::is(Bug::ReasonUnsaid)
+        {
             link.tongue.set_reason(&mut elements, debt.reason);
         }
         let body = link.tongue.write_what_fits(mti, &elements, sent.at);
@@ -492,8 +496,8 @@ fn taken(standing: &Standing, accepted: bool, code: Option<ResponseCode>) -> Opt
     if planted::is(Bug::RefusedAcknowledgementTaken) {
         return Some(Closing::Final);
     }
-    let unknown_to_issuer =
-        code == Some(ResponseCode::NOT_FOUND) && standing.heard != Approval::Approved;
+    let approved = standing.heard == Approval::Approved && !planted::is(Bug::NotFoundBelieved);
+    let unknown_to_issuer = code == Some(ResponseCode::NOT_FOUND) && !approved;
     if !accepted && !unknown_to_issuer {
         return None;
     }

@@ -255,7 +255,8 @@ impl Peers {
     /// or ceased to be.
     pub(super) fn set_state(&mut self, id: SessionId, state: SessionState) -> bool {
         let Some(link) = self.sessions.get(&id).map(|session| session.link) else { return false };
-        if !self.settings(link).is_some_and(|settings| settings.network.shared) {
+        let shared = self.settings(link).is_some_and(|settings| settings.network.shared);
+        if !shared || planted::is(Bug::StateUnshared) {
             return self.set_state_of_one(id, state);
         }
         // A sign-on under way says nothing of the others; and where this one is so already, so are all.
@@ -359,7 +360,9 @@ impl Peers {
 
     /// Whether a link has a ready session, and room for a request.
     pub(super) fn can_take(&self, link: LinkId) -> bool {
-        let has_room = |link: &Link| link.in_flight < link.settings.in_flight_max;
+        let has_room = |link: &Link| {
+            link.in_flight < link.settings.in_flight_max || planted::is(Bug::LinkUnlimited)
+        };
         self.reachable(link) && self.links.get(&link).is_some_and(has_room)
     }
 
@@ -377,6 +380,9 @@ impl Peers {
     /// How many owed messages may be on their way on a link; its own limit apart.
     pub(super) fn owed_room(&self, link: LinkId) -> u32 {
         let up = self.links.get(&link).filter(|link| !link.ready.is_empty());
+        if planted::is(Bug::OwedThoughCutOff) {
+            return up.map_or(0, |_| u32::MAX);
+        }
         up.map_or(0, |link| link.breaker.owed_max())
     }
 

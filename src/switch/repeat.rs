@@ -70,6 +70,7 @@ impl Engine {
         if !forestalled
             && !arrival.mti().is_repeat()
             && self.settings.duplicate == Duplicate::Refuse
+            && !planted::is(Bug::DuplicateServed)
         {
             fx.notes.push(Note::Declined {
                 asker: arrival.link,
@@ -113,7 +114,9 @@ impl Engine {
             (
                 Opening::Request(_) | Opening::Advice(_),
                 Outcome::Answered { verdict: Verdict::Approved, added, .. },
-            ) if standing.reversal.is_none() || replay_reversed => {
+            ) if (standing.reversal.is_none() || replay_reversed)
+                && !planted::is(Bug::RepeatDeclined) =>
+            {
                 let added = Arc::clone(added);
                 if self.tell(asker, &self.dated(asker, &added, txn), Mark::Approval(txn), fx)
                     && let Some(copies) = self.untold.get_mut(&txn)

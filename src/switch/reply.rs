@@ -41,7 +41,7 @@ impl Engine {
             return false;
         }
         let Some(link) = self.peers.settings(asker.link) else { return false };
-        let Some(mti) = asker.mti().response() else { return false };
+        let Some(mti) = answered_as(asker.mti()) else { return false };
         if matches!(mark, Mark::Approval(_)) && !link.tongue.tells_approval(added) {
             // In its words it would be a decline.
             return false;
@@ -81,6 +81,17 @@ impl Engine {
         if link.frames(head, &body) {
             fx.actions.push(Action::Send { session: frame.session, head, body, mark: Mark::Plain });
         }
+    }
+}
+
+/// The MTI of an answer: one function higher, and no repeat; a response has none.
+fn answered_as(mti: Mti) -> Option<Mti> {
+    match mti.response() {
+        Some(answer) if mti.is_repeat() && planted::is(Bug::RepeatDigitAnswered) => {
+            Some(answer.repeated())
+        }
+        None if planted::is(Bug::ResponseAnswered) => Some(mti),
+        answer => answer,
     }
 }
 

@@ -175,10 +175,17 @@ fn rule_4_an_answer_that_does_not_fit_is_96_and_reversed() {
 #[test]
 fn rule_4_an_answer_on_another_link_or_with_an_incomplete_key_touches_nothing() {
     let mut desk = Desk::new();
+    // The other bank has been asked as well, so that an answer on its link could be one; not under this pair.
+    let mut elsewhere = purchase(8);
+    elsewhere.set(ElementNo::PAN, b"5111111111111118");
+    for before in [elsewhere, purchase(9)] {
+        let asked = only(&desk.shop_sends(SHOP, 200, &before));
+        desk.bank_answers(&asked, "05", &[]);
+    }
     let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
     assert!(desk.bank_answers_on(OTHER_BANK, &asked, "00", &[]).is_empty());
     assert!(desk.bank_answers(&asked, "00", &[(11, "")]).is_empty());
-    assert_eq!(the_only_standing(&desk).outcome, Outcome::InFlight);
+    assert_eq!(desk.standings()[&txn_of(&asked)].outcome, Outcome::InFlight);
     assert_eq!(
         only(&desk.bank_answers_on(BANK_AGAIN, &asked, "00", &[])).code(),
         "00",
@@ -500,7 +507,9 @@ fn trace_13_the_pair_never_recurs() {
     for stan in 1..=300 {
         desk.now.wall.0 -= 40;
         let asked = only(&desk.shop_sends(SHOP, 200, &purchase(stan)));
-        assert!(pairs.insert((asked.text(7), asked.text(11))));
+        let pair = (asked.text(7), asked.text(11));
+        assert!(pairs.last() < Some(&pair), "time goes back, and element 7 does not");
+        pairs.insert(pair);
         desk.bank_answers(&asked, "05", &[]);
         if stan % 100 == 0 {
             desk.crashes_after(desk.records.len());
@@ -723,11 +732,11 @@ impl Replacing for Vec<u8> {
 #[test]
 fn a_completion_names_its_authorization_as_the_issuer_knows_it() {
     let mut desk = Desk::new();
-    let asked = only(&desk.shop_sends(SHOP, 100, &purchase(1)));
+    let asked = only(&desk.shop_sends(SHOP, 100, &purchase(501)));
     desk.bank_answers(&asked, "00", &[(38, "A1B2C3")]);
     let mut completion = purchase(2);
     completion.set(ElementNo::APPROVAL_CODE, b"A1B2C3");
-    let own = "010000000111231834000000012345600000000000";
+    let own = "010000050111231834000000012345600000000000";
     completion.set(ElementNo::ORIGINAL, own.as_bytes());
     let seen = desk.shop_sends(SHOP, 220, &completion);
     let told = seen.iter().find(|seen| seen.session == SHOP).unwrap();

@@ -1,7 +1,6 @@
 //! The end of the demonstration's day: what is owed is waited for, the day is cut, and the banks' own
 //! ledgers are held against the files and the positions. Tells what it finds.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,18 +24,17 @@ impl Town {
     /// Closes the shops, cuts the day and compares. True when everything agrees and nothing is owed.
     pub(super) async fn close_the_day(mut self, voice: &mut Voice<'_>) -> Result<bool, SimError> {
         voice.say("The shops close, and the switch delivers what it still owes.")?;
-        let state = self.switch.directory().join("state");
         let heard = self.street.close().await;
         let until = Instant::now() + SETTLED_WITHIN;
-        let mut owed = debts(&self.switch, &state)?;
+        let mut owed = self.switch.debts()?;
         while owed != 0 && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            owed = debts(&self.switch, &state)?;
+            owed = self.switch.debts()?;
         }
         let date = crate::sim::clock::wall().date().to_string();
-        ask(&self.switch, &["clearing", "cut", "--date", &date], &state)?;
+        self.switch.ask(&["clearing", "cut", "--date", &date])?;
         voice.say(format_args!("The day {date} is cut."))?;
-        let directory = state.join("clearing");
+        let directory = self.switch.state().join("clearing");
         let day = Day::read(&directory, &date)?;
         let mut balanced = heard.other_words == 0 && heard.altered == 0 && heard.given_up == 0;
         for (bank, totals) in [("north", self.north.totals()), ("south", self.south.totals())] {
@@ -71,27 +69,6 @@ fn farewell(switch: &Switch, directory: &Path, voice: &mut Voice<'_>) -> Result<
         .say("      the configuration of this switch; change it, and hear what is wrong with it")?;
     voice.say(format_args!("  {program} sim load"))?;
     voice.say("      how many payments a second this machine carries")
-}
-
-/// How much is owed to banks, given up or an orphan. Approvals that may not have been heard are no debts.
-fn debts(switch: &Switch, state: &Path) -> Result<usize, SimError> {
-    let lines = ask(switch, &["ctl", "owed"], state)?;
-    let list = |line: &Value| line.get("list").and_then(Value::as_str).map(str::to_owned);
-    Ok(lines.iter().filter_map(list).filter(|list| list != "delivery-unknown").count())
-}
-
-/// The lines that a command of ours answers.
-fn ask(switch: &Switch, command: &[&str], state: &Path) -> Result<Vec<Value>, SimError> {
-    let mut arguments: Vec<OsString> = command.iter().map(OsString::from).collect();
-    arguments.extend([OsString::from("--state"), state.as_os_str().to_owned()]);
-    let output = switch.command(&arguments)?;
-    let lines = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let source = std::io::Error::other(said.trim().to_owned());
-        return Err(SimError::System { what: "asking the switch", source });
-    }
-    Ok(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
 /// A day as it lies on disk.

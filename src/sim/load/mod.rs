@@ -2,10 +2,10 @@
 //! request was due. Knows the switch by its sockets and its process number.
 
 mod connection;
+pub mod pending;
 mod tally;
 mod template;
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use crate::mapping::Tongue;
 use super::child::{Link, LinkPlace, Plan, Switch, free_port};
 use super::issuer::{self, Issuer, Rules};
 use super::line::Line;
+use super::process::cpu_ms;
 use super::purchase::{Sale, Shop, card};
 use super::stop::Stop;
 use super::terminal::{FINANCIAL, Outcome, Terminal};
@@ -222,6 +223,8 @@ impl Settings {
                 }
             }
         }
+        // Its log says why.
+        switch.keep(true);
         Err(SimError::NotReady { seconds: PATIENCE.as_secs(), log: switch.log() })
     }
 
@@ -333,15 +336,6 @@ impl Settings {
 
 const fn loopback() -> Place {
     Place::Listen(SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0))
-}
-
-/// CPU milliseconds of a process so far, from `/proc/PID/stat`: user and system, in ticks of 10 ms.
-fn cpu_ms(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, the only field that may hold blanks, ends with the last parenthesis.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let ticks = |field: usize| fields.split_whitespace().nth(field)?.parse::<u64>().ok();
-    Some((ticks(11)? + ticks(12)?) * 10)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::iso::{Class, ElementNo, Elements};
 use super::issuer::{code_of, number};
 use super::mix::{ASKERS, Plan};
 use super::net::ConnId;
+use super::reached::Rare;
 use super::story::{self, PurchaseId, text};
 use super::{Event, World, mti_of};
 
@@ -147,6 +148,7 @@ impl World {
         }
         self.ask_again(id);
         if self.rng.chance(asking.garbage) {
+            self.reached.count(Rare::Garbage);
             self.garbage(id);
         }
     }
@@ -233,6 +235,8 @@ impl World {
         if let Some(purchase) = self.purchase_mut(id) {
             purchase.copies.push(Copy { conn, at, altered, answered: false });
         }
+        let again = self.purchase_ref(id).is_some_and(|purchase| purchase.copies.len() > 1);
+        self.reached.add(Rare::AskedAgain, u64::from(again));
         let mti = mti + u16::from(how != How::Plain);
         self.story.tell(at, Some(id), || {
             let what = if altered { " with another amount" } else { "" };

@@ -202,6 +202,7 @@ impl World {
             self.reached.count(Rare::WallBack);
         } else {
             self.host.wall_ahead += step;
+            self.reached.count(Rare::WallAhead);
         }
         self.host.wall_steps += 1;
         let next = self.rng.around(self.mix.machine.wall_ms);

@@ -292,6 +292,7 @@ impl World {
         let machine = &self.mix.machine;
         let mut takes = self.rng.between(machine.sync_ms);
         if self.rng.chance(machine.slow_sync) {
+            self.reached.count(Rare::SlowSync);
             takes += self.rng.below(3_000);
         }
         let life = self.host.life;

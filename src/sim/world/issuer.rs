@@ -60,6 +60,8 @@ pub(super) struct Issuer {
     /// Originals that were reversed before they came, where it remembers that.
     forestalled: BTreeSet<Key>,
     pub(super) network_stan: u32,
+    /// When the last of its answers so far is due.
+    answers_until: u64,
 }
 
 impl Issuer {
@@ -71,6 +73,7 @@ impl Issuer {
             owed: BTreeMap::new(),
             forestalled: BTreeSet::new(),
             network_stan: 0,
+            answers_until: 0,
         }
     }
 }
@@ -195,6 +198,7 @@ impl World {
     fn manner(&mut self, issuer: usize, entry: &Entry, message: &Message) -> Option<Manner> {
         let issuing = self.mix.issuing.clone();
         if self.rng.chance(issuing.silent) {
+            self.reached.count(Rare::AnswerWithheld);
             return None;
         }
         let mut manner = Manner {
@@ -209,6 +213,7 @@ impl World {
             nameless: false,
         };
         if self.rng.chance(issuing.late) {
+            self.reached.count(Rare::AnswerLate);
             manner.delay = self.rng.between((500, 9_000));
         }
         if self.rng.chance(issuing.wrong_stan) {
@@ -235,6 +240,7 @@ impl World {
         let links = self.mix.issuers().map(|(link, plan)| (link, plan.settings.id));
         let others: Vec<_> = links.filter(|(link, _)| Some(*link) != own).collect();
         let Some((over, id)) = self.rng.pick(&others) else { return };
+        self.reached.count(Rare::AnswerAstray);
         manner.over = Some(over);
         if self.rng.chance(500) {
             manner.pair = self.truth.recent_pair(id, class, self.rng.index(10));
@@ -284,6 +290,12 @@ impl World {
             && !manner.nameless
             && manner.amount.is_none_or(|amount| amount <= number(message, ElementNo::AMOUNT))
             && manner.code.is_some();
+        self.reached.add(Rare::AnswerSpoilt, u64::from(!right && manner.over.is_none()));
+        let due = self.time + manner.delay;
+        if let Some(issuer) = self.issuers.get_mut(issuer) {
+            self.reached.add(Rare::AnswerReordered, u64::from(due < issuer.answers_until));
+            issuer.answers_until = issuer.answers_until.max(due);
+        }
         let says = Says {
             link: manner.over.unwrap_or(own_link),
             conn: manner.over.is_none().then_some(conn),
@@ -291,6 +303,7 @@ impl World {
             vouches: right.then(|| (issuer, key_of(message))),
         };
         if manner.again {
+            self.reached.count(Rare::AnswerTwice);
             let after = manner.delay + 1 + self.rng.below(3_000);
             self.later(after, Event::Say(Box::new(says.clone())));
         }
@@ -420,9 +433,11 @@ impl World {
         let shown = format!("issuer {issuer} says {code} to {}", story::Shown(message));
         self.story.tell(self.time, purchase, || shown);
         if self.rng.chance(self.mix.issuing.silent) {
+            self.reached.count(Rare::AnswerWithheld);
             return;
         }
         let delay = if self.rng.chance(self.mix.issuing.late) {
+            self.reached.count(Rare::AnswerLate);
             self.rng.below(6_000)
         } else {
             self.rng.below(20)

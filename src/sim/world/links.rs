@@ -60,6 +60,7 @@ impl World {
             return;
         }
         let lasts = self.rng.between((200, 6_000));
+        self.reached.count(Rare::Outage);
         if let Some(until) = self.outage_until.get_mut(link) {
             *until = self.time + lasts;
         }

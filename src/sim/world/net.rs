@@ -172,11 +172,13 @@ impl World {
             rest = tail;
         }
         pieces.push(rest.to_vec());
+        self.reached.add(Rare::SegmentSplit, u64::from(pieces.len() > 1));
         let pipe = conn.towards(to);
         let mut arrivals = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let mut travel = self.rng.between(network.latency_ms);
             if self.rng.chance(network.spike) {
+                self.reached.count(Rare::SegmentDelayed);
                 travel += self.rng.below(network.spike_ms);
             }
             pipe.last_at = pipe.last_at.max(self.time + travel);
@@ -215,9 +217,12 @@ impl World {
             return;
         }
         conn.broken = true;
+        self.reached.count(Rare::Broken);
         for end in [End::Switch, End::Peer] {
             let pipe = conn.towards(end);
             let kept = self.rng.index(pipe.segments.len() + 1);
+            let lost = pipe.segments.len().saturating_sub(kept);
+            self.reached.add(Rare::SegmentLost, u64::try_from(lost).unwrap_or(0));
             pipe.segments.truncate(kept);
             if self.rng.chance(300)
                 && let Some(last) = pipe.segments.back_mut()
@@ -270,6 +275,7 @@ impl World {
         if !conn.writing {
             conn.writing = true;
             let stalled = self.rng.chance(self.mix.network.stall);
+            self.reached.add(Rare::WriterStalled, u64::from(stalled));
             let wait = if stalled { self.rng.below(self.mix.network.stall_ms) } else { 0 };
             self.later(wait, Event::Write { conn: id });
         }

@@ -26,6 +26,54 @@ macro_rules! rare {
 }
 
 rare! {
+    /// A connection broke.
+    Broken = "connection broken",
+    /// What travelled on a connection that broke did not arrive.
+    SegmentLost = "segment lost with its connection",
+    /// A frame lay half delivered when its session ended.
+    HalfFrame = "half a frame delivered",
+    /// What travelled arrived late.
+    SegmentDelayed = "segment delayed",
+    /// What was written at once arrived in pieces.
+    SegmentSplit = "segment arrived in pieces",
+    /// A writer took its time.
+    WriterStalled = "writer stalled",
+    /// Nobody reached a link for a while.
+    Outage = "link out of reach",
+    /// The process died.
+    Crash = "crash",
+    /// The process died between reading its journal and making its first records durable.
+    CrashInRecovery = "crash during recovery",
+    /// The commit in flight at a crash was lost.
+    CommitLost = "commit lost in a crash",
+    /// The commit in flight at a crash lay half written on the disk.
+    TornTail = "torn tail refused at recovery",
+    /// The commit in flight at a crash survived unacknowledged.
+    UnacknowledgedSurvived = "commit survived a crash unacknowledged",
+    /// A sync of the disk took seconds.
+    SlowSync = "disk slow to commit",
+    /// New requests were declined because the disk is nearly full.
+    DiskLow = "disk below its reserve",
+    /// The wall clock went back.
+    WallBack = "wall clock stepped back",
+    /// The wall clock went ahead by a jump.
+    WallAhead = "wall clock stepped ahead",
+    /// An asker sent a message again.
+    AskedAgain = "message repeated by its asker",
+    /// An asker sent bytes that are no message.
+    Garbage = "garbage sent",
+    /// An issuer decided and said nothing.
+    AnswerWithheld = "answer never sent",
+    /// An issuer took its time.
+    AnswerLate = "answer held back",
+    /// An issuer said an answer twice.
+    AnswerTwice = "answer duplicated",
+    /// An answer was due before one that was asked for earlier.
+    AnswerReordered = "answer overtook an earlier one",
+    /// An answer said something else than was asked, or no code.
+    AnswerSpoilt = "answer spoilt",
+    /// An answer went over another issuer's link.
+    AnswerAstray = "answer sent over another link",
     /// A request was approved in its issuer's place.
     StoodIn = "approved in an issuer's place",
     /// A reversal gave back what a card had spent so.
@@ -38,12 +86,6 @@ rare! {
     LateApproval = "late approval",
     /// An approval came when its reversal had been acknowledged.
     LateAfterClose = "late approval after its reversal's acknowledgement",
-    /// The commit in flight at a crash lay half written on the disk.
-    TornTail = "torn tail refused at recovery",
-    /// The commit in flight at a crash survived unacknowledged.
-    UnacknowledgedSurvived = "commit survived a crash unacknowledged",
-    /// The commit in flight at a crash was lost.
-    CommitLost = "commit lost in a crash",
     /// A request found every place taken.
     Overload = "overload decline",
     /// A link, or a merchant, asked too much a second.
@@ -126,20 +168,12 @@ rare! {
     Orphan = "unmatched approval orphaned",
     /// A transaction came back from the books.
     Restored = "transaction restored from the books",
-    /// The process died between reading its journal and making its first records durable.
-    CrashInRecovery = "crash during recovery",
-    /// The process died.
-    Crash = "crash",
-    /// The wall clock went back.
-    WallBack = "wall clock stepped back",
     /// A message was longer than the frames of its link.
     TooLong = "message longer than its link's frames",
     /// A session ended with messages that were never begun.
     NeverBegun = "session lost with messages never begun",
     /// A request was withdrawn before it left.
     Withdrawn = "request withdrawn",
-    /// A frame lay half delivered when its session ended.
-    HalfFrame = "half a frame delivered",
     /// An advice was stored for its issuer.
     Stored = "advice stored",
     /// No route leads to a card's issuer.
@@ -154,10 +188,15 @@ rare! {
     TimedOut = "time-out",
     /// A clean end and a new beginning.
     CleanStop = "clean stop and start",
-    /// New requests were declined because the disk is nearly full.
-    DiskLow = "disk below its reserve",
     /// Recovery had something to read before the last carry.
     RecoveredFromCarry = "recovery began at a carry",
+}
+
+impl Rare {
+    /// Whether the world did it to the switch: the first ones. The others are what the switch met in its course.
+    pub fn is_fault(self) -> bool {
+        self <= Self::AnswerAstray
+    }
 }
 
 /// How often each state was met.
