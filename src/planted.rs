@@ -34,6 +34,10 @@ bugs! {
     RefusedAcknowledgementTaken,
     /// Trace 4: a request that was never begun is declined and leaves all the same.
     NotWithdrawn,
+    /// A request that was begun goes to another link when its session ends.
+    ReroutedThoughBegun,
+    /// A request that goes to another link keeps the pair of the first.
+    ReroutedUnderTheSamePair,
     /// Trace 5: an unmatched approval is only journaled.
     UnmatchedNotLookedUp,
     /// Trace 6: a reversal of an unknown original is forgotten.

@@ -634,8 +634,14 @@ to = ["issuer-a"]
             ("weights = [\"3\"]", "a whole number belongs here"),
             ("weights = [3, 1]", "2 here, 1 there"),
             ("share = \"turns\"\nweights = [3]", "keep the one or the other"),
+            ("reroute = \"no\"", "true or false"),
         ] {
             one_fault(LINE, line, said);
+        }
+        for (line, stays) in [("reroute = true", false), ("reroute = false", true), ("", false)] {
+            let config = check(&GOOD.replacen(LINE, line, 1));
+            let config = config.unwrap_or_else(|report| panic!("{report}"));
+            assert_eq!(config.routes.first().map(|rule| rule.stays), Some(stays), "{line}");
         }
         let nothing = "to = [\"issuer-a\"]\n[[routes]]\nbins = []\nto = \"issuer-a\"";
         one_fault("to = [\"issuer-a\"]", nothing, "`bins` has no value");

@@ -112,6 +112,9 @@ impl Writer<'_> {
                 })
             }
             Record::Undone(undo) => self.u8(kind::UNDONE).undo(undo),
+            Record::Rerouted { txn, at, issuer, trace } => {
+                self.u8(kind::REROUTED).txn(*txn).wall(*at).u32(issuer.0).trace(*trace)
+            }
             Record::Answered { txn, at, verdict, added } => {
                 self.u8(kind::ANSWERED).txn(*txn).wall(*at).u8(verdict.code()).elements(added)
             }
@@ -462,6 +465,7 @@ mod tests {
             Record::Opened { date, at: AT },
             Record::Cut { date, at: AT },
             Record::CarryEnds { open: 2 },
+            Record::Rerouted { txn, at: AT, issuer: LinkId(u32::MAX), trace: trace(Stan::MAX) },
         ];
         for verdict in [Verdict::Approved, Verdict::Declined, Verdict::Mismatched] {
             let added = Arc::new(elements(&[(39, "00")]));

@@ -25,6 +25,7 @@ pub(super) mod kind {
     pub(in crate::record) const ORPHAN_WRITTEN_OFF: u8 = 19;
     pub(in crate::record) const STOOD_IN: u8 = 20;
     pub(in crate::record) const SPENT: u8 = 21;
+    pub(in crate::record) const REROUTED: u8 = 23;
 }
 
 /// Gives an enum of plain choices its byte, and back.

@@ -217,6 +217,17 @@ pub enum Record {
     },
     /// A reversal was accepted. Opens a transaction.
     Undone(Arc<Undo>),
+    /// A request of which no byte left goes to another session, of this link, under a fresh trace. The old trace is spent.
+    Rerouted {
+        /// Whose.
+        txn: TxnId,
+        /// When.
+        at: Wall,
+        /// The link it goes to from now on; the same as before, when another session of that lives.
+        issuer: LinkId,
+        /// Elements 7 and 11 towards that link.
+        trace: Trace,
+    },
     /// The first answer of the issuer, in time.
     Answered {
         /// Whose.
@@ -381,7 +392,8 @@ impl Record {
     /// The transactions that were open before it and are changed by it.
     pub fn changes(&self) -> Vec<TxnId> {
         match self {
-            Self::Answered { txn, .. }
+            Self::Rerouted { txn, .. }
+            | Self::Answered { txn, .. }
             | Self::Over { txn, .. }
             | Self::Late { txn, .. }
             | Self::Owed { txn, .. }

@@ -33,6 +33,12 @@ impl Reader<'_> {
             }
             kind::SPENT => Record::Spent { cards: self.list(31, Self::spending)? },
             kind::UNDONE => Record::Undone(Arc::new(self.undo()?)),
+            kind::REROUTED => Record::Rerouted {
+                txn: self.txn()?,
+                at: self.wall()?,
+                issuer: LinkId(self.u32("a link")?),
+                trace: self.trace()?,
+            },
             kind::ANSWERED => Record::Answered {
                 txn: self.txn()?,
                 at: self.wall()?,

@@ -13,6 +13,7 @@ impl Record {
             Self::StoodIn { .. } => "stood_in",
             Self::Spent { .. } => "spent",
             Self::Undone(_) => "undone",
+            Self::Rerouted { .. } => "rerouted",
             Self::Answered { .. } => "answered",
             Self::Told { .. } => "told",
             Self::Over { .. } => "over",

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::iso::{ElementNo, ElementSet, Elements, Function, Mono, Mti, ResponseCode};
+use crate::iso::{
+    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, ResponseCode,
+};
 use crate::planted::{self, Bug};
 use crate::record::{
     Card, LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
@@ -25,17 +27,21 @@ pub(super) struct Waiting {
     #[expect(clippy::vec_box, reason = "they are large, and stay in the boxes that they came in")]
     pub(super) askers: Vec<Box<Arrival>>,
     pub(super) issuer_session: SessionId,
+    /// The first of them is still here as it came: its request may be needed once more.
+    pub(super) whole: bool,
+    /// The links to which it went after it was withdrawn.
+    pub(super) again: Vec<LinkId>,
     /// The request names its card in element 2, so that its answer has to repeat it.
     names_card: bool,
-    deadline: TimerId,
+    pub(super) deadline: TimerId,
     sent_at: Mono,
 }
 
 /// Where a request goes, and what goes there.
-struct Forwarding {
-    issuer: LinkId,
+pub(super) struct Forwarding {
+    pub(super) issuer: LinkId,
     session: SessionId,
-    trace: Trace,
+    pub(super) trace: Trace,
     body: Vec<u8>,
 }
 
@@ -70,7 +76,7 @@ impl Engine {
             return self.inquire(arrival, known, Ask::Key(key), fx);
         }
         match self.forwarding(&arrival, fx) {
-            Ok(forwarding) => self.forward(arrival, key, forwarding, fx),
+            Ok((forwarding, whole)) => self.forward(arrival, (key, whole), forwarding, fx),
             Err(refusal) if refusal.0 == ResponseCode::UNAVAILABLE => {
                 // Only what would have gone, had anybody been there.
                 let in_place =
@@ -104,11 +110,26 @@ impl Engine {
         ))
     }
 
-    fn forwarding(&mut self, arrival: &Arrival, fx: &mut Effects) -> Result<Forwarding, Refusal> {
+    /// Where a new request goes, and whether it may be needed once more as it came.
+    fn forwarding(
+        &mut self,
+        arrival: &Arrival,
+        fx: &mut Effects,
+    ) -> Result<(Forwarding, bool), Refusal> {
         self.admission(arrival)?;
         self.share(arrival.link)?;
         self.within_rate(arrival, fx)?;
-        let issuer = self.issuer_now(arrival)?;
+        let (issuer, whole) = self.issuer_now(arrival)?;
+        let forwarding = self.forwarding_to(issuer, (arrival, self.today()))?;
+        Ok((forwarding, whole))
+    }
+
+    /// What goes to a link, on one of its sessions and under a fresh pair, of a request of this business day.
+    pub(super) fn forwarding_to(
+        &mut self,
+        issuer: LinkId,
+        (arrival, date): (&Arrival, BusinessDate),
+    ) -> Result<Forwarding, Refusal> {
         let session = self
             .peers
             .pick(issuer)
@@ -121,7 +142,7 @@ impl Engine {
             .peers
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
-        let body = self.translated(arrival, link, (trace, self.today()))?;
+        let body = self.translated(arrival, link, (trace, date))?;
         Ok(Forwarding { issuer, session, trace, body })
     }
 
@@ -151,29 +172,51 @@ impl Engine {
     fn forward(
         &mut self,
         mut arrival: Box<Arrival>,
-        key: Tag,
+        (key, whole): (Tag, bool),
         forwarding: Forwarding,
         fx: &mut Effects,
     ) {
-        let Forwarding { issuer, session, trace, body } = forwarding;
-        let asker = arrival.link;
-        let sent = Arc::new(self.sent(&mut arrival, key, (issuer, trace)));
+        let (asker, issuer) = (arrival.link, forwarding.issuer);
+        let sent = Arc::new(self.sent(&mut arrival, key, (issuer, forwarding.trace)));
         let txn = TxnId(self.append(Record::Sent(sent), fx).0);
+        let timeout_ms = self.peers.settings(issuer).map_or(0, |link| link.timeout_ms);
+        let deadline = self.timers.set(self.now.mono.plus(timeout_ms), Timer::Deadline(txn));
+        let names_card = arrival.present().has(ElementNo::PAN);
+        if whole {
+            arrival.message.reduce(arrival.present());
+        } else {
+            Self::set_down(&mut arrival);
+        }
+        let waiting = Waiting {
+            askers: vec![arrival],
+            issuer_session: forwarding.session,
+            whole,
+            again: Vec::new(),
+            names_card,
+            deadline,
+            sent_at: self.now.mono,
+        };
+        self.leaves((txn, asker), waiting, forwarding, fx);
+        fx.notes.push(Note::Forwarded { asker, issuer });
+    }
+
+    /// A request leaves for its issuer: for the first time, or once more after it was withdrawn.
+    pub(super) fn leaves(
+        &mut self,
+        (txn, asker): (TxnId, LinkId),
+        waiting: Waiting,
+        Forwarding { issuer, session, body, .. }: Forwarding,
+        fx: &mut Effects,
+    ) {
         let Some(link) = self.peers.link_mut(issuer) else { return };
         link.in_flight += 1;
-        let (head, timeout_ms) = (link.settings.head, link.settings.timeout_ms);
+        let head = link.settings.head;
         if let Some(asker) = self.peers.link_mut(asker) {
             asker.asking += 1;
         }
-        let deadline = self.timers.set(self.now.mono.plus(timeout_ms), Timer::Deadline(txn));
-        let names_card = arrival.present().has(ElementNo::PAN);
-        Self::set_down(&mut arrival);
-        let (askers, sent_at) = (vec![arrival], self.now.mono);
-        let waiting = Waiting { askers, issuer_session: session, names_card, deadline, sent_at };
-        self.waiting.insert(txn, waiting);
+        self.waiting.insert(txn, Waiting { issuer_session: session, ..waiting });
         self.breaker_tried(issuer, txn);
         fx.actions.push(Action::Send { session, head, body, mark: Mark::Request(txn) });
-        fx.notes.push(Note::Forwarded { asker, issuer });
     }
 
     /// What waits for an answer may wait for long: only what its answer repeats stays of it.
@@ -375,7 +418,13 @@ impl Engine {
         }
     }
 
-    fn decline_all(&self, txn: TxnId, waiting: &Waiting, code: ResponseCode, fx: &mut Effects) {
+    pub(super) fn decline_all(
+        &self,
+        txn: TxnId,
+        waiting: &Waiting,
+        code: ResponseCode,
+        fx: &mut Effects,
+    ) {
         let added = code_alone(code);
         for asker in &waiting.askers {
             fx.notes.push(Note::Declined {
@@ -387,7 +436,7 @@ impl Engine {
         }
     }
 
-    fn no_longer_waiting(&mut self, txn: TxnId) -> Option<Waiting> {
+    pub(super) fn no_longer_waiting(&mut self, txn: TxnId) -> Option<Waiting> {
         let waiting = self.waiting.remove(&txn)?;
         self.timers.cancel(waiting.deadline);
         let sent = self.log.standing(txn).and_then(Standing::sent);

@@ -214,7 +214,8 @@ impl Engine {
 /// The transaction that a record changes, for the kinds that change one that may have left recovery's reach.
 fn subject(record: &Record) -> Option<TxnId> {
     match record {
-        Record::Answered { txn, .. }
+        Record::Rerouted { txn, .. }
+        | Record::Answered { txn, .. }
         | Record::Over { txn, .. }
         | Record::Late { txn, .. }
         | Record::Owed { txn, .. }

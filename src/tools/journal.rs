@@ -107,6 +107,11 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
             set("txn", lsn.0.into());
             undo_fields(undo, &mut set);
         }
+        Record::Rerouted { txn, at, issuer, trace } => {
+            about(*txn, *at, &mut set);
+            set("issuer", link_id(*issuer));
+            trace_fields(*trace, &mut set);
+        }
         Record::Answered { txn, at, verdict, added } => {
             about(*txn, *at, &mut set);
             set("outcome", verdict.word().into());

@@ -39,7 +39,8 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
             Some(standing(Opening::Reversal(Arc::clone(undo)), Outcome::Stored, None))
         }
         Record::Restored(standing) | Record::Carried(standing) => Some((**standing).clone()),
-        Record::Answered { .. }
+        Record::Rerouted { .. }
+        | Record::Answered { .. }
         | Record::Told { .. }
         | Record::Over { .. }
         | Record::Late { .. }
@@ -73,6 +74,13 @@ const fn advice_of(sent: &Sent) -> Debt {
 /// invariant: it stops the process, with the journal intact.
 pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
     match record {
+        Record::Rerouted { issuer, trace, .. } => {
+            assert!(standing.outcome == Outcome::InFlight, "{:?} is not in flight", standing.id);
+            if let Opening::Request(sent) = &mut standing.opening {
+                let sent = Arc::make_mut(sent);
+                (sent.issuer, sent.trace) = (*issuer, *trace);
+            }
+        }
         Record::Answered { at, verdict, added, .. } => {
             assert!(standing.outcome == Outcome::InFlight, "{:?} was answered twice", standing.id);
             standing.heard = standing.heard.max(match verdict {

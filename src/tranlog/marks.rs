@@ -54,7 +54,8 @@ impl Standing {
 /// When a record happened, where it says.
 pub(super) const fn at(record: &Record) -> Option<Wall> {
     match record {
-        Record::Answered { at, .. }
+        Record::Rerouted { at, .. }
+        | Record::Answered { at, .. }
         | Record::Over { at, .. }
         | Record::Late { at, .. }
         | Record::Owed { at, .. }

@@ -121,7 +121,8 @@ impl Tranlog {
                     self.change(original, record);
                 }
             }
-            Record::Answered { txn, .. }
+            Record::Rerouted { txn, .. }
+            | Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
             | Record::Owed { txn, .. }
@@ -403,7 +404,7 @@ impl Tranlog {
 
     fn change(&mut self, txn: TxnId, record: &Record) {
         let Some(entry) = self.entries.get_mut(txn) else { return };
-        let before = entry.standing.marks();
+        let (before, went_to) = (entry.standing.marks(), entry.standing.about());
         if matches!(record, Record::Owed { .. })
             && entry.standing.stood_in()
             && entry.standing.reversal.is_none()
@@ -415,6 +416,12 @@ impl Tranlog {
         let (now, about) = (entry.standing.marks(), entry.standing.about());
         if let Some(at) = at(record) {
             self.seen(at);
+        }
+        if matches!(record, Record::Rerouted { .. }) {
+            // Nothing is known by the pair of the link that it left.
+            let left = Marks { request: None, ..before };
+            self.index(txn, went_to, (before, left), true);
+            return self.index(txn, about, (left, now), true);
         }
         self.index(txn, about, (before, now), true);
     }

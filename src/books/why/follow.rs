@@ -289,7 +289,8 @@ pub(super) fn at(record: &Record) -> Option<Wall> {
     match record {
         Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => Some(sent.at),
         Record::Undone(undo) => Some(undo.at),
-        Record::Answered { at, .. }
+        Record::Rerouted { at, .. }
+        | Record::Answered { at, .. }
         | Record::Over { at, .. }
         | Record::Late { at, .. }
         | Record::Owed { at, .. }
@@ -315,6 +316,7 @@ fn pair_of(record: &Record, live: &BTreeMap<TxnId, Standing>) -> Option<(LinkId,
         Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => {
             Some((sent.issuer, sent.trace))
         }
+        Record::Rerouted { issuer, trace, .. } => Some((*issuer, *trace)),
         Record::Owed { txn, trace, .. } | Record::Requeued { txn, trace, .. } => {
             Some((live.get(txn)?.sent()?.issuer, *trace))
         }

@@ -268,8 +268,10 @@ impl Teller<'_> {
             return;
         };
         let of = |standing: &&Standing| standing.sent().is_some_and(|sent| sent.issuer == *link);
-        let standings = self.family.rows.values().map(|row| &row.standing);
-        let Some(txn) = standings.into_iter().find(of).map(|standing| standing.id) else { return };
+        // A request may have gone elsewhere from the link that brings it.
+        let mut standings = self.family.rows.values().map(|row| &row.standing);
+        let first = standings.clone().next();
+        let Some(txn) = standings.find(of).or(first).map(|standing| standing.id) else { return };
         let said = match (approved, orphan) {
             (_, true) => {
                 "an approval under this pair that is not its answer: on the operator's list"
@@ -294,6 +296,14 @@ impl Teller<'_> {
         let (asker, issuer) = (self.name(sent.asker), self.name(sent.issuer));
         let (to_asker, from_issuer) = ((SWITCH, &*asker), (&*issuer, SWITCH));
         match record {
+            Record::Rerouted { issuer, trace, .. } => {
+                let issuer = self.name(*issuer);
+                let said = format!(
+                    "not a byte of it had left when its session ended: sent to {issuer}, under fresh elements 7 and 11"
+                );
+                let pair = step::of_pair(*trace);
+                self.put((lsn, txn), (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
+            }
             Record::Answered { at, verdict, added, .. } => {
                 let mut elements = step::of_pair(sent.trace);
                 let added = step::added(added);

@@ -95,6 +95,8 @@ impl World {
             Note::TimedOut { .. } => Rare::TimedOut,
             Note::TooLong { .. } => Rare::TooLong,
             Note::Withdrawn { .. } => Rare::Withdrawn,
+            Note::Rerouted { from, to } if from == to => Rare::Rerouted,
+            Note::Rerouted { .. } => Rare::ReroutedToAnotherLink,
             Note::Undelivered { .. } => Rare::Undelivered,
             Note::Mismatched { .. } => Rare::Mismatched,
             Note::Unmatched { .. } => Rare::Unmatched,
@@ -134,7 +136,8 @@ impl World {
                 return Some(purchase);
             }
             Record::Undone(undo) => undo.original?,
-            Record::Answered { txn, .. }
+            Record::Rerouted { txn, .. }
+            | Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
             | Record::Owed { txn, .. }

@@ -47,12 +47,16 @@ pub(super) struct Follower {
     keys: HashMap<Tag, TxnId>,
     /// Every pair that was ever given, with what it was given for.
     pairs: HashMap<(LinkId, u8, Trace), TxnId>,
-    /// The same, as the pairs look on a wire: element 7 has no year there.
+    /// Those that were given to requests which went elsewhere.
+    spent: BTreeSet<(LinkId, u8, Trace)>,
+    /// The first, as the pairs look on a wire: element 7 has no year there.
     wire: HashMap<(LinkId, Key), TxnId>,
     /// The latest transaction of each pair, element 11 alone.
     stans: HashMap<(LinkId, u8, u32), TxnId>,
     /// The transactions of a purchase.
     purchases: HashMap<PurchaseId, Vec<TxnId>>,
+    /// The transactions that went elsewhere than they first were sent.
+    pub(super) rerouted: BTreeSet<TxnId>,
     /// Unmatched approvals that nobody knows.
     pub(super) orphans: BTreeSet<(LinkId, Option<Trace>)>,
     /// The records that put those on the list, and whether an operator wrote them off.
@@ -85,6 +89,10 @@ impl Follower {
                 {
                     self.change(original, lsn, record);
                 }
+            }
+            Record::Rerouted { txn, issuer, trace, .. } => {
+                self.reroute(*txn, (*issuer, *trace));
+                self.change(*txn, lsn, record);
             }
             Record::Answered { txn, .. }
             | Record::Over { txn, .. }
@@ -238,6 +246,18 @@ impl Follower {
         self.pasts.insert(txn, Past { standing, first_reason: None, owed_at });
     }
 
+    /// A request goes elsewhere: the pair that it was given first is spent, and names nothing any more.
+    fn reroute(&mut self, txn: TxnId, (issuer, trace): (LinkId, Trace)) {
+        let purchase = self.purchase(txn);
+        let Some(sent) = self.standing(txn).and_then(Standing::sent).cloned() else { return };
+        let class = sent.mti.class();
+        self.spent.insert((sent.issuer, class.digit(), sent.trace));
+        self.pairs.remove(&(sent.issuer, class.digit(), sent.trace));
+        self.wire.remove(&(sent.issuer, wire_key(class, sent.trace)));
+        self.rerouted.insert(txn);
+        self.pair((issuer, class, trace), txn, purchase);
+    }
+
     fn owe(&mut self, txn: TxnId, lsn: Lsn, trace: Trace, reason: Reason) {
         let purchase = self.purchase(txn);
         let Some(past) = self.pasts.get_mut(&txn) else { return };
@@ -312,7 +332,8 @@ impl Follower {
     ) {
         self.stans.insert((link, class.digit(), trace.stan.get()), txn);
         self.wire.insert((link, wire_key(class, trace)), txn);
-        if self.pairs.insert((link, class.digit(), trace), txn).is_some() {
+        let pair = (link, class.digit(), trace);
+        if self.pairs.insert(pair, txn).is_some() || self.spent.contains(&pair) {
             self.break_rule(purchase, format!("elements 7 and 11 recur: {trace:?}"));
         }
     }

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use crate::framing::Frame;
 use crate::iso::{self, BusinessDate, Mono, Now, Wall};
 use crate::planted::{self, Bug};
-use crate::record::{self, Lsn, Record};
+use crate::record::{self, Lsn, Record, Verdict};
 use crate::seal::{Keys, Tag};
 use crate::switch::{
     Action, Arrival, Effects, Engine, Input, Mark, Order, OrderId, OrderResult, Question,
@@ -344,8 +344,14 @@ impl World {
             for (record, lsn) in records.iter().zip(commit.first.0..) {
                 self.host.shadow.apply(record);
                 self.truth.follow(Lsn(lsn), record);
-                if matches!(record, Record::Cut { .. }) {
-                    self.reached.count(Rare::Cut);
+                match record {
+                    Record::Cut { .. } => self.reached.count(Rare::Cut),
+                    Record::Answered { txn, verdict: Verdict::Approved, .. }
+                        if self.truth.rerouted.contains(txn) =>
+                    {
+                        self.reached.count(Rare::ReroutedApproved);
+                    }
+                    _ => {}
                 }
                 if let Some(txn) = stand_in::subject(lsn, record) {
                     self.check_stand_in(txn, record);

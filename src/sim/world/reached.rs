@@ -138,6 +138,12 @@ rare! {
     NeverBegun = "session lost with messages never begun",
     /// A request was withdrawn before it left.
     Withdrawn = "request withdrawn",
+    /// A withdrawn request went to another session of its link.
+    Rerouted = "request sent on after its withdrawal",
+    /// A withdrawn request went to another link of its route.
+    ReroutedToAnotherLink = "request sent to another link after its withdrawal",
+    /// A request that went elsewhere was approved there.
+    ReroutedApproved = "request sent on and approved",
     /// A frame lay half delivered when its session ended.
     HalfFrame = "half a frame delivered",
     /// An advice was stored for its issuer.

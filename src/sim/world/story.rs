@@ -119,6 +119,9 @@ pub(super) fn record_line(lsn: u64, record: &Record) -> String {
         Record::Undone(undo) => {
             format!("Undone {} original {:?} code {}", undo.mti, undo.original, undo.code)
         }
+        Record::Rerouted { txn, trace, .. } => {
+            format!("Rerouted {} trace {} {:?}", about(txn), trace.stan, trace.transmission)
+        }
         Record::Answered { txn, verdict, .. } => format!("Answered {} {verdict:?}", about(txn)),
         Record::Told { txns } => {
             format!("Told {}", txns.iter().map(about).collect::<Vec<_>>().join(" "))
