@@ -112,6 +112,10 @@ bugs! {
     OrderedTwice,
     /// What was approved in an issuer's place is not released when it is reversed.
     StandInNotReleased,
+    /// What was sent and not answered stays as it is when it is approved in its issuer's place.
+    StandInAndAttemptBothStand,
+    /// What was sent and not answered has its asker's key again after a restart, though it was approved in its issuer's place.
+    StandInForgottenAtRestart,
     /// What was approved in issuers' places is not counted.
     StandInUnlimited,
     /// Original data elements of 1993 name the reversal itself.

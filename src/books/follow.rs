@@ -98,10 +98,16 @@ impl Books {
 impl Batch<'_> {
     fn take(&mut self, lsn: Lsn, record: &Record) -> Result<(), BooksError> {
         match record {
-            Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => {
+            Record::Sent(sent)
+            | Record::Stored(sent)
+            | Record::StoodIn { sent, .. }
+            | Record::StoodInAfter { sent, .. } => {
                 self.open(lsn, record);
                 self.keys.push(Entry::new(sent.key, TxnId(lsn.0)));
                 self.give(TxnId(lsn.0), sent)?;
+                if let Record::StoodInAfter { attempt, .. } = record {
+                    self.change(lsn, *attempt, record)?;
+                }
             }
             Record::Undone(undo) => {
                 self.open(lsn, record);

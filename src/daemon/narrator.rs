@@ -237,7 +237,7 @@ impl Narrator {
         match note {
             Note::StoodIn { asker, issuer } => self.say_stood_in(voice(asker), *issuer),
             Note::TimedOut { issuer } => {
-                say!(warn, voice(issuer), "no answer in time: declined, and a reversal is owed");
+                say!(warn, voice(issuer), "no answer in time: a reversal is owed");
             }
             Note::Withdrawn { issuer } => {
                 say!(

@@ -131,6 +131,8 @@ pub enum Unanswered {
     Reversed,
     /// It was never begun: nothing left for the issuer.
     NeverBegun,
+    /// Its deadline passed, and it was approved in its issuer's place: by another transaction, which has its asker's key.
+    StoodIn,
 }
 
 /// Why a reversal is owed.
@@ -210,6 +212,16 @@ pub enum Record {
     Stored(Arc<Sent>),
     /// A request was approved in its issuer's place; the issuer is owed an advice of it, under `trace`. Opens a transaction.
     StoodIn {
+        /// The request, its own MTI and all.
+        sent: Arc<Sent>,
+        /// What its asker hears.
+        added: Arc<Elements>,
+    },
+    /// A request that its issuer did not answer in time was approved in the issuer's place, and the issuer is owed an advice of
+    /// that, under `trace`. Opens a transaction, which has the asker's key from now on; what was sent stays one of its own.
+    StoodInAfter {
+        /// What was sent and not answered: it is over, and its reversal is owed.
+        attempt: TxnId,
         /// The request, its own MTI and all.
         sent: Arc<Sent>,
         /// What its asker hears.
@@ -386,7 +398,14 @@ pub enum Record {
 impl Record {
     /// Whether it opens a transaction that is named after its position.
     pub const fn opens(&self) -> bool {
-        matches!(self, Self::Sent(_) | Self::Stored(_) | Self::StoodIn { .. } | Self::Undone(_))
+        matches!(
+            self,
+            Self::Sent(_)
+                | Self::Stored(_)
+                | Self::StoodIn { .. }
+                | Self::StoodInAfter { .. }
+                | Self::Undone(_)
+        )
     }
 
     /// The transactions that were open before it and are changed by it.
@@ -400,6 +419,7 @@ impl Record {
             | Self::Closed { txn, .. }
             | Self::Requeued { txn, .. }
             | Self::WrittenOff { txn, .. } => vec![*txn],
+            Self::StoodInAfter { attempt, .. } => vec![*attempt],
             Self::Told { txns } => txns.clone(),
             Self::Undone(undo) => undo.original.into_iter().collect(),
             Self::Sent(_)

@@ -31,6 +31,11 @@ impl Reader<'_> {
             kind::STOOD_IN => {
                 Record::StoodIn { sent: Arc::new(self.sent()?), added: Arc::new(self.elements()?) }
             }
+            kind::STOOD_IN_AFTER => Record::StoodInAfter {
+                attempt: self.txn()?,
+                sent: Arc::new(self.sent()?),
+                added: Arc::new(self.elements()?),
+            },
             kind::SPENT => Record::Spent { cards: self.list(31, Self::spending)? },
             kind::UNDONE => Record::Undone(Arc::new(self.undo()?)),
             kind::REROUTED => Record::Rerouted {

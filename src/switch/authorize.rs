@@ -345,22 +345,7 @@ impl Engine {
         fx: &mut Effects,
     ) {
         match verdict {
-            Verdict::Approved => {
-                let mut copies = 0;
-                for asker in &waiting.askers {
-                    let added = self.dated(asker, added, txn);
-                    copies += u32::from(self.tell(asker, &added, Mark::Approval(txn), fx));
-                }
-                if copies > 0 {
-                    self.untold.insert(txn, copies);
-                } else {
-                    self.reached_nobody(txn, fx);
-                    // Whoever lives and could not be told hears what every copy hears from now on.
-                    if waiting.askers.iter().any(|asker| self.peers.lives(asker.session)) {
-                        self.decline_all(txn, waiting, self.settings.timeout_code, fx);
-                    }
-                }
-            }
+            Verdict::Approved => self.tell_approval(txn, added, waiting, fx),
             Verdict::Declined => {
                 for asker in &waiting.askers {
                     self.tell(asker, &self.dated(asker, added, txn), Mark::Plain, fx);
@@ -375,7 +360,31 @@ impl Engine {
         }
     }
 
-    /// The issuer did not answer in time.
+    /// Tells all who wait of an approval; when that reaches nobody, it is reversed.
+    pub(super) fn tell_approval(
+        &mut self,
+        txn: TxnId,
+        added: &Elements,
+        waiting: &Waiting,
+        fx: &mut Effects,
+    ) {
+        let mut copies = 0;
+        for asker in &waiting.askers {
+            let added = self.dated(asker, added, txn);
+            copies += u32::from(self.tell(asker, &added, Mark::Approval(txn), fx));
+        }
+        if copies > 0 {
+            self.untold.insert(txn, copies);
+            return;
+        }
+        self.reached_nobody(txn, fx);
+        // Whoever lives and could not be told hears what every copy hears from now on.
+        if waiting.askers.iter().any(|asker| self.peers.lives(asker.session)) {
+            self.decline_all(txn, waiting, self.settings.timeout_code, fx);
+        }
+    }
+
+    /// The issuer did not answer in time: what was sent is undone, and those who wait hear a decline, or an approval in its place.
     pub(super) fn timed_out(&mut self, txn: TxnId, fx: &mut Effects) {
         let Some(issuer) = self.log.standing(txn).and_then(Standing::sent).map(|sent| sent.issuer)
         else {
@@ -383,8 +392,16 @@ impl Engine {
         };
         fx.notes.push(Note::TimedOut { issuer });
         self.breaker_missed(issuer, txn, fx);
-        let owes = !planted::is(Bug::TimeOutOwesNothing);
-        self.end_unanswered(txn, Unanswered::Deadline, owes.then_some(Reason::Unanswered), fx);
+        let owes = !planted::is(Bug::TimeOutOwesNothing) && !self.both_stand(txn);
+        let Some(mut waiting) =
+            self.over(txn, Unanswered::Deadline, owes.then_some(Reason::Unanswered), fx)
+        else {
+            return;
+        };
+        match self.in_place_after(txn, &mut waiting) {
+            Some(approval) => self.stand_in_after(txn, approval, &waiting, fx),
+            None => self.decline_all(txn, &waiting, self.settings.timeout_code, fx),
+        }
     }
 
     /// Ends a request without an answer: all who wait hear a decline, and maybe a reversal is owed.
@@ -395,26 +412,38 @@ impl Engine {
         owed: Option<Reason>,
         fx: &mut Effects,
     ) {
+        let code = self.code_when_over(why);
+        if let Some(waiting) = self.over(txn, why, owed, fx) {
+            self.decline_all(txn, &waiting, code, fx);
+        }
+    }
+
+    /// The same, and nobody hears of it yet; gives those who wait.
+    fn over(
+        &mut self,
+        txn: TxnId,
+        why: Unanswered,
+        owed: Option<Reason>,
+        fx: &mut Effects,
+    ) -> Option<Waiting> {
         let in_flight = |standing: &Standing| standing.outcome == Outcome::InFlight;
         if !self.log.standing(txn).is_some_and(in_flight) {
-            return;
+            return None;
         }
         self.append(Record::Over { txn, at: self.now.wall, why }, fx);
         if let Some(reason) = owed {
             self.owe(txn, reason, fx);
         }
-        let code = self.code_when_over(why);
-        if let Some(waiting) = self.no_longer_waiting(txn) {
-            self.decline_all(txn, &waiting, code, fx);
-        }
+        self.no_longer_waiting(txn)
     }
 
     pub(super) fn code_when_over(&self, why: Unanswered) -> ResponseCode {
         match why {
             Unanswered::NeverBegun => ResponseCode::UNAVAILABLE,
-            Unanswered::Deadline | Unanswered::Restart | Unanswered::Reversed => {
-                self.settings.timeout_code
-            }
+            Unanswered::Deadline
+            | Unanswered::Restart
+            | Unanswered::Reversed
+            | Unanswered::StoodIn => self.settings.timeout_code,
         }
     }
 

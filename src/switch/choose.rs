@@ -9,6 +9,7 @@ use super::effect::Why;
 use super::engine::Engine;
 use super::input::Arrival;
 use super::peers::Link;
+use super::stand_in::StandIn;
 
 impl Engine {
     /// Whether a link may ask more at once: one that never stops must not take the places of all others.
@@ -40,7 +41,9 @@ impl Engine {
             ResponseCode::MALFUNCTION,
             Why::Said("as many requests as its issuer's link allows are in flight"),
         ))?;
-        Ok((next, !picked.stays))
+        let stands_in = |limits: &StandIn| limits.after_timeout;
+        let limits = settings.stand_in.get(picked.rule).and_then(Option::as_ref);
+        Ok((next, !picked.stays || limits.is_some_and(stands_in)))
     }
 
     /// The link for a request that never left the one where it is: that one, when another of its sessions is ready, else

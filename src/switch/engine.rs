@@ -222,6 +222,7 @@ fn subject(record: &Record) -> Option<TxnId> {
         | Record::Closed { txn, .. }
         | Record::Requeued { txn, .. }
         | Record::WrittenOff { txn, .. } => Some(*txn),
+        Record::StoodInAfter { attempt, .. } => Some(*attempt),
         Record::Undone(undo) => undo.original,
         _ => None,
     }

@@ -102,6 +102,12 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
             sent_fields(sent, &mut set);
             set("added", elements(added));
         }
+        Record::StoodInAfter { attempt, sent, added } => {
+            set("txn", lsn.0.into());
+            set("attempt", attempt.0.into());
+            sent_fields(sent, &mut set);
+            set("added", elements(added));
+        }
         Record::Spent { cards } => set("cards", cards.len().into()),
         Record::Undone(undo) => {
             set("txn", lsn.0.into());

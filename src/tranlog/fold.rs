@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::record::{
     Approval, Closing, Debt, DebtState, Lsn, Opening, Outcome, Owing, Reason, Record, Sent,
-    Standing, TxnId, Verdict,
+    Standing, TxnId, Unanswered, Verdict,
 };
 
 /// The standing that a record opens; none for the others.
@@ -27,7 +27,7 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
             let debt = Some(advice_of(sent));
             Some(standing(Opening::Advice(Arc::clone(sent)), Outcome::Stored, debt))
         }
-        Record::StoodIn { sent, added } => {
+        Record::StoodIn { sent, added } | Record::StoodInAfter { sent, added, .. } => {
             let outcome = Outcome::Answered {
                 verdict: Verdict::Approved,
                 added: Arc::clone(added),
@@ -94,6 +94,14 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
         Record::Over { at, why, .. } => {
             assert!(standing.outcome == Outcome::InFlight, "{:?} was over already", standing.id);
             standing.outcome = Outcome::Over { why: *why, at: *at };
+        }
+        Record::StoodInAfter { .. } => {
+            let unanswered =
+                matches!(standing.outcome, Outcome::Over { why: Unanswered::Deadline, .. });
+            assert!(unanswered, "{:?} did not time out", standing.id);
+            if let Outcome::Over { why, .. } = &mut standing.outcome {
+                *why = Unanswered::StoodIn;
+            }
         }
         Record::Late { approved, .. } => {
             assert!(standing.outcome != Outcome::InFlight, "{:?} is not over yet", standing.id);

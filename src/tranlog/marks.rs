@@ -70,6 +70,7 @@ pub(super) const fn at(record: &Record) -> Option<Wall> {
         Record::Sent(_)
         | Record::Stored(_)
         | Record::StoodIn { .. }
+        | Record::StoodInAfter { .. }
         | Record::Spent { .. }
         | Record::Undone(_)
         | Record::Told { .. }

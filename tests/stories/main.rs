@@ -17,6 +17,7 @@ mod reroute;
 mod room;
 mod routes;
 mod stand_in;
+mod stand_in_after;
 mod strays;
 
 use desk::{

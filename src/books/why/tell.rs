@@ -140,7 +140,10 @@ impl Teller<'_> {
         match record {
             Record::Sent(sent) => self.requested(lsn, sent),
             Record::Stored(sent) => self.stored(lsn, sent),
-            Record::StoodIn { sent, added } => self.stood_in(lsn, sent, added),
+            Record::StoodIn { sent, added } => self.stood_in(lsn, (sent, added), None),
+            Record::StoodInAfter { attempt, sent, added } => {
+                self.stood_in(lsn, (sent, added), Some(*attempt));
+            }
             Record::Undone(undo) => self.undone(lsn, undo),
             Record::Unmatched { .. } => self.unmatched(lsn, record),
             Record::Restored(standing) => {
@@ -228,10 +231,18 @@ impl Teller<'_> {
         self.put((lsn, txn), (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
     }
 
-    fn stood_in(&mut self, lsn: Lsn, sent: &Sent, added: &Elements) {
+    fn stood_in(&mut self, lsn: Lsn, (sent, added): (&Sent, &Elements), attempt: Option<TxnId>) {
         let (txn, asker, issuer) = (TxnId(lsn.0), self.name(sent.asker), self.name(sent.issuer));
-        let said = format!("a request, and {issuer} was away");
-        self.put((lsn, txn), (&asker, SWITCH), (Some(sent.mti), step::asked(sent)), said);
+        if let Some(attempt) = attempt {
+            let said = format!(
+                "{issuer} did not answer transaction {} in time: that is undone, and its request is this one from now on",
+                attempt.0
+            );
+            self.put((lsn, txn), (SWITCH, SWITCH), (None, Vec::new()), said);
+        } else {
+            let said = format!("a request, and {issuer} was away");
+            self.put((lsn, txn), (&asker, SWITCH), (Some(sent.mti), step::asked(sent)), said);
+        }
         let mut answer = step::repeated(sent);
         answer.extend(step::added(added));
         let said = "approved in its issuer's place, within the limits of its route".to_owned();
@@ -321,7 +332,9 @@ impl Teller<'_> {
                 self.put((lsn, txn), to_asker, (sent.mti.response(), Vec::new()), said);
             }
             Record::Over { at, why, .. } => {
-                let said = over_in_words(*why, &issuer, at.0.saturating_sub(sent.at.0));
+                let gave_way = self.standing(txn).is_some_and(Standing::gave_way);
+                let why = if gave_way { Unanswered::StoodIn } else { *why };
+                let said = over_in_words(why, &issuer, at.0.saturating_sub(sent.at.0));
                 self.put((lsn, txn), to_asker, (sent.mti.response(), step::repeated(sent)), said);
             }
             Record::Late { approved, .. } => {
@@ -360,6 +373,7 @@ impl Teller<'_> {
             | Record::Sent(_)
             | Record::Stored(_)
             | Record::StoodIn { .. }
+            | Record::StoodInAfter { .. }
             | Record::Spent { .. }
             | Record::OrphanWrittenOff { .. }
             | Record::Unmatched { .. }
@@ -490,6 +504,9 @@ fn over_in_words(why: Unanswered, issuer: &str, ms: u64) -> String {
     match why {
         Unanswered::Deadline => format!(
             "91 (or the `timeout_code` of the configuration) to the asker: {issuer} did not answer in {seconds}.{tenths} s"
+        ),
+        Unanswered::StoodIn => format!(
+            "{issuer} did not answer in {seconds}.{tenths} s: approved in its place, and what was sent is undone"
         ),
         Unanswered::Restart => {
             "the switch began again while it was in flight: over, and whoever asks again hears 91 (or the `timeout_code`)".to_owned()

@@ -135,6 +135,11 @@ impl World {
                 self.subjects.insert(TxnId(lsn), purchase);
                 return Some(purchase);
             }
+            Record::StoodInAfter { sent, .. } => {
+                let purchase = story::number(sent.elements.get(ElementNo::RRN)?)?;
+                self.subjects.insert(TxnId(lsn), purchase);
+                return Some(purchase);
+            }
             Record::Undone(undo) => undo.original?,
             Record::Rerouted { txn, .. }
             | Record::Answered { txn, .. }

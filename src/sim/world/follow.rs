@@ -80,7 +80,15 @@ impl Follower {
     pub(super) fn follow(&mut self, lsn: Lsn, record: &Record) {
         self.position = lsn;
         match record {
-            Record::Sent(_) | Record::Stored(_) | Record::StoodIn { .. } | Record::Undone(_) => {
+            Record::Sent(_)
+            | Record::Stored(_)
+            | Record::StoodIn { .. }
+            | Record::StoodInAfter { .. }
+            | Record::Undone(_) => {
+                if let Record::StoodInAfter { attempt, .. } = record {
+                    self.give_way(*attempt);
+                    self.change(*attempt, lsn, record);
+                }
                 if let Some(standing) = tranlog::opened(TxnId(lsn.0), record) {
                     self.open(standing);
                 }
@@ -160,10 +168,11 @@ impl Follower {
         self.pasts.get(self.wire.get(&(link, key))?)
     }
 
-    /// The transactions that were opened for a purchase, its asker's reversals apart.
+    /// The transactions that were opened for a purchase, its asker's reversals apart, and what gave way to another apart.
     pub(super) fn of_purchase(&self, purchase: PurchaseId) -> impl Iterator<Item = &Past> {
         let txns = self.purchases.get(&purchase).map(Vec::as_slice).unwrap_or_default();
-        txns.iter().filter_map(|txn| self.pasts.get(txn))
+        let all = txns.iter().filter_map(|txn| self.pasts.get(txn));
+        all.filter(|past| !past.standing.gave_way())
     }
 
     /// The transaction to which an element 11 was given last, where element 7 is not repeated.
@@ -244,6 +253,20 @@ impl Follower {
         }
         let owed_at = standing.advice.iter().map(|debt| (debt.trace, Lsn(txn.0))).collect();
         self.pasts.insert(txn, Past { standing, first_reason: None, owed_at });
+    }
+
+    /// What was sent leaves its asker's key to what is approved in its issuer's place; its reversal is owed before that.
+    fn give_way(&mut self, attempt: TxnId) {
+        let Some(past) = self.pasts.get(&attempt) else { return };
+        let purchase = purchase_of(&past.standing);
+        let owed = past.standing.reversal.is_some();
+        if let Some(sent) = past.standing.sent() {
+            self.keys.remove(&sent.key);
+        }
+        if !owed && !planted::is(Bug::StandInAndAttemptBothStand) {
+            let what = "approved in an issuer's place, and what was sent there is not undone";
+            self.break_rule(purchase, what.to_owned());
+        }
     }
 
     /// A request goes elsewhere: the pair that it was given first is spent, and names nothing any more.

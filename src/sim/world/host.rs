@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use crate::framing::Frame;
 use crate::iso::{self, BusinessDate, Mono, Now, Wall};
 use crate::planted::{self, Bug};
-use crate::record::{self, Lsn, Record, Verdict};
+use crate::record::{self, Lsn, Record, Standing, Verdict};
 use crate::seal::{Keys, Tag};
 use crate::switch::{
     Action, Arrival, Effects, Engine, Input, Mark, Order, OrderId, OrderResult, Question,
@@ -350,6 +350,11 @@ impl World {
                         if self.truth.rerouted.contains(txn) =>
                     {
                         self.reached.count(Rare::ReroutedApproved);
+                    }
+                    Record::Late { txn, approved: true, .. }
+                        if self.truth.standing(*txn).is_some_and(Standing::gave_way) =>
+                    {
+                        self.reached.count(Rare::StandInAttemptApproved);
                     }
                     _ => {}
                 }

@@ -28,6 +28,10 @@ macro_rules! rare {
 rare! {
     /// A request was approved in its issuer's place.
     StoodIn = "approved in an issuer's place",
+    /// A request was approved in its issuer's place after a time-out.
+    StoodInAfter = "approved in an issuer's place after a time-out",
+    /// What was sent then was approved by its issuer, and undone.
+    StandInAttemptApproved = "late approval of what was approved in its issuer's place",
     /// A reversal gave back what a card had spent so.
     StandInReleased = "reversed on its day what was approved in an issuer's place",
     /// A request reached an issuer in another edition of the standard than its asker's.

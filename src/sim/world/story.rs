@@ -115,6 +115,10 @@ pub(super) fn record_line(lsn: u64, record: &Record) -> String {
         Record::StoodIn { sent, .. } => {
             format!("StoodIn {} trace {} {:?}", sent.mti, sent.trace.stan, sent.trace.transmission)
         }
+        Record::StoodInAfter { attempt, sent, .. } => {
+            let (trace, attempt) = (sent.trace, about(attempt));
+            format!("StoodInAfter {attempt} trace {} {:?}", trace.stan, trace.transmission)
+        }
         Record::Spent { cards } => format!("Spent by {} cards", cards.len()),
         Record::Undone(undo) => {
             format!("Undone {} original {:?} code {}", undo.mti, undo.original, undo.code)
