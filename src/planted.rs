@@ -114,8 +114,8 @@ bugs! {
     StandInNotReleased,
     /// What was sent and not answered stays as it is when it is approved in its issuer's place.
     StandInAndAttemptBothStand,
-    /// What was sent and not answered has its asker's key again after a restart, though it was approved in its issuer's place.
-    StandInForgottenAtRestart,
+    /// What was sent and not answered keeps its asker's key though it was approved in its issuer's place.
+    StandInLeavesTheKey,
     /// What was approved in issuers' places is not counted.
     StandInUnlimited,
     /// Original data elements of 1993 name the reversal itself.

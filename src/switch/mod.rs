@@ -12,6 +12,7 @@ mod authorize;
 mod breaker;
 mod buckets;
 mod choose;
+mod compare;
 mod cutover;
 mod day;
 mod dispatch;

@@ -383,8 +383,10 @@ impl Tranlog {
         match &standing.opening {
             Opening::Request(sent) | Opening::Advice(sent) => {
                 // What is restored may be older than what has its key by now; and what gave way has lost it for good.
-                let named = !standing.gave_way() || planted::is(Bug::StandInForgottenAtRestart);
-                if named && self.keys.get(&sent.key).is_none_or(|newer| *newer < id) {
+                let leaves = planted::is(Bug::StandInLeavesTheKey);
+                let is_newer = |holder: &TxnId| *holder < id && !(leaves && standing.stood_in());
+                if (!standing.gave_way() || leaves) && self.keys.get(&sent.key).is_none_or(is_newer)
+                {
                     self.keys.insert(sent.key, id);
                 }
                 self.seen(sent.at);

@@ -10,7 +10,7 @@ use crate::books::{BooksError, orders};
 use crate::iso::{Elements, Mti, Wall};
 use crate::record::{
     Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Remark, Ruling,
-    Sent, Standing, TxnId, Unanswered, Undo, Verdict,
+    Sent, Standing, Trace, TxnId, Unanswered, Undo, Verdict,
 };
 
 /// All that happened to a transaction and to those that are related to it.
@@ -308,12 +308,7 @@ impl Teller<'_> {
         let (to_asker, from_issuer) = ((SWITCH, &*asker), (&*issuer, SWITCH));
         match record {
             Record::Rerouted { issuer, trace, .. } => {
-                let issuer = self.name(*issuer);
-                let said = format!(
-                    "not a byte of it had left when its session ended: sent to {issuer}, under fresh elements 7 and 11"
-                );
-                let pair = step::of_pair(*trace);
-                self.put((lsn, txn), (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
+                self.rerouted((lsn, txn), sent, (*issuer, *trace));
             }
             Record::Answered { at, verdict, added, .. } => {
                 let mut elements = step::of_pair(sent.trace);
@@ -331,12 +326,7 @@ impl Teller<'_> {
                 let said = "the answer was handed to a connection of the asker".to_owned();
                 self.put((lsn, txn), to_asker, (sent.mti.response(), Vec::new()), said);
             }
-            Record::Over { at, why, .. } => {
-                let gave_way = self.standing(txn).is_some_and(Standing::gave_way);
-                let why = if gave_way { Unanswered::StoodIn } else { *why };
-                let said = over_in_words(why, &issuer, at.0.saturating_sub(sent.at.0));
-                self.put((lsn, txn), to_asker, (sent.mti.response(), step::repeated(sent)), said);
-            }
+            Record::Over { at, why, .. } => self.over((lsn, txn), sent, (*why, *at)),
             Record::Late { approved, .. } => {
                 let said = if *approved {
                     "a late approval, or what may be one: it is never told"
@@ -384,6 +374,25 @@ impl Teller<'_> {
             | Record::Carried(_)
             | Record::CarryEnds { .. } => {}
         }
+    }
+
+    fn rerouted(&mut self, id: (Lsn, TxnId), sent: &Sent, (issuer, trace): (LinkId, Trace)) {
+        let issuer = self.name(issuer);
+        let said = format!(
+            "not a byte of it had left when its session ended: sent to {issuer}, under fresh elements 7 and 11"
+        );
+        let pair = step::of_pair(trace);
+        self.put(id, (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
+    }
+
+    fn over(&mut self, (lsn, txn): (Lsn, TxnId), sent: &Sent, (why, at): (Unanswered, Wall)) {
+        let (asker, issuer) = (self.name(sent.asker), self.name(sent.issuer));
+        // Its asker hears of what is approved in its place.
+        let gave_way = self.standing(txn).is_some_and(Standing::gave_way);
+        let why = if gave_way { Unanswered::StoodIn } else { why };
+        let said = over_in_words(why, &issuer, at.0.saturating_sub(sent.at.0));
+        let told = (sent.mti.response(), step::repeated(sent));
+        self.put((lsn, txn), (SWITCH, &asker), told, said);
     }
 
     /// What an operator ordered about a dead letter.

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use crate::framing::Frame;
 use crate::iso::{self, BusinessDate, Mono, Now, Wall};
 use crate::planted::{self, Bug};
-use crate::record::{self, Lsn, Record, Standing, Verdict};
+use crate::record::{self, Lsn, Record};
 use crate::seal::{Keys, Tag};
 use crate::switch::{
     Action, Arrival, Effects, Engine, Input, Mark, Order, OrderId, OrderResult, Question,
@@ -344,20 +344,7 @@ impl World {
             for (record, lsn) in records.iter().zip(commit.first.0..) {
                 self.host.shadow.apply(record);
                 self.truth.follow(Lsn(lsn), record);
-                match record {
-                    Record::Cut { .. } => self.reached.count(Rare::Cut),
-                    Record::Answered { txn, verdict: Verdict::Approved, .. }
-                        if self.truth.rerouted.contains(txn) =>
-                    {
-                        self.reached.count(Rare::ReroutedApproved);
-                    }
-                    Record::Late { txn, approved: true, .. }
-                        if self.truth.standing(*txn).is_some_and(Standing::gave_way) =>
-                    {
-                        self.reached.count(Rare::StandInAttemptApproved);
-                    }
-                    _ => {}
-                }
+                self.count_record(record);
                 if let Some(txn) = stand_in::subject(lsn, record) {
                     self.check_stand_in(txn, record);
                 }
