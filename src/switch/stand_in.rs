@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::codec::{EncodeError, Fault};
 use crate::iso::{ElementNo, Elements, ResponseCode};
 use crate::planted::{self, Bug};
-use crate::record::{LinkId, Owing, Record, Sent, Standing, Trace, TxnId};
+use crate::record::{LinkId, Owing, Record, Sent, Trace, TxnId};
 use crate::seal::Tag;
 use crate::tranlog;
 
@@ -150,7 +150,12 @@ impl Engine {
         if !waiting.whole || !heard || self.draining || self.disk_low {
             return None;
         }
-        let unanswered = self.log.standing(attempt).and_then(Standing::sent)?;
+        let standing = self.log.standing(attempt)?;
+        // One that is too long for the issuer's frames is given up at once: then both might stand.
+        let is_undone = standing.open_debt(Owing::Reversal).is_some();
+        let unanswered = standing
+            .sent()
+            .filter(|_| is_undone || planted::is(Bug::StandInAndAttemptBothStand))?;
         let asker = waiting.askers.first_mut()?;
         // Routes and limits look at the card, which went into the record.
         asker.card = unanswered.card.clone().map_or(CardOf::None, CardOf::One);

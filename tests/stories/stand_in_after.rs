@@ -211,6 +211,28 @@ fn where_nobody_waits_or_nothing_new_is_taken_nothing_is_approved() {
     assert_eq!(only(&desk.bank_answers(&advice, "00", &[])).mti, 420);
 }
 
+/// A reversal that has no room in the issuer's frames is given up at once, and nobody may approve what it was to undo.
+#[test]
+fn what_cannot_be_undone_is_not_approved() {
+    let (mut approved, mut given_up) = (0, 0);
+    for frame_len_max in 60..240 {
+        let mut with = settings();
+        with.links[1].frame_len_max = frame_len_max;
+        with.stand_in = vec![Some(limits())];
+        let mut desk = Desk::with(with);
+        desk.down(OTHER_BANK, Vec::new());
+        if only(&desk.shop_sends(SHOP, 200, &purchase(1))).mti != 200 {
+            continue;
+        }
+        let code = told(&desk.passes(15_000)).code();
+        let attempt = desk.standings().into_values().next().unwrap();
+        let is_open = attempt.reversal.unwrap().state == DebtState::Open;
+        assert_eq!(code == "00", is_open, "{frame_len_max}");
+        (approved, given_up) = (approved + u32::from(is_open), given_up + u32::from(!is_open));
+    }
+    assert!(approved > 0 && given_up > 0, "{approved} {given_up}");
+}
+
 #[test]
 fn the_power_fails_before_and_after() {
     // Before it was decided: reversed, as any request without an answer; nobody heard anything.
