@@ -43,6 +43,10 @@ bugs! {
     RefusedAcknowledgementTaken,
     /// Trace 4: a request that was never begun is declined and leaves all the same.
     NotWithdrawn,
+    /// A request that was begun goes to another link when its session ends.
+    ReroutedThoughBegun,
+    /// A request that goes to another link keeps the pair of the first.
+    ReroutedUnderTheSamePair,
     /// Trace 5: an unmatched approval is only journaled.
     UnmatchedNotLookedUp,
     /// Trace 6: a reversal of an unknown original is forgotten.
@@ -117,6 +121,10 @@ bugs! {
     OrderedTwice,
     /// What was approved in an issuer's place is not released when it is reversed.
     StandInNotReleased,
+    /// What was sent and not answered stays as it is when it is approved in its issuer's place.
+    StandInAndAttemptBothStand,
+    /// What was sent and not answered keeps its asker's key though it was approved in its issuer's place.
+    StandInLeavesTheKey,
     /// What was approved in issuers' places is not counted.
     StandInUnlimited,
     /// Original data elements of 1993 name the reversal itself.

@@ -99,10 +99,16 @@ impl Books {
 impl Batch<'_> {
     fn take(&mut self, lsn: Lsn, record: &Record) -> Result<(), BooksError> {
         match record {
-            Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => {
+            Record::Sent(sent)
+            | Record::Stored(sent)
+            | Record::StoodIn { sent, .. }
+            | Record::StoodInAfter { sent, .. } => {
                 self.open(lsn, record);
                 self.keys.push(Entry::new(sent.key, TxnId(lsn.0)));
                 self.give(TxnId(lsn.0), sent)?;
+                if let Record::StoodInAfter { attempt, .. } = record {
+                    self.change(lsn, *attempt, record)?;
+                }
             }
             Record::Undone(undo) => {
                 self.open(lsn, record);
@@ -111,6 +117,7 @@ impl Batch<'_> {
                     self.change(lsn, original, record)?;
                 }
             }
+            Record::Rerouted { txn, .. } => self.rerouted(lsn, *txn, record)?,
             Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
@@ -166,6 +173,17 @@ impl Batch<'_> {
         txn: TxnId,
         record: &Record,
     ) -> Result<Option<LinkId>, BooksError> {
+        let Some(row) = self.row_of(lsn, txn)? else { return Ok(None) };
+        tranlog::fold(&mut row.standing, lsn, record);
+        let issuer = row.standing.sent().map(|sent| sent.issuer);
+        if !std::mem::replace(&mut row.changed, true) {
+            self.changed.push(txn);
+        }
+        Ok(issuer)
+    }
+
+    /// A transaction, from the tables if need be; none when it opened before what was followed.
+    fn row_of(&mut self, lsn: Lsn, txn: TxnId) -> Result<Option<&mut Row>, BooksError> {
         if !self.rows.contains_key(&txn) {
             match self.books.row(txn)? {
                 Some(row) => drop(self.rows.insert(txn, row)),
@@ -174,13 +192,28 @@ impl Batch<'_> {
                 None => return Err(BooksError::Unknown { lsn, txn }),
             }
         }
-        let Some(row) = self.rows.get_mut(&txn) else { return Ok(None) };
-        tranlog::fold(&mut row.standing, lsn, record);
-        if !row.changed {
-            row.changed = true;
-            self.changed.push(txn);
+        Ok(self.rows.get_mut(&txn))
+    }
+
+    /// A request goes elsewhere: it is found by the pair that it was given for that, and not by the one before.
+    fn rerouted(&mut self, lsn: Lsn, txn: TxnId, record: &Record) -> Result<(), BooksError> {
+        let Some(row) = self.row_of(lsn, txn)? else { return Ok(()) };
+        let before = row.standing.sent().map(|sent| (sent.issuer, sent.trace));
+        let stored = row.stored;
+        self.change(lsn, txn, record)?;
+        let sent = self.rows.get(&txn).and_then(|row| row.standing.sent());
+        let (Some(sent), Some((link, trace))) = (sent, before) else { return Ok(()) };
+        let class = sent.mti.class();
+        self.pairs.spend(link, class, trace);
+        self.pairs.other(sent.issuer, class, sent.trace, txn);
+        if stored {
+            // Of all that its opening record settles, this alone may change, and seldom does.
+            self.books
+                .connection
+                .prepare_cached("UPDATE transactions SET issuer = ? WHERE txn = ?")?
+                .execute(params![sent.issuer.0, txn.0.cast_signed()])?;
         }
-        Ok(row.standing.sent().map(|sent| sent.issuer))
+        Ok(())
     }
 
     /// A transaction from before the first record that was followed. Others are here already, and equal.

@@ -146,7 +146,7 @@ impl Books {
 /// Whether a transaction is found by this key.
 fn names(key: Tag, standing: &Standing) -> bool {
     match &standing.opening {
-        Opening::Request(sent) | Opening::Advice(sent) => sent.key == key,
+        Opening::Request(sent) | Opening::Advice(sent) => sent.key == key && !standing.gave_way(),
         // An original that was never seen is found by its key: it never will be approved.
         Opening::Reversal(undo) => {
             undo.key == key || (undo.original.is_none() && undo.original_key == key)

@@ -45,7 +45,7 @@ CREATE TABLE transactions (
     card TEXT, token BLOB,      -- masked; keyed hash
     amount INTEGER, currency TEXT,
     date INTEGER, at INTEGER NOT NULL,
-    outcome TEXT NOT NULL,      -- in_flight, approved, declined, mismatched, deadline, restart, reversed, never_begun, stored
+    outcome TEXT NOT NULL,      -- in_flight, approved, declined, mismatched, deadline, restart, reversed, never_begun, stood_in, stored
     outcome_at INTEGER, code TEXT, approval TEXT,
     heard TEXT NOT NULL,        -- what the issuer ever said: never, declined, approved
     told INTEGER NOT NULL,

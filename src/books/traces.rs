@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Books, BooksError};
-use crate::iso::Class;
+use crate::iso::{Class, Stan, Transmission};
 use crate::record::{LinkId, Sent, Standing, Trace, TxnId};
 use crate::tranlog::Spread;
 
@@ -29,6 +29,7 @@ pub(super) struct Last {
 pub(super) struct Pairs {
     marks: Vec<(LinkId, Trace, TxnId)>,
     others: Vec<(LinkId, u8, Trace, TxnId)>,
+    spent: Vec<(LinkId, u8, Trace)>,
 }
 
 impl Pairs {
@@ -53,6 +54,11 @@ impl Pairs {
     pub(super) fn other(&mut self, link: LinkId, class: Class, trace: Trace, txn: TxnId) {
         self.others.push((link, class.digit(), trace, txn));
     }
+
+    /// A pair by which nothing is found any more.
+    pub(super) fn spend(&mut self, link: LinkId, class: Class, trace: Trace) {
+        self.spent.push((link, class.digit(), trace));
+    }
 }
 
 impl Books {
@@ -70,15 +76,21 @@ impl Books {
         for (link, class, trace, txn) in pairs.others {
             insert.execute(params![link.0, class, pair(trace), txn.0.cast_signed()])?;
         }
+        for (link, class, trace) in pairs.spent {
+            self.connection
+                .prepare_cached("DELETE FROM traces WHERE link = ? AND class = ? AND pair = ?")?
+                .execute(params![link.0, class, pair(trace)])?;
+        }
         Ok(())
     }
 
     /// The last pair that opened a transaction on a link, from the tables.
     pub(super) fn last_given(&self, link: LinkId) -> Result<Option<Last>, BooksError> {
-        let Some(mark) = self.mark(link, i64::MAX)? else { return Ok(None) };
+        let Some((mark, first)) = self.mark(link, i64::MAX)? else { return Ok(None) };
         let traces = self.stretch(link, mark)?;
+        // What was marked may have gone to another link.
         let last = traces.iter().filter_map(|standing| Some(standing.sent()?.trace)).max();
-        Ok(last.map(|trace| Last { trace, mark }))
+        Ok(last.max(first).map(|trace| Last { trace, mark }))
     }
 
     /// The transaction that was given this pair on this link.
@@ -96,20 +108,22 @@ impl Books {
         if let Some(txn) = other {
             return self.standing(TxnId(txn.cast_unsigned()));
         }
-        let Some(mark) = self.mark(link, pair(trace))? else { return Ok(None) };
+        let Some((mark, _)) = self.mark(link, pair(trace))? else { return Ok(None) };
         let is_it = |standing: &Standing| {
             standing.sent().is_some_and(|sent| sent.trace == trace && sent.mti.class() == class)
         };
         Ok(self.stretch(link, mark)?.into_iter().find(is_it))
     }
 
-    /// Where the stretch begins in which a pair was given.
-    fn mark(&self, link: LinkId, pair: i64) -> Result<Option<TxnId>, BooksError> {
+    /// Where the stretch begins in which a pair was given, and with which pair.
+    fn mark(&self, link: LinkId, pair: i64) -> Result<Option<(TxnId, Option<Trace>)>, BooksError> {
         let mut ask = self.connection.prepare_cached(
-            "SELECT txn FROM stretches WHERE link = ? AND pair <= ? ORDER BY pair DESC LIMIT 1",
+            "SELECT txn, pair FROM stretches WHERE link = ? AND pair <= ? ORDER BY pair DESC LIMIT 1",
         )?;
-        let found = ask.query_row(params![link.0, pair], |row| row.get::<_, i64>(0)).optional()?;
-        Ok(found.map(|txn| TxnId(txn.cast_unsigned())))
+        let found = ask.query_row(params![link.0, pair], |row| {
+            Ok((TxnId(row.get::<_, i64>(0)?.cast_unsigned()), trace(row.get(1)?)))
+        });
+        Ok(found.optional()?)
     }
 
     /// What a link was sent in a stretch.
@@ -120,6 +134,13 @@ impl Books {
             params![mark.0.cast_signed(), end, link.0],
         )
     }
+}
+
+/// The elements that such a number stands for.
+fn trace(pair: i64) -> Option<Trace> {
+    let transmission = Transmission(u32::try_from(pair / 1_000_000).ok()?);
+    let stan = Stan::new(u32::try_from(pair % 1_000_000).ok()?).ok()?;
+    Some(Trace { transmission, stan })
 }
 
 /// Both elements as one number in their order: element 7 as seconds, then the six digits of element 11.

@@ -634,8 +634,14 @@ to = ["issuer-a"]
             ("weights = [\"3\"]", "a whole number belongs here"),
             ("weights = [3, 1]", "2 here, 1 there"),
             ("share = \"turns\"\nweights = [3]", "keep the one or the other"),
+            ("reroute = \"no\"", "true or false"),
         ] {
             one_fault(LINE, line, said);
+        }
+        for (line, stays) in [("reroute = true", false), ("reroute = false", true), ("", false)] {
+            let config = check(&GOOD.replacen(LINE, line, 1));
+            let config = config.unwrap_or_else(|report| panic!("{report}"));
+            assert_eq!(config.routes.first().map(|rule| rule.stays), Some(stays), "{line}");
         }
         let nothing = "to = [\"issuer-a\"]\n[[routes]]\nbins = []\nto = \"issuer-a\"";
         one_fault("to = [\"issuer-a\"]", nothing, "`bins` has no value");
@@ -809,6 +815,17 @@ to = ["issuer-a"]
         let limits = config.engine().stand_in.first().cloned().flatten().unwrap();
         assert_eq!((limits.amount_max, limits.count_max, limits.total_max), (5_000, 3, 10_000));
         assert_eq!((limits.currency, limits.kinds.as_slice()), (*b"978", &[*b"00"][..]));
+        for (line, on) in [
+            ("", (true, false)),
+            ("on = \"down\"", (true, false)),
+            ("on = [\"down\", \"timeout\"]", (true, true)),
+            ("on = \"timeout\"", (false, true)),
+        ] {
+            let config =
+                check(&with(&format!("{WHOLE}\n{line}"))).unwrap_or_else(|r| panic!("{r}"));
+            let limits = config.engine().stand_in.first().cloned().flatten().unwrap();
+            assert_eq!((limits.while_down, limits.after_timeout), on, "{line}");
+        }
         for (from, to, said) in [
             ("currency = \"978\"", "", "`currency` is missing"),
             ("count_max = 3", "", "`count_max` is missing"),
@@ -821,6 +838,8 @@ to = ["issuer-a"]
                 "two digits: how element 3 begins",
             ),
             ("count_max = 3", "count_max = 3\ncount = 3", "unknown key `count`"),
+            ("count_max = 3", "count_max = 3\non = \"time-out\"", "\"down\", \"timeout\", or both"),
+            ("count_max = 3", "count_max = 3\non = []", "`on` has no value"),
         ] {
             let report = faults(&with(&WHOLE.replacen(from, to, 1)));
             assert!(report.to_string().contains(said), "{to}: {said}\nis not in\n{report}");

@@ -38,6 +38,7 @@ pub(super) fn read(
         let cards = cards(&section, home, number, &mut places);
         let to = destinations(&section, links);
         let share = share(&section);
+        let stays = !section.flag("reroute", true);
         in_place.push(stand_in::read(&section));
         if !sound {
             // What it was meant to take from others is not known.
@@ -46,7 +47,7 @@ pub(super) fn read(
             cardless.push((number, section.span()));
         }
         section.end();
-        rules.push(Rule { cards, when, to, share });
+        rules.push(Rule { cards, when, to, share, stays });
     }
     reach::contradictions(root.faults(), &rules, places, &cardless);
     (rules, lines, in_place)

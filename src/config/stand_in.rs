@@ -1,4 +1,4 @@
-//! `stand_in` of a route: how far the switch goes while none of its issuers can be asked.
+//! `stand_in` of a route: how far the switch goes while none of its issuers can be asked, or when one did not answer.
 
 use super::read::{Limit, Section};
 use crate::iso::Currency;
@@ -38,12 +38,30 @@ pub(super) fn read(route: &Section<'_>) -> Option<StandIn> {
             kind
         })
         .collect();
+    let (mut while_down, mut after_timeout) = (false, false);
+    for text in section.texts("on") {
+        match text.value {
+            "down" => while_down = true,
+            "timeout" => after_timeout = true,
+            other => {
+                let title = format!("`on` cannot be {other:?}");
+                let fault = section.faults().at(text.span, title);
+                section.faults().tell(fault.label("\"down\", \"timeout\", or both in a list"));
+            }
+        }
+    }
+    if let Some(span) = section.has_empty("on") {
+        let fault = section.faults().at(span, "`on` has no value");
+        section.faults().tell(fault.label("name one, or take the line out: it means \"down\""));
+    }
     let limits = StandIn {
         currency: currency.map_or(*b"000", |currency| currency.value),
         amount_max: section.number("amount_max", AMOUNT),
         count_max: section.number_u32("count_max", COUNT),
         total_max: section.number("total_max", AMOUNT),
         kinds: if kinds.is_empty() { vec![*b"00"] } else { kinds },
+        while_down: while_down || section.has("on").is_none(),
+        after_timeout,
     };
     if limits.total_max < limits.amount_max
         && let Some(span) = section.has("total_max")

@@ -77,6 +77,7 @@ impl Narrator {
                 meter.answered(verdict, Duration::from_millis(*ms));
             }
             Note::StoodIn { .. } => meter.stood_in(),
+            Note::Rerouted { .. } => meter.rerouted(),
             Note::Declined { code, .. } => meter.declined(*code),
             Note::Refused { .. } => meter.declined(ResponseCode::FORMAT),
             Note::Foreign { .. } => meter.declined(ResponseCode::NOT_PERMITTED),
@@ -236,7 +237,7 @@ impl Narrator {
         match note {
             Note::StoodIn { asker, issuer } => self.say_stood_in(voice(asker), *issuer),
             Note::TimedOut { issuer } => {
-                say!(warn, voice(issuer), "no answer in time: declined, and a reversal is owed");
+                say!(warn, voice(issuer), "no answer in time: a reversal is owed");
             }
             Note::Withdrawn { issuer } => {
                 say!(
@@ -244,6 +245,10 @@ impl Narrator {
                     voice(issuer),
                     "a request never left for its issuer: declined, and nothing is owed"
                 );
+            }
+            Note::Rerouted { from, to } => {
+                let to = self.name(*to);
+                say!(warn, voice(from), "a request never left for its issuer: sent elsewhere", to);
             }
             Note::TooLong { link } => {
                 say!(

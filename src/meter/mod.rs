@@ -109,6 +109,7 @@ struct Whole {
     days_unwritten: Gauge,
     limited: [Counter; 2],
     stood_in: Counter,
+    rerouted: Counter,
     config_refused: Counter,
 }
 
@@ -162,6 +163,7 @@ impl Meter {
             books_lag: gauge(&BOOKS_LAG, &[]),
             days_unwritten: gauge(&DAYS_UNWRITTEN, &[]),
             stood_in: counter(&SWITCH_STOOD_IN, &[]),
+            rerouted: counter(&SWITCH_REROUTED, &[]),
             limited: ["link", "merchant"].map(|by| counter(&SWITCH_LIMITED, &[("by", by)])),
             config_refused: counter(&CONFIG_REFUSED, &[]),
         }))
@@ -290,6 +292,11 @@ impl Meter {
     /// A request was approved in its issuer's place.
     pub fn stood_in(&self) {
         self.0.stood_in.increment(1);
+    }
+
+    /// A request that never left went to another session or link.
+    pub fn rerouted(&self) {
+        self.0.rerouted.increment(1);
     }
 
     /// A request was one too many of this second, by its link's limit or by its merchant's.
@@ -502,6 +509,7 @@ families! {
     describe_counter SWITCH_DECLINES "switch_declines_total" "Requests declined by the switch itself, by response code."
     describe_counter SWITCH_OVERLOADS "switch_overload_declines_total" "Requests declined because a limit was reached."
     describe_counter SWITCH_STOOD_IN "switch_stand_in_approvals_total" "Requests approved in place of their issuer, which is owed an advice of each."
+    describe_counter SWITCH_REROUTED "switch_requests_rerouted_total" "Requests that never left before their session ended, and went to another session or link."
     describe_counter SWITCH_LIMITED "switch_rate_declines_total" "Requests declined because their link, or their merchant, asked too many a second."
     describe_counter SWITCH_TIMEOUTS "switch_timeouts_total" "Requests whose deadline passed."
     describe_counter SWITCH_LATE "switch_late_answers_total" "Answers that came after their request was over."

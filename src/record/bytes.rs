@@ -105,6 +105,9 @@ impl Writer<'_> {
             Record::StoodIn { sent, added } => {
                 self.u8(kind::STOOD_IN).sent(sent, opened).elements(added)
             }
+            Record::StoodInAfter { attempt, sent, added } => {
+                self.u8(kind::STOOD_IN_AFTER).txn(*attempt).sent(sent, opened).elements(added)
+            }
             Record::Spent { cards } => {
                 self.u8(kind::SPENT).count(cards.len());
                 cards.iter().fold(self, |to, of| {
@@ -112,6 +115,9 @@ impl Writer<'_> {
                 })
             }
             Record::Undone(undo) => self.u8(kind::UNDONE).undo(undo),
+            Record::Rerouted { txn, at, issuer, trace } => {
+                self.u8(kind::REROUTED).txn(*txn).wall(*at).u32(issuer.0).trace(*trace)
+            }
             Record::Answered { txn, at, verdict, added } => {
                 self.u8(kind::ANSWERED).txn(*txn).wall(*at).u8(verdict.code()).elements(added)
             }
@@ -148,17 +154,20 @@ impl Writer<'_> {
             Record::Restored(standing) => self.u8(kind::RESTORED).standing(standing),
             Record::Opened { date, at } => self.u8(kind::OPENED).u32(date.0).wall(*at),
             Record::Cut { date, at } => self.u8(kind::CUT).u32(date.0).wall(*at),
-            Record::CarryBegins { at, date, cut, closing, traces, open } => {
-                self.u8(kind::CARRY_BEGINS).wall(*at).u32(date.0).u32(cut.0);
-                self.u32(closing.map_or(u32::MAX, |date| date.0)).count(traces.len());
-                traces
-                    .iter()
-                    .fold(self, |to, (link, trace)| to.u32(link.0).trace(*trace))
-                    .u32(*open)
-            }
+            Record::CarryBegins { .. } => self.carry_begins(record),
             Record::Carried(standing) => self.u8(kind::CARRIED).standing(standing),
             Record::CarryEnds { open } => self.u8(kind::CARRY_ENDS).u32(*open),
         };
+    }
+
+    /// The counters with which a carry begins.
+    fn carry_begins(&mut self, record: &Record) -> &mut Self {
+        let Record::CarryBegins { at, date, cut, closing, traces, open } = record else {
+            return self;
+        };
+        self.u8(kind::CARRY_BEGINS).wall(*at).u32(date.0).u32(cut.0);
+        self.u32(closing.map_or(u32::MAX, |date| date.0)).count(traces.len());
+        traces.iter().fold(self, |to, (link, trace)| to.u32(link.0).trace(*trace)).u32(*open)
     }
 
     /// What an operator ordered.
@@ -434,8 +443,13 @@ mod tests {
         standings
     }
 
-    const UNANSWERED: [Unanswered; 4] =
-        [Unanswered::Deadline, Unanswered::Restart, Unanswered::Reversed, Unanswered::NeverBegun];
+    const UNANSWERED: [Unanswered; 5] = [
+        Unanswered::Deadline,
+        Unanswered::Restart,
+        Unanswered::Reversed,
+        Unanswered::NeverBegun,
+        Unanswered::StoodIn,
+    ];
     const REASONS: [Reason; 6] = [
         Reason::Unanswered,
         Reason::Mismatched,
@@ -462,7 +476,14 @@ mod tests {
             Record::Opened { date, at: AT },
             Record::Cut { date, at: AT },
             Record::CarryEnds { open: 2 },
+            Record::Rerouted { txn, at: AT, issuer: LinkId(u32::MAX), trace: trace(Stan::MAX) },
         ];
+        let (attempt, added) = (TxnId(u64::MAX), Arc::new(elements(&[(38, "A1B2C3"), (39, "00")])));
+        for card in [None, Some(card.clone())] {
+            let (sent, added) = (sent(card, None), Arc::clone(&added));
+            records.push(Record::StoodIn { sent: Arc::clone(&sent), added: Arc::clone(&added) });
+            records.push(Record::StoodInAfter { attempt, sent, added });
+        }
         for verdict in [Verdict::Approved, Verdict::Declined, Verdict::Mismatched] {
             let added = Arc::new(elements(&[(39, "00")]));
             records.push(Record::Answered { txn, at: AT, verdict, added });

@@ -131,6 +131,8 @@ pub enum Unanswered {
     Reversed,
     /// It was never begun: nothing left for the issuer.
     NeverBegun,
+    /// Its deadline passed, and it was approved in its issuer's place: by another transaction, which has its asker's key.
+    StoodIn,
 }
 
 /// Why a reversal is owed.
@@ -215,8 +217,29 @@ pub enum Record {
         /// What its asker hears.
         added: Arc<Elements>,
     },
+    /// A request that its issuer did not answer in time was approved in the issuer's place, and the issuer is owed an advice of
+    /// that, under `trace`. Opens a transaction, which has the asker's key from now on; what was sent stays one of its own.
+    StoodInAfter {
+        /// What was sent and not answered: it is over, and its reversal is owed.
+        attempt: TxnId,
+        /// The request, its own MTI and all.
+        sent: Arc<Sent>,
+        /// What its asker hears.
+        added: Arc<Elements>,
+    },
     /// A reversal was accepted. Opens a transaction.
     Undone(Arc<Undo>),
+    /// A request of which no byte left goes to another session, of this link, under a fresh trace. The old trace is spent.
+    Rerouted {
+        /// Whose.
+        txn: TxnId,
+        /// When.
+        at: Wall,
+        /// The link it goes to from now on; the same as before, when another session of that lives.
+        issuer: LinkId,
+        /// Elements 7 and 11 towards that link.
+        trace: Trace,
+    },
     /// The first answer of the issuer, in time.
     Answered {
         /// Whose.
@@ -375,19 +398,28 @@ pub enum Record {
 impl Record {
     /// Whether it opens a transaction that is named after its position.
     pub const fn opens(&self) -> bool {
-        matches!(self, Self::Sent(_) | Self::Stored(_) | Self::StoodIn { .. } | Self::Undone(_))
+        matches!(
+            self,
+            Self::Sent(_)
+                | Self::Stored(_)
+                | Self::StoodIn { .. }
+                | Self::StoodInAfter { .. }
+                | Self::Undone(_)
+        )
     }
 
     /// The transactions that were open before it and are changed by it.
     pub fn changes(&self) -> Vec<TxnId> {
         match self {
-            Self::Answered { txn, .. }
+            Self::Rerouted { txn, .. }
+            | Self::Answered { txn, .. }
             | Self::Over { txn, .. }
             | Self::Late { txn, .. }
             | Self::Owed { txn, .. }
             | Self::Closed { txn, .. }
             | Self::Requeued { txn, .. }
             | Self::WrittenOff { txn, .. } => vec![*txn],
+            Self::StoodInAfter { attempt, .. } => vec![*attempt],
             Self::Told { txns } => txns.clone(),
             Self::Undone(undo) => undo.original.into_iter().collect(),
             Self::Sent(_)

@@ -31,8 +31,10 @@ impl Reader<'_> {
             kind::STOOD_IN => {
                 Record::StoodIn { sent: Arc::new(self.sent()?), added: Arc::new(self.elements()?) }
             }
+            kind::STOOD_IN_AFTER => self.stood_in_after()?,
             kind::SPENT => Record::Spent { cards: self.list(31, Self::spending)? },
             kind::UNDONE => Record::Undone(Arc::new(self.undo()?)),
+            kind::REROUTED => self.rerouted()?,
             kind::ANSWERED => Record::Answered {
                 txn: self.txn()?,
                 at: self.wall()?,
@@ -89,6 +91,23 @@ impl Reader<'_> {
             kind::CARRIED => Record::Carried(Box::new(self.standing()?)),
             kind::CARRY_ENDS => Record::CarryEnds { open: self.u32("a count")? },
             _ => return None,
+        })
+    }
+
+    fn stood_in_after(&mut self) -> Option<Record> {
+        Some(Record::StoodInAfter {
+            attempt: self.txn()?,
+            sent: Arc::new(self.sent()?),
+            added: Arc::new(self.elements()?),
+        })
+    }
+
+    fn rerouted(&mut self) -> Option<Record> {
+        Some(Record::Rerouted {
+            txn: self.txn()?,
+            at: self.wall()?,
+            issuer: LinkId(self.u32("a link")?),
+            trace: self.trace()?,
         })
     }
 

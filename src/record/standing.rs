@@ -114,6 +114,11 @@ impl Standing {
         matches!(&self.opening, Opening::Advice(sent) if sent.mti.function() == Function::Request)
     }
 
+    /// Whether it was approved in its issuer's place after it had not been answered: another transaction has its asker's key.
+    pub const fn gave_way(&self) -> bool {
+        matches!(self.outcome, Outcome::Over { why: Unanswered::StoodIn, .. })
+    }
+
     /// The day it belongs to; none for a reversal.
     pub fn date(&self) -> Option<BusinessDate> {
         self.sent().map(|sent| sent.date)

@@ -11,8 +11,10 @@ impl Record {
             Self::Sent(_) => "sent",
             Self::Stored(_) => "stored",
             Self::StoodIn { .. } => "stood_in",
+            Self::StoodInAfter { .. } => "stood_in_after",
             Self::Spent { .. } => "spent",
             Self::Undone(_) => "undone",
+            Self::Rerouted { .. } => "rerouted",
             Self::Answered { .. } => "answered",
             Self::Told { .. } => "told",
             Self::Over { .. } => "over",
@@ -80,7 +82,7 @@ macro_rules! worded {
 
 worded! {
     Verdict { Approved = "approved", Declined = "declined", Mismatched = "mismatched" }
-    Unanswered { Deadline = "deadline", Restart = "restart", Reversed = "reversed", NeverBegun = "never_begun" }
+    Unanswered { Deadline = "deadline", Restart = "restart", Reversed = "reversed", NeverBegun = "never_begun", StoodIn = "stood_in" }
     Reason {
         Unanswered = "unanswered", Mismatched = "mismatched", Undelivered = "undelivered",
         Asked = "asked", Late = "late", Settle = "settle"

@@ -23,6 +23,8 @@ pub struct Rule {
     pub to: Vec<LinkId>,
     /// Which of these gets a request.
     pub share: Share,
+    /// Whether a request that never left stays where it was sent, and is declined; else it goes on elsewhere.
+    pub stays: bool,
 }
 
 /// Which of a rule's links gets a request: always one that is ready.

@@ -32,6 +32,7 @@ struct Direction {
     when: Conditions,
     to: Vec<LinkId>,
     share: Share,
+    stays: bool,
 }
 
 /// A rule that holds, and what holds besides.
@@ -50,6 +51,8 @@ pub struct Picked<'t> {
     pub to: &'t [LinkId],
     /// Which of these gets a request.
     pub share: &'t Share,
+    /// Whether a request that never left stays where it was sent.
+    pub stays: bool,
 }
 
 /// Where a chain ends.
@@ -94,8 +97,8 @@ impl Table {
             let rule = piece.rule as usize;
             let direction = self.rules.get(rule)?;
             if direction.when.fails(facts).is_none() {
-                let (to, share) = (&direction.to, &direction.share);
-                return Some(Picked { rule, to, share });
+                let Direction { to, share, stays, .. } = direction;
+                return Some(Picked { rule, to, share, stays: *stays });
             }
             at = piece.next;
         }
@@ -119,7 +122,8 @@ impl Default for Table {
 
 impl Direction {
     fn of(rule: &Rule) -> Self {
-        Self { when: rule.when.clone(), to: rule.to.clone(), share: rule.share.clone() }
+        let (when, to, share) = (rule.when.clone(), rule.to.clone(), rule.share.clone());
+        Self { when, to, share, stays: rule.stays }
     }
 }
 
@@ -236,7 +240,7 @@ mod tests {
             ..Conditions::default()
         };
         let cards = cards.iter().map(|text| CardRange::parse(text).unwrap()).collect();
-        Rule { cards, when, to: vec![LinkId(to)], share: Share::First }
+        Rule { cards, when, to: vec![LinkId(to)], ..Rule::default() }
     }
 
     fn facts<'m>(pan: Option<&'m str>, class: Class, code: &'m str) -> Facts<'m> {

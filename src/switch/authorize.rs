@@ -2,22 +2,28 @@
 
 use std::sync::Arc;
 
-use crate::iso::{ElementNo, ElementSet, Elements, Function, Mono, Mti, ResponseCode};
+use crate::iso::{
+    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, ResponseCode,
+};
 use crate::planted::{self, Bug};
 use crate::record::{
-    Card, LinkId, Outcome, Owing, Reason, Record, Secret, Sent, Standing, Trace, TxnId, Unanswered,
-    Verdict,
+    LinkId, Outcome, Owing, Reason, Record, Sent, Standing, Trace, TxnId, Unanswered, Verdict,
 };
 use crate::seal::Tag;
 use crate::tranlog::Ask;
 
+use super::compare::{
+    NEVER_ADDED, added, element_not_repeated, first_difference, is_the_answer_that_stands,
+};
 use super::effect::{Action, Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, CardOf, SessionId, naming};
 use super::inquiry::Known;
 use super::reply::code_alone;
-use super::settings::{AnswerOn, LinkSettings};
+use super::settings::AnswerOn;
 use super::timers::{Timer, TimerId};
+
+pub(super) use super::compare::{code_of, named_otherwise};
 
 /// A request in flight: who waits, and on what it left.
 #[derive(Debug)]
@@ -25,17 +31,21 @@ pub(super) struct Waiting {
     #[expect(clippy::vec_box, reason = "they are large, and stay in the boxes that they came in")]
     pub(super) askers: Vec<Box<Arrival>>,
     pub(super) issuer_session: SessionId,
+    /// The first of them is still here as it came: its request may be needed once more.
+    pub(super) whole: bool,
+    /// The links to which it went after it was withdrawn.
+    pub(super) again: Vec<LinkId>,
     /// The request names its card in element 2, so that its answer has to repeat it.
     names_card: bool,
-    deadline: TimerId,
+    pub(super) deadline: TimerId,
     sent_at: Mono,
 }
 
 /// Where a request goes, and what goes there.
-struct Forwarding {
-    issuer: LinkId,
+pub(super) struct Forwarding {
+    pub(super) issuer: LinkId,
     session: SessionId,
-    trace: Trace,
+    pub(super) trace: Trace,
     body: Vec<u8>,
 }
 
@@ -70,7 +80,7 @@ impl Engine {
             return self.inquire(arrival, known, Ask::Key(key), fx);
         }
         match self.forwarding(&arrival, fx) {
-            Ok(forwarding) => self.forward(arrival, key, forwarding, fx),
+            Ok((forwarding, whole)) => self.forward(arrival, (key, whole), forwarding, fx),
             Err(refusal) if refusal.0 == ResponseCode::UNAVAILABLE => {
                 // Only what would have gone, had anybody been there.
                 let in_place =
@@ -104,11 +114,26 @@ impl Engine {
         ))
     }
 
-    fn forwarding(&mut self, arrival: &Arrival, fx: &mut Effects) -> Result<Forwarding, Refusal> {
+    /// Where a new request goes, and whether it may be needed once more as it came.
+    fn forwarding(
+        &mut self,
+        arrival: &Arrival,
+        fx: &mut Effects,
+    ) -> Result<(Forwarding, bool), Refusal> {
         self.admission(arrival)?;
         self.share(arrival.link)?;
         self.within_rate(arrival, fx)?;
-        let issuer = self.issuer_now(arrival)?;
+        let (issuer, whole) = self.issuer_now(arrival)?;
+        let forwarding = self.forwarding_to(issuer, (arrival, self.today()))?;
+        Ok((forwarding, whole))
+    }
+
+    /// What goes to a link, on one of its sessions and under a fresh pair, of a request of this business day.
+    pub(super) fn forwarding_to(
+        &mut self,
+        issuer: LinkId,
+        (arrival, date): (&Arrival, BusinessDate),
+    ) -> Result<Forwarding, Refusal> {
         let session = self
             .peers
             .pick(issuer, self.now.mono)
@@ -121,7 +146,7 @@ impl Engine {
             .peers
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
-        let body = self.translated(arrival, link, (trace, self.today()))?;
+        let body = self.translated(arrival, link, (trace, date))?;
         Ok(Forwarding { issuer, session, trace, body })
     }
 
@@ -151,29 +176,51 @@ impl Engine {
     fn forward(
         &mut self,
         mut arrival: Box<Arrival>,
-        key: Tag,
+        (key, whole): (Tag, bool),
         forwarding: Forwarding,
         fx: &mut Effects,
     ) {
-        let Forwarding { issuer, session, trace, body } = forwarding;
-        let asker = arrival.link;
-        let sent = Arc::new(self.sent(&mut arrival, key, (issuer, trace)));
+        let (asker, issuer) = (arrival.link, forwarding.issuer);
+        let sent = Arc::new(self.sent(&mut arrival, key, (issuer, forwarding.trace)));
         let txn = TxnId(self.append(Record::Sent(sent), fx).0);
+        let timeout_ms = self.peers.settings(issuer).map_or(0, |link| link.timeout_ms);
+        let deadline = self.timers.set(self.now.mono.plus(timeout_ms), Timer::Deadline(txn));
+        let names_card = arrival.present().has(ElementNo::PAN);
+        if whole {
+            arrival.message.reduce(arrival.present());
+        } else {
+            Self::set_down(&mut arrival);
+        }
+        let waiting = Waiting {
+            askers: vec![arrival],
+            issuer_session: forwarding.session,
+            whole,
+            again: Vec::new(),
+            names_card,
+            deadline,
+            sent_at: self.now.mono,
+        };
+        self.leaves((txn, asker), waiting, forwarding, fx);
+        fx.notes.push(Note::Forwarded { asker, issuer });
+    }
+
+    /// A request leaves for its issuer: for the first time, or once more after it was withdrawn.
+    pub(super) fn leaves(
+        &mut self,
+        (txn, asker): (TxnId, LinkId),
+        waiting: Waiting,
+        Forwarding { issuer, session, body, .. }: Forwarding,
+        fx: &mut Effects,
+    ) {
         let Some(link) = self.peers.link_mut(issuer) else { return };
         link.in_flight += 1;
-        let (head, timeout_ms) = (link.settings.head, link.settings.timeout_ms);
+        let head = link.settings.head;
         if let Some(asker) = self.peers.link_mut(asker) {
             asker.asking += 1;
         }
-        let deadline = self.timers.set(self.now.mono.plus(timeout_ms), Timer::Deadline(txn));
-        let names_card = arrival.present().has(ElementNo::PAN);
-        Self::set_down(&mut arrival);
-        let (askers, sent_at) = (vec![arrival], self.now.mono);
-        let waiting = Waiting { askers, issuer_session: session, names_card, deadline, sent_at };
-        self.waiting.insert(txn, waiting);
+        self.waiting.insert(txn, Waiting { issuer_session: session, ..waiting });
         self.breaker_tried(issuer, txn);
         fx.actions.push(Action::Send { session, head, body, mark: Mark::Request(txn) });
-        fx.notes.push(Note::Forwarded { asker, issuer });
     }
 
     /// What waits for an answer may wait for long: only what its answer repeats stays of it.
@@ -302,22 +349,7 @@ impl Engine {
         fx: &mut Effects,
     ) {
         match verdict {
-            Verdict::Approved => {
-                let mut copies = 0;
-                for asker in &waiting.askers {
-                    let added = self.dated(asker, added, txn);
-                    copies += u32::from(self.tell(asker, &added, Mark::Approval(txn), fx));
-                }
-                if copies > 0 {
-                    self.untold.insert(txn, copies);
-                } else {
-                    self.reached_nobody(txn, fx);
-                    // Whoever lives and could not be told hears what every copy hears from now on.
-                    if waiting.askers.iter().any(|asker| self.peers.lives(asker.session)) {
-                        self.decline_all(txn, waiting, self.settings.timeout_code, fx);
-                    }
-                }
-            }
+            Verdict::Approved => self.tell_approval(txn, added, waiting, fx),
             Verdict::Declined => {
                 for asker in &waiting.askers {
                     self.tell(asker, &self.dated(asker, added, txn), Mark::Plain, fx);
@@ -332,7 +364,31 @@ impl Engine {
         }
     }
 
-    /// The issuer did not answer in time.
+    /// Tells all who wait of an approval; when that reaches nobody, it is reversed.
+    pub(super) fn tell_approval(
+        &mut self,
+        txn: TxnId,
+        added: &Elements,
+        waiting: &Waiting,
+        fx: &mut Effects,
+    ) {
+        let mut copies = 0;
+        for asker in &waiting.askers {
+            let added = self.dated(asker, added, txn);
+            copies += u32::from(self.tell(asker, &added, Mark::Approval(txn), fx));
+        }
+        if copies > 0 {
+            self.untold.insert(txn, copies);
+            return;
+        }
+        self.reached_nobody(txn, fx);
+        // Whoever lives and could not be told hears what every copy hears from now on.
+        if waiting.askers.iter().any(|asker| self.peers.lives(asker.session)) {
+            self.decline_all(txn, waiting, self.settings.timeout_code, fx);
+        }
+    }
+
+    /// The issuer did not answer in time: what was sent is undone, and those who wait hear a decline, or an approval in its place.
     pub(super) fn timed_out(&mut self, txn: TxnId, fx: &mut Effects) {
         let Some(issuer) = self.log.standing(txn).and_then(Standing::sent).map(|sent| sent.issuer)
         else {
@@ -340,8 +396,16 @@ impl Engine {
         };
         fx.notes.push(Note::TimedOut { issuer });
         self.breaker_missed(issuer, txn, fx);
-        let owes = !planted::is(Bug::TimeOutOwesNothing);
-        self.end_unanswered(txn, Unanswered::Deadline, owes.then_some(Reason::Unanswered), fx);
+        let owes = !planted::is(Bug::TimeOutOwesNothing) && !self.both_stand(txn);
+        let Some(mut waiting) =
+            self.over(txn, Unanswered::Deadline, owes.then_some(Reason::Unanswered), fx)
+        else {
+            return;
+        };
+        match self.in_place_after(txn, &mut waiting) {
+            Some(approval) => self.stand_in_after(txn, approval, &waiting, fx),
+            None => self.decline_all(txn, &waiting, self.settings.timeout_code, fx),
+        }
     }
 
     /// Ends a request without an answer: all who wait hear a decline, and maybe a reversal is owed.
@@ -352,30 +416,48 @@ impl Engine {
         owed: Option<Reason>,
         fx: &mut Effects,
     ) {
+        let code = self.code_when_over(why);
+        if let Some(waiting) = self.over(txn, why, owed, fx) {
+            self.decline_all(txn, &waiting, code, fx);
+        }
+    }
+
+    /// The same, and nobody hears of it yet; gives those who wait.
+    fn over(
+        &mut self,
+        txn: TxnId,
+        why: Unanswered,
+        owed: Option<Reason>,
+        fx: &mut Effects,
+    ) -> Option<Waiting> {
         let in_flight = |standing: &Standing| standing.outcome == Outcome::InFlight;
         if !self.log.standing(txn).is_some_and(in_flight) {
-            return;
+            return None;
         }
         self.append(Record::Over { txn, at: self.now.wall, why }, fx);
         if let Some(reason) = owed {
             self.owe(txn, reason, fx);
         }
-        let code = self.code_when_over(why);
-        if let Some(waiting) = self.no_longer_waiting(txn) {
-            self.decline_all(txn, &waiting, code, fx);
-        }
+        self.no_longer_waiting(txn)
     }
 
     pub(super) fn code_when_over(&self, why: Unanswered) -> ResponseCode {
         match why {
             Unanswered::NeverBegun => ResponseCode::UNAVAILABLE,
-            Unanswered::Deadline | Unanswered::Restart | Unanswered::Reversed => {
-                self.settings.timeout_code
-            }
+            Unanswered::Deadline
+            | Unanswered::Restart
+            | Unanswered::Reversed
+            | Unanswered::StoodIn => self.settings.timeout_code,
         }
     }
 
-    fn decline_all(&self, txn: TxnId, waiting: &Waiting, code: ResponseCode, fx: &mut Effects) {
+    pub(super) fn decline_all(
+        &self,
+        txn: TxnId,
+        waiting: &Waiting,
+        code: ResponseCode,
+        fx: &mut Effects,
+    ) {
         let added = code_alone(code);
         for asker in &waiting.askers {
             fx.notes.push(Note::Declined {
@@ -387,7 +469,7 @@ impl Engine {
         }
     }
 
-    fn no_longer_waiting(&mut self, txn: TxnId) -> Option<Waiting> {
+    pub(super) fn no_longer_waiting(&mut self, txn: TxnId) -> Option<Waiting> {
         let waiting = self.waiting.remove(&txn)?;
         self.timers.cancel(waiting.deadline);
         let sent = self.log.standing(txn).and_then(Standing::sent);
@@ -449,95 +531,4 @@ impl Engine {
 fn holds(mti: Mti, code: ResponseCode) -> bool {
     let for_lack_of_room = matches!(code, ResponseCode::MALFUNCTION | ResponseCode::UNAVAILABLE);
     mti.function() != Function::Advice || !for_lack_of_room || planted::is(Bug::LackOfRoomHeld)
-}
-
-/// Element 39, if it can be read.
-pub(super) fn code_of(arrival: &Arrival) -> Option<ResponseCode> {
-    arrival.get(ElementNo::RESPONSE_CODE).and_then(|code| ResponseCode::new(&code).ok())
-}
-
-/// What an answer has in common with its request, where its network repeats it: processing code, amount, currency.
-const COMPARED: ElementSet = ElementSet::of(&[3, 4, 49]);
-
-/// The first of PAN, processing code, amount and currency that the network repeats and this answer does not.
-fn first_difference(
-    (sent, names_card): (&Sent, bool),
-    (arrival, added): (&Arrival, &Elements),
-    link: &LinkSettings,
-) -> Option<ElementNo> {
-    let echo = link.dialect().echo();
-    // A request by track alone has no element 2 that could be repeated; an answer may name the card all the same.
-    let named = |card| match arrival.get(ElementNo::PAN) {
-        Some(pan) => is_of(card, &pan),
-        None => !names_card || planted::is(Bug::AbsentCardAccepted),
-    };
-    if echo.has(ElementNo::PAN) && sent.card.as_ref().is_some_and(|card| !named(card)) {
-        return Some(ElementNo::PAN);
-    }
-    element_not_repeated(sent, (arrival, added), link)
-}
-
-/// The first of processing code, amount and currency that the network repeats and this answer does not.
-fn element_not_repeated(
-    sent: &Sent,
-    (arrival, added): (&Arrival, &Elements),
-    link: &LinkSettings,
-) -> Option<ElementNo> {
-    let echo = link.dialect().echo();
-    let repeated = COMPARED.and(echo).and(sent.elements.present());
-    let other = added.present().or(sent.elements.present().minus(arrival.present()));
-    repeated.and(other).iter().find(|no| *no != ElementNo::AMOUNT || !is_partial(sent, arrival))
-}
-
-/// The first of these that an acknowledgement has, and has otherwise: it may leave them out.
-pub(super) fn named_otherwise(
-    standing: &Standing,
-    arrival: &Arrival,
-    link: &LinkSettings,
-) -> Option<ElementNo> {
-    let sent = standing.sent()?.elements.present();
-    let named = COMPARED.and(link.dialect().echo()).and(sent).and(arrival.present());
-    added(standing, arrival).present().and(named).iter().next()
-}
-
-/// Whether an approval is for less than was asked: digits of one length compare like their numbers.
-fn is_partial(sent: &Sent, arrival: &Arrival) -> bool {
-    let answered = arrival.get(ElementNo::AMOUNT);
-    code_of(arrival) == Some(ResponseCode::PARTIAL)
-        && answered.is_some()
-        && answered.as_deref() <= sent.elements.get(ElementNo::AMOUNT)
-}
-
-/// Whether digits are those of a card. What waits for an answer has its card in clear.
-fn is_of(card: &Card, digits: &[u8]) -> bool {
-    match &card.secret {
-        Secret::Clear(pan) => pan.expose() == digits,
-        Secret::Sealed(_) => false,
-    }
-}
-
-/// The pair, the card, and what is good for one link only.
-const NEVER_ADDED: ElementSet = ElementSet::of(&[2, 7, 11, 35, 36, 45, 52, 64, 128]);
-
-/// What an answer adds to its request, or changes of it; never the pair, nor the card.
-fn added(standing: &Standing, arrival: &Arrival) -> Elements {
-    let Some(sent) = standing.sent() else { return Elements::default() };
-    let mut added = Elements::with_capacity(64);
-    let mut asked = sent.elements.iter().peekable();
-    for (no, value) in arrival.message.iter(arrival.present().minus(NEVER_ADDED)) {
-        while asked.next_if(|(other, _)| *other < no).is_some() {}
-        let same = asked.peek().is_some_and(|(other, was)| *other == no && **was == *value);
-        if !same || no == ElementNo::RESPONSE_CODE {
-            added.set(no, &value);
-        }
-    }
-    added
-}
-
-/// Whether an answer that came again adds what the one that stands already added.
-fn is_the_answer_that_stands(standing: &Standing, again: &Elements) -> bool {
-    let Outcome::Answered { verdict, added, .. } = &standing.outcome else { return false };
-    let stands = standing.stands_approved() || *verdict == Verdict::Declined;
-    let same = |no| added.get(no) == again.get(no);
-    stands && same(ElementNo::RESPONSE_CODE) && same(ElementNo::APPROVAL_CODE)
 }

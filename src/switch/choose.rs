@@ -10,6 +10,7 @@ use super::effect::Why;
 use super::engine::Engine;
 use super::input::Arrival;
 use super::peers::Link;
+use super::stand_in::StandIn;
 
 impl Engine {
     /// Whether a link may ask more at once: one that never stops must not take the places of all others.
@@ -24,8 +25,8 @@ impl Engine {
         Ok(())
     }
 
-    /// The issuer for a request: one that is up and has room.
-    pub(super) fn issuer_now(&mut self, arrival: &Arrival) -> Result<LinkId, Refusal> {
+    /// The issuer for a request: one that is up and has room. Says whether the request may be needed once more as it came.
+    pub(super) fn issuer_now(&mut self, arrival: &Arrival) -> Result<(LinkId, bool), Refusal> {
         let Self { settings, peers, turns, .. } = self;
         let picked = routed(&settings.routes, arrival)?;
         if !picked.to.iter().any(|link| peers.reachable(*link)) {
@@ -37,10 +38,29 @@ impl Engine {
             };
             return Err((ResponseCode::UNAVAILABLE, Why::Said(why)));
         }
-        turns.next(&picked, |link| peers.can_take(link)).ok_or((
+        let next = turns.next(&picked, |link| peers.can_take(link)).ok_or((
             ResponseCode::MALFUNCTION,
             Why::Said("as many requests as its issuer's link allows are in flight"),
-        ))
+        ))?;
+        let stands_in = |limits: &StandIn| limits.after_timeout;
+        let limits = settings.stand_in.get(picked.rule).and_then(Option::as_ref);
+        Ok((next, !picked.stays || limits.is_some_and(stands_in)))
+    }
+
+    /// The link for a request that never left the one where it is: that one, when another of its sessions is ready, else
+    /// another of its route. None twice.
+    pub(super) fn issuer_again(
+        &mut self,
+        arrival: &Arrival,
+        (is_at, again): (LinkId, &[LinkId]),
+    ) -> Option<LinkId> {
+        let Self { settings, peers, turns, .. } = self;
+        let picked = routed(&settings.routes, arrival).ok().filter(|picked| !picked.stays)?;
+        let can = |link| peers.can_take(link) && !again.contains(&link);
+        if picked.to.contains(&is_at) && can(is_at) {
+            return Some(is_at);
+        }
+        turns.next(&picked, can)
     }
 
     /// The issuer for what can wait: the first, up or not.

@@ -207,6 +207,13 @@ pub enum Note {
         /** For whom. */
         issuer: LinkId,
     },
+    /// A request that was never begun goes on elsewhere.
+    Rerouted {
+        /// From which link.
+        from: LinkId,
+        /// To which: the same, when another session of it lives.
+        to: LinkId,
+    },
     /// A message is longer than the frames of its link, and was not sent as it was.
     TooLong {
         /** Which. */

@@ -214,13 +214,15 @@ impl Engine {
 /// The transaction that a record changes, for the kinds that change one that may have left recovery's reach.
 fn subject(record: &Record) -> Option<TxnId> {
     match record {
-        Record::Answered { txn, .. }
+        Record::Rerouted { txn, .. }
+        | Record::Answered { txn, .. }
         | Record::Over { txn, .. }
         | Record::Late { txn, .. }
         | Record::Owed { txn, .. }
         | Record::Closed { txn, .. }
         | Record::Requeued { txn, .. }
         | Record::WrittenOff { txn, .. } => Some(*txn),
+        Record::StoodInAfter { attempt, .. } => Some(*attempt),
         Record::Undone(undo) => undo.original,
         _ => None,
     }

@@ -3,7 +3,7 @@
 //! `handle` never blocks, never fails and reads nothing but its arguments. State that must survive
 //! changes only in `Tranlog::apply`; what is only here (sessions, waiters, timers) dies with the process.
 //!
-//! The stories: `authorize` (request, answer, time-out), `stand_in` (in the issuer's place), `repeat`, `advice`, `reversal`, `owed`
+//! The stories: `authorize` (request, answer, time-out), `reroute` (what never left goes elsewhere), `stand_in` (in the issuer's place), `repeat`, `advice`, `reversal`, `owed`
 //! (store-and-forward), `docket` (what an operator decides about dead letters), `network`, `inquiry` (the books are asked),
 //! `cutover`, `recovery`. Who asks too much is stopped by `buckets`, who answers nothing by `breaker`.
 
@@ -12,6 +12,7 @@ mod authorize;
 mod breaker;
 mod buckets;
 mod choose;
+mod compare;
 mod cutover;
 mod day;
 mod dispatch;
@@ -28,6 +29,7 @@ mod permit;
 mod recovery;
 mod repeat;
 mod reply;
+mod reroute;
 mod reversal;
 mod settings;
 mod share;

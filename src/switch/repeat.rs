@@ -92,7 +92,7 @@ impl Engine {
         if waiting.askers.len() >= ASKERS_MAX {
             // A decline now and an approval later would be two different words for one request.
             fx.notes.push(Note::Overload { asker: asker.link });
-            waiting.askers.remove(0);
+            waiting.askers.remove(usize::from(waiting.whole));
         }
         fx.notes.push(Note::Joined { asker: asker.link });
         Self::set_down(&mut asker);

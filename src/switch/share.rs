@@ -56,7 +56,7 @@ mod tests {
     const TO: [LinkId; 3] = [LinkId(1), LinkId(2), LinkId(3)];
 
     fn run(turns: &mut Turns, share: &Share, away: Option<u32>, times: usize) -> Vec<u32> {
-        let picked = Picked { rule: 0, to: &TO, share };
+        let picked = Picked { rule: 0, to: &TO, share, stays: false };
         let next = |_| turns.next(&picked, |link| Some(link.0) != away).map_or(0, |link| link.0);
         (0..times).map(next).collect()
     }
@@ -75,6 +75,7 @@ mod tests {
         let many = run(&mut turns, &weights, None, 600);
         let count = |link| many.iter().filter(|one| **one == link).count();
         assert_eq!([count(1), count(2), count(3)], [300, 100, 200]);
-        assert_eq!(turns.next(&Picked { rule: 0, to: &TO, share: &weights }, |_| false), None);
+        let picked = Picked { rule: 0, to: &TO, share: &weights, stays: false };
+        assert_eq!(turns.next(&picked, |_| false), None);
     }
 }

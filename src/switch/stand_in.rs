@@ -1,20 +1,25 @@
-//! Stand-in: while no issuer of a card can be asked, small requests are approved in its place, within limits that each card has for
-//! each day, and the issuer is owed an advice of every one.
+//! Stand-in: while no issuer of a card can be asked, or when one was asked and did not answer in time, small requests are approved
+//! in its place, within limits that each card has for each day, and the issuer is owed an advice of every one.
+//!
+//! After a time-out there are two transactions. What was sent keeps its pair, and is undone like any request without an answer,
+//! whatever its issuer says of it later. The approval is one of its own, which has the asker's key from then on: repeats and reversals
+//! find it, it clears, and its advice follows the reversal of what was sent. So the issuer books it once. Nor could a late approval be
+//! taken in place of the advice: its reversal left at the time-out, and nobody can call that back.
 
 use std::sync::Arc;
 
 use crate::codec::{EncodeError, Fault};
 use crate::iso::{ElementNo, Elements, ResponseCode};
 use crate::planted::{self, Bug};
-use crate::record::{LinkId, Owing, Record, Sent, TxnId};
+use crate::record::{LinkId, Owing, Record, Sent, Trace, TxnId};
 use crate::seal::Tag;
 use crate::tranlog;
 
-use super::authorize::Refusal;
+use super::authorize::{Refusal, Waiting};
 use super::choose::routed;
 use super::effect::{Effects, Mark, Note, Why};
 use super::engine::Engine;
-use super::input::Arrival;
+use super::input::{Arrival, CardOf};
 use super::translate::TOO_LONG;
 
 /// How far the switch goes in place of the issuers of a route. Amounts are in minor units of the one currency.
@@ -30,6 +35,10 @@ pub struct StandIn {
     pub total_max: u64,
     /// How element 3 of what may be approved begins, two digits each.
     pub kinds: Vec<[u8; 2]>,
+    /// Whether it does so while none of them can be asked.
+    pub while_down: bool,
+    /// Whether it does so when one was asked and did not answer in time.
+    pub after_timeout: bool,
 }
 
 /// For so many cards something is approved on one business day: a few megabytes in memory and in each carry.
@@ -49,7 +58,7 @@ impl Engine {
     pub(super) fn stands_in(&self, arrival: &Arrival) -> Option<Result<LinkId, Refusal>> {
         let picked = routed(&self.settings.routes, arrival).ok()?;
         let limits = self.settings.stand_in.get(picked.rule)?.as_ref()?;
-        if picked.to.iter().any(|link| self.peers.reachable(*link)) {
+        if !limits.while_down || picked.to.iter().any(|link| self.peers.reachable(*link)) {
             return None;
         }
         let issuer = *picked.to.first()?;
@@ -110,7 +119,11 @@ impl Engine {
         issuer: LinkId,
         fx: &mut Effects,
     ) {
-        let (sent, added) = match self.approvable(&mut arrival, key, issuer) {
+        let approvable = self.approvable(&arrival, issuer).and_then(|trace| {
+            let sent = self.sent(&mut arrival, key, (issuer, trace));
+            self.approval(sent)
+        });
+        let (sent, added) = match approvable {
             Ok(both) => both,
             Err(why) => return self.decline_unsent(&arrival, key, why, fx),
         };
@@ -128,13 +141,64 @@ impl Engine {
         }
     }
 
-    /// What is written down, and what the asker hears; or why the issuer could not be told of it.
-    fn approvable(
+    /// What was sent is over, and its reversal is owed: what is approved in its issuer's place instead, if anything.
+    pub(super) fn in_place_after(
         &self,
-        arrival: &mut Arrival,
-        key: Tag,
-        issuer: LinkId,
-    ) -> Result<(Arc<Sent>, Arc<Elements>), Refusal> {
+        attempt: TxnId,
+        waiting: &mut Waiting,
+    ) -> Option<(Arc<Sent>, Arc<Elements>)> {
+        let mut sessions = waiting.askers.iter().map(|asker| asker.session);
+        let heard = sessions.any(|session| self.peers.lives(session));
+        if !waiting.whole || !heard || self.draining || self.disk_low {
+            return None;
+        }
+        let standing = self.log.standing(attempt)?;
+        // One that is too long for the issuer's frames is given up at once: then both might stand.
+        let is_undone = standing.open_debt(Owing::Reversal).is_some();
+        let unanswered = standing
+            .sent()
+            .filter(|_| is_undone || planted::is(Bug::StandInAndAttemptBothStand))?;
+        let asker = waiting.askers.first_mut()?;
+        // Routes and limits look at the card, which went into the record.
+        asker.card = unanswered.card.clone().map_or(CardOf::None, CardOf::One);
+        let picked = routed(&self.settings.routes, asker).ok()?;
+        let limits = self.settings.stand_in.get(picked.rule)?.as_ref()?;
+        let asked = suited(asker, limits).filter(|_| limits.after_timeout)?;
+        self.within_limits(asker, limits, asked).ok()?;
+        let trace = self.approvable(asker, unanswered.issuer).ok()?;
+        let (date, at) = (self.today(), self.now.wall);
+        self.approval(Sent { trace, date, at, ..(**unanswered).clone() }).ok()
+    }
+
+    /// A mistake on purpose: what is approved in its issuer's place leaves what was sent as it is.
+    pub(super) fn both_stand(&mut self, attempt: TxnId) -> bool {
+        if !planted::is(Bug::StandInAndAttemptBothStand) {
+            return false;
+        }
+        let Some(mut waiting) = self.waiting.remove(&attempt) else { return false };
+        let approves = self.in_place_after(attempt, &mut waiting).is_some();
+        self.waiting.insert(attempt, waiting);
+        approves
+    }
+
+    /// Approves in its issuer's place what was sent there and not answered in time.
+    pub(super) fn stand_in_after(
+        &mut self,
+        attempt: TxnId,
+        (sent, added): (Arc<Sent>, Arc<Elements>),
+        waiting: &Waiting,
+        fx: &mut Effects,
+    ) {
+        let (asker, issuer) = (sent.asker, sent.issuer);
+        let record = Record::StoodInAfter { attempt, sent, added: Arc::clone(&added) };
+        let txn = TxnId(self.append(record, fx).0);
+        fx.notes.push(Note::StoodIn { asker, issuer });
+        self.post_owed(txn, Owing::Advice, fx);
+        self.tell_approval(txn, &added, waiting, fx);
+    }
+
+    /// The pair of the advice that its issuer is owed of it; or why the issuer could not be told of it.
+    fn approvable(&self, arrival: &Arrival, issuer: LinkId) -> Result<Trace, Refusal> {
         let full = |why| (ResponseCode::MALFUNCTION, Why::Said(why));
         if self.owes_enough(issuer) {
             return Err(full("as many advices as allowed are owed to its issuer"));
@@ -154,11 +218,15 @@ impl Engine {
             let fault = EncodeError { element, fault: Fault::Undefined };
             return Err((ResponseCode::FORMAT, Why::Unsayable { issuer, fault }));
         }
+        Ok(trace)
+    }
+
+    /// What is written down, and what the asker hears; or that the advice has no room in the issuer's frames.
+    fn approval(&self, sent: Sent) -> Result<(Arc<Sent>, Arc<Elements>), Refusal> {
         let mut added = Elements::default();
-        added.set(ElementNo::APPROVAL_CODE, &trace.stan.ascii());
+        added.set(ElementNo::APPROVAL_CODE, &sent.trace.stan.ascii());
         added.set(ElementNo::RESPONSE_CODE, ResponseCode::APPROVED.as_bytes());
-        let added = Arc::new(added);
-        let sent = Arc::new(self.sent(arrival, key, (issuer, trace)));
+        let (sent, added) = (Arc::new(sent), Arc::new(added));
         let record = Record::StoodIn { sent: Arc::clone(&sent), added: Arc::clone(&added) };
         let opened = tranlog::opened(TxnId::default(), &record);
         let too_long = |standing| self.owed_body(&standing, Owing::Advice, true).is_none();

@@ -18,14 +18,7 @@ impl Engine {
             fx.notes.push(Note::SignedOff { session, link });
         }
         if planted::is(Bug::NotWithdrawn) {
-            let mut there: Vec<TxnId> = self
-                .waiting
-                .iter()
-                .filter(|(_, waiting)| waiting.issuer_session == session)
-                .map(|(txn, _)| *txn)
-                .collect();
-            there.sort_unstable();
-            for txn in there {
+            for txn in self.waiting_on(session) {
                 self.end_unanswered(txn, Unanswered::NeverBegun, None, fx);
             }
         }
@@ -41,20 +34,25 @@ impl Engine {
         for mark in never_begun {
             match mark {
                 Mark::Plain => {}
-                Mark::Request(txn) => self.withdrawn(txn, fx),
+                Mark::Request(txn) => self.withdrawn(txn, session, fx),
                 Mark::Approval(txn) => self.copy_not_begun(txn, fx),
                 Mark::Owed(txn, owing, trace) => self.owed_not_begun((txn, owing, trace), fx),
+            }
+        }
+        if planted::is(Bug::ReroutedThoughBegun) {
+            for txn in self.waiting_on(session) {
+                self.withdrawn(txn, session, fx);
             }
         }
         self.peers.drained(session);
     }
 
-    /// A request of which no byte left: declined, and nothing is owed.
-    fn withdrawn(&mut self, txn: TxnId, fx: &mut Effects) {
-        if let Some(issuer) = self.issuer_of(txn) {
-            fx.notes.push(Note::Withdrawn { issuer });
-        }
-        self.end_unanswered(txn, Unanswered::NeverBegun, None, fx);
+    /// The requests that wait for an answer to what a session carried, in order. For mistakes on purpose: it looks at all.
+    fn waiting_on(&self, session: SessionId) -> Vec<TxnId> {
+        let there = self.waiting.iter().filter(|(_, waiting)| waiting.issuer_session == session);
+        let mut there: Vec<TxnId> = there.map(|(txn, _)| *txn).collect();
+        there.sort_unstable();
+        there
     }
 
     /// One copy of an approval never left. When none did, nobody knows of it.

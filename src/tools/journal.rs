@@ -97,16 +97,17 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
             set("txn", lsn.0.into());
             sent_fields(sent, &mut set);
         }
-        Record::StoodIn { sent, added } => {
-            set("txn", lsn.0.into());
-            sent_fields(sent, &mut set);
-            set("added", elements(added));
+        Record::StoodIn { sent, added } => stand_in_fields(lsn, (sent, added), &mut set),
+        Record::StoodInAfter { attempt, sent, added } => {
+            set("attempt", attempt.0.into());
+            stand_in_fields(lsn, (sent, added), &mut set);
         }
         Record::Spent { cards } => set("cards", cards.len().into()),
         Record::Undone(undo) => {
             set("txn", lsn.0.into());
             undo_fields(undo, &mut set);
         }
+        Record::Rerouted { .. } => reroute_fields(record, &mut set),
         Record::Answered { txn, at, verdict, added } => {
             about(*txn, *at, &mut set);
             set("outcome", verdict.word().into());
@@ -157,6 +158,19 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
         Record::CarryEnds { open } => set("open", (*open).into()),
     }
     to
+}
+
+fn reroute_fields(record: &Record, set: &mut impl FnMut(&str, Value)) {
+    let Record::Rerouted { txn, at, issuer, trace } = record else { return };
+    about(*txn, *at, set);
+    set("issuer", link_id(*issuer));
+    trace_fields(*trace, set);
+}
+
+fn stand_in_fields(lsn: Lsn, (sent, added): (&Sent, &Elements), set: &mut impl FnMut(&str, Value)) {
+    set("txn", lsn.0.into());
+    sent_fields(sent, set);
+    set("added", elements(added));
 }
 
 /// What an operator ordered.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Approval, Closing, Debt, DebtState, Lsn, Opening, Outcome, Owing, Reason, Record, Sent,
-    Standing, TxnId, Verdict,
+    Approval, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Sent,
+    Standing, Trace, TxnId, Unanswered, Verdict,
 };
 
 /// The standing that a record opens; none for the others.
@@ -27,7 +27,7 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
             let debt = Some(advice_of(sent));
             Some(standing(Opening::Advice(Arc::clone(sent)), Outcome::Stored, debt))
         }
-        Record::StoodIn { sent, added } => {
+        Record::StoodIn { sent, added } | Record::StoodInAfter { sent, added, .. } => {
             let outcome = Outcome::Answered {
                 verdict: Verdict::Approved,
                 added: Arc::clone(added),
@@ -39,7 +39,8 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
             Some(standing(Opening::Reversal(Arc::clone(undo)), Outcome::Stored, None))
         }
         Record::Restored(standing) | Record::Carried(standing) => Some((**standing).clone()),
-        Record::Answered { .. }
+        Record::Rerouted { .. }
+        | Record::Answered { .. }
         | Record::Told { .. }
         | Record::Over { .. }
         | Record::Late { .. }
@@ -73,6 +74,7 @@ const fn advice_of(sent: &Sent) -> Debt {
 /// invariant: it stops the process, with the journal intact.
 pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
     match record {
+        Record::Rerouted { issuer, trace, .. } => reroute(standing, (*issuer, *trace)),
         Record::Answered { at, verdict, added, .. } => {
             assert!(standing.outcome == Outcome::InFlight, "{:?} was answered twice", standing.id);
             standing.heard = standing.heard.max(match verdict {
@@ -87,6 +89,7 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
             assert!(standing.outcome == Outcome::InFlight, "{:?} was over already", standing.id);
             standing.outcome = Outcome::Over { why: *why, at: *at };
         }
+        Record::StoodInAfter { .. } => give_way(standing),
         Record::Late { approved, .. } => {
             assert!(standing.outcome != Outcome::InFlight, "{:?} is not over yet", standing.id);
             let heard = if *approved { Approval::Approved } else { Approval::Declined };
@@ -136,6 +139,24 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
         | Record::CarryBegins { .. }
         | Record::Carried(_)
         | Record::CarryEnds { .. } => {}
+    }
+}
+
+/// A request that never left goes elsewhere. Its old pair is spent.
+fn reroute(standing: &mut Standing, (issuer, trace): (LinkId, Trace)) {
+    assert!(standing.outcome == Outcome::InFlight, "{:?} is not in flight", standing.id);
+    if let Opening::Request(sent) = &mut standing.opening {
+        let sent = Arc::make_mut(sent);
+        (sent.issuer, sent.trace) = (issuer, trace);
+    }
+}
+
+/// What was not answered in time is approved in its issuer's place, by another transaction.
+fn give_way(standing: &mut Standing) {
+    let unanswered = matches!(standing.outcome, Outcome::Over { why: Unanswered::Deadline, .. });
+    assert!(unanswered, "{:?} did not time out", standing.id);
+    if let Outcome::Over { why, .. } = &mut standing.outcome {
+        *why = Unanswered::StoodIn;
     }
 }
 

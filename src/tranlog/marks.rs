@@ -54,7 +54,8 @@ impl Standing {
 /// When a record happened, where it says.
 pub(super) const fn at(record: &Record) -> Option<Wall> {
     match record {
-        Record::Answered { at, .. }
+        Record::Rerouted { at, .. }
+        | Record::Answered { at, .. }
         | Record::Over { at, .. }
         | Record::Late { at, .. }
         | Record::Owed { at, .. }
@@ -69,6 +70,7 @@ pub(super) const fn at(record: &Record) -> Option<Wall> {
         Record::Sent(_)
         | Record::Stored(_)
         | Record::StoodIn { .. }
+        | Record::StoodInAfter { .. }
         | Record::Spent { .. }
         | Record::Undone(_)
         | Record::Told { .. }

@@ -108,20 +108,21 @@ impl Tranlog {
         self.tail = Lsn(self.tail.0 + 1);
         let id = TxnId(self.tail.0);
         match record {
-            Record::Sent(_) | Record::Stored(_) | Record::StoodIn { .. } | Record::Undone(_) => {
+            Record::Sent(_)
+            | Record::Stored(_)
+            | Record::StoodIn { .. }
+            | Record::StoodInAfter { .. }
+            | Record::Undone(_) => {
                 if let Some(standing) = opened(id, record) {
                     self.admit(standing, true);
                 }
-                if let Record::StoodIn { sent, .. } = record {
+                if let Record::StoodIn { sent, .. } | Record::StoodInAfter { sent, .. } = record {
                     self.purse.add(sent);
                 }
-                if let Record::Undone(undo) = record
-                    && let Some(original) = undo.original
-                {
-                    self.change(original, record);
-                }
+                record.changes().into_iter().for_each(|txn| self.change(txn, record));
             }
-            Record::Answered { txn, .. }
+            Record::Rerouted { txn, .. }
+            | Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
             | Record::Owed { txn, .. }
@@ -381,8 +382,11 @@ impl Tranlog {
         }
         match &standing.opening {
             Opening::Request(sent) | Opening::Advice(sent) => {
-                // What is restored may be older than what has its key by now.
-                if self.keys.get(&sent.key).is_none_or(|newer| *newer < id) {
+                // What is restored may be older than what has its key by now; and what gave way has lost it for good.
+                let leaves = planted::is(Bug::StandInLeavesTheKey);
+                let is_newer = |holder: &TxnId| *holder < id && !(leaves && standing.stood_in());
+                if (!standing.gave_way() || leaves) && self.keys.get(&sent.key).is_none_or(is_newer)
+                {
                     self.keys.insert(sent.key, id);
                 }
                 self.seen(sent.at);
@@ -403,7 +407,7 @@ impl Tranlog {
 
     fn change(&mut self, txn: TxnId, record: &Record) {
         let Some(entry) = self.entries.get_mut(txn) else { return };
-        let before = entry.standing.marks();
+        let (before, went_to) = (entry.standing.marks(), entry.standing.about());
         if matches!(record, Record::Owed { .. })
             && entry.standing.stood_in()
             && entry.standing.reversal.is_none()
@@ -415,6 +419,12 @@ impl Tranlog {
         let (now, about) = (entry.standing.marks(), entry.standing.about());
         if let Some(at) = at(record) {
             self.seen(at);
+        }
+        if matches!(record, Record::Rerouted { .. }) {
+            // Nothing is known by the pair of the link that it left.
+            let left = Marks { request: None, ..before };
+            self.index(txn, went_to, (before, left), true);
+            return self.index(txn, about, (left, now), true);
         }
         self.index(txn, about, (before, now), true);
     }

@@ -42,6 +42,7 @@ pub(crate) struct Findings {
 /// A transaction as the journal tells it.
 #[derive(Default)]
 struct Txn {
+    mti: String,
     rrn: String,
     sent_at: String,
     /// How and when the issuer's answer was taken, its code and approval number.
@@ -127,8 +128,15 @@ impl Evidence {
                 let at_issuer = trace(&text(record, "issuer"), &text(record, "mti"), &de7, &stan);
                 let twice = self.by_trace.insert(at_issuer.clone(), txn);
                 assert!(twice.is_none(), "the trace {at_issuer} recurs");
-                let rrn = element(record, "37");
-                self.journal.insert(txn, Txn { rrn, sent_at: at, ..Txn::default() });
+                let (rrn, mti) = (element(record, "37"), text(record, "mti"));
+                self.journal.insert(txn, Txn { rrn, mti, sent_at: at, ..Txn::default() });
+            }
+            "rerouted" => {
+                // Nothing is known by its first pair any more.
+                self.by_trace.retain(|_, of| *of != txn);
+                let mti = self.journal.get(&txn).map(|entry| entry.mti.clone()).unwrap_or_default();
+                let (de7, stan) = (text(record, "de7"), text(record, "stan"));
+                self.by_trace.insert(trace(&text(record, "issuer"), &mti, &de7, &stan), txn);
             }
             "answered" => self.change(txn, |entry| {
                 let words = (element(record, "39"), element(record, "38"));

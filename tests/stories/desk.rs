@@ -111,12 +111,16 @@ fn link(name: &str, asks: bool) -> LinkSettings {
     }
 }
 
-pub(super) fn settings() -> Settings {
-    let rule = |cards: &str, to: &[&str]| Rule {
+/// A rule for cards that begin so, with these links in order.
+pub(super) fn rule(cards: &str, to: &[&str]) -> Rule {
+    Rule {
         cards: vec![CardRange::parse(cards).unwrap()],
         to: to.iter().map(|name| LinkId::of_name(name)).collect(),
         ..Rule::default()
-    };
+    }
+}
+
+pub(super) fn settings() -> Settings {
     Settings {
         links: vec![link("shop", true), link("bank", false), link("other-bank", false)],
         routes: Table::new(&[rule("4", &["bank", "other-bank"]), rule("5", &["other-bank"])]),
@@ -376,20 +380,21 @@ impl Desk {
             let written_off = self.records.iter().any(|(_, record)| is_of(lsn, record));
             return Found::Orphan { written_off };
         }
-        let found = self.standings().into_values().find(|standing| match (ask, standing.sent()) {
-            (Ask::Record(lsn), _) => standing.id.0 == lsn.0,
-            (Ask::Key(key), Some(sent)) => sent.key == key,
-            (Ask::Trace { link, trace, class }, Some(sent)) => {
-                sent.issuer == link && sent.trace == trace && sent.mti.class() == class
-            }
-            (Ask::Key(key), None) => match &standing.opening {
-                iso8583d::record::Opening::Reversal(undo) => {
-                    undo.key == key || (undo.original.is_none() && undo.original_key == key)
+        let found =
+            self.standings().into_values().rev().find(|standing| match (ask, standing.sent()) {
+                (Ask::Record(lsn), _) => standing.id.0 == lsn.0,
+                (Ask::Key(key), Some(sent)) => sent.key == key,
+                (Ask::Trace { link, trace, class }, Some(sent)) => {
+                    sent.issuer == link && sent.trace == trace && sent.mti.class() == class
                 }
-                _ => false,
-            },
-            (Ask::Trace { .. }, None) => false,
-        });
+                (Ask::Key(key), None) => match &standing.opening {
+                    iso8583d::record::Opening::Reversal(undo) => {
+                        undo.key == key || (undo.original.is_none() && undo.original_key == key)
+                    }
+                    _ => false,
+                },
+                (Ask::Trace { .. }, None) => false,
+            });
         found.into()
     }
 

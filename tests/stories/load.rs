@@ -4,13 +4,14 @@ use iso8583d::iso::ElementNo;
 use iso8583d::record::Owing;
 use iso8583d::switch::{
     BreakerSettings, Limit, LinkOrder, LinkState, Mark, NetworkSettings, Note, Order, Rate,
-    SessionState, SignOn,
+    SessionState, Settings, SignOn,
 };
 
 use crate::desk::{
     BANK, BANK_AGAIN, Desk, OTHER_BANK, SHOP, Seen, bank, elements, only, purchase, reversal,
     settings, shop,
 };
+use crate::reroute::staying;
 
 /// A desk whose shop may ask so much.
 fn limited(rate: Rate, merchant_rate: Rate) -> Desk {
@@ -73,7 +74,10 @@ fn one_merchant_that_asks_too_much_takes_nothing_from_the_others() {
 /// A desk whose first bank is cut off after three time-outs; it uses network management, or not. Cards that begin with 4 may
 /// go to the other bank when the first has none.
 fn breaking(managed: bool) -> Desk {
-    let mut with = settings();
+    breaking_with(settings(), managed)
+}
+
+fn breaking_with(mut with: Settings, managed: bool) -> Desk {
     let link = &mut with.links[1];
     link.breaker = BreakerSettings { timeouts: 3, probe_ms: 5_000 };
     if managed {
@@ -240,7 +244,7 @@ fn a_link_that_was_cut_off_is_on_trial_when_somebody_signs_on_or_it_is_put_back(
 
 #[test]
 fn a_trial_that_never_left_is_none() {
-    let mut desk = breaking(false);
+    let mut desk = breaking_with(staying(), false);
     unanswered(&mut desk, 1..=3);
     desk.down(OTHER_BANK, Vec::new());
     desk.passes(5_000);
@@ -255,6 +259,23 @@ fn a_trial_that_never_left_is_none() {
     let undone = desk.shop_sends(SHOP, 420, &reversal(5, 9));
     assert!(undone.iter().any(|seen| seen.mti == 430));
     assert_eq!(only(&desk.shop_sends(SHOP, 200, &purchase(6))).mti, 200);
+}
+
+/// Another session of the link that is on trial gets it in place of the first, and no other request besides.
+#[test]
+fn a_trial_that_goes_on_elsewhere_is_one_there() {
+    let mut desk = breaking(false);
+    unanswered(&mut desk, 1..=3);
+    desk.down(OTHER_BANK, Vec::new());
+    desk.passes(5_000);
+    let trial = only(&desk.shop_sends(SHOP, 200, &purchase(4)));
+    desk.seen.clear();
+    desk.down(trial.session, vec![trial.mark]);
+    let again = only(&desk.seen);
+    assert!(again.mti == 200 && again.session != trial.session);
+    assert_eq!(only(&desk.shop_sends(SHOP, 200, &purchase(5))).code(), "91");
+    desk.bank_answers(&again, "00", &[]);
+    assert_eq!(state(&desk), LinkState::Sessions(SessionState::SignedOn));
 }
 
 /// One issuer has as many requests in flight as it may, and reads nothing: whoever asks another does not notice.

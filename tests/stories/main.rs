@@ -13,9 +13,11 @@ mod load;
 mod many;
 mod mapping;
 mod permits;
+mod reroute;
 mod room;
 mod routes;
 mod stand_in;
+mod stand_in_after;
 mod strays;
 
 use desk::{
@@ -287,7 +289,7 @@ fn trace_3_a_refused_acknowledgement_is_not_taken() {
 
 #[test]
 fn trace_4_what_was_never_begun_is_declined_and_owes_nothing() {
-    let mut desk = Desk::new();
+    let mut desk = Desk::with(reroute::staying());
     let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
     desk.handle(Input::Lost { session: iso8583d::switch::SessionId(asked.session) });
     assert_eq!(the_only_standing(&desk).outcome, Outcome::InFlight, "until it is known what left");

@@ -11,7 +11,7 @@ use super::desk::{
 
 fn rule(when: Conditions, to: &[LinkId], share: Share) -> Rule {
     let cards = vec![CardRange::parse("4").unwrap()];
-    Rule { cards, when, to: to.to_vec(), share }
+    Rule { cards, when, to: to.to_vec(), share, stays: false }
 }
 
 fn desk_with(rules: &[Rule]) -> Desk {

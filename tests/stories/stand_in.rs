@@ -16,6 +16,8 @@ fn limits() -> StandIn {
         count_max: 3,
         total_max: 3_500,
         kinds: vec![*b"00"],
+        while_down: true,
+        after_timeout: false,
     }
 }
 

@@ -32,6 +32,8 @@ struct Story {
     at: Wall,
     date: BusinessDate,
     standings: BTreeMap<TxnId, Standing>,
+    /// The pairs of requests that went elsewhere.
+    spent: Vec<(LinkId, Class, Trace)>,
     /// What was claimed, by the day of its clearing.
     claimed: BTreeMap<TxnId, BusinessDate>,
     taken_back: BTreeSet<TxnId>,
@@ -57,6 +59,7 @@ impl Story {
             at: Wall(u64::from(DAY) * 86_400_000),
             date: BusinessDate(DAY),
             standings: BTreeMap::new(),
+            spent: Vec::new(),
             claimed: BTreeMap::new(),
             taken_back: BTreeSet::new(),
             clearings: BTreeMap::new(),
@@ -88,7 +91,8 @@ impl Story {
         }
         let about = match record {
             Record::Undone(undo) => undo.original.into_iter().collect(),
-            Record::Answered { txn, .. }
+            Record::Rerouted { txn, .. }
+            | Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
             | Record::Owed { txn, .. }
@@ -180,6 +184,14 @@ impl Story {
         }
     }
 
+    fn reroute(&mut self, txn: TxnId) {
+        let sent = Arc::clone(self.standings[&txn].sent().unwrap());
+        let issuer = LinkId([11, 22, u32::MAX][self.pick(3)]);
+        let trace = self.log.fresh_trace(issuer, sent.mti.class(), self.at).unwrap();
+        self.spent.push((sent.issuer, sent.mti.class(), sent.trace));
+        self.push(&Record::Rerouted { txn, at: self.at, issuer, trace });
+    }
+
     fn end(&mut self, txn: TxnId) {
         self.push(&Record::Over { txn, at: self.at, why: Unanswered::Deadline });
         self.owe(txn, Reason::Unanswered);
@@ -218,7 +230,7 @@ impl Story {
     /// Something that can happen, happens.
     fn step(&mut self) {
         let in_flight = |one: &Standing| one.outcome == Outcome::InFlight;
-        match self.pick(17) {
+        match self.pick(18) {
             0..=3 => {
                 let sent = self.sent();
                 self.push(&Record::Sent(sent));
@@ -243,6 +255,7 @@ impl Story {
             11 | 12 => self.close(),
             13 => self.undo(),
             16 => self.rule(),
+            17 => drop(self.one(in_flight).map(|txn| self.reroute(txn))),
             14 => {
                 let mut sent = (*self.sent()).clone();
                 let class = sent.mti.class();
@@ -363,6 +376,9 @@ impl Story {
                 let found = books.lookup(&Ask::Trace { link: sent.issuer, class, trace }).unwrap();
                 assert_eq!(found.standing().map(|one| one.id), Some(standing.id));
             }
+        }
+        for (link, class, trace) in self.spent.iter().copied() {
+            assert_eq!(books.lookup(&Ask::Trace { link, class, trace }).unwrap(), Found::Nothing);
         }
         check_nowhere(books);
         for (date, clearing) in &self.clearings {

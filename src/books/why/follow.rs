@@ -164,7 +164,12 @@ impl Archive {
                 return Ok(records);
             }
             let ids = family.rows.keys().copied().chain(relatives).collect();
+            let before = family.rows.len();
             *family = self.rows(&ids)?;
+            if family.rows.len() == before {
+                // Neither books nor journal have them any more.
+                return Ok(records);
+            }
         }
     }
 
@@ -187,6 +192,11 @@ impl Archive {
             if family.concerns(lsn, record, &pairs) {
                 if record.opens() && !family.rows.contains_key(&TxnId(lsn.0)) {
                     relatives.insert(TxnId(lsn.0));
+                }
+                if let Record::StoodInAfter { attempt, .. } = record
+                    && !family.rows.contains_key(attempt)
+                {
+                    relatives.insert(*attempt);
                 }
                 follow(&mut live, lsn, record);
                 pairs.extend(pair_of(record, &live));
@@ -247,6 +257,7 @@ impl Family {
                 let timed = trace.transmission.0 != 0;
                 to == link && pair.stan == trace.stan && (!timed || pair == trace)
             }),
+            Record::StoodInAfter { attempt, .. } => is_known(&TxnId(lsn.0)) || is_known(attempt),
             Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => {
                 is_known(&TxnId(lsn.0)) || sent.completes.as_ref().is_some_and(is_known)
             }
@@ -287,9 +298,13 @@ fn follow(live: &mut BTreeMap<TxnId, Standing>, lsn: Lsn, record: &Record) {
 /// When a record was written, where it says so.
 pub(super) fn at(record: &Record) -> Option<Wall> {
     match record {
-        Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => Some(sent.at),
+        Record::Sent(sent)
+        | Record::Stored(sent)
+        | Record::StoodIn { sent, .. }
+        | Record::StoodInAfter { sent, .. } => Some(sent.at),
         Record::Undone(undo) => Some(undo.at),
-        Record::Answered { at, .. }
+        Record::Rerouted { at, .. }
+        | Record::Answered { at, .. }
         | Record::Over { at, .. }
         | Record::Late { at, .. }
         | Record::Owed { at, .. }
@@ -312,9 +327,11 @@ pub(super) fn at(record: &Record) -> Option<Wall> {
 /// The pair under which a record has something sent to an issuer.
 fn pair_of(record: &Record, live: &BTreeMap<TxnId, Standing>) -> Option<(LinkId, Trace)> {
     match record {
-        Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => {
-            Some((sent.issuer, sent.trace))
-        }
+        Record::Sent(sent)
+        | Record::Stored(sent)
+        | Record::StoodIn { sent, .. }
+        | Record::StoodInAfter { sent, .. } => Some((sent.issuer, sent.trace)),
+        Record::Rerouted { issuer, trace, .. } => Some((*issuer, *trace)),
         Record::Owed { txn, trace, .. } | Record::Requeued { txn, trace, .. } => {
             Some((live.get(txn)?.sent()?.issuer, *trace))
         }

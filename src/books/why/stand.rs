@@ -152,6 +152,9 @@ fn outcome(standing: &Standing) -> String {
             Unanswered::Deadline => "declined: its issuer did not answer in time",
             Unanswered::Restart => "declined: the switch began again while it was in flight",
             Unanswered::Reversed => "declined: its asker reversed it while it was in flight",
+            Unanswered::StoodIn => {
+                "not answered in time, and approved in its issuer's place: its asker has that"
+            }
             Unanswered::NeverBegun => "declined: it never left for its issuer",
         }
         .to_owned(),

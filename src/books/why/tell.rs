@@ -10,7 +10,7 @@ use crate::books::{BooksError, orders};
 use crate::iso::{Elements, Mti, Wall};
 use crate::record::{
     Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Remark, Ruling,
-    Sent, Standing, TxnId, Unanswered, Undo, Verdict,
+    Sent, Standing, Trace, TxnId, Unanswered, Undo, Verdict,
 };
 
 /// All that happened to a transaction and to those that are related to it.
@@ -140,7 +140,10 @@ impl Teller<'_> {
         match record {
             Record::Sent(sent) => self.requested(lsn, sent),
             Record::Stored(sent) => self.stored(lsn, sent),
-            Record::StoodIn { sent, added } => self.stood_in(lsn, sent, added),
+            Record::StoodIn { sent, added } => self.stood_in(lsn, (sent, added), None),
+            Record::StoodInAfter { attempt, sent, added } => {
+                self.stood_in(lsn, (sent, added), Some(*attempt));
+            }
             Record::Undone(undo) => self.undone(lsn, undo),
             Record::Unmatched { .. } => self.unmatched(lsn, record),
             Record::Restored(standing) => {
@@ -228,10 +231,18 @@ impl Teller<'_> {
         self.put((lsn, txn), (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
     }
 
-    fn stood_in(&mut self, lsn: Lsn, sent: &Sent, added: &Elements) {
+    fn stood_in(&mut self, lsn: Lsn, (sent, added): (&Sent, &Elements), attempt: Option<TxnId>) {
         let (txn, asker, issuer) = (TxnId(lsn.0), self.name(sent.asker), self.name(sent.issuer));
-        let said = format!("a request, and {issuer} was away");
-        self.put((lsn, txn), (&asker, SWITCH), (Some(sent.mti), step::asked(sent)), said);
+        if let Some(attempt) = attempt {
+            let said = format!(
+                "{issuer} did not answer transaction {} in time: that is undone, and its request is this one from now on",
+                attempt.0
+            );
+            self.put((lsn, txn), (SWITCH, SWITCH), (None, Vec::new()), said);
+        } else {
+            let said = format!("a request, and {issuer} was away");
+            self.put((lsn, txn), (&asker, SWITCH), (Some(sent.mti), step::asked(sent)), said);
+        }
         let mut answer = step::repeated(sent);
         answer.extend(step::added(added));
         let said = "approved in its issuer's place, within the limits of its route".to_owned();
@@ -268,8 +279,10 @@ impl Teller<'_> {
             return;
         };
         let of = |standing: &&Standing| standing.sent().is_some_and(|sent| sent.issuer == *link);
-        let standings = self.family.rows.values().map(|row| &row.standing);
-        let Some(txn) = standings.into_iter().find(of).map(|standing| standing.id) else { return };
+        // A request may have gone elsewhere from the link that brings it.
+        let mut standings = self.family.rows.values().map(|row| &row.standing);
+        let first = standings.clone().next();
+        let Some(txn) = standings.find(of).or(first).map(|standing| standing.id) else { return };
         let said = match (approved, orphan) {
             (_, true) => {
                 "an approval under this pair that is not its answer: on the operator's list"
@@ -294,6 +307,9 @@ impl Teller<'_> {
         let (asker, issuer) = (self.name(sent.asker), self.name(sent.issuer));
         let (to_asker, from_issuer) = ((SWITCH, &*asker), (&*issuer, SWITCH));
         match record {
+            Record::Rerouted { issuer, trace, .. } => {
+                self.rerouted((lsn, txn), sent, (*issuer, *trace));
+            }
             Record::Answered { at, verdict, added, .. } => {
                 let mut elements = step::of_pair(sent.trace);
                 let added = step::added(added);
@@ -310,10 +326,7 @@ impl Teller<'_> {
                 let said = "the answer was handed to a connection of the asker".to_owned();
                 self.put((lsn, txn), to_asker, (sent.mti.response(), Vec::new()), said);
             }
-            Record::Over { at, why, .. } => {
-                let said = over_in_words(*why, &issuer, at.0.saturating_sub(sent.at.0));
-                self.put((lsn, txn), to_asker, (sent.mti.response(), step::repeated(sent)), said);
-            }
+            Record::Over { at, why, .. } => self.over((lsn, txn), sent, (*why, *at)),
             Record::Late { approved, .. } => {
                 let said = if *approved {
                     "a late approval, or what may be one: it is never told"
@@ -350,6 +363,7 @@ impl Teller<'_> {
             | Record::Sent(_)
             | Record::Stored(_)
             | Record::StoodIn { .. }
+            | Record::StoodInAfter { .. }
             | Record::Spent { .. }
             | Record::OrphanWrittenOff { .. }
             | Record::Unmatched { .. }
@@ -360,6 +374,25 @@ impl Teller<'_> {
             | Record::Carried(_)
             | Record::CarryEnds { .. } => {}
         }
+    }
+
+    fn rerouted(&mut self, id: (Lsn, TxnId), sent: &Sent, (issuer, trace): (LinkId, Trace)) {
+        let issuer = self.name(issuer);
+        let said = format!(
+            "not a byte of it had left when its session ended: sent to {issuer}, under fresh elements 7 and 11"
+        );
+        let pair = step::of_pair(trace);
+        self.put(id, (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
+    }
+
+    fn over(&mut self, (lsn, txn): (Lsn, TxnId), sent: &Sent, (why, at): (Unanswered, Wall)) {
+        let (asker, issuer) = (self.name(sent.asker), self.name(sent.issuer));
+        // Its asker hears of what is approved in its place.
+        let gave_way = self.standing(txn).is_some_and(Standing::gave_way);
+        let why = if gave_way { Unanswered::StoodIn } else { why };
+        let said = over_in_words(why, &issuer, at.0.saturating_sub(sent.at.0));
+        let told = (sent.mti.response(), step::repeated(sent));
+        self.put((lsn, txn), (SWITCH, &asker), told, said);
     }
 
     /// What an operator ordered about a dead letter.
@@ -480,6 +513,9 @@ fn over_in_words(why: Unanswered, issuer: &str, ms: u64) -> String {
     match why {
         Unanswered::Deadline => format!(
             "91 (or the `timeout_code` of the configuration) to the asker: {issuer} did not answer in {seconds}.{tenths} s"
+        ),
+        Unanswered::StoodIn => format!(
+            "{issuer} did not answer in {seconds}.{tenths} s: approved in its place, and what was sent is undone"
         ),
         Unanswered::Restart => {
             "the switch began again while it was in flight: over, and whoever asks again hears 91 (or the `timeout_code`)".to_owned()

@@ -95,6 +95,8 @@ impl World {
             Note::TimedOut { .. } => Rare::TimedOut,
             Note::TooLong { .. } => Rare::TooLong,
             Note::Withdrawn { .. } => Rare::Withdrawn,
+            Note::Rerouted { from, to } if from == to => Rare::Rerouted,
+            Note::Rerouted { .. } => Rare::ReroutedToAnotherLink,
             Note::Undelivered { .. } => Rare::Undelivered,
             Note::Mismatched { .. } => Rare::Mismatched,
             Note::Unmatched { .. } => Rare::Unmatched,
@@ -128,13 +130,14 @@ impl World {
     /// The purchase that a record is about; remembers what it opens.
     pub(super) fn about_record(&mut self, lsn: u64, record: &Record) -> Option<PurchaseId> {
         let subject = match record {
-            Record::Sent(sent) | Record::Stored(sent) => {
+            Record::Sent(sent) | Record::Stored(sent) | Record::StoodInAfter { sent, .. } => {
                 let purchase = story::number(sent.elements.get(ElementNo::RRN)?)?;
                 self.subjects.insert(TxnId(lsn), purchase);
                 return Some(purchase);
             }
             Record::Undone(undo) => undo.original?,
-            Record::Answered { txn, .. }
+            Record::Rerouted { txn, .. }
+            | Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
             | Record::Owed { txn, .. }
@@ -167,6 +170,23 @@ impl World {
         let purchase = sent.elements.get(ElementNo::RRN).and_then(story::number);
         if let Some(purchase) = purchase.and_then(|id| self.purchase_mut(id)) {
             purchase.opened = Some(life);
+        }
+    }
+
+    /// Counts the rare states that a durable record shows.
+    pub(super) fn count_record(&mut self, record: &Record) {
+        let gave_way = |txn: &TxnId| self.truth.standing(*txn).is_some_and(Standing::gave_way);
+        match record {
+            Record::Cut { .. } => self.reached.count(Rare::Cut),
+            Record::Answered { txn, verdict: Verdict::Approved, .. }
+                if self.truth.rerouted.contains(txn) =>
+            {
+                self.reached.count(Rare::ReroutedApproved);
+            }
+            Record::Late { txn, approved: true, .. } if gave_way(txn) => {
+                self.reached.count(Rare::StandInAttemptApproved);
+            }
+            _ => {}
         }
     }
 

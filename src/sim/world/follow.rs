@@ -47,12 +47,16 @@ pub(super) struct Follower {
     keys: HashMap<Tag, TxnId>,
     /// Every pair that was ever given, with what it was given for.
     pairs: HashMap<(LinkId, u8, Trace), TxnId>,
-    /// The same, as the pairs look on a wire: element 7 has no year there.
+    /// Those that were given to requests which went elsewhere.
+    spent: BTreeSet<(LinkId, u8, Trace)>,
+    /// The first, as the pairs look on a wire: element 7 has no year there.
     wire: HashMap<(LinkId, Key), TxnId>,
     /// The latest transaction of each pair, element 11 alone.
     stans: HashMap<(LinkId, u8, u32), TxnId>,
     /// The transactions of a purchase.
     purchases: HashMap<PurchaseId, Vec<TxnId>>,
+    /// The transactions that went elsewhere than they first were sent.
+    pub(super) rerouted: BTreeSet<TxnId>,
     /// Unmatched approvals that nobody knows.
     pub(super) orphans: BTreeSet<(LinkId, Option<Trace>)>,
     /// The records that put those on the list, and whether an operator wrote them off.
@@ -76,7 +80,15 @@ impl Follower {
     pub(super) fn follow(&mut self, lsn: Lsn, record: &Record) {
         self.position = lsn;
         match record {
-            Record::Sent(_) | Record::Stored(_) | Record::StoodIn { .. } | Record::Undone(_) => {
+            Record::Sent(_)
+            | Record::Stored(_)
+            | Record::StoodIn { .. }
+            | Record::StoodInAfter { .. }
+            | Record::Undone(_) => {
+                if let Record::StoodInAfter { attempt, .. } = record {
+                    self.give_way(*attempt);
+                    self.change(*attempt, lsn, record);
+                }
                 if let Some(standing) = tranlog::opened(TxnId(lsn.0), record) {
                     self.open(standing);
                 }
@@ -85,6 +97,10 @@ impl Follower {
                 {
                     self.change(original, lsn, record);
                 }
+            }
+            Record::Rerouted { txn, issuer, trace, .. } => {
+                self.reroute(*txn, (*issuer, *trace));
+                self.change(*txn, lsn, record);
             }
             Record::Answered { txn, .. }
             | Record::Over { txn, .. }
@@ -152,10 +168,11 @@ impl Follower {
         self.pasts.get(self.wire.get(&(link, key))?)
     }
 
-    /// The transactions that were opened for a purchase, its asker's reversals apart.
+    /// The transactions that were opened for a purchase, its asker's reversals apart, and what gave way to another apart.
     pub(super) fn of_purchase(&self, purchase: PurchaseId) -> impl Iterator<Item = &Past> {
         let txns = self.purchases.get(&purchase).map(Vec::as_slice).unwrap_or_default();
-        txns.iter().filter_map(|txn| self.pasts.get(txn))
+        let all = txns.iter().filter_map(|txn| self.pasts.get(txn));
+        all.filter(|past| !past.standing.gave_way())
     }
 
     /// The transaction to which an element 11 was given last, where element 7 is not repeated.
@@ -238,6 +255,32 @@ impl Follower {
         self.pasts.insert(txn, Past { standing, first_reason: None, owed_at });
     }
 
+    /// What was sent leaves its asker's key to what is approved in its issuer's place; its reversal is owed before that.
+    fn give_way(&mut self, attempt: TxnId) {
+        let Some(past) = self.pasts.get(&attempt) else { return };
+        let purchase = purchase_of(&past.standing);
+        let owed = past.standing.reversal.is_some();
+        if let Some(sent) = past.standing.sent() {
+            self.keys.remove(&sent.key);
+        }
+        if !owed && !planted::is(Bug::StandInAndAttemptBothStand) {
+            let what = "approved in an issuer's place, and what was sent there is not undone";
+            self.break_rule(purchase, what.to_owned());
+        }
+    }
+
+    /// A request goes elsewhere: the pair that it was given first is spent, and names nothing any more.
+    fn reroute(&mut self, txn: TxnId, (issuer, trace): (LinkId, Trace)) {
+        let purchase = self.purchase(txn);
+        let Some(sent) = self.standing(txn).and_then(Standing::sent).cloned() else { return };
+        let class = sent.mti.class();
+        self.spent.insert((sent.issuer, class.digit(), sent.trace));
+        self.pairs.remove(&(sent.issuer, class.digit(), sent.trace));
+        self.wire.remove(&(sent.issuer, wire_key(class, sent.trace)));
+        self.rerouted.insert(txn);
+        self.pair((issuer, class, trace), txn, purchase);
+    }
+
     fn owe(&mut self, txn: TxnId, lsn: Lsn, trace: Trace, reason: Reason) {
         let purchase = self.purchase(txn);
         let Some(past) = self.pasts.get_mut(&txn) else { return };
@@ -312,7 +355,8 @@ impl Follower {
     ) {
         self.stans.insert((link, class.digit(), trace.stan.get()), txn);
         self.wire.insert((link, wire_key(class, trace)), txn);
-        if self.pairs.insert((link, class.digit(), trace), txn).is_some() {
+        let pair = (link, class.digit(), trace);
+        if self.pairs.insert(pair, txn).is_some() || self.spent.contains(&pair) {
             self.break_rule(purchase, format!("elements 7 and 11 recur: {trace:?}"));
         }
     }

@@ -345,9 +345,7 @@ impl World {
             for (record, lsn) in records.iter().zip(commit.first.0..) {
                 self.host.shadow.apply(record);
                 self.truth.follow(Lsn(lsn), record);
-                if matches!(record, Record::Cut { .. }) {
-                    self.reached.count(Rare::Cut);
-                }
+                self.count_record(record);
                 if let Some(txn) = stand_in::subject(lsn, record) {
                     self.check_stand_in(txn, record);
                 }

@@ -76,6 +76,10 @@ rare! {
     AnswerAstray = "answer sent over another link",
     /// A request was approved in its issuer's place.
     StoodIn = "approved in an issuer's place",
+    /// A request was approved in its issuer's place after a time-out.
+    StoodInAfter = "approved in an issuer's place after a time-out",
+    /// What was sent then was approved by its issuer, and undone.
+    StandInAttemptApproved = "late approval of what was approved in its issuer's place",
     /// A reversal gave back what a card had spent so.
     StandInReleased = "reversed on its day what was approved in an issuer's place",
     /// A request reached an issuer in another edition of the standard than its asker's.
@@ -174,10 +178,14 @@ rare! {
     NeverBegun = "session lost with messages never begun",
     /// A request was withdrawn before it left.
     Withdrawn = "request withdrawn",
+    /// A withdrawn request went to another session of its link.
+    Rerouted = "request sent on after its withdrawal",
+    /// A withdrawn request went to another link of its route.
+    ReroutedToAnotherLink = "request sent to another link after its withdrawal",
+    /// A request that went elsewhere was approved there.
+    ReroutedApproved = "request sent on and approved",
     /// An advice was stored for its issuer.
     Stored = "advice stored",
-    /// No route leads to a card's issuer.
-    Declined = "declined by the switch itself",
     /// A request was answered 30.
     Refused = "request refused",
     /// A session asked for another's terminal.

@@ -15,7 +15,7 @@ use super::reached::Rare;
 type Purse = (u128, [u8; 3]);
 
 impl Mix {
-    /// In a third of all worlds two of the three routes have limits. Seeds decide by themselves, as they do about editions.
+    /// In a third of all worlds two of the three routes have limits, in half of these also after a time-out. Seeds decide by themselves, as they do about editions.
     pub(super) fn standing_in(mut self, seed: u64) -> Self {
         if seed.is_multiple_of(3) {
             let limits = StandIn {
@@ -24,6 +24,8 @@ impl Mix {
                 count_max: 2,
                 total_max: 1_300_000,
                 kinds: vec![*b"00"],
+                while_down: true,
+                after_timeout: seed.is_multiple_of(2),
             };
             self.settings.stand_in = vec![Some(limits.clone()), Some(limits)];
         }
@@ -39,9 +41,10 @@ impl World {
         };
         let (about, today) = (self.truth.purchase(txn), self.host.shadow_date());
         let mine = purse_of(&past.standing);
-        let fresh = matches!(record, Record::StoodIn { .. });
+        let after = matches!(record, Record::StoodInAfter { .. });
+        let fresh = after || matches!(record, Record::StoodIn { .. });
         if fresh {
-            self.reached.count(Rare::StoodIn);
+            self.reached.count(if after { Rare::StoodInAfter } else { Rare::StoodIn });
         } else if past.standing.date() == Some(today) {
             self.reached.count(Rare::StandInReleased);
         }
@@ -89,7 +92,7 @@ impl World {
 /// The transaction that a record about a stand-in is about: it opens it, or owes its reversal.
 pub(super) fn subject(lsn: u64, record: &Record) -> Option<TxnId> {
     match record {
-        Record::StoodIn { .. } => Some(TxnId(lsn)),
+        Record::StoodIn { .. } | Record::StoodInAfter { .. } => Some(TxnId(lsn)),
         Record::Owed { txn, .. } => Some(*txn),
         _ => None,
     }

@@ -115,9 +115,16 @@ pub(super) fn record_line(lsn: u64, record: &Record) -> String {
         Record::StoodIn { sent, .. } => {
             format!("StoodIn {} trace {} {:?}", sent.mti, sent.trace.stan, sent.trace.transmission)
         }
+        Record::StoodInAfter { attempt, sent, .. } => {
+            let (trace, attempt) = (sent.trace, about(attempt));
+            format!("StoodInAfter {attempt} trace {} {:?}", trace.stan, trace.transmission)
+        }
         Record::Spent { cards } => format!("Spent by {} cards", cards.len()),
         Record::Undone(undo) => {
             format!("Undone {} original {:?} code {}", undo.mti, undo.original, undo.code)
+        }
+        Record::Rerouted { txn, trace, .. } => {
+            format!("Rerouted {} trace {} {:?}", about(txn), trace.stan, trace.transmission)
         }
         Record::Answered { txn, verdict, .. } => format!("Answered {} {verdict:?}", about(txn)),
         Record::Told { txns } => {

@@ -1,0 +1,99 @@
+//! Whether an answer fits its request, and what it adds to it.
+
+use crate::iso::{ElementNo, ElementSet, Elements, ResponseCode};
+use crate::planted::{self, Bug};
+use crate::record::{Card, Outcome, Secret, Sent, Standing, Verdict};
+
+use super::input::Arrival;
+use super::settings::LinkSettings;
+
+/// Element 39, if it can be read.
+pub(super) fn code_of(arrival: &Arrival) -> Option<ResponseCode> {
+    arrival.get(ElementNo::RESPONSE_CODE).and_then(|code| ResponseCode::new(&code).ok())
+}
+
+/// What an answer has in common with its request, where its network repeats it: processing code, amount, currency.
+const COMPARED: ElementSet = ElementSet::of(&[3, 4, 49]);
+
+/// The first of PAN, processing code, amount and currency that the network repeats and this answer does not.
+pub(super) fn first_difference(
+    (sent, names_card): (&Sent, bool),
+    (arrival, added): (&Arrival, &Elements),
+    link: &LinkSettings,
+) -> Option<ElementNo> {
+    let echo = link.dialect().echo();
+    // A request by track alone has no element 2 that could be repeated; an answer may name the card all the same.
+    let named = |card| match arrival.get(ElementNo::PAN) {
+        Some(pan) => is_of(card, &pan),
+        None => !names_card || planted::is(Bug::AbsentCardAccepted),
+    };
+    if echo.has(ElementNo::PAN) && sent.card.as_ref().is_some_and(|card| !named(card)) {
+        return Some(ElementNo::PAN);
+    }
+    element_not_repeated(sent, (arrival, added), link)
+}
+
+/// The first of processing code, amount and currency that the network repeats and this answer does not.
+pub(super) fn element_not_repeated(
+    sent: &Sent,
+    (arrival, added): (&Arrival, &Elements),
+    link: &LinkSettings,
+) -> Option<ElementNo> {
+    let echo = link.dialect().echo();
+    let repeated = COMPARED.and(echo).and(sent.elements.present());
+    let other = added.present().or(sent.elements.present().minus(arrival.present()));
+    repeated.and(other).iter().find(|no| *no != ElementNo::AMOUNT || !is_partial(sent, arrival))
+}
+
+/// The first of these that an acknowledgement has, and has otherwise: it may leave them out.
+pub(super) fn named_otherwise(
+    standing: &Standing,
+    arrival: &Arrival,
+    link: &LinkSettings,
+) -> Option<ElementNo> {
+    let sent = standing.sent()?.elements.present();
+    let named = COMPARED.and(link.dialect().echo()).and(sent).and(arrival.present());
+    added(standing, arrival).present().and(named).iter().next()
+}
+
+/// Whether an approval is for less than was asked: digits of one length compare like their numbers.
+fn is_partial(sent: &Sent, arrival: &Arrival) -> bool {
+    let answered = arrival.get(ElementNo::AMOUNT);
+    code_of(arrival) == Some(ResponseCode::PARTIAL)
+        && answered.is_some()
+        && answered.as_deref() <= sent.elements.get(ElementNo::AMOUNT)
+}
+
+/// Whether digits are those of a card. What waits for an answer has its card in clear.
+fn is_of(card: &Card, digits: &[u8]) -> bool {
+    match &card.secret {
+        Secret::Clear(pan) => pan.expose() == digits,
+        Secret::Sealed(_) => false,
+    }
+}
+
+/// The pair, the card, and what is good for one link only.
+pub(super) const NEVER_ADDED: ElementSet = ElementSet::of(&[2, 7, 11, 35, 36, 45, 52, 64, 128]);
+
+/// What an answer adds to its request, or changes of it; never the pair, nor the card.
+pub(super) fn added(standing: &Standing, arrival: &Arrival) -> Elements {
+    let Some(sent) = standing.sent() else { return Elements::default() };
+    let mut added = Elements::with_capacity(64);
+    let mut asked = sent.elements.iter().peekable();
+    for (no, value) in arrival.message.iter(arrival.present().minus(NEVER_ADDED)) {
+        while asked.next_if(|(other, _)| *other < no).is_some() {}
+        let same = asked.peek().is_some_and(|(other, was)| *other == no && **was == *value);
+        if !same || no == ElementNo::RESPONSE_CODE {
+            added.set(no, &value);
+        }
+    }
+    added
+}
+
+/// Whether an answer that came again adds what the one that stands already added.
+pub(super) fn is_the_answer_that_stands(standing: &Standing, again: &Elements) -> bool {
+    let Outcome::Answered { verdict, added, .. } = &standing.outcome else { return false };
+    let stands = standing.stands_approved() || *verdict == Verdict::Declined;
+    let same = |no| added.get(no) == again.get(no);
+    stands && same(ElementNo::RESPONSE_CODE) && same(ElementNo::APPROVAL_CODE)
+}
