@@ -186,6 +186,8 @@ rare! {
     ReroutedApproved = "request sent on and approved",
     /// An advice was stored for its issuer.
     Stored = "advice stored",
+    /// No route leads to a card's issuer.
+    Declined = "declined by the switch itself",
     /// A request was answered 30.
     Refused = "request refused",
     /// A session asked for another's terminal.
