@@ -80,6 +80,12 @@ bugs! {
     RepeatForwarded,
     /// One original gets a reversal from each who asks.
     TwoReversals,
+    /// A partial reversal is booked as one of all.
+    PartialUndoesAll,
+    /// What was lowered is lowered again.
+    LoweredTwice,
+    /// A partial reversal does not prove that its original was heard.
+    LoweredUnheard,
     /// A time-out owes nothing.
     TimeOutOwesNothing,
     /// An approval that reaches nobody is left alone.

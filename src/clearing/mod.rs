@@ -14,7 +14,7 @@ mod text;
 use crate::iso::{Currency, NotOne};
 use crate::record::TxnId;
 
-pub use capture::{Capture, Flow, Kind, claims};
+pub use capture::{Capture, Flow, Kind, Part, claims};
 pub use file::{File, Head, Sum, Sums, Totals};
 pub use frame::{records, unblock};
 pub use positions::{Balanced, Filed, Held, Positions};

@@ -148,6 +148,8 @@ pub enum Reason {
     Late,
     /// The first acknowledgement may have overtaken the request.
     Settle,
+    /// The asker wants it for a lower amount: a partial reversal, and the only one that leaves the original approved.
+    Lowered,
 }
 
 /// Which of a transaction's two debts to its issuer.
@@ -217,6 +219,16 @@ pub enum Record {
     },
     /// A reversal was accepted. Opens a transaction.
     Undone(Arc<Undo>),
+    /// A partial reversal was accepted: its original stands for less from now on, and its issuer is owed a message that says
+    /// so. Opens a transaction.
+    Lowered {
+        /// The asker's reversal. It names its original: nothing else can be lowered.
+        undo: Arc<Undo>,
+        /// For how much the original stands, in minor units, 1 and more.
+        amount: u64,
+        /// Elements 7 and 11 of the message to the issuer.
+        trace: Trace,
+    },
     /// The first answer of the issuer, in time.
     Answered {
         /// Whose.
@@ -375,7 +387,14 @@ pub enum Record {
 impl Record {
     /// Whether it opens a transaction that is named after its position.
     pub const fn opens(&self) -> bool {
-        matches!(self, Self::Sent(_) | Self::Stored(_) | Self::StoodIn { .. } | Self::Undone(_))
+        matches!(
+            self,
+            Self::Sent(_)
+                | Self::Stored(_)
+                | Self::StoodIn { .. }
+                | Self::Undone(_)
+                | Self::Lowered { .. }
+        )
     }
 
     /// The transactions that were open before it and are changed by it.
@@ -389,7 +408,7 @@ impl Record {
             | Self::Requeued { txn, .. }
             | Self::WrittenOff { txn, .. } => vec![*txn],
             Self::Told { txns } => txns.clone(),
-            Self::Undone(undo) => undo.original.into_iter().collect(),
+            Self::Undone(undo) | Self::Lowered { undo, .. } => undo.original.into_iter().collect(),
             Self::Sent(_)
             | Self::Stored(_)
             | Self::StoodIn { .. }

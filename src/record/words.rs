@@ -13,6 +13,7 @@ impl Record {
             Self::StoodIn { .. } => "stood_in",
             Self::Spent { .. } => "spent",
             Self::Undone(_) => "undone",
+            Self::Lowered { .. } => "lowered",
             Self::Answered { .. } => "answered",
             Self::Told { .. } => "told",
             Self::Over { .. } => "over",
@@ -83,7 +84,7 @@ worded! {
     Unanswered { Deadline = "deadline", Restart = "restart", Reversed = "reversed", NeverBegun = "never_begun" }
     Reason {
         Unanswered = "unanswered", Mismatched = "mismatched", Undelivered = "undelivered",
-        Asked = "asked", Late = "late", Settle = "settle"
+        Asked = "asked", Late = "late", Settle = "settle", Lowered = "lowered"
     }
     Owing { Advice = "advice", Reversal = "reversal" }
     Closing { Final = "final", Provisional = "provisional", Dead = "dead", WrittenOff = "written_off" }

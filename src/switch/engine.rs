@@ -221,7 +221,7 @@ fn subject(record: &Record) -> Option<TxnId> {
         | Record::Closed { txn, .. }
         | Record::Requeued { txn, .. }
         | Record::WrittenOff { txn, .. } => Some(*txn),
-        Record::Undone(undo) => undo.original,
+        Record::Undone(undo) | Record::Lowered { undo, .. } => undo.original,
         _ => None,
     }
 }

@@ -113,7 +113,7 @@ impl Engine {
             (
                 Opening::Request(_) | Opening::Advice(_),
                 Outcome::Answered { verdict: Verdict::Approved, added, .. },
-            ) if standing.reversal.is_none() || replay_reversed => {
+            ) if !standing.is_undone() || replay_reversed => {
                 let added = Arc::clone(added);
                 if self.tell(asker, &self.dated(asker, &added, txn), Mark::Approval(txn), fx)
                     && let Some(copies) = self.untold.get_mut(&txn)

@@ -107,6 +107,12 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
             set("txn", lsn.0.into());
             undo_fields(undo, &mut set);
         }
+        Record::Lowered { undo, amount, trace } => {
+            set("txn", lsn.0.into());
+            undo_fields(undo, &mut set);
+            set("amount", (*amount).into());
+            trace_fields(*trace, &mut set);
+        }
         Record::Answered { txn, at, verdict, added } => {
             about(*txn, *at, &mut set);
             set("outcome", verdict.word().into());
@@ -255,6 +261,7 @@ fn standing_fields(standing: &Standing, set: &mut impl FnMut(&str, Value)) {
     set("advice", standing.advice.as_ref().map(debt).into());
     set("reversal", standing.reversal.as_ref().map(debt).into());
     set("undone_by", standing.undone_by.map(|txn| txn.0).into());
+    set("lowered", standing.lowered.into());
 }
 
 fn debt(debt: &Debt) -> Value {

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::iso::Wall;
+use crate::planted::{self, Bug};
 use crate::record::{
     Approval, Closing, Debt, DebtState, Lsn, Opening, Outcome, Owing, Reason, Record, Sent,
-    Standing, TxnId, Verdict,
+    Standing, Trace, TxnId, Verdict,
 };
 
 /// The standing that a record opens; none for the others.
@@ -18,6 +20,7 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
         advice,
         reversal: None,
         undone_by: None,
+        lowered: None,
     };
     match record {
         Record::Sent(sent) => {
@@ -35,7 +38,7 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
             };
             Some(standing(Opening::Advice(Arc::clone(sent)), outcome, Some(advice_of(sent))))
         }
-        Record::Undone(undo) => {
+        Record::Undone(undo) | Record::Lowered { undo, .. } => {
             Some(standing(Opening::Reversal(Arc::clone(undo)), Outcome::Stored, None))
         }
         Record::Restored(standing) | Record::Carried(standing) => Some((**standing).clone()),
@@ -93,14 +96,7 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
             standing.heard = standing.heard.max(heard);
         }
         Record::Owed { at, trace, reason, .. } => {
-            standing.reversal = Some(Debt {
-                trace: *trace,
-                since: *at,
-                reason: *reason,
-                state: DebtState::Open,
-                code: None,
-                requeued: false,
-            });
+            standing.reversal = Some(reversal_of(*trace, *at, *reason));
         }
         Record::Closed { owing, trace, closing, code, .. } => {
             let debt = debt_mut(standing, *owing);
@@ -124,6 +120,21 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
             rule_on(standing, *owing, |debt| debt.state = DebtState::Closed(Closing::WrittenOff));
         }
         Record::Undone(_) => standing.undone_by = Some(TxnId(lsn.0)),
+        Record::Lowered { undo, amount, trace } => {
+            let stands = standing.stands_approved() && standing.lowered.is_none();
+            assert!(
+                stands || planted::is(Bug::LoweredTwice),
+                "{:?} is lowered, and does not stand for what was approved",
+                standing.id
+            );
+            standing.undone_by = Some(TxnId(lsn.0));
+            standing.lowered = Some(*amount);
+            // Whoever wants it lowered has heard it.
+            standing.told |= !planted::is(Bug::LoweredUnheard);
+            let reason =
+                if planted::is(Bug::PartialUndoesAll) { Reason::Asked } else { Reason::Lowered };
+            standing.reversal = Some(reversal_of(*trace, undo.at, reason));
+        }
         Record::Sent(_)
         | Record::Stored(_)
         | Record::StoodIn { .. }
@@ -137,6 +148,11 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
         | Record::Carried(_)
         | Record::CarryEnds { .. } => {}
     }
+}
+
+/// A reversal that is owed from now on.
+const fn reversal_of(trace: Trace, since: Wall, reason: Reason) -> Debt {
+    Debt { trace, since, reason, state: DebtState::Open, code: None, requeued: false }
 }
 
 const fn debt_mut(standing: &mut Standing, owing: Owing) -> Option<&mut Debt> {

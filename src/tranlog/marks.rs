@@ -71,6 +71,7 @@ pub(super) const fn at(record: &Record) -> Option<Wall> {
         | Record::StoodIn { .. }
         | Record::Spent { .. }
         | Record::Undone(_)
+        | Record::Lowered { .. }
         | Record::Told { .. }
         | Record::Restored(_)
         | Record::Carried(_)

@@ -108,14 +108,18 @@ impl Tranlog {
         self.tail = Lsn(self.tail.0 + 1);
         let id = TxnId(self.tail.0);
         match record {
-            Record::Sent(_) | Record::Stored(_) | Record::StoodIn { .. } | Record::Undone(_) => {
+            Record::Sent(_)
+            | Record::Stored(_)
+            | Record::StoodIn { .. }
+            | Record::Undone(_)
+            | Record::Lowered { .. } => {
                 if let Some(standing) = opened(id, record) {
                     self.admit(standing, true);
                 }
                 if let Record::StoodIn { sent, .. } = record {
                     self.purse.add(sent);
                 }
-                if let Record::Undone(undo) = record
+                if let Record::Undone(undo) | Record::Lowered { undo, .. } = record
                     && let Some(original) = undo.original
                 {
                     self.change(original, record);
@@ -404,14 +408,16 @@ impl Tranlog {
     fn change(&mut self, txn: TxnId, record: &Record) {
         let Some(entry) = self.entries.get_mut(txn) else { return };
         let before = entry.standing.marks();
-        if matches!(record, Record::Owed { .. })
+        let gives_back = matches!(record, Record::Owed { .. } | Record::Lowered { .. })
             && entry.standing.stood_in()
-            && entry.standing.reversal.is_none()
-            && let Some(sent) = entry.standing.sent()
-        {
-            self.purse.release(sent, self.date);
-        }
+            && !entry.standing.is_undone();
+        let held = gives_back.then(|| held_of(&entry.standing));
         fold(&mut entry.standing, self.tail, record);
+        if let (Some(held), Some(sent)) = (held, entry.standing.sent()) {
+            // A partial reversal gives back a part, and is no request less.
+            let back = held.saturating_sub(held_of(&entry.standing));
+            self.purse.release(sent, (back, entry.standing.is_undone()), self.date);
+        }
         let (now, about) = (entry.standing.marks(), entry.standing.about());
         if let Some(at) = at(record) {
             self.seen(at);
@@ -540,4 +546,12 @@ impl Tranlog {
 
     /// How many entries one call lets go of because of their age.
     const FORGET_MAX: usize = 64;
+}
+
+/// What a transaction holds of its card's money, in minor units, once it is approved.
+fn held_of(standing: &Standing) -> u64 {
+    if standing.is_undone() {
+        return 0;
+    }
+    standing.lowered.or_else(|| standing.granted()).unwrap_or(0)
 }

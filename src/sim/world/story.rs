@@ -119,6 +119,12 @@ pub(super) fn record_line(lsn: u64, record: &Record) -> String {
         Record::Undone(undo) => {
             format!("Undone {} original {:?} code {}", undo.mti, undo.original, undo.code)
         }
+        Record::Lowered { undo, amount, trace } => {
+            format!(
+                "Lowered {} original {:?} to {amount} trace {}",
+                undo.mti, undo.original, trace.stan
+            )
+        }
         Record::Answered { txn, verdict, .. } => format!("Answered {} {verdict:?}", about(txn)),
         Record::Told { txns } => {
             format!("Told {}", txns.iter().map(about).collect::<Vec<_>>().join(" "))
