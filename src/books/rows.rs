@@ -58,9 +58,8 @@ impl Row {
             Some(_) if !claims && self.opposed.is_none() => self.opposed = Some(cut.next()),
             _ => {}
         }
-        if self.standing.lowered.is_some() && self.lowered.is_none() {
-            self.lowered = self.captured.map(|day| day.max(cut.next()));
-        }
+        let lowered = self.captured.filter(|_| self.standing.lowered.is_some());
+        self.lowered = lowered.map(|day| self.lowered.unwrap_or_else(|| day.max(cut.next())));
     }
 
     /// The day in whose clearing the difference is taken back, of what was lowered after it was claimed.

@@ -515,7 +515,7 @@ fn the_books_say_what_happened_however_they_follow() {
         follow_all(&mut step, &mut reader);
         story.check(&step);
         let books = dump(&step);
-        kinds.extend(story.clearings.values().flatten().map(|(_, kind)| *kind));
+        kinds.extend(story.clearings.values().flatten().map(|(_, kind, _)| *kind));
         // The file is lost: the journal builds an equal one.
         let (mut again, mut reader) = open(scratch.path(), "again");
         follow_all(&mut again, &mut reader);

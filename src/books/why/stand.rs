@@ -69,7 +69,7 @@ impl Archive {
             (row.captured, "captured", "cleared", "captured"),
             (
                 row.difference_day(),
-                "captured",
+                "cleared",
                 "cleared",
                 "the difference taken back by an opposite presentment",
             ),
@@ -79,7 +79,8 @@ impl Archive {
             let Some(day) = day else { continue };
             date = Some(day);
             let is_cut = family.cuts.contains_key(&day);
-            if standing.reversal.as_ref().is_none_or(|debt| is_final(debt.state)) {
+            let is_settled = |debt: &Debt| debt.lowers() || is_final(debt.state);
+            if standing.reversal.as_ref().is_none_or(is_settled) {
                 state = if is_cut { after } else { before };
             }
             said.push_str(&self.clears(sent.issuer, day, (is_cut, what))?);
@@ -191,7 +192,7 @@ fn outcome(standing: &Standing) -> String {
 fn undone(debt: &Debt, standing: &Standing) -> String {
     let code = debt.code.map_or_else(String::new, |code| format!(" with {code}"));
     match debt.state {
-        DebtState::Open if debt.lowers() => "its issuer is owed that".to_owned(),
+        DebtState::Open if debt.lowers() => "such a reversal is owed to its issuer".to_owned(),
         DebtState::Closed(Closing::Final) if debt.lowers() => {
             format!("its issuer has acknowledged that{code}")
         }

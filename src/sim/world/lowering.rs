@@ -41,7 +41,7 @@ impl World {
     pub(super) fn may_want_less(&mut self, id: PurchaseId) {
         let lowering = &mut self.lowering;
         if lowering.rng.chance(lowering.often) {
-            let longest = lowering.rng.pick(&[50, 2_000, 30_000]).unwrap_or(50);
+            let longest = lowering.rng.pick(&[5, 2_000, 30_000]).unwrap_or(50);
             let wait = 1 + lowering.rng.below(longest);
             self.later(wait, Event::Lower { id });
         }
