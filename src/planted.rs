@@ -84,8 +84,6 @@ bugs! {
     PartialUndoesAll,
     /// What was lowered is lowered again.
     LoweredTwice,
-    /// A partial reversal does not prove that its original was heard.
-    LoweredUnheard,
     /// A time-out owes nothing.
     TimeOutOwesNothing,
     /// An approval that reaches nobody is left alone.

@@ -137,13 +137,11 @@ impl Tongue {
     /// a function code and element 4 of 1993. What cannot be said would undo all.
     pub fn says_partial(&self) -> bool {
         let said = |no| self.wire.defined().minus(self.dropped()).has(no);
-        match self.later() {
-            Some(_) => said(edition::FUNCTION) && said(ElementNo::AMOUNT),
-            None => {
-                let room = self.wire.row(edition::PARTIAL).map(|row| row.max);
-                said(edition::PARTIAL) && room == Some(REPLACEMENT_LEN)
-            }
+        if self.later().is_some() {
+            return said(edition::FUNCTION) && said(ElementNo::AMOUNT);
         }
+        let room = self.wire.row(edition::PARTIAL).map(|row| row.max);
+        said(edition::PARTIAL) && room == Some(REPLACEMENT_LEN)
     }
 
     /// What a reversal towards this link repeats of its original besides what reversals of the house's edition repeat.

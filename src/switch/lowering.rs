@@ -22,8 +22,7 @@ impl Engine {
         &mut self,
         arrival: Box<Arrival>,
         (key, original): (Tag, Tag),
-        amounts: &[u8],
-        known: &Known,
+        (amounts, known): (&[u8], &Known),
         fx: &mut Effects,
     ) {
         // What was refused is refused again, in the same words.
@@ -87,9 +86,7 @@ impl Engine {
             fx.notes.push(Note::Owed { issuer, reason: Reason::Lowered });
         }
         self.append(lowering, fx);
-        if !planted::is(Bug::LoweredUnheard) {
-            self.untold.remove(&original);
-        }
+        self.untold.remove(&original);
         self.post_owed(original, Owing::Reversal, fx);
         self.decline(arrival, ResponseCode::APPROVED, fx);
     }

@@ -33,7 +33,7 @@ impl Engine {
             Err(arrival) => arrival,
         };
         if let Some(amounts) = replacement(&arrival.message).map(|amounts| amounts.to_vec()) {
-            return self.lower(arrival, (key, original), &amounts, known, fx);
+            return self.lower(arrival, (key, original), (&amounts, known), fx);
         }
         match self.log.by_key(original) {
             Some(txn) => self.reverse(&arrival, (key, original), txn, fx),

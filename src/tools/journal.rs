@@ -93,26 +93,12 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
     to.insert("kind".to_owned(), record.word().into());
     let mut set = |name: &str, value: Value| drop(to.insert(name.to_owned(), value));
     match record {
-        Record::Sent(sent) | Record::Stored(sent) => {
-            set("txn", lsn.0.into());
-            sent_fields(sent, &mut set);
-        }
-        Record::StoodIn { sent, added } => {
-            set("txn", lsn.0.into());
-            sent_fields(sent, &mut set);
-            set("added", elements(added));
-        }
+        Record::Sent(_)
+        | Record::Stored(_)
+        | Record::StoodIn { .. }
+        | Record::Undone(_)
+        | Record::Lowered { .. } => opening_fields(lsn, record, &mut set),
         Record::Spent { cards } => set("cards", cards.len().into()),
-        Record::Undone(undo) => {
-            set("txn", lsn.0.into());
-            undo_fields(undo, &mut set);
-        }
-        Record::Lowered { undo, amount, trace } => {
-            set("txn", lsn.0.into());
-            undo_fields(undo, &mut set);
-            set("amount", (*amount).into());
-            trace_fields(*trace, &mut set);
-        }
         Record::Answered { txn, at, verdict, added } => {
             about(*txn, *at, &mut set);
             set("outcome", verdict.word().into());
@@ -163,6 +149,25 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
         Record::CarryEnds { open } => set("open", (*open).into()),
     }
     to
+}
+
+/// What opens a transaction.
+fn opening_fields(lsn: Lsn, record: &Record, set: &mut impl FnMut(&str, Value)) {
+    set("txn", lsn.0.into());
+    match record {
+        Record::Sent(sent) | Record::Stored(sent) => sent_fields(sent, set),
+        Record::StoodIn { sent, added } => {
+            sent_fields(sent, set);
+            set("added", elements(added));
+        }
+        Record::Undone(undo) => undo_fields(undo, set),
+        Record::Lowered { undo, amount, trace } => {
+            undo_fields(undo, set);
+            set("amount", (*amount).into());
+            trace_fields(*trace, set);
+        }
+        _ => {}
+    }
 }
 
 /// What an operator ordered.

@@ -121,19 +121,8 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
         }
         Record::Undone(_) => standing.undone_by = Some(TxnId(lsn.0)),
         Record::Lowered { undo, amount, trace } => {
-            let stands = standing.stands_approved() && standing.lowered.is_none();
-            assert!(
-                stands || planted::is(Bug::LoweredTwice),
-                "{:?} is lowered, and does not stand for what was approved",
-                standing.id
-            );
             standing.undone_by = Some(TxnId(lsn.0));
-            standing.lowered = Some(*amount);
-            // Whoever wants it lowered has heard it.
-            standing.told |= !planted::is(Bug::LoweredUnheard);
-            let reason =
-                if planted::is(Bug::PartialUndoesAll) { Reason::Asked } else { Reason::Lowered };
-            standing.reversal = Some(reversal_of(*trace, undo.at, reason));
+            lower(standing, *amount, (*trace, undo.at));
         }
         Record::Sent(_)
         | Record::Stored(_)
@@ -148,6 +137,22 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
         | Record::Carried(_)
         | Record::CarryEnds { .. } => {}
     }
+}
+
+/// It stands for so much from now on, and its issuer is owed a message that says so.
+fn lower(standing: &mut Standing, amount: u64, (trace, at): (Trace, Wall)) {
+    let stands = standing.stands_approved() && standing.lowered.is_none();
+    assert!(
+        stands || planted::is(Bug::LoweredTwice),
+        "{:?} is lowered, and does not stand for what was approved",
+        standing.id
+    );
+    standing.lowered = Some(amount);
+    // Whoever wants it lowered has heard it.
+    standing.told = true;
+    let all = planted::is(Bug::PartialUndoesAll);
+    let reason = if all { Reason::Asked } else { Reason::Lowered };
+    standing.reversal = Some(reversal_of(trace, at, reason));
 }
 
 /// A reversal that is owed from now on.

@@ -119,11 +119,7 @@ impl Tranlog {
                 if let Record::StoodIn { sent, .. } = record {
                     self.purse.add(sent);
                 }
-                if let Record::Undone(undo) | Record::Lowered { undo, .. } = record
-                    && let Some(original) = undo.original
-                {
-                    self.change(original, record);
-                }
+                record.changes().into_iter().for_each(|txn| self.change(txn, record));
             }
             Record::Answered { txn, .. }
             | Record::Over { txn, .. }

@@ -58,7 +58,8 @@ impl Archive {
         let mut said = outcome(standing);
         let mut state = state(standing);
         if let (Some(left), Some(granted)) = (standing.lowered, standing.granted()) {
-            said.push_str(&format!("; lowered from {granted} to {left} by a partial reversal"));
+            let lowered = format!("; lowered from {granted} to {left} by a partial reversal");
+            said.push_str(&lowered);
         }
         if let Some(reversal) = &standing.reversal {
             said.push_str("; ");
