@@ -93,6 +93,10 @@ bugs! {
     RepeatForwarded,
     /// One original gets a reversal from each who asks.
     TwoReversals,
+    /// A partial reversal is booked as one of all.
+    PartialUndoesAll,
+    /// What was lowered is lowered again.
+    LoweredTwice,
     /// A time-out owes nothing.
     TimeOutOwesNothing,
     /// An approval that reaches nobody is left alone.
@@ -195,6 +199,12 @@ bugs! {
     StandInUntold,
     /// Rule 9.1: a partial approval clears for what was asked.
     PartialInFull,
+    /// Rule 9.7: a partial reversal may name more than was approved.
+    RaisedByReversal,
+    /// Rule 9.8: what is lowered may be unheard, and be reversed as such.
+    LoweredUnheard,
+    /// Rule 9.10: what was lowered clears for all that was approved.
+    LoweredInFull,
     /// Rule 9.2: an amount that the other edition has no place for is left out.
     MoneyLeftOut,
     /// Rule 9.3: a completion names its authorization as its asker does.

@@ -153,6 +153,7 @@ fn standing(id: u64) -> Standing {
         advice: None,
         reversal: None,
         undone_by: None,
+        lowered: None,
     }
 }
 

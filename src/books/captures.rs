@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Books, BooksError, CutError, Each, Frozen, Hash, rows, tables};
-use crate::clearing::{Capture, Kind};
+use crate::clearing::{Capture, Kind, Part};
 use crate::iso::{BusinessDate, Wall};
 use crate::record::{LinkId, Lsn, TxnId};
 
@@ -55,8 +55,9 @@ impl Books {
             self.connection.execute_batch(MEMBERS)?;
             self.connection
                 .prepare_cached(
-                    "INSERT INTO members SELECT issuer, txn, kind = 'opposite' FROM captures
-                        WHERE date = ? ORDER BY 1, 2, 3",
+                    "INSERT INTO members SELECT issuer, txn,
+                            CASE kind WHEN 'presentment' THEN 0 WHEN 'lowered' THEN 1 ELSE 2 END
+                        FROM captures WHERE date = ? ORDER BY 1, 2, 3",
                 )?
                 .execute([tables::day(date)])?;
         }
@@ -141,7 +142,8 @@ impl Frozen for Books {
 
     fn captures(&self, date: BusinessDate, issuer: LinkId, each: Each<'_>) -> Result<(), CutError> {
         self.gather(date)?;
-        let sql = "SELECT members.txn, opposite, standing FROM members
+        let sql =
+            "SELECT members.txn, opposite, standing, ifnull(lowered > captured, 0) FROM members
                 CROSS JOIN transactions ON transactions.txn = members.txn
             WHERE members.issuer = ? ORDER BY members.txn, opposite";
         let mut ask = self.connection.prepare_cached(sql).map_err(BooksError::from)?;
@@ -149,12 +151,18 @@ impl Frozen for Books {
         while let Some(row) = rows.next().map_err(BooksError::from)? {
             let read = || -> Result<_, BooksError> {
                 let txn = TxnId(row.get::<_, i64>(0)?.cast_unsigned());
-                let kind = if row.get(1)? { Kind::Opposite } else { Kind::Presentment };
+                // What was lowered after it was claimed had been claimed for all that was approved.
+                let kind = match row.get::<_, u8>(1)? {
+                    0 if row.get(3)? => (Kind::Presentment, Part::Approved),
+                    0 => (Kind::Presentment, Part::Standing),
+                    1 => (Kind::Opposite, Part::Difference),
+                    _ => (Kind::Opposite, Part::Standing),
+                };
                 let blob = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
                 Ok((txn, kind, rows::standing(txn, blob)?))
             };
             let (txn, kind, standing) = read()?;
-            each(txn, Capture::of(&standing, kind, &self.keys))?;
+            each(txn, Capture::of_part(&standing, kind, &self.keys))?;
         }
         Ok(())
     }

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
-use crate::iso::{Amount, Currency, ElementNo, Elements, ResponseCode, Wall};
+use crate::iso::{ElementNo, Elements, Wall};
 use crate::record::{Debt, DebtState, Opening, Outcome, Standing, Verdict};
 
 /// The columns that a later record may change.
 pub(super) struct Changing<'a> {
     pub(super) amount: Option<i64>,
+    /// What was approved of something that was lowered since.
+    pub(super) amount_before: Option<i64>,
     pub(super) outcome: &'static str,
     pub(super) outcome_at: Option<i64>,
     pub(super) code: Option<Cow<'a, str>>,
@@ -36,13 +38,17 @@ impl<'a> Changing<'a> {
         };
         let approved =
             matches!(&standing.outcome, Outcome::Answered { verdict: Verdict::Approved, .. });
-        let untold = approved && !standing.told && standing.reversal.is_none();
+        let untold = approved && !standing.told && !standing.is_undone();
         let listed = |debt: &Option<Debt>| {
             debt.as_ref().filter(|debt| is_listed(debt.state)).map(|debt| debt.since)
         };
         let owes = listed(&standing.advice).into_iter().chain(listed(&standing.reversal)).min();
         Self {
             amount: amount(standing),
+            amount_before: standing
+                .lowered
+                .and_then(|_| standing.granted())
+                .and_then(|amount| i64::try_from(amount).ok()),
             outcome: standing.outcome.word(),
             outcome_at: outcome_at.map(ms),
             code,
@@ -64,22 +70,9 @@ pub(super) const fn is_listed(state: DebtState) -> bool {
     }
 }
 
-/// What was asked for, or granted by a partial approval.
+/// What was asked for, or granted by a partial approval, or left by a partial reversal.
 pub(super) fn amount(standing: &Standing) -> Option<i64> {
-    let asked = standing.sent()?.elements.get(ElementNo::AMOUNT);
-    let granted = match &standing.outcome {
-        Outcome::Answered { added, .. }
-            if added.get(ElementNo::RESPONSE_CODE) == Some(ResponseCode::PARTIAL.as_bytes()) =>
-        {
-            added.get(ElementNo::AMOUNT)
-        }
-        Outcome::Answered { .. } | Outcome::InFlight | Outcome::Over { .. } | Outcome::Stored => {
-            None
-        }
-    };
-    // The currency is a column of its own, and any does for reading digits.
-    let digits = Currency::new(999).ok()?;
-    Some(Amount::from_ascii(granted.or(asked)?, digits).ok()?.minor)
+    i64::try_from(standing.lowered.or_else(|| standing.granted())?).ok()
 }
 
 /// An element as text without its padding.

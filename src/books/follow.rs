@@ -118,6 +118,15 @@ impl Batch<'_> {
                 }
             }
             Record::Rerouted { txn, .. } => self.rerouted(lsn, *txn, record)?,
+            Record::Lowered { undo, trace, .. } => {
+                self.open(lsn, record);
+                self.index_undo(TxnId(lsn.0), undo);
+                if let Some(original) = undo.original
+                    && let Some(issuer) = self.change(lsn, original, record)?
+                {
+                    self.pairs.other(issuer, Class::Reversal, *trace, original);
+                }
+            }
             Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
@@ -229,6 +238,7 @@ impl Batch<'_> {
         // The clearing of a day that was cut had it already.
         row.captured =
             standing.date().filter(|date| *date <= self.state.cut && clearing::claims(standing));
+        row.lowered = row.captured.filter(|_| standing.lowered.is_some());
         match &standing.opening {
             Opening::Request(sent) | Opening::Advice(sent) => {
                 self.keys.push(Entry::new(sent.key, txn));

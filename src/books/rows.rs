@@ -25,6 +25,9 @@ pub(super) struct Row {
     pub(super) captured: Option<BusinessDate>,
     /// The day in whose clearing the claim is taken back.
     pub(super) opposed: Option<BusinessDate>,
+    /// The day from whose clearing on no more is claimed than a partial reversal left. After the day of the claim, the difference
+    /// is taken back on it.
+    pub(super) lowered: Option<BusinessDate>,
     /// Whether the tables know it.
     pub(super) stored: bool,
     /// Whether this batch changed it.
@@ -33,7 +36,14 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) const fn new(standing: Standing) -> Self {
-        Self { standing, captured: None, opposed: None, stored: false, changed: true }
+        Self {
+            standing,
+            captured: None,
+            opposed: None,
+            lowered: None,
+            stored: false,
+            changed: true,
+        }
     }
 
     /// Whether, and on which day, it clears. What was cut stays as it was cut: a claim that falls later is
@@ -48,6 +58,13 @@ impl Row {
             Some(_) if !claims && self.opposed.is_none() => self.opposed = Some(cut.next()),
             _ => {}
         }
+        let lowered = self.captured.filter(|_| self.standing.lowered.is_some());
+        self.lowered = lowered.map(|day| self.lowered.unwrap_or_else(|| day.max(cut.next())));
+    }
+
+    /// The day in whose clearing the difference is taken back, of what was lowered after it was claimed.
+    pub(super) fn difference_day(&self) -> Option<BusinessDate> {
+        self.lowered.filter(|day| self.captured.is_some_and(|captured| captured < *day))
     }
 
     /// The day in whose clearing it is, when that is its own: so it is with nearly all.
@@ -82,6 +99,7 @@ impl Row {
         values.put(self.standing.heard.word())?.put(self.standing.told)?;
         values.put(now.advice)?.put(now.reversal)?.put(now.untold)?.put(now.owes)?;
         values.put(self.captured.map(tables::day))?.put(self.opposed.map(tables::day))?;
+        values.put(self.lowered.map(tables::day))?.put(now.amount_before)?;
         values.put(self.standing.undone_by.map(|txn| txn.0.cast_signed()))?.put(blob)?;
         Ok(())
     }
@@ -130,16 +148,16 @@ impl Books {
 
 /// A transaction as the tables have it.
 pub(super) fn row(connection: &Connection, txn: TxnId) -> Result<Option<Row>, BooksError> {
-    let sql = "SELECT standing, captured, opposed FROM transactions WHERE txn = ?";
+    let sql = "SELECT standing, captured, opposed, lowered FROM transactions WHERE txn = ?";
     let mut ask = connection.prepare_cached(sql)?;
     let found = ask.query_row([txn.0.cast_signed()], |row| {
-        Ok((row.get_ref(0)?.as_blob()?.to_vec(), row.get(1)?, row.get(2)?))
+        Ok((row.get_ref(0)?.as_blob()?.to_vec(), row.get(1)?, row.get(2)?, row.get(3)?))
     });
-    let Some((blob, captured, opposed)) = found.optional()? else { return Ok(None) };
+    let Some((blob, captured, opposed, lowered)) = found.optional()? else { return Ok(None) };
     let standing = standing(txn, &blob)?;
     let date = |day: Option<i64>| day.and_then(tables::date);
-    let (captured, opposed) = (date(captured), date(opposed));
-    Ok(Some(Row { standing, captured, opposed, stored: true, changed: false }))
+    let (captured, opposed, lowered) = (date(captured), date(opposed), date(lowered));
+    Ok(Some(Row { standing, captured, opposed, lowered, stored: true, changed: false }))
 }
 
 /// A standing from the books.
@@ -171,11 +189,11 @@ fn digits(ascii: &[u8]) -> &str {
 
 const INSERT: &str = "INSERT INTO transactions (
     amount, outcome, outcome_at, code, approval, heard, told, advice, reversal, untold, owes, captured, opposed,
-    undone_by, standing, txn, opening, asker, mti, at, issuer, date, processing_code, stan, rrn, terminal, merchant,
+    lowered, amount_before, undone_by, standing, txn, opening, asker, mti, at, issuer, date, processing_code, stan, rrn, terminal, merchant,
     currency, card, token, original
-) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 const UPDATE: &str = "UPDATE transactions SET
     amount = ?, outcome = ?, outcome_at = ?, code = ?, approval = ?, heard = ?, told = ?, advice = ?, reversal = ?,
-    untold = ?, owes = ?, captured = ?, opposed = ?, undone_by = ?, standing = ?
+    untold = ?, owes = ?, captured = ?, opposed = ?, lowered = ?, amount_before = ?, undone_by = ?, standing = ?
 WHERE txn = ?";

@@ -9,10 +9,10 @@ use crate::iso::BusinessDate;
 use crate::record::Lsn;
 
 /// The format of these tables, in the file's `user_version`.
-pub(super) const FORMAT: i64 = 3;
+pub(super) const FORMAT: i64 = 4;
 
-/// The format before, which is brought up to date.
-const FORMAT_BEFORE: i64 = 2;
+/// The oldest format that is brought up to date.
+const FORMAT_OLDEST: i64 = 2;
 
 /// Bytes of a page.
 const PAGE_BYTES: u32 = 16_384;
@@ -89,23 +89,40 @@ CREATE VIEW owed AS
     SELECT txn, card, (SELECT name FROM links WHERE link = issuer) AS issuer, mti, amount, currency, outcome, heard,
         advice, reversal, datetime(owes / 1000, 'unixepoch') AS since
     FROM transactions WHERE owes IS NOT NULL;
+";
+
+/// What came with format 4: what partial reversals lowered. What was lowered before it was claimed is claimed for what is left;
+/// of what was lowered later the difference is taken back.
+const LOWERED: &str = "
+ALTER TABLE transactions ADD COLUMN lowered INTEGER;       -- the day from whose clearing on no more is claimed than is left
+ALTER TABLE transactions ADD COLUMN amount_before INTEGER; -- what had been approved
+CREATE INDEX by_lowered ON transactions (lowered) WHERE lowered > captured;
+DROP VIEW IF EXISTS positions;
+DROP VIEW IF EXISTS batches;
+DROP VIEW IF EXISTS captures;
 CREATE VIEW captures AS
-    SELECT cuts.date, txn, 'presentment' AS kind, issuer, merchant, amount, currency, processing_code LIKE '2%' AS refund
+    SELECT cuts.date, txn, 'presentment' AS kind, issuer, merchant,
+        CASE WHEN lowered > captured THEN amount_before ELSE amount END AS amount, currency,
+        processing_code LIKE '2%' AS refund
     FROM cuts CROSS JOIN transactions ON txn >= first AND txn <= last AND captured > previous AND captured <= cuts.date
     WHERE captured = transactions.date
     UNION ALL
-    SELECT cuts.date, txn, 'presentment', issuer, merchant, amount, currency, processing_code LIKE '2%'
+    SELECT cuts.date, txn, 'presentment', issuer, merchant,
+        CASE WHEN lowered > captured THEN amount_before ELSE amount END, currency, processing_code LIKE '2%'
     FROM cuts CROSS JOIN transactions ON captured > previous AND captured <= cuts.date
     WHERE captured <> transactions.date
     UNION ALL
     SELECT cuts.date, txn, 'opposite', issuer, merchant, amount, currency, processing_code LIKE '2%'
-    FROM cuts CROSS JOIN transactions ON opposed > previous AND opposed <= cuts.date WHERE opposed IS NOT NULL;
+    FROM cuts CROSS JOIN transactions ON opposed > previous AND opposed <= cuts.date WHERE opposed IS NOT NULL
+    UNION ALL
+    SELECT cuts.date, txn, 'lowered', issuer, merchant, amount_before - amount, currency, processing_code LIKE '2%'
+    FROM cuts CROSS JOIN transactions ON lowered > previous AND lowered <= cuts.date WHERE lowered > captured;
 CREATE VIEW batches AS
     SELECT date, issuer, currency, kind, refund, count(*) AS count, sum(amount) AS amount
     FROM captures GROUP BY date, issuer, currency, kind, refund;
 CREATE VIEW positions AS
     SELECT date, (SELECT name FROM links WHERE link = issuer) AS issuer, currency,
-        sum(CASE WHEN refund = (kind = 'opposite') THEN amount ELSE -amount END) AS owes
+        sum(CASE WHEN refund = (kind <> 'presentment') THEN amount ELSE -amount END) AS owes
     FROM captures GROUP BY date, issuer, currency;
 ";
 
@@ -139,11 +156,15 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), BooksError> {
         let whole = connection.unchecked_transaction()?;
         connection.execute_batch(TABLES)?;
         connection.execute_batch(ORDERS)?;
+        connection.execute_batch(LOWERED)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
-    } else if found == FORMAT_BEFORE {
+    } else if (FORMAT_OLDEST..FORMAT).contains(&found) {
         let whole = connection.unchecked_transaction()?;
-        connection.execute_batch(ORDERS)?;
+        if found == FORMAT_OLDEST {
+            connection.execute_batch(ORDERS)?;
+        }
+        connection.execute_batch(LOWERED)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
     } else if found != FORMAT {

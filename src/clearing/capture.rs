@@ -17,6 +17,17 @@ pub enum Kind {
     Opposite,
 }
 
+/// Of a transaction that a partial reversal lowered, how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What stands: all of what was approved, where nothing lowered it.
+    Standing,
+    /// What was approved before it was lowered: it was lowered after that was claimed.
+    Approved,
+    /// The difference of the two.
+    Difference,
+}
+
 /// Which way the money of a transaction flows when it is presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
@@ -71,6 +82,15 @@ impl Flow {
 impl Capture {
     /// From how a transaction stood at its cut. What came later, such as a reversal, changes nothing here.
     pub fn of(standing: &Standing, kind: Kind, keys: &Keys) -> Result<Self, ClearingError> {
+        Self::of_part(standing, (kind, Part::Standing), keys)
+    }
+
+    /// Of a part of it.
+    pub fn of_part(
+        standing: &Standing,
+        (kind, part): (Kind, Part),
+        keys: &Keys,
+    ) -> Result<Self, ClearingError> {
         let txn = standing.id;
         let missing = |no: ElementNo| ClearingError::Missing { txn, element: no.get() };
         let unfit =
@@ -115,6 +135,7 @@ impl Capture {
             .ok()
             .filter(|amount| amount.minor <= AMOUNT_MAX)
             .ok_or_else(|| unfit(ElementNo::AMOUNT, "an amount of up to twelve digits"))?;
+        let amount = Amount { minor: part.of(amount.minor, standing.lowered), ..amount };
         let pan = card.open(keys).map_err(|source| ClearingError::Card { txn, source })?;
         let local = local(&sent.elements, sent.at);
         let (issuer, date) = (sent.issuer, sent.date);
@@ -158,6 +179,19 @@ impl Capture {
                 merchant.get(..15).unwrap_or(merchant).trim_ascii_end()
             }
             _ => b"UNKNOWN",
+        }
+    }
+}
+
+impl Part {
+    /// Of an amount that was approved, and maybe lowered.
+    fn of(self, approved: i64, lowered: Option<u64>) -> i64 {
+        let lowered = lowered.filter(|_| !planted::is(Bug::LoweredInFull));
+        let standing = lowered.and_then(|left| i64::try_from(left).ok()).unwrap_or(approved);
+        match self {
+            Self::Standing => standing,
+            Self::Approved => approved,
+            Self::Difference => approved.saturating_sub(standing),
         }
     }
 }
@@ -269,6 +303,7 @@ pub(super) mod tests {
             advice,
             reversal: None,
             undone_by: None,
+            lowered: None,
         }
     }
 
@@ -320,6 +355,25 @@ pub(super) mod tests {
             assert_eq!(capture.amount().minor, amount);
             assert_eq!(capture.elements.get(ElementNo::APPROVAL_CODE), Some(&b"A1B2C3"[..]));
         }
+    }
+
+    #[test]
+    fn what_was_lowered_clears_for_what_is_left() {
+        let mut standing = standing(1, 200, &[]);
+        standing.lowered = Some(400);
+        let amount = |part| {
+            let capture = Capture::of_part(&standing, (Kind::Presentment, part), &keys()).unwrap();
+            capture.amount().minor
+        };
+        assert_eq!(
+            [Part::Standing, Part::Approved, Part::Difference].map(amount),
+            [400, 1000, 600]
+        );
+        // A partial reversal leaves it approved; one of all does not.
+        standing.reversal = self::standing(1, 220, &[]).advice;
+        assert!(!claims(&standing));
+        standing.reversal.as_mut().unwrap().reason = Reason::Lowered;
+        assert!(claims(&standing));
     }
 
     #[test]

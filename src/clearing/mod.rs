@@ -15,7 +15,7 @@ mod text;
 use crate::iso::{Currency, NotOne};
 use crate::record::TxnId;
 
-pub use capture::{Capture, Flow, Kind, claims};
+pub use capture::{Capture, Flow, Kind, Part, claims};
 pub use check::Checker;
 pub use file::{File, Head, Sum, Sums, Totals};
 pub use frame::{Framer, Unframer, guess, records, unblock};

@@ -92,6 +92,9 @@ pub(super) struct Pos {
     /// The purchase in minor units
     #[arg(long, default_value_t = 1250)]
     amount: u64,
+    /// Lower the purchase to so much afterwards, in minor units: a partial reversal
+    #[arg(long, value_name = "AMOUNT")]
+    partial: Option<u64>,
     /// Its currency, ISO 4217 as three digits
     #[arg(long, default_value = "978", value_parser = currency)]
     currency: [u8; 3],
@@ -315,6 +318,7 @@ impl Pos {
             peer,
             prefix: self.card,
             amount: self.amount,
+            partial: self.partial,
             currency: self.currency,
             patience: Duration::from_secs(self.patience),
         };

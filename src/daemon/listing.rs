@@ -93,6 +93,9 @@ pub(super) fn owed(
                     "reason".to_owned(),
                     json!(format!("{:?}", debt.reason).to_lowercase()),
                 );
+                if debt.lowers() {
+                    line.insert("lowers_to".to_owned(), json!(standing.lowered));
+                }
                 line.insert("since".to_owned(), json!(debt.since.to_string()));
                 line.insert("stan".to_owned(), json!(debt.trace.stan.to_string()));
                 line.insert("code".to_owned(), json!(debt.code.map(|code| code.to_string())));

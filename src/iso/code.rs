@@ -23,6 +23,8 @@ impl ResponseCode {
     pub const PARTIAL: Self = Self(*b"10\0\0");
     /// 12, invalid transaction: nobody here does this.
     pub const INVALID: Self = Self(*b"12\0\0");
+    /// 13, invalid amount.
+    pub const INVALID_AMOUNT: Self = Self(*b"13\0\0");
     /// 25, original not found.
     pub const NOT_FOUND: Self = Self(*b"25\0\0");
     /// 30, format error.

@@ -75,7 +75,7 @@ pub(super) const CONVERTED: [(ElementNo, ElementNo); 11] = [
 pub(super) const LEFT_OUT: ElementSet = ElementSet::of(&[24, 26, 53, 64, 128]);
 
 /// 95, replacement amounts: they make a reversal a partial one.
-const PARTIAL: ElementNo = ElementNo::of(95);
+pub(super) const PARTIAL: ElementNo = ElementNo::of(95);
 const PIN: ElementNo = ElementNo::of(52);
 
 /// The elements that both editions use alike.
@@ -94,8 +94,18 @@ pub(super) fn lost(elements: &Elements) -> Option<ElementNo> {
 }
 
 /// The first element of a message of the house that 1993 cannot say.
-pub(super) fn unsayable(elements: &Elements, dropped: ElementSet) -> Option<ElementNo> {
-    elements.present().and(NO_COUNTERPART).minus(dropped).iter().next()
+pub(super) fn unsayable(mti: Mti, elements: &Elements, dropped: ElementSet) -> Option<ElementNo> {
+    let said = if mti.class() == Class::Reversal {
+        ElementSet::EMPTY.with(PARTIAL)
+    } else {
+        ElementSet::EMPTY
+    };
+    elements.present().and(NO_COUNTERPART).minus(dropped.or(said)).iter().next()
+}
+
+/// Whether replacement amounts (95 of 1987) leave something of the original. None, or nothing but zeros, is all of it reversed.
+pub(super) fn is_partial(amounts: &[u8]) -> bool {
+    amounts.iter().take(12).any(|digit| *digit != b'0')
 }
 
 /// The same MTI in the other edition; one of neither is left as it is.
@@ -157,7 +167,10 @@ pub(super) fn to_house(
 }
 
 /// 24, function code (1993).
-const FUNCTION: ElementNo = ElementNo::of(24);
+pub(super) const FUNCTION: ElementNo = ElementNo::of(24);
+
+/// Function code of a partial reversal.
+const FUNCTION_PARTIAL: &[u8] = b"401";
 
 fn asked_to_house((mti, side): (Mti, Side), elements: &Elements, own: &mut Elements) {
     let get = |no| elements.get(ElementNo::of(no));
@@ -187,8 +200,9 @@ fn asked_to_house((mti, side): (Mti, Side), elements: &Elements, own: &mut Eleme
     if let Some(original) = get(56).and_then(|original| original_of_1987(original, side)) {
         own.set(ElementNo::ORIGINAL, &original);
     }
-    if mti.class() == Class::Reversal && get(24) == Some(b"401") {
-        let amount = get(4).filter(|amount| amount.len() == 12).unwrap_or(&[b'0'; 12]);
+    if mti.class() == Class::Reversal && get(24) == Some(FUNCTION_PARTIAL) {
+        // Here element 4 says for how much the original stands from now on, and element 30 what it was.
+        let amount = get(4).filter(|amount| amount.len() == 12).unwrap_or(&[b'X'; 12]);
         own.set(PARTIAL, &[amount, &[b'0'; 30]].concat());
     }
 }
@@ -231,6 +245,16 @@ pub(super) fn from_house(
         elements.get(ElementNo::NETWORK_CODE).filter(|_| mti.class() == Class::Network)
     {
         made.set(FUNCTION, code);
+    }
+    if mti.class() == Class::Reversal
+        && !mti.is_response()
+        && let Some(amounts) = elements.get(PARTIAL).filter(|amounts| is_partial(amounts))
+    {
+        // Here element 4 says for how much the original stands from now on, and element 30 what it was.
+        let before = elements.get(ElementNo::AMOUNT).unwrap_or(&[b'0'; 12]);
+        made.set(ElementNo::of(30), &[before, &[b'0'; 12]].concat());
+        made.set(ElementNo::AMOUNT, amounts.get(..12).unwrap_or_default());
+        made.set(FUNCTION, FUNCTION_PARTIAL);
     }
     let made = made.only(defined);
     if !mti.is_response()
@@ -439,6 +463,7 @@ fn place_of_1993(place: &[u8]) -> Vec<u8> {
 pub(super) const fn reason_code(reason: Reason) -> &'static [u8; 4] {
     match reason {
         Reason::Asked => b"4000",
+        Reason::Lowered => b"4004",
         Reason::Late => b"4006",
         Reason::Undelivered => b"4013",
         Reason::Mismatched => b"4020",

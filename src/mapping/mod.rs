@@ -134,6 +134,17 @@ impl Tongue {
         self.mapping.as_ref().map_or(ElementSet::EMPTY, |mapping| mapping.settings.write.dropped())
     }
 
+    /// Whether a reversal towards this link can say that it is a partial one: by replacement amounts, element 95 of 1987, or by
+    /// a function code and element 4 of 1993. What cannot be said would undo all.
+    pub fn says_partial(&self) -> bool {
+        let said = |no| self.wire.defined().minus(self.dropped()).has(no);
+        if self.later().is_some() {
+            return said(edition::FUNCTION) && said(ElementNo::AMOUNT);
+        }
+        let room = self.wire.row(edition::PARTIAL).map(|row| row.max);
+        said(edition::PARTIAL) && room == Some(REPLACEMENT_LEN)
+    }
+
     /// What a reversal towards this link repeats of its original besides what reversals of the house's edition repeat.
     pub fn repeated_aside(&self) -> ElementSet {
         self.later().map_or(ElementSet::EMPTY, |_| edition::REPEATED_ASIDE)
@@ -295,7 +306,7 @@ impl Mapping {
     ) -> Result<(Mti, Elements), EncodeError> {
         let network = self.settings.network.filter(|_| is_network_request(mti));
         let (mti, mut elements) = if self.later {
-            let unsayable = edition::unsayable(&elements, self.settings.write.dropped());
+            let unsayable = edition::unsayable(mti, &elements, self.settings.write.dropped());
             let refused = strict && !planted::is(Bug::MoneyLeftOut);
             if let Some(element) = unsayable.filter(|_| refused) {
                 return Err(EncodeError { element, fault: Fault::NoCounterpart });
@@ -321,6 +332,9 @@ fn asks_undated(mti: Mti, wire: &Message) -> bool {
     let asks = !mti.is_response() && mti.class() != Class::Network;
     asks && mti.version() == 0 && wire.get(ElementNo::of(12)).is_none()
 }
+
+/// How long replacement amounts are: of the transaction and of the settlement 12, two fees of 9.
+const REPLACEMENT_LEN: u16 = 42;
 
 /// What links of 1993 send for network management unless told otherwise: a request of neither acquirer nor issuer.
 const NETWORK_1993: Mti = Mti::of(1804);

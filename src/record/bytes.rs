@@ -91,6 +91,9 @@ pub fn fuzz_records(data: &[u8]) {
 /// In the byte that says how far a debt is: an operator had it sent again.
 pub(super) const REQUEUED: u8 = 0x80;
 
+/// In the byte that says whether an answer was told: at the end stands for how much the transaction does since a partial reversal.
+pub(super) const LOWERED: u8 = 0x80;
+
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
     keys: &'a Keys,
@@ -115,6 +118,9 @@ impl Writer<'_> {
                 })
             }
             Record::Undone(undo) => self.u8(kind::UNDONE).undo(undo),
+            Record::Lowered { undo, amount, trace } => {
+                self.u8(kind::LOWERED).undo(undo).u64(*amount).trace(*trace)
+            }
             Record::Rerouted { txn, at, issuer, trace } => {
                 self.u8(kind::REROUTED).txn(*txn).wall(*at).u32(issuer.0).trace(*trace)
             }
@@ -224,9 +230,14 @@ impl Writer<'_> {
             Outcome::Over { why, at } => self.u8(3).u8(why.code()).wall(*at),
             Outcome::Stored => self.u8(4),
         };
-        self.u8(standing.heard.code()).u8(u8::from(standing.told));
+        let lowered = if standing.lowered.is_some() { LOWERED } else { 0 };
+        self.u8(standing.heard.code()).u8(u8::from(standing.told) | lowered);
         self.debt(standing.advice.as_ref()).debt(standing.reversal.as_ref());
-        self.u64(standing.undone_by.map_or(0, |txn| txn.0))
+        self.u64(standing.undone_by.map_or(0, |txn| txn.0));
+        match standing.lowered {
+            Some(amount) => self.u64(amount),
+            None => self,
+        }
     }
 
     fn debt(&mut self, debt: Option<&Debt>) -> &mut Self {
@@ -437,6 +448,7 @@ mod tests {
                     advice: debt(0),
                     reversal: debt(1),
                     undone_by: (at % 2 == 1).then_some(TxnId(4)),
+                    lowered: (at % 4 > 1).then_some(400),
                 });
             }
         }
@@ -450,13 +462,14 @@ mod tests {
         Unanswered::NeverBegun,
         Unanswered::StoodIn,
     ];
-    const REASONS: [Reason; 6] = [
+    const REASONS: [Reason; 7] = [
         Reason::Unanswered,
         Reason::Mismatched,
         Reason::Undelivered,
         Reason::Asked,
         Reason::Late,
         Reason::Settle,
+        Reason::Lowered,
     ];
     const CLOSINGS: [Closing; 4] =
         [Closing::Final, Closing::Provisional, Closing::Dead, Closing::WrittenOff];
@@ -471,6 +484,7 @@ mod tests {
             Record::Stored(sent(Some(card.clone()), None)),
             Record::Undone(undo(None)),
             Record::Undone(undo(Some(TxnId(1)))),
+            Record::Lowered { undo: undo(Some(TxnId(1))), amount: 400, trace: trace(8) },
             Record::Told { txns: vec![] },
             Record::Told { txns: vec![TxnId(1), TxnId(u64::MAX)] },
             Record::Opened { date, at: AT },

@@ -25,6 +25,7 @@ pub(super) mod kind {
     pub(in crate::record) const ORPHAN_WRITTEN_OFF: u8 = 19;
     pub(in crate::record) const STOOD_IN: u8 = 20;
     pub(in crate::record) const SPENT: u8 = 21;
+    pub(in crate::record) const LOWERED: u8 = 22;
     pub(in crate::record) const REROUTED: u8 = 23;
     pub(in crate::record) const STOOD_IN_AFTER: u8 = 24;
 }
@@ -45,7 +46,15 @@ macro_rules! coded {
 
 coded!(Verdict { Approved = 1, Declined = 2, Mismatched = 3 });
 coded!(Unanswered { Deadline = 1, Restart = 2, Reversed = 3, NeverBegun = 4, StoodIn = 5 });
-coded!(Reason { Unanswered = 1, Mismatched = 2, Undelivered = 3, Asked = 4, Late = 5, Settle = 6 });
+coded!(Reason {
+    Unanswered = 1,
+    Mismatched = 2,
+    Undelivered = 3,
+    Asked = 4,
+    Late = 5,
+    Settle = 6,
+    Lowered = 7
+});
 coded!(Owing { Advice = 1, Reversal = 2 });
 coded!(Closing { Final = 1, Provisional = 2, Dead = 3, WrittenOff = 4 });
 coded!(Approval { Never = 0, Declined = 1, Approved = 2 });

@@ -150,6 +150,8 @@ pub enum Reason {
     Late,
     /// The first acknowledgement may have overtaken the request.
     Settle,
+    /// The asker wants it for a lower amount: a partial reversal, and the only one that leaves the original approved.
+    Lowered,
 }
 
 /// Which of a transaction's two debts to its issuer.
@@ -229,6 +231,16 @@ pub enum Record {
     },
     /// A reversal was accepted. Opens a transaction.
     Undone(Arc<Undo>),
+    /// A partial reversal was accepted: its original stands for less from now on, and its issuer is owed a message that says
+    /// so. Opens a transaction.
+    Lowered {
+        /// The asker's reversal. It names its original: nothing else can be lowered.
+        undo: Arc<Undo>,
+        /// For how much the original stands, in minor units, 1 and more.
+        amount: u64,
+        /// Elements 7 and 11 of the message to the issuer.
+        trace: Trace,
+    },
     /// A request of which no byte left goes to another session, of this link, under a fresh trace. The old trace is spent.
     Rerouted {
         /// Whose.
@@ -405,6 +417,7 @@ impl Record {
                 | Self::StoodIn { .. }
                 | Self::StoodInAfter { .. }
                 | Self::Undone(_)
+                | Self::Lowered { .. }
         )
     }
 
@@ -421,7 +434,7 @@ impl Record {
             | Self::WrittenOff { txn, .. } => vec![*txn],
             Self::StoodInAfter { attempt, .. } => vec![*attempt],
             Self::Told { txns } => txns.clone(),
-            Self::Undone(undo) => undo.original.into_iter().collect(),
+            Self::Undone(undo) | Self::Lowered { undo, .. } => undo.original.into_iter().collect(),
             Self::Sent(_)
             | Self::Stored(_)
             | Self::StoodIn { .. }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::bytes::REQUEUED;
+use super::bytes::{LOWERED, REQUEUED};
 use super::codes::kind;
 use super::{
     Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
@@ -34,6 +34,11 @@ impl Reader<'_> {
             kind::STOOD_IN_AFTER => self.stood_in_after()?,
             kind::SPENT => Record::Spent { cards: self.list(31, Self::spending)? },
             kind::UNDONE => Record::Undone(Arc::new(self.undo()?)),
+            kind::LOWERED => Record::Lowered {
+                undo: Arc::new(self.undo()?),
+                amount: self.u64("an amount")?,
+                trace: self.trace()?,
+            },
             kind::REROUTED => self.rerouted()?,
             kind::ANSWERED => Record::Answered {
                 txn: self.txn()?,
@@ -175,7 +180,7 @@ impl Reader<'_> {
     }
 
     fn standing(&mut self) -> Option<Standing> {
-        Some(Standing {
+        let mut standing = Standing {
             id: self.txn()?,
             opening: match self.u8("what opened it")? {
                 1 => Opening::Request(Arc::new(self.sent()?)),
@@ -198,11 +203,25 @@ impl Reader<'_> {
                 _ => return None,
             },
             heard: self.one_of("what was heard", Approval::from_code)?,
-            told: self.flag()?,
-            advice: self.debt()?,
-            reversal: self.debt()?,
-            undone_by: Some(self.txn()?).filter(|txn| txn.0 != 0),
-        })
+            told: false,
+            advice: None,
+            reversal: None,
+            undone_by: None,
+            lowered: None,
+        };
+        let told = self.u8("a yes or no")?;
+        standing.told = match told & !LOWERED {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        standing.advice = self.debt()?;
+        standing.reversal = self.debt()?;
+        standing.undone_by = Some(self.txn()?).filter(|txn| txn.0 != 0);
+        if told & LOWERED != 0 {
+            standing.lowered = Some(self.u64("an amount")?);
+        }
+        Some(standing)
     }
 
     fn debt(&mut self) -> Option<Option<Debt>> {

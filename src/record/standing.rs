@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Closing, Reason, Sent, Trace, TxnId, Unanswered, Undo, Verdict};
-use crate::iso::{BusinessDate, Elements, Function, ResponseCode, Wall};
+use crate::iso::{BusinessDate, ElementNo, Elements, Function, ResponseCode, Wall};
 
 /// How a transaction stands. `tranlog` folds records into it; carries and books hold it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub struct Standing {
     pub reversal: Option<Debt>,
     /// The asker's reversal, where there is one.
     pub undone_by: Option<TxnId>,
+    /// For how much an approval stands since a partial reversal, in minor units, less than was approved; none where there was
+    /// no such reversal. What is reversed in full keeps it: it stood for that.
+    pub lowered: Option<u64>,
 }
 
 /// What opened a transaction.
@@ -134,6 +137,27 @@ impl Standing {
         matches!(self.outcome, Outcome::InFlight) || owes(&self.advice) || owes(&self.reversal)
     }
 
+    /// Whether a reversal undoes all of it. A partial one does not.
+    pub fn is_undone(&self) -> bool {
+        self.reversal.as_ref().is_some_and(|debt| !debt.lowers())
+    }
+
+    /// What was approved, in minor units: what was asked for, or what a partial approval granted of it; none where element 4
+    /// says no amount.
+    pub fn granted(&self) -> Option<u64> {
+        let asked = self.sent()?.elements.get(ElementNo::AMOUNT);
+        let granted = match &self.outcome {
+            Outcome::Answered { added, .. }
+                if added.get(ElementNo::RESPONSE_CODE)
+                    == Some(ResponseCode::PARTIAL.as_bytes()) =>
+            {
+                added.get(ElementNo::AMOUNT)
+            }
+            _ => None,
+        };
+        std::str::from_utf8(granted.or(asked)?).ok()?.parse().ok()
+    }
+
     /// Whether the asker may be told "approved": an approval stands, and nothing undoes it.
     pub fn stands_approved(&self) -> bool {
         let approved = match &self.outcome {
@@ -141,6 +165,13 @@ impl Standing {
             Outcome::Stored => self.advice.is_some(),
             Outcome::InFlight | Outcome::Over { .. } => false,
         };
-        approved && self.reversal.is_none()
+        approved && !self.is_undone()
+    }
+}
+
+impl Debt {
+    /// Whether it is a partial reversal, which leaves its original approved.
+    pub fn lowers(&self) -> bool {
+        self.reason == Reason::Lowered
     }
 }

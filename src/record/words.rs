@@ -14,6 +14,7 @@ impl Record {
             Self::StoodInAfter { .. } => "stood_in_after",
             Self::Spent { .. } => "spent",
             Self::Undone(_) => "undone",
+            Self::Lowered { .. } => "lowered",
             Self::Rerouted { .. } => "rerouted",
             Self::Answered { .. } => "answered",
             Self::Told { .. } => "told",
@@ -85,7 +86,7 @@ worded! {
     Unanswered { Deadline = "deadline", Restart = "restart", Reversed = "reversed", NeverBegun = "never_begun", StoodIn = "stood_in" }
     Reason {
         Unanswered = "unanswered", Mismatched = "mismatched", Undelivered = "undelivered",
-        Asked = "asked", Late = "late", Settle = "settle"
+        Asked = "asked", Late = "late", Settle = "settle", Lowered = "lowered"
     }
     Owing { Advice = "advice", Reversal = "reversal" }
     Closing { Final = "final", Provisional = "provisional", Dead = "dead", WrittenOff = "written_off" }

@@ -19,6 +19,8 @@ pub struct Settings {
     pub prefix: String,
     /// The purchase in minor units.
     pub amount: u64,
+    /// To how much the purchase is lowered afterwards, in minor units, if it is.
+    pub partial: Option<u64>,
     /// Element 49, three digits.
     pub currency: [u8; 3],
     /// How long it waits for an answer.
@@ -55,18 +57,20 @@ async fn play(settings: &Settings, out: &mut dyn Write) -> Result<Verdict, SimEr
         source: std::io::Error::other(error),
     })?;
     talk.terminal.connect(Duration::from_secs(2)).await?;
-    let money = format!(
-        "{}.{:02} in currency {}",
-        settings.amount / 100,
-        settings.amount % 100,
-        String::from_utf8_lossy(&settings.currency)
-    );
+    let decimal = |amount: u64| format!("{}.{:02}", amount / 100, amount % 100);
+    let currency = String::from_utf8_lossy(&settings.currency);
+    let money = format!("{} in currency {currency}", decimal(settings.amount));
     let codes = settings.peer.codes();
     let signing = talk.terminal.network(&codes.sign_on);
     talk.ask("signs on", NETWORK, &signing).await?;
     let sale = talk.terminal.sale(b"000000", &pan, settings.amount, &settings.currency);
     talk.ask(&format!("pays {money}"), FINANCIAL, &sale).await?;
     talk.ask("asks the same again, as a repeat", FINANCIAL.repeated(), &sale).await?;
+    if let Some(left) = settings.partial {
+        let undo = talk.terminal.partial_reversal(&sale, FINANCIAL, left);
+        let what = format!("lowers that payment to {}", decimal(left));
+        talk.ask(&what, REVERSAL, &undo).await?;
+    }
     let refund = talk.terminal.sale(b"200000", &pan, settings.amount, &settings.currency);
     talk.ask(&format!("gives back {money}"), FINANCIAL, &refund).await?;
     let other = talk.terminal.sale(b"000000", &pan, settings.amount + 100, &settings.currency);
@@ -126,6 +130,7 @@ pub fn meaning(code: Option<ResponseCode>, approval: Option<&str>) -> String {
         }
         b"05" => "do not honour",
         b"12" => "nobody here does this",
+        b"13" => "no such amount",
         b"14" => "no such card",
         b"25" => "the original is not known",
         b"30" => "format error",

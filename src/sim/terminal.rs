@@ -23,6 +23,9 @@ pub const FINANCIAL: Mti = Mti::of(200);
 /// A reversal that is a fact.
 pub const REVERSAL: Mti = Mti::of(420);
 
+/// 95, replacement amounts: of the transaction and of the settlement 12 digits, two fees of 9.
+pub(super) const REPLACEMENT: ElementNo = ElementNo::of(95);
+
 /// A terminal.
 pub struct Terminal {
     peer: Peer,
@@ -138,6 +141,13 @@ impl Terminal {
         Shop::reversal(original, of, stan, clock::wall())
     }
 
+    /// The partial reversal of something asked before, which leaves so much of it, in minor units.
+    pub fn partial_reversal(&mut self, original: &Elements, of: Mti, left: u64) -> Elements {
+        let mut undo = self.reversal(original, of);
+        undo.set(REPLACEMENT, format!("{left:012}{:030}", 0).as_bytes());
+        undo
+    }
+
     /// A network management message: `001` signs on, `301` asks for an echo.
     pub fn network(&mut self, code: &[u8; 3]) -> Elements {
         let stan = self.next();
@@ -251,7 +261,12 @@ impl Answer {
 /// Reads an answer and compares what it repeats.
 fn read(message: &Message, answer: &Elements, asked: &Elements) -> Answer {
     let repeated = answer.present().and(asked.present()).and(message.dialect().echo());
-    let altered = repeated.iter().filter(|no| answer.get(*no) != asked.get(*no)).collect();
+    // What a partial reversal leaves is what element 4 of 1993 says in it, and in its answer.
+    let left = asked.get(REPLACEMENT).and_then(|amounts| amounts.get(..12));
+    let same = |no: ElementNo| {
+        answer.get(no) == asked.get(no) || no == ElementNo::AMOUNT && answer.get(no) == left
+    };
+    let altered = repeated.iter().filter(|no| !same(*no)).collect();
     Answer {
         code: answer.get(ElementNo::RESPONSE_CODE).and_then(|code| ResponseCode::new(code).ok()),
         approval: answer

@@ -45,15 +45,20 @@ pub(super) fn element_not_repeated(
     repeated.and(other).iter().find(|no| *no != ElementNo::AMOUNT || !is_partial(sent, arrival))
 }
 
-/// The first of these that an acknowledgement has, and has otherwise: it may leave them out.
+/// The first of these that an acknowledgement has, and has otherwise: it may leave them out, and that of a partial reversal may
+/// name the amount to which its original was lowered.
 pub(super) fn named_otherwise(
     standing: &Standing,
     arrival: &Arrival,
-    link: &LinkSettings,
+    (link, lowered): (&LinkSettings, Option<u64>),
 ) -> Option<ElementNo> {
     let sent = standing.sent()?.elements.present();
     let named = COMPARED.and(link.dialect().echo()).and(sent).and(arrival.present());
-    added(standing, arrival).present().and(named).iter().next()
+    let lowered = lowered.map(|amount| format!("{amount:012}").into_bytes());
+    let is_lowered =
+        lowered.is_some() && arrival.get(ElementNo::AMOUNT).as_deref() == lowered.as_deref();
+    let otherwise = added(standing, arrival).present().and(named);
+    otherwise.iter().find(|no| *no != ElementNo::AMOUNT || !is_lowered)
 }
 
 /// Whether an approval is for less than was asked: digits of one length compare like their numbers.

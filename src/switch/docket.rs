@@ -62,6 +62,11 @@ pub enum Denied {
         "its advice was reversed: sent now, its issuer would book what is undone. Write the advice off; if its issuer may have booked it, see that the reversal is acknowledged"
     )]
     Reversed,
+    /// Its partial reversal would be there before it.
+    #[error(
+        "its partial reversal is still going, and would reach the issuer before it: order it when that is settled or given up"
+    )]
+    Lowering,
     /// The configuration has no such link.
     #[error(
         "its issuer's link is no longer in the configuration: write it off, or bring the link back"
@@ -239,6 +244,10 @@ impl Engine {
                 fx.notes.push(Note::Requeued { issuer, txn, owing, by: by.clone() });
                 self.append(Record::Requeued { txn, at, owing, trace, by }, fx);
                 self.post_owed(txn, owing, fx);
+                if owing == Owing::Advice {
+                    // Whoever books it now books all of it.
+                    self.lower_again(txn, fx);
+                }
             }
             Deed::WriteOff { trace, ruling } => {
                 let boxed = Box::new(ruling.clone());
@@ -297,8 +306,11 @@ impl Engine {
             let fresh = self.log.fresh_trace(issuer, Class::Reversal, self.now.wall);
             return fresh.ok_or(Denied::NoNumber);
         }
-        if standing.reversal.is_some() && !planted::is(Bug::RequeuedThoughReversed) {
+        if standing.is_undone() && !planted::is(Bug::RequeuedThoughReversed) {
             return Err(Denied::Reversed);
+        }
+        if standing.open_debt(Owing::Reversal).is_some_and(Debt::lowers) {
+            return Err(Denied::Lowering);
         }
         let class = standing.sent().map_or(Class::Financial, |sent| sent.mti.class());
         let mine = (standing.id, Asked::Owed(Owing::Advice));

@@ -223,7 +223,7 @@ fn subject(record: &Record) -> Option<TxnId> {
         | Record::Requeued { txn, .. }
         | Record::WrittenOff { txn, .. } => Some(*txn),
         Record::StoodInAfter { attempt, .. } => Some(*attempt),
-        Record::Undone(undo) => undo.original,
+        Record::Undone(undo) | Record::Lowered { undo, .. } => undo.original,
         _ => None,
     }
 }

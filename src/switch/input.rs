@@ -358,7 +358,7 @@ fn plain<'a>(value: Option<&'a Plain<'_>>) -> &'a [u8] {
     value.map(|value| &**value).unwrap_or_default()
 }
 
-/// Keyed hash of PAN, 3, 4, 49, 41 and 42.
+/// Keyed hash of PAN, 3, 4, 49, 41 and 42, and of a partial reversal its replacement amounts.
 fn content_of(keys: &Keys, message: &Message, card: Tag) -> Tag {
     const SAID: [ElementNo; 5] = [
         ElementNo::PROCESSING_CODE,
@@ -368,17 +368,26 @@ fn content_of(keys: &Keys, message: &Message, card: Tag) -> Tag {
         ElementNo::MERCHANT,
     ];
     let [code, amount, currency, terminal, merchant] = SAID.map(|no| message.get(no));
-    keys.tag(
-        "content",
-        &[
-            &card.0.to_be_bytes()[..],
-            plain(code.as_ref()),
-            plain(amount.as_ref()),
-            plain(currency.as_ref()),
-            plain(terminal.as_ref()),
-            plain(merchant.as_ref()),
-        ],
-    )
+    let (card, code, amount) = (card.0.to_be_bytes(), plain(code.as_ref()), plain(amount.as_ref()));
+    let (currency, terminal) = (plain(currency.as_ref()), plain(terminal.as_ref()));
+    let merchant = plain(merchant.as_ref());
+    match replacement(message) {
+        None => keys.tag("content", &[&card, code, amount, currency, terminal, merchant]),
+        // A partial reversal to another amount is another one.
+        Some(left) => {
+            keys.tag("content", &[&card, code, amount, currency, terminal, merchant, &left])
+        }
+    }
+}
+
+/// For how much its original is to stand, as a reversal says it: the first twelve characters of element 95. None when it says
+/// nothing but zeros: then all is reversed.
+pub(super) fn replacement(message: &Message) -> Option<Plain<'_>> {
+    if message.mti().class() != Class::Reversal {
+        return None;
+    }
+    let amounts = message.get(ElementNo::of(95))?;
+    amounts.iter().take(12).any(|digit| *digit != b'0').then_some(amounts)
 }
 
 /// The elements in which a card's number stands, whatever their rows say of them: they are as secret as it is. The digits

@@ -21,6 +21,7 @@ mod effect;
 mod engine;
 mod input;
 mod inquiry;
+mod lowering;
 mod nearest;
 mod network;
 mod owed;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode, Wall};
 use crate::planted::{self, Bug};
 use crate::record::{
-    Approval, Closing, DebtState, LinkId, Opening, Outcome, Owing, Reason, Record, Sent, Standing,
-    Trace, TxnId, Unanswered,
+    Approval, Closing, Debt, DebtState, LinkId, Opening, Outcome, Owing, Reason, Record, Sent,
+    Standing, Trace, TxnId, Unanswered,
 };
 use crate::seal::{Keys, Tag};
 
@@ -14,6 +14,7 @@ use super::authorize::{code_of, named_otherwise};
 use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
 use super::input::{Arrival, SessionId};
+use super::lowering::{REPLACEMENT, replacement_amounts};
 use super::timers::{Timer, TimerId};
 
 /// What is owed, by link and by card.
@@ -353,7 +354,8 @@ impl Engine {
     ) {
         let Some(standing) = self.log.standing(txn) else { return };
         let Some(link) = self.peers.settings(arrival.link) else { return };
-        if let Some(element) = named_otherwise(standing, arrival, link)
+        let lowered = standing.lowered.filter(|_| owing == Owing::Reversal);
+        if let Some(element) = named_otherwise(standing, arrival, (link, lowered))
             && !planted::is(Bug::StrayAcknowledgementTaken)
         {
             // It acknowledges something else; ours goes again.
@@ -403,11 +405,13 @@ impl Engine {
         if !code.is_none_or(|code| settings.dialect().accepts(code)) {
             return;
         }
-        let reversed = standing.reversal.is_some();
+        let (reversed, undone) = (standing.reversal.is_some(), standing.is_undone());
         fx.notes.push(Note::Late { issuer: link, approved: true, after_close: reversed });
         self.append(Record::Late { txn, at: self.now.wall, approved: true }, fx);
-        if reversed && !planted::is(Bug::DeadAdviceRevived) {
+        if undone && !planted::is(Bug::DeadAdviceRevived) {
             self.owe(txn, Reason::Late, fx);
+        } else {
+            self.lower_again(txn, fx);
         }
     }
 
@@ -498,7 +502,9 @@ fn taken(standing: &Standing, accepted: bool, code: Option<ResponseCode>) -> Opt
     }
     let approved = standing.heard == Approval::Approved && !planted::is(Bug::NotFoundBelieved);
     let unknown_to_issuer = code == Some(ResponseCode::NOT_FOUND) && !approved;
-    if !accepted && !unknown_to_issuer {
+    // What was lowered stands: an issuer that does not know it is wrong, or never took the advice of it.
+    let lowers = standing.reversal.as_ref().is_some_and(Debt::lowers);
+    if !accepted && (lowers || !unknown_to_issuer) {
         return None;
     }
     let begun = !matches!(standing.outcome, Outcome::Over { why: Unanswered::NeverBegun, .. });
@@ -562,6 +568,11 @@ fn reversal_of(standing: &Standing, sent: &Sent, aside: ElementSet) -> Elements 
         }
     }
     elements.set(ElementNo::ORIGINAL, &original_data(standing, sent));
+    if let (Some(left), true) =
+        (standing.lowered, standing.reversal.as_ref().is_some_and(Debt::lowers))
+    {
+        elements.set(REPLACEMENT, &replacement_amounts(left));
+    }
     elements
 }
 

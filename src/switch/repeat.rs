@@ -114,7 +114,7 @@ impl Engine {
             (
                 Opening::Request(_) | Opening::Advice(_),
                 Outcome::Answered { verdict: Verdict::Approved, added, .. },
-            ) if (standing.reversal.is_none() || replay_reversed)
+            ) if (!standing.is_undone() || replay_reversed)
                 && !planted::is(Bug::RepeatDeclined) =>
             {
                 let added = Arc::clone(added);

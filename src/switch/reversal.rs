@@ -11,7 +11,7 @@ use crate::tranlog::Ask;
 use super::authorize::Refusal;
 use super::effect::{Effects, Note, Why};
 use super::engine::Engine;
-use super::input::Arrival;
+use super::input::{Arrival, replacement};
 use super::inquiry::Known;
 
 impl Engine {
@@ -32,6 +32,9 @@ impl Engine {
             Ok(()) => return,
             Err(arrival) => arrival,
         };
+        if let Some(amounts) = replacement(&arrival.message).map(|amounts| amounts.to_vec()) {
+            return self.lower(arrival, (key, original), (&amounts, known), fx);
+        }
         match self.log.by_key(original) {
             Some(txn) => self.reverse(&arrival, (key, original), txn, fx),
             // What was declined without being forwarded is not in the books either.
@@ -51,15 +54,6 @@ impl Engine {
             ResponseCode::FORMAT,
             Why::Said("element 90 does not say what it reverses: MTI, element 11, element 7 and element 32 (or zeros) of the original"),
         ))?;
-        let partial = arrival.get(ElementNo::of(95)).is_some_and(|amounts| {
-            amounts.iter().take(12).any(|digit| (b'1'..=b'9').contains(digit))
-        });
-        if partial {
-            return Err((
-                ResponseCode::INVALID,
-                Why::Said("element 95 asks for a partial reversal, which is not switched"),
-            ));
-        }
         Ok((key, original))
     }
 
@@ -72,7 +66,8 @@ impl Engine {
             let code = undo.code;
             return self.decline(arrival, code, fx);
         };
-        if !speaks_of(arrival, sent) {
+        // One original has one reversal: after a partial one there is none of the rest.
+        if !speaks_of(arrival, sent, None) || standing.lowered.is_some() {
             fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
             return self.decline(arrival, ResponseCode::DUPLICATE, fx);
         }
@@ -144,8 +139,9 @@ impl Engine {
     }
 }
 
-/// Whether a reversal speaks of this original: what it repeats is the same.
-fn speaks_of(arrival: &Arrival, sent: &Sent) -> bool {
+/// Whether a reversal speaks of this original: what it repeats is the same. A partial one, by which something is `left`, may
+/// say that in element 4, as networks of 1993 do.
+pub(super) fn speaks_of(arrival: &Arrival, sent: &Sent, left: Option<u64>) -> bool {
     let same_card = match (arrival.card.one(), &sent.card) {
         (Some(named), Some(card)) => named.token == card.token,
         _ => true,
@@ -154,5 +150,8 @@ fn speaks_of(arrival: &Arrival, sent: &Sent) -> bool {
         (Some(named), Some(original)) => *named == *original,
         _ => true,
     };
-    same_card && same(ElementNo::AMOUNT) && same(ElementNo::CURRENCY)
+    let says_left = left.is_some_and(|left| {
+        arrival.get(ElementNo::AMOUNT).as_deref() == Some(format!("{left:012}").as_bytes())
+    });
+    same_card && (same(ElementNo::AMOUNT) || says_left) && same(ElementNo::CURRENCY)
 }

@@ -93,20 +93,13 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
     to.insert("kind".to_owned(), record.word().into());
     let mut set = |name: &str, value: Value| drop(to.insert(name.to_owned(), value));
     match record {
-        Record::Sent(sent) | Record::Stored(sent) => {
-            set("txn", lsn.0.into());
-            sent_fields(sent, &mut set);
-        }
-        Record::StoodIn { sent, added } => stand_in_fields(lsn, (sent, added), &mut set),
-        Record::StoodInAfter { attempt, sent, added } => {
-            set("attempt", attempt.0.into());
-            stand_in_fields(lsn, (sent, added), &mut set);
-        }
+        Record::Sent(_)
+        | Record::Stored(_)
+        | Record::StoodIn { .. }
+        | Record::StoodInAfter { .. }
+        | Record::Undone(_)
+        | Record::Lowered { .. } => opening_fields(lsn, record, &mut set),
         Record::Spent { cards } => set("cards", cards.len().into()),
-        Record::Undone(undo) => {
-            set("txn", lsn.0.into());
-            undo_fields(undo, &mut set);
-        }
         Record::Rerouted { .. } => reroute_fields(record, &mut set),
         Record::Answered { txn, at, verdict, added } => {
             about(*txn, *at, &mut set);
@@ -167,10 +160,28 @@ fn reroute_fields(record: &Record, set: &mut impl FnMut(&str, Value)) {
     trace_fields(*trace, set);
 }
 
-fn stand_in_fields(lsn: Lsn, (sent, added): (&Sent, &Elements), set: &mut impl FnMut(&str, Value)) {
+/// What opens a transaction.
+fn opening_fields(lsn: Lsn, record: &Record, set: &mut impl FnMut(&str, Value)) {
     set("txn", lsn.0.into());
-    sent_fields(sent, set);
-    set("added", elements(added));
+    match record {
+        Record::Sent(sent) | Record::Stored(sent) => sent_fields(sent, set),
+        Record::StoodIn { sent, added } => {
+            sent_fields(sent, set);
+            set("added", elements(added));
+        }
+        Record::StoodInAfter { attempt, sent, added } => {
+            set("attempt", attempt.0.into());
+            sent_fields(sent, set);
+            set("added", elements(added));
+        }
+        Record::Undone(undo) => undo_fields(undo, set),
+        Record::Lowered { undo, amount, trace } => {
+            undo_fields(undo, set);
+            set("amount", (*amount).into());
+            trace_fields(*trace, set);
+        }
+        _ => {}
+    }
 }
 
 /// What an operator ordered.
@@ -269,6 +280,7 @@ fn standing_fields(standing: &Standing, set: &mut impl FnMut(&str, Value)) {
     set("advice", standing.advice.as_ref().map(debt).into());
     set("reversal", standing.reversal.as_ref().map(debt).into());
     set("undone_by", standing.undone_by.map(|txn| txn.0).into());
+    set("lowered", standing.lowered.into());
 }
 
 fn debt(debt: &Debt) -> Value {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::iso::Wall;
+use crate::planted::{self, Bug};
 use crate::record::{
     Approval, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Sent,
     Standing, Trace, TxnId, Unanswered, Verdict,
@@ -18,6 +20,7 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
         advice,
         reversal: None,
         undone_by: None,
+        lowered: None,
     };
     match record {
         Record::Sent(sent) => {
@@ -35,7 +38,7 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
             };
             Some(standing(Opening::Advice(Arc::clone(sent)), outcome, Some(advice_of(sent))))
         }
-        Record::Undone(undo) => {
+        Record::Undone(undo) | Record::Lowered { undo, .. } => {
             Some(standing(Opening::Reversal(Arc::clone(undo)), Outcome::Stored, None))
         }
         Record::Restored(standing) | Record::Carried(standing) => Some((**standing).clone()),
@@ -96,14 +99,7 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
             standing.heard = standing.heard.max(heard);
         }
         Record::Owed { at, trace, reason, .. } => {
-            standing.reversal = Some(Debt {
-                trace: *trace,
-                since: *at,
-                reason: *reason,
-                state: DebtState::Open,
-                code: None,
-                requeued: false,
-            });
+            standing.reversal = Some(reversal_of(*trace, *at, *reason));
         }
         Record::Closed { owing, trace, closing, code, .. } => {
             let debt = debt_mut(standing, *owing);
@@ -127,6 +123,10 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
             rule_on(standing, *owing, |debt| debt.state = DebtState::Closed(Closing::WrittenOff));
         }
         Record::Undone(_) => standing.undone_by = Some(TxnId(lsn.0)),
+        Record::Lowered { undo, amount, trace } => {
+            standing.undone_by = Some(TxnId(lsn.0));
+            lower(standing, *amount, (*trace, undo.at));
+        }
         Record::Sent(_)
         | Record::Stored(_)
         | Record::StoodIn { .. }
@@ -158,6 +158,27 @@ fn give_way(standing: &mut Standing) {
     if let Outcome::Over { why, .. } = &mut standing.outcome {
         *why = Unanswered::StoodIn;
     }
+}
+
+/// It stands for so much from now on, and its issuer is owed a message that says so.
+fn lower(standing: &mut Standing, amount: u64, (trace, at): (Trace, Wall)) {
+    let stands = standing.stands_approved() && standing.lowered.is_none();
+    assert!(
+        stands || planted::is(Bug::LoweredTwice),
+        "{:?} is lowered, and does not stand for what was approved",
+        standing.id
+    );
+    standing.lowered = Some(amount);
+    // Whoever wants it lowered has heard it.
+    standing.told |= !planted::is(Bug::LoweredUnheard);
+    let all = planted::is(Bug::PartialUndoesAll);
+    let reason = if all { Reason::Asked } else { Reason::Lowered };
+    standing.reversal = Some(reversal_of(trace, at, reason));
+}
+
+/// A reversal that is owed from now on.
+const fn reversal_of(trace: Trace, since: Wall, reason: Reason) -> Debt {
+    Debt { trace, since, reason, state: DebtState::Open, code: None, requeued: false }
 }
 
 const fn debt_mut(standing: &mut Standing, owing: Owing) -> Option<&mut Debt> {

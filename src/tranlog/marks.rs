@@ -73,6 +73,7 @@ pub(super) const fn at(record: &Record) -> Option<Wall> {
         | Record::StoodInAfter { .. }
         | Record::Spent { .. }
         | Record::Undone(_)
+        | Record::Lowered { .. }
         | Record::Told { .. }
         | Record::Restored(_)
         | Record::Carried(_)

@@ -112,7 +112,8 @@ impl Tranlog {
             | Record::Stored(_)
             | Record::StoodIn { .. }
             | Record::StoodInAfter { .. }
-            | Record::Undone(_) => {
+            | Record::Undone(_)
+            | Record::Lowered { .. } => {
                 if let Some(standing) = opened(id, record) {
                     self.admit(standing, true);
                 }
@@ -408,14 +409,16 @@ impl Tranlog {
     fn change(&mut self, txn: TxnId, record: &Record) {
         let Some(entry) = self.entries.get_mut(txn) else { return };
         let (before, went_to) = (entry.standing.marks(), entry.standing.about());
-        if matches!(record, Record::Owed { .. })
+        let gives_back = matches!(record, Record::Owed { .. } | Record::Lowered { .. })
             && entry.standing.stood_in()
-            && entry.standing.reversal.is_none()
-            && let Some(sent) = entry.standing.sent()
-        {
-            self.purse.release(sent, self.date);
-        }
+            && !entry.standing.is_undone();
+        let held = gives_back.then(|| held_of(&entry.standing));
         fold(&mut entry.standing, self.tail, record);
+        if let (Some(held), Some(sent)) = (held, entry.standing.sent()) {
+            // A partial reversal gives back a part, and is no request less.
+            let back = held.saturating_sub(held_of(&entry.standing));
+            self.purse.release(sent, (back, entry.standing.is_undone()), self.date);
+        }
         let (now, about) = (entry.standing.marks(), entry.standing.about());
         if let Some(at) = at(record) {
             self.seen(at);
@@ -550,4 +553,12 @@ impl Tranlog {
 
     /// How many entries one call lets go of because of their age.
     const FORGET_MAX: usize = 64;
+}
+
+/// What a transaction holds of its card's money, in minor units, once it is approved.
+fn held_of(standing: &Standing) -> u64 {
+    if standing.is_undone() {
+        return 0;
+    }
+    standing.lowered.or_else(|| standing.granted()).unwrap_or(0)
 }

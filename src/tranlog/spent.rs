@@ -44,15 +44,15 @@ impl Purse {
         spent.total = spent.total.saturating_add(amount);
     }
 
-    /// It is reversed, for the first time and on its own day.
-    pub(super) fn release(&mut self, sent: &Sent, today: BusinessDate) {
-        let Some((key, amount)) = spent_by(sent).filter(|_| sent.date == today) else { return };
+    /// So much of it is reversed on its own day, in minor units; `whole` when nothing of it is left.
+    pub(super) fn release(&mut self, sent: &Sent, (back, whole): (u64, bool), today: BusinessDate) {
+        let Some((key, _)) = spent_by(sent).filter(|_| sent.date == today) else { return };
         let Some(spent) = self.cards.get_mut(&key) else { return };
         if planted::is(Bug::StandInNotReleased) {
             return;
         }
-        spent.count = spent.count.saturating_sub(1);
-        spent.total = spent.total.saturating_sub(amount);
+        spent.count = spent.count.saturating_sub(u32::from(whole));
+        spent.total = spent.total.saturating_sub(back);
         if *spent == Spent::default() {
             self.cards.remove(&key);
         }

@@ -12,6 +12,7 @@ mod links;
 mod load;
 mod many;
 mod mapping;
+mod partial;
 mod permits;
 mod reroute;
 mod room;
@@ -678,7 +679,15 @@ fn recovery_is_the_same_from_any_carry() {
         let asked = only(&desk.shop_sends(SHOP, 200, &purchase(stan)));
         match stan % 4 {
             0 => drop(desk.passes(1)),
-            1 => drop(desk.bank_answers(&asked, "00", &[])),
+            1 => {
+                desk.bank_answers(&asked, "00", &[]);
+                // One that was approved before the last carry is lowered.
+                if let Some(older) = stan.checked_sub(20) {
+                    let mut lowering = reversal(older, 2000 + stan);
+                    lowering.set(ElementNo::of(95), format!("{:012}{:030}", 400, 0).as_bytes());
+                    desk.shop_sends(SHOP, 420, &lowering);
+                }
+            }
             2 => drop(desk.bank_answers(&asked, "00", &[(4, "000000000001")])),
             _ => drop(desk.shop_sends(SHOP, 220, &purchase(1000 + stan))),
         }

@@ -34,10 +34,10 @@ struct Story {
     standings: BTreeMap<TxnId, Standing>,
     /// The pairs of requests that went elsewhere.
     spent: Vec<(LinkId, Class, Trace)>,
-    /// What was claimed, by the day of its clearing.
-    claimed: BTreeMap<TxnId, BusinessDate>,
+    /// For how much each is claimed.
+    claimed: BTreeMap<TxnId, u64>,
     taken_back: BTreeSet<TxnId>,
-    clearings: BTreeMap<BusinessDate, BTreeSet<(TxnId, Kind)>>,
+    clearings: BTreeMap<BusinessDate, Vec<(TxnId, Kind, u64)>>,
     orphans: Vec<Lsn>,
 }
 
@@ -89,20 +89,7 @@ impl Story {
         if record.opens() {
             self.standings.insert(TxnId(lsn.0), tranlog::opened(TxnId(lsn.0), record).unwrap());
         }
-        let about = match record {
-            Record::Undone(undo) => undo.original.into_iter().collect(),
-            Record::Rerouted { txn, .. }
-            | Record::Answered { txn, .. }
-            | Record::Over { txn, .. }
-            | Record::Late { txn, .. }
-            | Record::Owed { txn, .. }
-            | Record::Closed { txn, .. }
-            | Record::Requeued { txn, .. }
-            | Record::WrittenOff { txn, .. } => vec![*txn],
-            Record::Told { txns } => txns.clone(),
-            _ => vec![],
-        };
-        for txn in about {
+        for txn in record.changes() {
             tranlog::fold(self.standings.get_mut(&txn).unwrap(), lsn, record);
         }
         self.log.apply(record);
@@ -227,10 +214,40 @@ impl Story {
         }
     }
 
+    /// An approval is lowered, or one that was lowered is undone by a late one.
+    fn lower(&mut self) {
+        let late = self.pick(3) == 0;
+        let Some(txn) = self.one(|one| {
+            let fits = one.granted().is_some_and(|granted| granted > 1);
+            one.stands_approved() && one.lowered.is_some() == late && fits
+        }) else {
+            return;
+        };
+        if late {
+            return self.owe(txn, Reason::Late);
+        }
+        let standing = &self.standings[&txn];
+        let (sent, granted) = (Arc::clone(standing.sent().unwrap()), standing.granted().unwrap());
+        let undo = Undo {
+            asker: LinkId(5),
+            key: Tag(u128::from(self.next.0) << 70 | 3),
+            content: Tag(2),
+            mti: Mti::new(420).unwrap(),
+            original_key: sent.key,
+            original: Some(txn),
+            code: ResponseCode::APPROVED,
+            at: self.at,
+        };
+        let below = usize::try_from(granted).unwrap() - 1;
+        let amount = u64::try_from(1 + self.pick(below)).unwrap();
+        let trace = self.log.fresh_trace(sent.issuer, Class::Reversal, self.at).unwrap();
+        self.push(&Record::Lowered { undo: Arc::new(undo), amount, trace });
+    }
+
     /// Something that can happen, happens.
     fn step(&mut self) {
         let in_flight = |one: &Standing| one.outcome == Outcome::InFlight;
-        match self.pick(18) {
+        match self.pick(19) {
             0..=3 => {
                 let sent = self.sent();
                 self.push(&Record::Sent(sent));
@@ -256,6 +273,7 @@ impl Story {
             13 => self.undo(),
             16 => self.rule(),
             17 => drop(self.one(in_flight).map(|txn| self.reroute(txn))),
+            18 => self.lower(),
             14 => {
                 let mut sent = (*self.sent()).clone();
                 let class = sent.mti.class();
@@ -313,20 +331,24 @@ impl Story {
         {
             self.end(txn);
         }
-        let mut clearing = BTreeSet::new();
+        let mut clearing = Vec::new();
         for standing in self.standings.values() {
             let txn = standing.id;
-            if claims(standing) && standing.date() <= Some(date) && !self.claimed.contains_key(&txn)
-            {
-                self.claimed.insert(txn, date);
-                clearing.insert((txn, Kind::Presentment));
-            } else if !claims(standing)
-                && self.claimed.contains_key(&txn)
-                && self.taken_back.insert(txn)
-            {
-                clearing.insert((txn, Kind::Opposite));
+            let amount = standing.lowered.or_else(|| standing.granted()).unwrap_or(0);
+            if let Some(claimed) = self.claimed.get_mut(&txn) {
+                if amount < *claimed {
+                    clearing.push((txn, Kind::Opposite, *claimed - amount));
+                    *claimed = amount;
+                }
+                if !claims(standing) && self.taken_back.insert(txn) {
+                    clearing.push((txn, Kind::Opposite, amount));
+                }
+            } else if claims(standing) && standing.date() <= Some(date) {
+                self.claimed.insert(txn, amount);
+                clearing.push((txn, Kind::Presentment, amount));
             }
         }
+        clearing.sort_unstable();
         self.clearings.insert(date, clearing);
         self.push(&Record::Cut { date, at: self.at });
         if self.pick(2) == 0 {
@@ -389,11 +411,13 @@ impl Story {
                     .captures(*date, issuer, &mut |txn, capture| {
                         let capture = capture.unwrap();
                         assert_eq!((capture.txn(), capture.issuer()), (txn, issuer));
-                        found.push((txn, capture.kind()));
+                        let amount = u64::try_from(capture.amount().minor).unwrap();
+                        found.push((txn, capture.kind(), amount));
                         Ok(())
                     })
                     .unwrap();
-                assert!(found.len() > before && found[before..].is_sorted());
+                let in_order = found[before..].is_sorted_by_key(|(txn, kind, _)| (*txn, *kind));
+                assert!(found.len() > before && in_order);
             }
             found.sort_unstable();
             assert!(found.iter().eq(clearing), "{date}");
@@ -413,7 +437,7 @@ impl Story {
         let unknown = |one: &Standing| {
             let approved =
                 matches!(&one.outcome, Outcome::Answered { verdict: Verdict::Approved, .. });
-            approved && !one.told && one.reversal.is_none()
+            approved && !one.told && !one.is_undone()
         };
         assert_eq!(
             ids(books.delivery_unknown(Wall(u64::MAX >> 1), u32::MAX).unwrap()),
@@ -506,7 +530,7 @@ fn the_books_say_what_happened_however_they_follow() {
         follow_all(&mut step, &mut reader);
         story.check(&step);
         let books = dump(&step);
-        kinds.extend(story.clearings.values().flatten().map(|(_, kind)| *kind));
+        kinds.extend(story.clearings.values().flatten().map(|(_, kind, _)| *kind));
         // The file is lost: the journal builds an equal one.
         let (mut again, mut reader) = open(scratch.path(), "again");
         follow_all(&mut again, &mut reader);

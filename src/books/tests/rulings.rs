@@ -114,7 +114,10 @@ fn books_of_the_format_before_are_taken_over() {
     let before = Connection::open(scratch.path().join("books.db")).unwrap();
     before
         .execute_batch(
-            "DROP TABLE orders; ALTER TABLE orphans DROP COLUMN written_off; PRAGMA user_version = 2",
+            "DROP TABLE orders; ALTER TABLE orphans DROP COLUMN written_off;
+            DROP VIEW positions; DROP VIEW batches; DROP VIEW captures; DROP INDEX by_lowered;
+            ALTER TABLE transactions DROP COLUMN lowered; ALTER TABLE transactions DROP COLUMN amount_before;
+            PRAGMA user_version = 2",
         )
         .unwrap();
     drop(before);

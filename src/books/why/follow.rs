@@ -214,7 +214,7 @@ impl Archive {
 impl Family {
     /// The days on which they clear, or are taken back.
     fn days(&self) -> impl Iterator<Item = BusinessDate> + '_ {
-        self.rows.values().flat_map(|row| [row.captured, row.opposed]).flatten()
+        self.rows.values().flat_map(|row| [row.captured, row.opposed, row.lowered]).flatten()
     }
 
     /// A record beyond the books, about some of `ids` or about all days.
@@ -238,7 +238,8 @@ impl Family {
             let is_older = !record.opens();
             let date = standing.date().filter(|date| is_older && *date <= self.cut);
             let captured = date.filter(|_| clearing::claims(&standing));
-            let row = Row { captured, ..Row::new(standing) };
+            let lowered = captured.filter(|_| standing.lowered.is_some());
+            let row = Row { captured, lowered, ..Row::new(standing) };
             self.rows.entry(row.standing.id).or_insert(row);
         }
         for txn in record.changes() {
@@ -261,7 +262,7 @@ impl Family {
             Record::Sent(sent) | Record::Stored(sent) | Record::StoodIn { sent, .. } => {
                 is_known(&TxnId(lsn.0)) || sent.completes.as_ref().is_some_and(is_known)
             }
-            Record::Undone(undo) => {
+            Record::Undone(undo) | Record::Lowered { undo, .. } => {
                 is_known(&TxnId(lsn.0)) || undo.original.as_ref().is_some_and(is_known)
             }
             Record::Restored(standing) | Record::Carried(standing) => is_known(&standing.id),
@@ -276,7 +277,7 @@ impl Family {
             live.get(txn).is_some_and(|then| {
                 (&then.outcome, then.heard, then.told) == (&now.outcome, now.heard, now.told)
                     && (&then.advice, &then.reversal) == (&now.advice, &now.reversal)
-                    && then.undone_by == now.undone_by
+                    && (then.undone_by, then.lowered) == (now.undone_by, now.lowered)
                     && !now.is_open()
             })
         })
@@ -302,7 +303,7 @@ pub(super) fn at(record: &Record) -> Option<Wall> {
         | Record::Stored(sent)
         | Record::StoodIn { sent, .. }
         | Record::StoodInAfter { sent, .. } => Some(sent.at),
-        Record::Undone(undo) => Some(undo.at),
+        Record::Undone(undo) | Record::Lowered { undo, .. } => Some(undo.at),
         Record::Rerouted { at, .. }
         | Record::Answered { at, .. }
         | Record::Over { at, .. }
@@ -332,6 +333,9 @@ fn pair_of(record: &Record, live: &BTreeMap<TxnId, Standing>) -> Option<(LinkId,
         | Record::StoodIn { sent, .. }
         | Record::StoodInAfter { sent, .. } => Some((sent.issuer, sent.trace)),
         Record::Rerouted { issuer, trace, .. } => Some((*issuer, *trace)),
+        Record::Lowered { undo, trace, .. } => {
+            Some((live.get(&undo.original?)?.sent()?.issuer, *trace))
+        }
         Record::Owed { txn, trace, .. } | Record::Requeued { txn, trace, .. } => {
             Some((live.get(txn)?.sent()?.issuer, *trace))
         }

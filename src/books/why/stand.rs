@@ -40,9 +40,12 @@ impl Archive {
             Opening::Request(sent) | Opening::Advice(sent) => sent,
             Opening::Reversal(undo) => {
                 let (state, said) = match undo.original {
-                    Some(original) => {
-                        ("accepted", format!("it reverses transaction {}", original.0))
-                    }
+                    Some(original) => match lowered_by(family, txn, original) {
+                        Some(left) => {
+                            ("accepted", format!("it lowers transaction {} to {left}", original.0))
+                        }
+                        None => ("accepted", format!("it reverses transaction {}", original.0)),
+                    },
                     None => (
                         "unknown_original",
                         format!("answered {}: should its original come, it is declined", undo.code),
@@ -54,21 +57,34 @@ impl Archive {
         let mut open = open(standing, &self.name(sent.issuer));
         let mut said = outcome(standing);
         let mut state = state(standing);
+        if let (Some(left), Some(granted)) = (standing.lowered, standing.granted()) {
+            let lowered = format!("; lowered from {granted} to {left} by a partial reversal");
+            said.push_str(&lowered);
+        }
         if let Some(reversal) = &standing.reversal {
             said.push_str("; ");
             said.push_str(&undone(reversal, standing));
         }
         let mut date = None;
-        let clears =
-            [(row.captured, "captured", "cleared"), (row.opposed, "taken_back", "taken_back")];
-        for (day, before, after) in clears {
+        let clears = [
+            (row.captured, "captured", "cleared", "captured"),
+            (
+                row.difference_day(),
+                "cleared",
+                "cleared",
+                "the difference taken back by an opposite presentment",
+            ),
+            (row.opposed, "taken_back", "taken_back", "taken back by the opposite presentment"),
+        ];
+        for (day, before, after, what) in clears {
             let Some(day) = day else { continue };
             date = Some(day);
             let is_cut = family.cuts.contains_key(&day);
-            if standing.reversal.as_ref().is_none_or(|debt| is_final(debt.state)) {
+            let is_settled = |debt: &Debt| debt.lowers() || is_final(debt.state);
+            if standing.reversal.as_ref().is_none_or(is_settled) {
                 state = if is_cut { after } else { before };
             }
-            said.push_str(&self.clears(sent.issuer, day, (is_cut, after == "taken_back"))?);
+            said.push_str(&self.clears(sent.issuer, day, (is_cut, what))?);
             if !is_cut {
                 open.push(format!("the day {day} is not cut yet"));
             }
@@ -84,9 +100,8 @@ impl Archive {
         &self,
         issuer: LinkId,
         day: BusinessDate,
-        (is_cut, opposite): (bool, bool),
+        (is_cut, what): (bool, &str),
     ) -> Result<String, BooksError> {
-        let what = if opposite { "taken back by the opposite presentment" } else { "captured" };
         let verb = if is_cut { "in" } else { "to be in" };
         Ok(format!("; {what}, {verb} the clearing of {day}{}", self.file_of(issuer, day)?))
     }
@@ -110,6 +125,12 @@ impl Archive {
     }
 }
 
+/// To how much a reversal lowered its original; none when it reversed all of it.
+pub(super) fn lowered_by(family: &Family, undo: TxnId, original: TxnId) -> Option<u64> {
+    let standing = &family.rows.get(&original)?.standing;
+    standing.lowered.filter(|_| standing.undone_by == Some(undo))
+}
+
 fn is_final(state: DebtState) -> bool {
     state == DebtState::Closed(Closing::Final)
 }
@@ -121,6 +142,7 @@ fn state(standing: &Standing) -> &'static str {
         DebtState::Closed(Closing::Provisional) => "unconfirmed",
         DebtState::Closed(Closing::Dead) => "given_up",
         DebtState::Closed(Closing::WrittenOff) => "written_off",
+        DebtState::Closed(Closing::Final) if debt.lowers() => "approved",
         DebtState::Closed(Closing::Final) => "reversed",
     };
     match (&standing.reversal, &standing.outcome) {
@@ -174,6 +196,10 @@ fn outcome(standing: &Standing) -> String {
 fn undone(debt: &Debt, standing: &Standing) -> String {
     let code = debt.code.map_or_else(String::new, |code| format!(" with {code}"));
     match debt.state {
+        DebtState::Open if debt.lowers() => "such a reversal is owed to its issuer".to_owned(),
+        DebtState::Closed(Closing::Final) if debt.lowers() => {
+            format!("its issuer has acknowledged that{code}")
+        }
         DebtState::Open => "a reversal is owed to its issuer".to_owned(),
         DebtState::Closed(Closing::Provisional) => {
             format!("its reversal is acknowledged{code}, and goes once more to be sure")

@@ -4,7 +4,7 @@ use super::Archive;
 use std::sync::Arc;
 
 use super::follow::{self, Family};
-use super::stand::Now;
+use super::stand::{Now, lowered_by};
 use super::step::{self, Step};
 use crate::books::{BooksError, orders};
 use crate::iso::{Elements, Mti, Wall};
@@ -145,6 +145,7 @@ impl Teller<'_> {
                 self.stood_in(lsn, (sent, added), Some(*attempt));
             }
             Record::Undone(undo) => self.undone(lsn, undo),
+            Record::Lowered { undo, trace, .. } => self.lowered(lsn, undo, *trace),
             Record::Unmatched { .. } => self.unmatched(lsn, record),
             Record::Restored(standing) => {
                 self.put(
@@ -257,7 +258,16 @@ impl Teller<'_> {
 
     fn undone(&mut self, lsn: Lsn, undo: &Undo) {
         let (txn, asker) = (TxnId(lsn.0), self.name(undo.asker));
+        let left = undo.original.and_then(|original| lowered_by(self.family, txn, original));
         let (asked, told) = match undo.original {
+            Some(original) if left.is_some() => (
+                format!("a partial reversal of transaction {}", original.0),
+                format!(
+                    "{} to the asker: it stands for {} from now on",
+                    undo.code,
+                    left.unwrap_or_default()
+                ),
+            ),
             Some(original) => (
                 format!("a reversal of transaction {}", original.0),
                 format!("{} to the asker: it is undone from now on", undo.code),
@@ -271,6 +281,17 @@ impl Teller<'_> {
         self.put((lsn, txn), (&asker, SWITCH), (Some(undo.mti), Vec::new()), asked);
         let code = vec![(39, undo.code.to_string())];
         self.put((lsn, txn), (SWITCH, &asker), (undo.mti.response(), code), told);
+    }
+
+    fn lowered(&mut self, lsn: Lsn, undo: &Undo, trace: Trace) {
+        self.undone(lsn, undo);
+        let Some(original) = undo.original else { return };
+        let Some(sent) = self.standing(original).and_then(Standing::sent).map(Arc::clone) else {
+            return;
+        };
+        let (mti, issuer) = (owed_mti(&sent, Owing::Reversal), self.name(sent.issuer));
+        let said = owed_in_words(Reason::Lowered).to_owned();
+        self.put((lsn, original), (SWITCH, &issuer), (mti, step::of_pair(trace)), said);
     }
 
     fn unmatched(&mut self, lsn: Lsn, record: &Record) {
@@ -360,6 +381,7 @@ impl Teller<'_> {
                 self.ordered((lsn, txn), sent, record);
             }
             Record::Undone(_)
+            | Record::Lowered { .. }
             | Record::Sent(_)
             | Record::Stored(_)
             | Record::StoodIn { .. }
@@ -418,14 +440,16 @@ impl Teller<'_> {
     fn tell_cuts(&mut self) -> Result<(), BooksError> {
         for row in self.family.rows.values() {
             let Some(issuer) = row.standing.sent().map(|sent| sent.issuer) else { continue };
-            for (day, opposite) in [(row.captured, false), (row.opposed, true)] {
+            for (day, what) in [
+                (row.captured, "cut"),
+                (row.difference_day(), "the difference taken back: an opposite presentment is cut"),
+                (row.opposed, "taken back: the opposite presentment is cut"),
+            ] {
                 let Some((day, (lsn, at))) =
                     day.and_then(|day| Some((day, *self.family.cuts.get(&day)?)))
                 else {
                     continue;
                 };
-                let what =
-                    if opposite { "taken back: the opposite presentment is cut" } else { "cut" };
                 let file = self.archive.file_of(issuer, day)?;
                 let said = format!("{what} into the day {day}{file}");
                 self.put((lsn, row.standing.id), (SWITCH, "clearing"), (None, Vec::new()), said);
@@ -452,7 +476,13 @@ fn gone_debt(
     debt: &Debt,
     records: &[(Lsn, Record)],
 ) -> impl Iterator<Item = Record> {
-    let is_owed = |record: &Record| matches!(record, Record::Owed { txn: of, trace, .. } | Record::Requeued { txn: of, trace, .. } if *of == txn && *trace == debt.trace);
+    let is_owed = |record: &Record| match record {
+        Record::Owed { txn: of, trace, .. } | Record::Requeued { txn: of, trace, .. } => {
+            *of == txn && *trace == debt.trace
+        }
+        Record::Lowered { undo, trace, .. } => undo.original == Some(txn) && *trace == debt.trace,
+        _ => false,
+    };
     let is_closed = |record: &Record| matches!(record, Record::Closed { txn: of, trace, .. } if *of == txn && *trace == debt.trace);
     let (at, trace, reason, code) = (debt.since, debt.trace, debt.reason, debt.code);
     let owed = (owing == Owing::Reversal && !records.iter().any(|(_, record)| is_owed(record)))
@@ -535,6 +565,7 @@ const fn owed_in_words(reason: Reason) -> &'static str {
         Reason::Mismatched => "a reversal is owed: the answer does not fit its request",
         Reason::Undelivered => "a reversal is owed: the approval reached nobody",
         Reason::Asked => "a reversal is owed: the asker wants it undone",
+        Reason::Lowered => "a partial reversal is owed: the asker wants it for less",
         Reason::Late => "a late approval is reversed, under a fresh key",
         Reason::Settle => {
             "the reversal goes once more, under a fresh key: the first one may have overtaken the request"

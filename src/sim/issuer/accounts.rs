@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use crate::iso::{Class, ElementNo, Elements, Function, Mti};
+use crate::sim::terminal::REPLACEMENT;
 
 /// Whom a message is from, as the switch named it: MTI class, elements 7 and 11.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +31,8 @@ struct Entry {
     /// Minor units, below zero for a refund; nothing for a mere authorization.
     amount: i64,
     currency: String,
+    /// What a partial reversal left of it, minor units.
+    left: Option<u64>,
 }
 
 /// All that an issuer knows.
@@ -53,7 +56,7 @@ pub struct Word {
 pub struct Effect {
     /// Who.
     pub issuer: String,
-    /// `approved`, `declined`, `reversed`, `unknown` (a reversal of what was never seen) or `again` (a
+    /// `approved`, `declined`, `reversed`, `lowered`, `unknown` (a reversal of what was never seen), `refused` (a partial reversal that does not fit) or `again` (a
     /// message that was seen before, without effect).
     pub effect: &'static str,
     /// The message's type.
@@ -78,6 +81,8 @@ pub struct Effect {
     pub approval: Option<String>,
     /// Element 90: what a reversal undoes.
     pub original: Option<String>,
+    /// Element 95: what a partial reversal leaves, in minor units.
+    pub left: Option<u64>,
     /// When, as the journal writes it.
     pub at: String,
 }
@@ -111,6 +116,7 @@ impl Accounts {
             code: String::from_utf8_lossy(&word.code).into_owned(),
             approval: word.approval.clone(),
             original: text(ElementNo::ORIGINAL),
+            left: left(elements).filter(|_| mti.class() == Class::Reversal),
             at: crate::sim::clock::wall().to_string(),
         };
         (word, line)
@@ -158,6 +164,7 @@ impl Accounts {
                 elements.get(ElementNo::CURRENCY).unwrap_or_default(),
             )
             .into_owned(),
+            left: None,
         };
         let word = entry.word();
         self.entries.insert(name, entry);
@@ -180,6 +187,7 @@ impl Accounts {
         let entry = named.and_then(|name| self.entries.get_mut(&name));
         match entry {
             None => ("unknown", word(b"25")),
+            Some(entry) if left(elements).is_some() => entry.lower(left(elements)),
             Some(entry) if entry.state == State::Approved => {
                 entry.state = State::Reversed;
                 ("reversed", word(b"00"))
@@ -190,6 +198,22 @@ impl Accounts {
 }
 
 impl Entry {
+    /// A partial reversal: of what stands, once, to less. In a refund the sign stays.
+    fn lower(&mut self, left: Option<u64>) -> (&'static str, Word) {
+        let word = |code: &[u8]| Word { code: code.to_vec(), approval: None };
+        if self.left == left || self.state == State::Reversed {
+            return ("again", word(b"00"));
+        }
+        let amount = left.and_then(|left| i64::try_from(left).ok()).unwrap_or(i64::MAX);
+        let fits = self.amount == 0 || amount < self.amount.abs();
+        if self.state != State::Approved || self.left.is_some() || !fits {
+            return ("refused", word(b"13"));
+        }
+        self.left = left;
+        self.amount = self.amount.signum() * amount;
+        ("lowered", word(b"00"))
+    }
+
     fn word(&self) -> Word {
         Word { code: self.code.clone(), approval: self.approval.clone() }
     }
@@ -220,6 +244,12 @@ fn signed(elements: &Elements) -> i64 {
     let refund =
         elements.get(ElementNo::PROCESSING_CODE).is_some_and(|code| code.starts_with(b"2"));
     if refund { -amount } else { amount }
+}
+
+/// What a partial reversal leaves: the first twelve digits of element 95; none where they are zeros, or absent.
+fn left(elements: &Elements) -> Option<u64> {
+    let digits = elements.get(REPLACEMENT)?.get(..12)?;
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|left| *left > 0)
 }
 
 /// Element 4 in minor units; 0 when it is absent.
@@ -277,5 +307,25 @@ mod tests {
             assert_eq!(accounts.sums().get("978").copied().unwrap_or(0), sum, "{number} {effect}");
         }
         assert_eq!(accounts.standing(), 2);
+    }
+
+    #[test]
+    fn a_partial_reversal_leaves_what_it_says() {
+        let mut accounts = Accounts::default();
+        let mti = |number| Mti::new(number).unwrap();
+        let buy = sale(*b"000000", 1);
+        accounts.take("A", mti(200), &buy, None);
+        for (stan, amount, effect, code, sum) in [
+            (8, 1300, "refused", "13", 1250),
+            (9, 400, "lowered", "00", 400),
+            (10, 400, "again", "00", 400),
+            (11, 300, "refused", "13", 400),
+        ] {
+            let mut undo = Shop::reversal(&buy, mti(200), stan, Wall(1_795_372_441_000));
+            undo.set(REPLACEMENT, format!("{amount:012}{:030}", 0).as_bytes());
+            let (word, line) = accounts.take("A", mti(420), &undo, None);
+            assert_eq!((line.effect, word.code.as_slice()), (effect, code.as_bytes()), "{amount}");
+            assert_eq!(accounts.sums()["978"], sum);
+        }
     }
 }

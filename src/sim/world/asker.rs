@@ -1,7 +1,7 @@
 //! Askers: shops and terminals that want to be paid, repeat themselves, change their mind and lose their connections.
 
 use crate::codec::Message;
-use crate::iso::{Class, ElementNo, Elements};
+use crate::iso::{Class, ElementNo, Elements, Wall};
 
 use super::issuer::{code_of, number};
 use super::mix::{ASKERS, Plan};
@@ -44,6 +44,8 @@ pub(super) struct Undo {
     mti: u16,
     elements: Elements,
     copies: Vec<Copy>,
+    /// Of a partial one, what is left of the purchase.
+    pub(super) left: Option<i64>,
     /// What the switch said to it, and when that was read.
     pub(super) acked: Option<(Vec<u8>, u64)>,
 }
@@ -85,6 +87,11 @@ pub(super) const fn stores(mti: u16) -> bool {
 }
 
 impl Undo {
+    /// One that leaves so much.
+    pub(super) const fn partial(mti: u16, elements: Elements, left: i64) -> Self {
+        Self { mti, elements, copies: Vec::new(), left: Some(left), acked: None }
+    }
+
     /// What it says.
     pub(super) const fn message(&self) -> (u16, &Elements) {
         (self.mti, &self.elements)
@@ -95,6 +102,29 @@ impl Purchase {
     /// Whether its asker was told anything.
     pub(super) const fn answered(&self) -> bool {
         self.approved.is_some() || self.declined.is_some()
+    }
+
+    /// The reversal of all of it, if its asker wanted one.
+    pub(super) fn undone(&self) -> Option<&Undo> {
+        self.undo.as_ref().filter(|undo| undo.left.is_none())
+    }
+
+    /// What reverses it, under its asker's so many-th trace number for it.
+    pub(super) fn reversal(&self, id: PurchaseId, number: u32, wall: Wall) -> Elements {
+        let old = &self.elements;
+        let mut elements = old.clone();
+        let mut original = format!("{:04}", self.mti).into_bytes();
+        original.extend_from_slice(old.get(ElementNo::STAN).unwrap_or_default());
+        original.extend_from_slice(old.get(ElementNo::TRANSMISSION).unwrap_or(b"0000000000"));
+        original.extend_from_slice(b"00000123456");
+        original.extend_from_slice(b"00000000000");
+        elements.set(ElementNo::ORIGINAL, &original);
+        let stan = (id * 7 + number) % 1_000_000;
+        elements.set(ElementNo::STAN, format!("{stan:06}").as_bytes());
+        if old.get(ElementNo::TRANSMISSION).is_some() {
+            elements.set(ElementNo::TRANSMISSION, &wall.transmission().ascii());
+        }
+        elements
     }
 
     /// Whether its asker still waits for something.
@@ -253,19 +283,8 @@ impl World {
         if purchase.undo.is_some() {
             return;
         }
-        let old = &purchase.elements;
-        let mut elements = old.clone();
-        let mut original = format!("{:04}", purchase.mti).into_bytes();
-        original.extend_from_slice(old.get(ElementNo::STAN).unwrap_or_default());
-        original.extend_from_slice(old.get(ElementNo::TRANSMISSION).unwrap_or(b"0000000000"));
-        original.extend_from_slice(b"00000123456");
-        original.extend_from_slice(b"00000000000");
-        elements.set(ElementNo::ORIGINAL, &original);
-        elements.set(ElementNo::STAN, format!("{:06}", (id * 7 + 3) % 1_000_000).as_bytes());
-        if old.get(ElementNo::TRANSMISSION).is_some() {
-            elements.set(ElementNo::TRANSMISSION, &wall.transmission().ascii());
-        }
-        purchase.undo = Some(Undo { mti, elements, copies: Vec::new(), acked: None });
+        let elements = purchase.reversal(id, 3, wall);
+        purchase.undo = Some(Undo { mti, elements, copies: Vec::new(), left: None, acked: None });
     }
 
     fn send_undo(&mut self, id: PurchaseId) {
@@ -346,7 +365,9 @@ impl World {
                 .blame(Some(id), || "an answer reached another link than the asker's".to_owned());
         }
         if message.mti().class() == Class::Reversal {
-            self.undo_acked(conn, id, message);
+            if !self.second_answered(id, message) {
+                self.undo_acked(conn, id, message);
+            }
         } else {
             self.told(conn, id, message);
         }
@@ -371,11 +392,21 @@ impl World {
                 .blame(Some(id), || "a reversal's answer has another trace number".to_owned());
         }
         // 96 and 91 are no answers: the asker says it again.
-        if !matches!(code.as_slice(), b"00" | b"25") {
+        let final_words: &[&[u8]] =
+            if undo.left.is_some() { &[b"00", b"25", b"13", b"30"] } else { &[b"00", b"25"] };
+        if !final_words.contains(&code.as_slice()) {
             return;
         }
         match &undo.acked {
-            None => undo.acked = Some((code, now)),
+            None => {
+                let (left, accepted) = (undo.left, code == b"00");
+                undo.acked = Some((code, now));
+                match left {
+                    Some(left) if accepted => self.may_want_even_less(conn, id, left),
+                    Some(_) => self.reached.count(Rare::NotLowered),
+                    None => {}
+                }
+            }
             Some((before, _)) if *before == code => {}
             Some((before, _)) => {
                 let what = format!(
@@ -426,12 +457,17 @@ impl World {
         }
         let approves = matches!(words.code.as_slice(), b"00" | b"08" | b"10" | b"11");
         if approves {
+            let first = purchase.approved.is_none();
             purchase.approved = purchase.approved.take().or(Some(words));
+            if first {
+                self.may_want_less(id);
+            }
         } else if words.code != b"94" {
             purchase.declined = Some(words);
         }
-        if again && !purchase.old_due {
-            purchase.old_due = true;
+        let due = self.purchase_mut(id).map(|purchase| &mut purchase.old_due);
+        if let Some(due) = due.filter(|due| again && !**due) {
+            *due = true;
             self.later(wait, Event::Remember { id });
         }
     }

@@ -89,6 +89,7 @@ impl World {
             Note::Undone { known: false, .. } => Rare::ReversalFirst,
             Note::Undone { in_flight: true, .. } => Rare::ReversedInFlight,
             Note::Owed { reason: Reason::Settle, .. } => Rare::Settled,
+            Note::Owed { reason: Reason::Lowered, .. } => Rare::Lowered,
             Note::OwedSent { repeat: true, .. } => Rare::Retried,
             Note::Joined { .. } => Rare::Joined,
             Note::OtherContent { .. } => Rare::OtherContent,
@@ -135,7 +136,7 @@ impl World {
                 self.subjects.insert(TxnId(lsn), purchase);
                 return Some(purchase);
             }
-            Record::Undone(undo) => undo.original?,
+            Record::Undone(undo) | Record::Lowered { undo, .. } => undo.original?,
             Record::Rerouted { txn, .. }
             | Record::Answered { txn, .. }
             | Record::Over { txn, .. }
@@ -154,13 +155,16 @@ impl World {
 
     /// Remembers in which process a purchase was opened, and whether its trace numbers wrapped.
     pub(super) fn note_record(&mut self, record: &Record) {
-        if let Record::Undone(undo) = record {
+        if let Record::Undone(undo) | Record::Lowered { undo, .. } = record {
             self.known_keys.extend([undo.key, undo.original_key]);
         }
         if let Record::Answered { txn, .. } = record {
             self.answered_in.insert(*txn, self.host.life);
         }
         self.note_ruled(record);
+        if let Record::Owed { reason: Reason::Lowered, .. } = record {
+            self.reached.count(Rare::LoweredBehind);
+        }
         let (Record::Sent(sent) | Record::Stored(sent)) = record else { return };
         self.known_keys.insert(sent.key);
         if sent.trace.stan.get() == 1 && !self.mix.stans.is_empty() {
@@ -318,7 +322,7 @@ impl World {
         let Some(purchase) = self.purchase_ref(id) else { return };
         let code = words.code.as_slice();
         let approves = matches!(code, b"00" | b"08" | b"10" | b"11");
-        let forestalled = matches!(purchase.mti, 120 | 220) && purchase.undo.is_some();
+        let forestalled = matches!(purchase.mti, 120 | 220) && purchase.undone().is_some();
         let wrong = if asked.altered {
             (approves && !forestalled).then(|| "a copy with another amount was approved".to_owned())
         } else if code == b"94" {
@@ -349,7 +353,7 @@ impl World {
         };
         let Some(past) = self.truth.of_purchase(id).find(approved) else {
             // An advice whose reversal came before it cancels out, and is answered 00 though nothing was stored.
-            let forestalled = matches!(purchase.mti, 120 | 220) && purchase.undo.is_some();
+            let forestalled = matches!(purchase.mti, 120 | 220) && purchase.undone().is_some();
             return (!forestalled)
                 .then(|| "told approved, and no durable record says so".to_owned());
         };
@@ -358,7 +362,7 @@ impl World {
         }
         // With a reversal on its way, connections may bring the words out of order.
         if let Some(before) = &purchase.declined
-            && purchase.undo.is_none()
+            && purchase.undone().is_none()
             && !purchase.unsent.is_some_and(|unsent| self.may_be_forgotten(unsent))
             && !self.undone_as_configured(id)
         {
@@ -370,7 +374,7 @@ impl World {
             return Some("approved twice, with different words".to_owned());
         }
         let request = matches!(purchase.mti, 100 | 200);
-        let undone = purchase.undo.as_ref().and_then(|undo| undo.acked.as_ref());
+        let undone = purchase.undone().and_then(|undo| undo.acked.as_ref());
         if let Some((_, at)) = undone
             && request
             && *at < asked.at
@@ -392,14 +396,16 @@ impl World {
     }
 
     fn wrong_decline(&self, purchase: &Purchase, id: PurchaseId, words: &Words) -> Option<String> {
-        let undone =
-            |past: &Past| past.standing.reversal.is_some() || past.standing.undone_by.is_some();
+        let undone = |past: &Past| {
+            let standing = &past.standing;
+            standing.is_undone() || standing.undone_by.is_some() && standing.lowered.is_none()
+        };
         // An advice that finds no room is taken later, and on another connection the later word may come first.
         let no_room = matches!(purchase.mti, 120 | 220) && is_lack_of_room(&words.code);
         if let Some(before) = &purchase.approved
             && !no_room
             && !self.truth.of_purchase(id).any(undone)
-            && purchase.undo.is_none()
+            && purchase.undone().is_none()
             && purchase.unsent.is_none()
         {
             let (before, now) = (before.code.escape_ascii(), words.code.escape_ascii());

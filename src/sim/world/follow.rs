@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::iso::{BusinessDate, Class, ElementNo};
 use crate::planted::{self, Bug};
-use crate::record::{LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Standing, Trace, TxnId};
+use crate::record::{
+    Debt, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Standing, Trace, TxnId,
+};
 use crate::seal::Tag;
 use crate::tranlog::{self, Ask, Found};
 
@@ -16,6 +18,8 @@ use super::story::{self, PurchaseId};
 /// A line of a day's clearing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
+    /// For how much, in minor units.
+    pub(super) amount: i64,
     /// The day whose file it is in.
     pub(super) date: BusinessDate,
     /// What it clears.
@@ -67,8 +71,10 @@ pub(super) struct Follower {
     pub(super) written_off: BTreeSet<(TxnId, Owing)>,
     /// The lines of all days.
     pub(super) lines: Vec<Line>,
-    /// Reversals of cleared transactions that wait for the next cut.
-    opposites: Vec<TxnId>,
+    /// Reversals of cleared transactions that wait for the next cut, and for how much.
+    opposites: Vec<(TxnId, i64)>,
+    /// How often something was lowered after it had cleared.
+    pub(super) lowered_late: u64,
     /// The last date that was cut.
     pub(super) cut: BusinessDate,
     /// The first thing that cannot be.
@@ -80,6 +86,15 @@ impl Follower {
     pub(super) fn follow(&mut self, lsn: Lsn, record: &Record) {
         self.position = lsn;
         match record {
+            Record::Lowered { undo, amount, trace } => {
+                if let Some(standing) = tranlog::opened(TxnId(lsn.0), record) {
+                    self.open(standing);
+                }
+                if let Some(original) = undo.original {
+                    self.lower(original, lsn, *trace, *amount);
+                    self.change(original, lsn, record);
+                }
+            }
             Record::Sent(_)
             | Record::Stored(_)
             | Record::StoodIn { .. }
@@ -200,9 +215,7 @@ impl Follower {
     /// The membership of a day, by the books as they stand: what a planted mistake does in place of `freeze`.
     pub(super) fn freeze_late(&mut self, date: BusinessDate) {
         let members = self.members(|of| of == date);
-        self.lines.extend(members.into_iter().map(|txn| Line { date, txn, opposite: false }));
-        let opposites = std::mem::take(&mut self.opposites);
-        self.lines.extend(opposites.into_iter().map(|txn| Line { date, txn, opposite: true }));
+        self.write_lines(date, members);
     }
 
     /// A day is cut by this very record: what stands is what clears.
@@ -213,16 +226,46 @@ impl Follower {
             return;
         }
         let members = self.members(|of| from < of && of <= date);
-        self.lines.extend(members.into_iter().map(|txn| Line { date, txn, opposite: false }));
-        let opposites = std::mem::take(&mut self.opposites);
-        self.lines.extend(opposites.into_iter().map(|txn| Line { date, txn, opposite: true }));
+        self.write_lines(date, members);
     }
 
-    fn members(&self, of: impl Fn(BusinessDate) -> bool) -> Vec<TxnId> {
+    fn write_lines(&mut self, date: BusinessDate, members: Vec<(TxnId, i64)>) {
+        let line = |opposite| move |(txn, amount)| Line { amount, date, txn, opposite };
+        self.lines.extend(members.into_iter().map(line(false)));
+        self.lines.extend(std::mem::take(&mut self.opposites).into_iter().map(line(true)));
+    }
+
+    fn members(&self, of: impl Fn(BusinessDate) -> bool) -> Vec<(TxnId, i64)> {
         let clears = |standing: &Standing| {
             is_financial(standing) && standing.stands_approved() && standing.date().is_some_and(&of)
         };
-        self.pasts.iter().filter(|(_, past)| clears(&past.standing)).map(|(txn, _)| *txn).collect()
+        let claimed = self.pasts.iter().filter(|(_, past)| clears(&past.standing));
+        claimed.map(|(txn, past)| (*txn, approved_amount(&past.standing).unwrap_or(0))).collect()
+    }
+
+    /// A partial reversal: of an approval that stands, once, and to less than was approved.
+    fn lower(&mut self, txn: TxnId, lsn: Lsn, trace: Trace, left: u64) {
+        let purchase = self.purchase(txn);
+        let Some(past) = self.pasts.get_mut(&txn) else { return };
+        let Some(sent) = past.standing.sent().cloned() else { return };
+        let before = approved_amount(&past.standing).unwrap_or(0);
+        let left = i64::try_from(left).unwrap_or(i64::MAX);
+        past.owed_at.push((trace, lsn));
+        let wrong = if past.standing.lowered.is_some() {
+            Some("lowered for the second time".to_owned())
+        } else if !past.standing.stands_approved() {
+            Some("lowered though it does not stand".to_owned())
+        } else {
+            (left <= 0 || before <= left).then(|| format!("lowered from {before} to {left}"))
+        };
+        if is_financial(&past.standing) && sent.date <= self.cut {
+            self.opposites.push((txn, before - left));
+            self.lowered_late += 1;
+        }
+        if let Some(wrong) = wrong {
+            self.break_rule(purchase, wrong);
+        }
+        self.pair((sent.issuer, Class::Reversal, trace), txn, purchase);
     }
 
     fn open(&mut self, standing: Standing) {
@@ -288,13 +331,20 @@ impl Follower {
         let again = past.standing.reversal.is_some();
         let cleared = is_financial(&past.standing)
             && past.standing.stands_approved()
+            && reason != Reason::Lowered
             && sent.date <= self.cut;
+        let stood_for = approved_amount(&past.standing).unwrap_or(0);
+        let lowers = past.standing.reversal.as_ref().is_some_and(Debt::lowers);
+        let as_lowered = lowers && reason == Reason::Lowered;
         past.first_reason = past.first_reason.or(Some(reason));
         past.owed_at.push((trace, lsn));
         if cleared {
-            self.opposites.push(txn);
+            self.opposites.push((txn, stood_for));
         }
-        if again && !matches!(reason, Reason::Late | Reason::Mismatched | Reason::Settle) {
+        if again
+            && !as_lowered
+            && !matches!(reason, Reason::Late | Reason::Mismatched | Reason::Settle)
+        {
             self.break_rule(purchase, format!("a second reversal is owed, because {reason:?}"));
         }
         self.pair((sent.issuer, Class::Reversal, trace), txn, purchase);
@@ -305,7 +355,7 @@ impl Follower {
         let purchase = self.purchase(txn);
         let Some(past) = self.pasts.get_mut(&txn) else { return };
         past.owed_at.push((trace, lsn));
-        let undone = past.standing.reversal.is_some();
+        let undone = past.standing.is_undone();
         let Some(issuer) = past.standing.sent().map(|sent| sent.issuer) else { return };
         match owing {
             Owing::Reversal => self.pair((issuer, Class::Reversal, trace), txn, purchase),
@@ -384,8 +434,11 @@ pub(super) fn purchase_of(standing: &Standing) -> Option<PurchaseId> {
     story::number(standing.sent()?.elements.get(ElementNo::RRN)?)
 }
 
-/// What is approved, in minor units: the answer's amount where it has one.
+/// What is approved, in minor units: what a partial reversal left, or the answer's amount where it has one.
 pub(super) fn approved_amount(standing: &Standing) -> Option<i64> {
+    if let Some(left) = standing.lowered {
+        return i64::try_from(left).ok();
+    }
     let asked = standing.sent()?.elements.get(ElementNo::AMOUNT);
     let answered = match &standing.outcome {
         Outcome::Answered { added, .. } => added.get(ElementNo::AMOUNT),

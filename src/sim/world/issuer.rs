@@ -33,6 +33,8 @@ pub(super) struct Entry {
     pub(super) approved: bool,
     /// Whether that was undone.
     pub(super) reversed: bool,
+    /// Whether a partial reversal left less of it: `amount`.
+    pub(super) lowered: bool,
     /// Whether a whole and right approval was ever said on the issuer's own link.
     pub(super) said: bool,
     code: &'static str,
@@ -179,6 +181,7 @@ impl World {
             financial: message.mti().class() == Class::Financial,
             approved: matches!(code, "00" | "10"),
             reversed: false,
+            lowered: false,
             said: false,
             code,
             content,
@@ -332,6 +335,7 @@ impl World {
                 financial: message.mti().class() == Class::Financial,
                 approved: true,
                 reversed: false,
+                lowered: false,
                 said: true,
                 code: "00",
                 content: original,
@@ -355,13 +359,22 @@ impl World {
                 "a reversal without its original".to_owned()
             });
         };
+        let left = left_of(message);
         let Some(bank) = self.issuers.get_mut(issuer) else { return };
         let Some(seen) = bank.owed.get_mut(&key) else { return };
-        let mut undid_late = false;
+        let (mut undid_late, mut wrong) = (false, None);
         let code = if let Some(code) = seen.settled {
             code
         } else if let Some(code) = refused {
             code
+        } else if let (Some(left), Some(entry)) = (left, named_in(&mut bank.ledger, named)) {
+            // The same under a fresh pair is the same.
+            if entry.lowered && entry.amount != left || !entry.lowered && entry.amount <= left {
+                wrong = Some(format!("an issuer is to lower {} to {left}", entry.amount));
+            }
+            (entry.amount, entry.lowered) = (left, true);
+            self.reached.count(Rare::LoweredAtIssuer);
+            "00"
         } else if let Some(entry) = named_in(&mut bank.ledger, named) {
             undid_late = entry.approved
                 && !entry.reversed
@@ -372,12 +385,15 @@ impl World {
             entry.reversed = entry.approved;
             "00"
         } else {
-            if !forgets {
+            if !forgets && left.is_none() {
                 bank.forestalled.insert(named);
             }
             self.reached.count(Rare::ReversalFirstAtIssuer);
             if says_not_found { "25" } else { "00" }
         };
+        if let Some(wrong) = wrong {
+            return self.blame(story::purchase_of(message), || wrong);
+        }
         if undid_late {
             self.reached.count(Rare::SettleFound);
         }
@@ -547,6 +563,13 @@ fn content_of(message: &Message) -> Vec<u8> {
 /// An element as a number; 0 when it is none.
 pub(super) fn number(message: &Message, no: ElementNo) -> i64 {
     digits(&text(message, no)).and_then(|number| i64::try_from(number).ok()).unwrap_or(0)
+}
+
+/// What a partial reversal leaves: the first twelve digits of element 95; none where it says nothing, or all of it is reversed.
+fn left_of(message: &Message) -> Option<i64> {
+    let amounts = text(message, ElementNo::of(95));
+    let left = i64::try_from(digits(amounts.get(..12)?)?).ok()?;
+    (left > 0).then_some(left)
 }
 
 /// A response code, if a message has a readable one.

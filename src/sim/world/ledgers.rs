@@ -110,6 +110,7 @@ impl World {
             let fault = self.wrong_lines(*txn, past);
             wrong = wrong.or_else(|| Some((follow::purchase_of(&past.standing), fault?)));
         }
+        self.reached.add(Rare::LoweredAfterCut, self.books.lowered_late);
         let opposites = self.books.lines.iter().filter(|line| line.opposite).count();
         self.reached.add(Rare::Opposite, u64::try_from(opposites).unwrap_or(0));
         if let Some((purchase, fault)) = wrong {
@@ -131,11 +132,14 @@ impl World {
         if self.truth.of_purchase(id).any(unheard) {
             return Some("an approval stands of which no copy was ever begun".to_owned());
         }
-        let undone = purchase.undo.as_ref().is_some_and(|undo| undo.acked.is_some());
+        let undone = purchase.undone().is_some_and(|undo| undo.acked.is_some());
         if undone && standing > 0 {
             return Some("reversed by its asker, and it clears".to_owned());
         }
-        if purchase.approved.is_none() || purchase.undo.is_some() || standing == 1 {
+        if let Some(wrong) = self.wrong_lowering(purchase, id) {
+            return Some(wrong);
+        }
+        if purchase.approved.is_none() || purchase.undone().is_some() || standing == 1 {
             return None;
         }
         let reason = self.truth.of_purchase(id).find_map(|past| past.first_reason);
@@ -160,18 +164,21 @@ impl World {
         if !follow::is_financial(standing) || stale {
             return None;
         }
-        let count = |opposite| {
-            let mine = |line: &&follow::Line| line.txn == txn && line.opposite == opposite;
-            self.books.lines.iter().filter(mine).count()
+        let of = |opposite| {
+            let mine = move |line: &&follow::Line| line.txn == txn && line.opposite == opposite;
+            let lines = self.books.lines.iter().filter(mine);
+            lines.fold((0, 0), |(count, sum), line| (count + 1, sum + line.amount))
         };
-        let (there, back) = (count(false), count(true));
-        if there > 1 || back > there {
+        let ((there, claimed), (back, taken_back)) = (of(false), of(true));
+        // The difference of a partial reversal, and what that left, may be taken back one after the other.
+        let most = if standing.lowered.is_some() { 2 } else { 1 };
+        if there > 1 || back > most * there || taken_back > claimed {
             return Some(format!(
                 "#{} is cleared {there} times and taken back {back} times",
                 txn.0
             ));
         }
-        let clears = there > back;
+        let clears = claimed > taken_back;
         if clears != standing.stands_approved() {
             return Some(format!(
                 "#{}: clears {clears}, stands {}",
@@ -190,7 +197,11 @@ impl World {
         if is_listed(standing) {
             return None;
         }
-        let cleared = if clears { approved_amount(standing) } else { None };
+        let cleared = clears.then_some(claimed - taken_back);
+        let stands = approved_amount(standing).filter(|_| clears);
+        if cleared != stands {
+            return Some(format!("#{}: the files have {cleared:?}, {stands:?} stands", txn.0));
+        }
         let booked = booked.filter(|entry| entry.financial).map(|entry| entry.amount);
         (cleared != booked)
             .then(|| format!("#{}: the file has {cleared:?}, the issuer {booked:?}", txn.0))
@@ -209,6 +220,10 @@ fn wrong_standing(standing: &Standing, entry: &Entry, strictly: bool) -> Option<
         let reversal = standing.reversal.as_ref().map(|debt| (debt.reason, debt.state, debt.code));
         format!("{}, reversal {reversal:?}", outcome_line(&standing.outcome))
     };
+    if entry.lowered && standing.lowered != u64::try_from(entry.amount).ok() {
+        let stands = standing.lowered;
+        return Some(format!("lowered to {} at its issuer, and to {stands:?} here", entry.amount));
+    }
     if entry.reversed {
         return clears.then(|| format!("reversed at its issuer, and it clears: {}", told()));
     }
@@ -217,7 +232,12 @@ fn wrong_standing(standing: &Standing, entry: &Entry, strictly: bool) -> Option<
     let pending =
         matches!(reversal, Some(DebtState::Open | DebtState::Closed(Closing::Provisional)))
             || standing.outcome == Outcome::InFlight;
+    let settled = reversal == Some(DebtState::Closed(Closing::Final));
+    if standing.lowered.is_some() && clears && settled && !entry.lowered && !is_listed(standing) {
+        return Some(format!("lowered here, and not at its issuer: {}", told()));
+    }
     let booked_late = standing.advice.is_some()
+        && standing.is_undone()
         && reversal == Some(DebtState::Closed(Closing::Final))
         && standing.heard == Approval::Approved;
     if booked_late {

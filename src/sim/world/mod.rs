@@ -12,6 +12,7 @@ mod issuer;
 mod ledgers;
 mod links;
 mod load;
+mod lowering;
 mod mix;
 mod net;
 mod operator;
@@ -44,6 +45,7 @@ use host::Host;
 use issuer::{Issuer, Says};
 use links::Wishes;
 use load::Load;
+use lowering::Lowering;
 use mix::{ASKERS, Dialects, Mix};
 use net::{Conn, ConnId, End};
 use operator::Operator;
@@ -178,6 +180,7 @@ enum Event {
     Purchase { link: usize },
     Ask { id: PurchaseId },
     Remember { id: PurchaseId },
+    Lower { id: PurchaseId },
     Decide { conn: ConnId, issuer: usize, message: Box<Message> },
     Say(Box<Says>),
     Committed { life: u32 },
@@ -241,6 +244,7 @@ type Fault = (Option<PurchaseId>, String);
 struct World {
     mix: Mix,
     rng: Rng,
+    lowering: Lowering,
     time: u64,
     seq: u64,
     events: BinaryHeap<Reverse<Due>>,
@@ -305,6 +309,7 @@ impl World {
             issuers: mix.issuers().map(|(link, _)| Issuer::new(link)).collect(),
             mix,
             rng,
+            lowering: Lowering::new(seed),
             time: 0,
             seq: 0,
             events: BinaryHeap::new(),
@@ -439,6 +444,7 @@ impl World {
             Event::Purchase { link } => self.purchase(link),
             Event::Ask { id } => self.ask_again(id),
             Event::Remember { id } => self.remember(id),
+            Event::Lower { id } => self.wants_less(id),
             Event::Decide { conn, issuer, message } => self.decide(conn, issuer, &message),
             Event::Say(says) => self.issuer_says(&says),
             Event::Committed { life } => self.committed(life),

@@ -82,6 +82,20 @@ rare! {
     StandInAttemptApproved = "late approval of what was approved in its issuer's place",
     /// A reversal gave back what a card had spent so.
     StandInReleased = "reversed on its day what was approved in an issuer's place",
+    /// A partial reversal was accepted.
+    Lowered = "partial reversal accepted",
+    /// Of what was approved in an issuer's place.
+    LoweredStandIn = "partial reversal of what was approved in an issuer's place",
+    /// An issuer lowered what it had approved.
+    LoweredAtIssuer = "partial reversal booked by its issuer",
+    /// After the day was cut.
+    LoweredAfterCut = "partial reversal after the cut",
+    /// What was lowered was to be reversed once more.
+    LoweredAgain = "second reversal of what was lowered refused",
+    /// A partial reversal was refused.
+    NotLowered = "partial reversal refused: nothing to lower",
+    /// A partial reversal went again under a fresh pair, since its issuer may have booked all of its original meanwhile.
+    LoweredBehind = "partial reversal sent again behind its advice",
     /// A request reached an issuer in another edition of the standard than its asker's.
     OtherEdition = "request said in another edition",
     /// An answer came after the end.

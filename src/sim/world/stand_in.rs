@@ -43,7 +43,9 @@ impl World {
         let mine = purse_of(&past.standing);
         let after = matches!(record, Record::StoodInAfter { .. });
         let fresh = after || matches!(record, Record::StoodIn { .. });
-        if fresh {
+        if matches!(record, Record::Lowered { .. }) {
+            self.reached.count(Rare::LoweredStandIn);
+        } else if fresh {
             self.reached.count(if after { Rare::StoodInAfter } else { Rare::StoodIn });
         } else if past.standing.date() == Some(today) {
             self.reached.count(Rare::StandInReleased);
@@ -73,9 +75,8 @@ impl World {
         let mut all: BTreeMap<Purse, Spent> = BTreeMap::new();
         for past in self.truth.pasts.values() {
             let standing = &past.standing;
-            let counts = standing.stood_in()
-                && standing.reversal.is_none()
-                && standing.date() == Some(today);
+            let counts =
+                standing.stood_in() && !standing.is_undone() && standing.date() == Some(today);
             let Some((purse, amount)) =
                 purse_of(standing).zip(amount_of(standing)).filter(|_| counts)
             else {
@@ -89,11 +90,12 @@ impl World {
     }
 }
 
-/// The transaction that a record about a stand-in is about: it opens it, or owes its reversal.
+/// The transaction that a record about a stand-in is about: it opens it, lowers it, or owes its reversal.
 pub(super) fn subject(lsn: u64, record: &Record) -> Option<TxnId> {
     match record {
         Record::StoodIn { .. } | Record::StoodInAfter { .. } => Some(TxnId(lsn)),
         Record::Owed { txn, .. } => Some(*txn),
+        Record::Lowered { undo, .. } => undo.original,
         _ => None,
     }
 }
@@ -105,5 +107,8 @@ fn purse_of(standing: &Standing) -> Option<Purse> {
 }
 
 fn amount_of(standing: &Standing) -> Option<u64> {
+    if standing.lowered.is_some() {
+        return standing.lowered;
+    }
     std::str::from_utf8(standing.sent()?.elements.get(ElementNo::AMOUNT)?).ok()?.parse().ok()
 }

@@ -126,6 +126,12 @@ pub(super) fn record_line(lsn: u64, record: &Record) -> String {
         Record::Rerouted { txn, trace, .. } => {
             format!("Rerouted {} trace {} {:?}", about(txn), trace.stan, trace.transmission)
         }
+        Record::Lowered { undo, amount, trace } => {
+            format!(
+                "Lowered {} original {:?} to {amount} trace {}",
+                undo.mti, undo.original, trace.stan
+            )
+        }
         Record::Answered { txn, verdict, .. } => format!("Answered {} {verdict:?}", about(txn)),
         Record::Told { txns } => {
             format!("Told {}", txns.iter().map(about).collect::<Vec<_>>().join(" "))
