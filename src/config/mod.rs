@@ -5,6 +5,7 @@
 
 mod bins;
 mod changes;
+mod compare;
 mod day;
 mod dialects;
 mod frames;
@@ -44,12 +45,15 @@ use crate::switch::{
 use read::Section;
 use report::Faults;
 
+pub use compare::{Difference, Fate, needs_restart};
 pub use dialects::{faults_of, named as dialect, spoken, tongue};
 pub use report::{Fault, Report};
 
 /// Everything that a daemon is told.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file that says all this.
+    pub file: PathBuf,
     /// The process itself.
     pub daemon: Daemon,
     /// The keys of the state directory.
@@ -79,7 +83,7 @@ pub struct Config {
 }
 
 /// `[daemon]`: the process itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Daemon {
     /// Where everything lies that must survive.
     pub state: PathBuf,
@@ -98,7 +102,7 @@ pub struct Daemon {
 }
 
 /// `[clearing]`: the day's files.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clearing {
     /// Where the files go.
     pub directory: PathBuf,
@@ -107,7 +111,7 @@ pub struct Clearing {
 }
 
 /// `[window]`: how much of the past is held in memory; what is older is looked up in the books.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// For how long, milliseconds.
     pub ms: u64,
@@ -116,7 +120,7 @@ pub struct Window {
 }
 
 /// `[rules]`: choices.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// What a copy of a message gets when it does not say that it is a repeat.
     pub duplicate: Duplicate,
@@ -127,7 +131,7 @@ pub struct Rules {
 }
 
 /// `[links.NAME]`: one peer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// Its name.
     pub name: String,
@@ -305,13 +309,13 @@ fn table(faults: &Faults) -> Spanned<DeTable<'_>> {
 fn parse(name: &str, text: String, home: &Path) -> Result<Config, Report> {
     let faults = Faults::new(name.to_owned(), text);
     let table = table(&faults);
-    let config = read(&Section::root(&faults, table.get_ref()), home);
+    let config = read(&Section::root(&faults, table.get_ref()), (Path::new(name), home));
     drop(table);
     let list = faults.into_list();
     config.filter(|_| list.is_empty()).ok_or_else(|| Report::new(list))
 }
 
-fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
+fn read(root: &Section<'_>, (file, home): (&Path, &Path)) -> Option<Config> {
     let section = root.section("daemon");
     let daemon = sections::daemon(&section, home);
     let keys = sections::keys(&section, home);
@@ -340,6 +344,7 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
     root.unknown();
     let links = links.into_iter().filter_map(|known| known.link).collect();
     Some(Config {
+        file: file.to_owned(),
         daemon: daemon?,
         keys: keys?,
         journal,

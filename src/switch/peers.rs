@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::iso::Mono;
 use crate::planted::{self, Bug};
-use crate::record::LinkId;
+use crate::record::{LinkId, Lsn};
 
 use super::breaker::{Breaker, Switch};
 use super::input::SessionId;
@@ -19,6 +19,10 @@ pub(super) struct Link {
     pub(super) settings: LinkSettings,
     /// What its operator wants of it.
     pub(super) service: Service,
+    /// Whether a reload wants it to end, or to begin anew.
+    pub(super) parting: Parting,
+    /// The last record that put something about it on the operator's list.
+    pub(super) listed: Lsn,
     /// Ready for financial messages, in the order in which they became so.
     ready: Vec<SessionId>,
     turn: usize,
@@ -30,6 +34,29 @@ pub(super) struct Link {
     pub(super) network_stan: u32,
     /// Whether it is cut off, since its issuer does not answer.
     pub(super) breaker: Switch,
+}
+
+impl Link {
+    fn new(settings: LinkSettings) -> Self {
+        Self {
+            settings,
+            service: Service::Full,
+            parting: Parting::Stays,
+            listed: Lsn(0),
+            ready: Vec::new(),
+            turn: 0,
+            in_flight: 0,
+            asking: 0,
+            network_stan: 0,
+            breaker: Switch::NEW,
+        }
+    }
+
+    /// Whether its sessions may be ready.
+    fn in_service(&self) -> bool {
+        let stays = matches!(self.parting, Parting::Stays);
+        self.service == Service::Full && stays || planted::is(Bug::DrainedServed)
+    }
 }
 
 /// A living session.
@@ -68,6 +95,33 @@ pub(super) enum Service {
     Draining { signed_off: bool },
     /// Nothing at all.
     None,
+}
+
+/// What a reload wants of a link.
+#[derive(Debug)]
+pub(super) enum Parting {
+    /// Nothing.
+    Stays,
+    /// It begins anew with these settings when nothing is in flight on it; `closed` once its sessions are told to end.
+    Anew {
+        /// With what.
+        next: Box<LinkSettings>,
+        /// Whether its sessions are told to end.
+        closed: bool,
+    },
+    /// It is gone, as soon as its sessions are.
+    Gone,
+}
+
+impl Parting {
+    /// Why its sessions end; none when they stay.
+    pub(super) const fn why(&self) -> Option<&'static str> {
+        match self {
+            Self::Stays => None,
+            Self::Anew { .. } => Some(ANEW),
+            Self::Gone => Some(GONE),
+        }
+    }
 }
 
 /// How a session stands with its peer.
@@ -140,6 +194,10 @@ impl LinkState {
     }
 }
 
+/// Why nothing new is taken of a link that a reload has taken away, or begins anew.
+pub(super) const GONE: &str = "the configuration has its link no more";
+pub(super) const ANEW: &str = "its link is closed and opened anew with other settings";
+
 /// All links and all sessions.
 #[derive(Debug)]
 pub(super) struct Peers {
@@ -147,19 +205,63 @@ pub(super) struct Peers {
     sessions: BTreeMap<SessionId, Session>,
     /// Links that are drained and not yet signed off: few, and looked at often.
     draining: Vec<LinkId>,
+    /// Links that a reload ends or begins anew: the same.
+    parting: Vec<LinkId>,
 }
 
 impl Peers {
     pub(super) fn new(links: Vec<LinkSettings>) -> Self {
-        let link = |settings: LinkSettings| {
-            let (service, ready, turn) = (Service::Full, Vec::new(), 0);
-            let (in_flight, asking, network_stan, breaker) = (0, 0, 0, Switch::NEW);
-            let link =
-                Link { settings, service, ready, turn, in_flight, asking, network_stan, breaker };
-            (link.settings.id, link)
+        let links = links.into_iter().map(|link| (link.id, Link::new(link))).collect();
+        Self { links, sessions: BTreeMap::new(), draining: Vec::new(), parting: Vec::new() }
+    }
+
+    /// A link that was not there before.
+    pub(super) fn add(&mut self, settings: LinkSettings) {
+        self.links.insert(settings.id, Link::new(settings));
+    }
+
+    /// What a reload wants of a link from now on.
+    pub(super) fn part(&mut self, link: LinkId, parting: Parting) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if !self.parting.contains(&link) {
+            self.parting.push(link);
+        }
+        state.parting = parting;
+        self.gather(link);
+    }
+
+    /// The links that a reload ends or begins anew, in the order in which it wanted that.
+    pub(super) fn parting(&self) -> &[LinkId] {
+        &self.parting
+    }
+
+    /// Whether no session of a link is left, lost ones included.
+    pub(super) fn is_empty(&self, link: LinkId) -> bool {
+        !self.sessions.values().any(|session| session.link == link)
+    }
+
+    /// The sessions of a link are over: it is gone, or has its new settings.
+    pub(super) fn parted(&mut self, link: LinkId) {
+        self.parting.retain(|other| *other != link);
+        let Some(state) = self.links.get_mut(&link) else { return };
+        match std::mem::replace(&mut state.parting, Parting::Stays) {
+            Parting::Stays => {}
+            Parting::Anew { next, .. } => state.settings = *next,
+            Parting::Gone => {
+                self.links.remove(&link);
+                self.draining.retain(|other| *other != link);
+            }
+        }
+    }
+
+    /// How many sessions wait for the answer to a sign-off of ours.
+    pub(super) fn farewells(&self) -> usize {
+        let waits = |session: &&Session| {
+            let code =
+                self.links.get(&session.link).map(|link| link.settings.network.codes.sign_off);
+            !session.lost && session.asked.is_some_and(|asked| Some(asked.code) == code)
         };
-        let links = links.into_iter().map(link).collect();
-        Self { links, sessions: BTreeMap::new(), draining: Vec::new() }
+        self.sessions.values().filter(waits).count()
     }
 
     pub(super) fn link(&self, link: LinkId) -> Option<&Link> {
@@ -195,8 +297,10 @@ impl Peers {
     /// Why nothing new is taken from a session that lives; none when it is.
     pub(super) fn closed_to(&self, session: SessionId) -> Option<&'static str> {
         let session = self.sessions.get(&session).filter(|session| !session.lost)?;
-        match self.link(session.link)?.service {
+        let Some(link) = self.link(session.link) else { return Some(GONE) };
+        match link.service {
             _ if session.ready => None,
+            _ if link.parting.why().is_some() => link.parting.why(),
             Service::Full => Some("its session is not signed on"),
             Service::Draining { .. } => Some("an operator drains its link"),
             Service::None => Some("an operator took its link out of service"),
@@ -270,7 +374,7 @@ impl Peers {
     /// Finds anew which sessions of a link are ready, in one pass: a link may have very many.
     fn gather(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(&link) else { return };
-        let in_service = state.service == Service::Full || planted::is(Bug::DrainedServed);
+        let in_service = state.in_service();
         let before: BTreeSet<SessionId> = state.ready.iter().copied().collect();
         let mut fresh = Vec::new();
         for (id, session) in self.sessions.iter_mut().filter(|(_, session)| session.link == link) {
@@ -307,8 +411,7 @@ impl Peers {
     fn settle(&mut self, id: SessionId) -> bool {
         let Some(session) = self.sessions.get_mut(&id) else { return false };
         let Some(link) = self.links.get_mut(&session.link) else { return false };
-        let in_service = link.service == Service::Full || planted::is(Bug::DrainedServed);
-        let ready = in_service && session.state == SessionState::SignedOn && !session.lost;
+        let ready = link.in_service() && session.state == SessionState::SignedOn && !session.lost;
         if session.ready == ready {
             return false;
         }
@@ -373,6 +476,7 @@ impl Peers {
         let best = sessions.iter().map(|(_, state)| *state).max();
         let state = match link.service {
             Service::None => LinkState::Down,
+            _ if best.is_some() && !matches!(link.parting, Parting::Stays) => LinkState::Draining,
             Service::Draining { .. } if best.is_some() => LinkState::Draining,
             _ if best == Some(SessionState::SignedOn) => match link.breaker.view() {
                 Breaker::Closed => LinkState::Sessions(SessionState::SignedOn),
@@ -383,6 +487,11 @@ impl Peers {
         };
         let (breaker, in_flight, asking) = (link.breaker.view(), link.in_flight, link.asking);
         Some(LinkView { id, state, breaker, in_flight, asking, sessions })
+    }
+
+    /// The links, in order.
+    pub(super) fn ids(&self) -> impl Iterator<Item = LinkId> {
+        self.links.keys().copied()
     }
 
     /// How every link is.

@@ -14,6 +14,7 @@ mod framings;
 mod load;
 #[path = "../../src/link/papers.rs"]
 mod papers;
+mod reload;
 mod street;
 mod tls;
 mod why;

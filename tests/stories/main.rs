@@ -13,6 +13,7 @@ mod load;
 mod many;
 mod mapping;
 mod permits;
+mod reload;
 mod room;
 mod routes;
 mod stand_in;

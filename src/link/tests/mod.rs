@@ -96,6 +96,8 @@ fn settings(way: Way) -> Settings {
         frame_ms_max: 10_000,
         stall_ms_max: 10_000,
         tls: None,
+        edition: 0,
+        list: 0,
     }
 }
 
@@ -266,8 +268,9 @@ fn link_of(settings: Settings) -> Link<Floor> {
         meter: LinkMeter::new("test"),
         hush: Hush::default(),
         comings: Hush::default(),
-        open: AtomicUsize::new(0),
+        open: Arc::default(),
         doors: watch::channel(true).1,
+        over: CancellationToken::new(),
     }
 }
 

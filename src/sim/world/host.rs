@@ -244,6 +244,7 @@ impl World {
                 self.host.questions.push(question);
                 self.follow_later();
             }
+            Action::Reopen { .. } => {}
             Action::Doors { link, open } => self.set_doors(link, open),
             Action::Close { session, .. } => {
                 if let Some(id) = self.host.sessions.get(&session).copied() {
