@@ -143,6 +143,11 @@ impl Reloader {
             tell_stale(&plan.next);
             return Ok(told(&plan.difference));
         }
+        if let Some(link) = self.reopenings.waiting().keys().next().copied() {
+            // What waits there is of a reload that was carried out, and stays.
+            let why = NotReloaded::Parting(link);
+            return Err(Refused::Not(why_not(&why, &running.config, &plan.next)));
+        }
         let listed = self.nothing_listed(&running.config, &plan.difference).await?;
         self.prepare(&plan).await?;
         if let Err(refused) = self.change(&running.config, &plan, listed).await {

@@ -16,6 +16,7 @@ mod mix;
 mod net;
 mod operator;
 mod reached;
+mod reload;
 mod rng;
 mod stand_in;
 mod story;
@@ -47,6 +48,7 @@ use load::Load;
 use mix::{ASKERS, Dialects, Mix};
 use net::{Conn, ConnId, End};
 use operator::Operator;
+use reload::Reloads;
 use rng::Rng;
 use story::{PurchaseId, Story};
 
@@ -197,6 +199,7 @@ enum Event {
     SignOff { conn: ConnId },
     SignOn { conn: ConnId },
     Rule,
+    Reload,
     Strange { link: usize },
     Watch,
 }
@@ -251,6 +254,7 @@ struct World {
     following: bool,
     wishes: Wishes,
     operator: Operator,
+    reloads: Reloads,
     calendar: Calendar,
     load: Load,
     untimed: BTreeSet<LinkId>,
@@ -314,6 +318,7 @@ impl World {
             following: false,
             wishes: Wishes::new(seed),
             operator: Operator::new(seed),
+            reloads: Reloads::new(seed),
             calendar: Calendar::new(seed),
             load: Load::new(seed),
             untimed,
@@ -462,6 +467,7 @@ impl World {
             Event::SignOff { conn } => self.sign_off(conn),
             Event::SignOn { conn } => self.sign_on(conn),
             Event::Rule => self.rule(),
+            Event::Reload => self.reload(),
             Event::Strange { link } => self.strange(link),
             Event::Watch => self.watch(),
         }
