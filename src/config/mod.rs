@@ -442,6 +442,93 @@ to = ["issuer-a"]
         parse("iso8583d.toml", text.to_owned(), home().path())
     }
 
+    #[test]
+    fn two_readings_are_compared_by_value() {
+        let home = home_with_papers();
+        let read = |text: &str| parse("c.toml", text.to_owned(), home.path()).unwrap();
+        let now = read(GOOD);
+        let of = |text: &str| Difference::new(&now, &read(text));
+        assert!(of(GOOD).is_nothing());
+        assert!(of(&format!("# nothing else\n{GOOD}")).is_nothing());
+        let fate = |from: &str, to: &str| of(&GOOD.replace(from, to)).fate("issuer-a");
+        for (from, to, expected) in [
+            ("timeout_ms = 2_000", "timeout_ms = 2_001", Fate::Changed),
+            ("timeout_ms = 2_000", "timeout_ms = 2_000\necho_after_ms = 9", Fate::Changed),
+            ("sessions = 2", "sessions = 3", Fate::Anew),
+            ("sign_on = \"send\"", "sign_on = \"none\"", Fate::Anew),
+            ("\"ascii-4\"", "\"binary-2\"", Fate::Anew),
+            ("dialect = \"iso87-ascii\"", "dialect = \"iso87-ebcdic\"", Fate::Anew),
+            ("127.0.0.1:9001", "127.0.0.1:9002", Fate::Anew),
+            ("timeout_ms = 2_000", "settle_ms = 60_000\ntimeout_ms = 2_000", Fate::Kept),
+        ] {
+            assert_eq!(fate(from, to), expected, "{to}");
+        }
+        let renamed = of(&GOOD.replace("issuer-a", "issuer-b"));
+        let fates =
+            [("issuer-a", Fate::Removed), ("issuer-b", Fate::Added), ("terminals", Fate::Kept)];
+        assert_eq!(renamed.links, fates.map(|(name, fate)| (name.to_owned(), fate)));
+        assert!(renamed.routes);
+        // A file that is named says the same as long as its text does, in whatever words.
+        fs::write(home.path().join("own.dialect"), Dialect::shipped_text("iso87-ascii").unwrap())
+            .unwrap();
+        let own = GOOD.replace("dialect = \"iso87-ascii\"", "dialect = \"own.dialect\"");
+        assert!(of(&own).is_nothing());
+        fs::write(home.path().join("cards.csv"), "541333\n").unwrap();
+        let csv = GOOD.replace("class =", "bins = \"cards.csv\"\nclass =");
+        let before = read(&csv);
+        fs::write(home.path().join("cards.csv"), "541334\n").unwrap();
+        assert!(Difference::new(&before, &read(&csv)).routes);
+        let limits = GOOD.replace("[daemon]", "[daemon]\nin_flight_max = 7");
+        assert_eq!(of(&limits).others, ["daemon.in_flight_max"]);
+        assert!(needs_restart(&now, &read(&limits)).is_none());
+    }
+
+    #[test]
+    fn certificates_are_what_is_in_their_files() {
+        let home = home_with_papers();
+        let text = GOOD.replace(
+            "tpdu = \"6000010000\"",
+            "tpdu = \"6000010000\"\n[links.terminals.tls]\ncertificate = \"server.pem\"\nkey = \"file:server.key\"",
+        );
+        let read = || parse("c.toml", text.clone(), home.path()).unwrap();
+        let now = read();
+        assert!(Difference::new(&now, &read()).is_nothing());
+        let renewed = Authority::new("of clients").signs("switch.example", 7);
+        fs::write(home.path().join("server.pem"), renewed.certificate).unwrap();
+        fs::write(home.path().join("server.key"), renewed.key).unwrap();
+        let difference = Difference::new(&now, &read());
+        assert_eq!(difference.certificates, ["terminals"]);
+        assert_eq!(difference.fate("terminals"), Fate::Changed);
+        // In the clear, or encrypted: nobody goes on as he was.
+        let clear = parse("c.toml", GOOD.to_owned(), home.path()).unwrap();
+        assert_eq!(Difference::new(&clear, &now).fate("terminals"), Fate::Anew);
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_told_with_its_place() {
+        let home = home();
+        let file = home.path().join("c.toml");
+        let read = |text: &str| {
+            fs::write(&file, text).unwrap();
+            load(&file).unwrap_or_else(|report| panic!("{report}"))
+        };
+        let now = read(GOOD);
+        let next = read(
+            &GOOD.replace("[daemon]", "[day]\nutc_offset = \"+01:00\"\n[daemon]\nworkers = 5"),
+        );
+        let report = needs_restart(&now, &next).unwrap();
+        let titles: Vec<_> = report.faults().iter().map(|fault| fault.title().to_owned()).collect();
+        assert_eq!(
+            titles,
+            [
+                "`cut_at` of [day] cannot be changed while the switch runs",
+                "`workers` of [daemon] cannot be changed while the switch runs"
+            ]
+        );
+        assert_eq!(report.faults()[1].place().0, 5);
+        assert!(report.to_string().contains("needs a restart"));
+    }
+
     /// The faults of a text that has some.
     fn faults(text: &str) -> Report {
         let Err(report) = check(text) else { panic!("taken as good:\n{text}") };

@@ -296,3 +296,46 @@ fn a_renewed_certificate_serves_whoever_comes_and_drops_nobody() {
     assert_eq!(text(&second.heard().1, 39), "00");
     assert!(tls::is_turned_away(&door, &other, &shop), "its certificate is on the list");
 }
+
+/// A million ranges are exchanged for others while peers are served.
+#[test]
+fn a_million_ranges_are_exchanged_at_once() {
+    let ranges = |last: char| {
+        let mut text = String::with_capacity(10_000_000);
+        for range in 0..1_000_000 {
+            text.push_str(&format!("4{range:06}\n"));
+        }
+        text.push_str(if last == 'a' { "541333000000\n" } else { "999\n" });
+        text
+    };
+    let mut street = Street::new("");
+    street.keep("cards.csv", &ranges('b'));
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    street.add(&another_issuer(port).replace("bin = \"5413330\"", "bins = \"cards.csv\""));
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut newcomer = Peer::plain(other.accept().unwrap().0);
+    street.wait(|street| (!sessions(street, "other").is_empty()).then_some(()));
+    let mut pos = street.asker("pos");
+    pays(&mut pos, &mut issuer, 1);
+    street.keep("cards.csv", &ranges('a'));
+    let state = street.state();
+    let reloading = std::thread::spawn(move || iso8583d::daemon::control::ask(&state, &RELOAD));
+    // Whatever holds, an asker is answered meanwhile.
+    let mut echo = iso8583d::iso::Elements::default();
+    let mut asked = 0;
+    while !reloading.is_finished() {
+        asked += 1;
+        for (no, value) in [(7, "1123184000"), (11, "000009"), (70, "301")] {
+            echo.set(super::no_of(no), value.as_bytes());
+        }
+        pos.send(800, &echo);
+        assert_eq!(text(&pos.heard().1, 39), "00");
+    }
+    assert!(asked > 0);
+    let said = reloading.join().unwrap().unwrap().pop().unwrap();
+    assert_eq!((names(&said, "kept").len(), &said["routes"]), (4, &Value::Bool(true)));
+    pays(&mut pos, &mut newcomer, 2);
+}

@@ -105,6 +105,12 @@ impl World {
         self.wishes.shut.clear();
     }
 
+    /// A link that was taken away is back: what an operator wanted of it before is forgotten.
+    pub(super) fn back_in_service(&mut self, place: usize, link: LinkId) {
+        self.wishes.idle.remove(&place);
+        self.wishes.shut.remove(&link);
+    }
+
     /// The engine shuts the doors of a link, or opens them.
     pub(super) fn set_doors(&mut self, link: LinkId, open: bool) {
         if open {

@@ -152,7 +152,7 @@ impl World {
             let link = self.mix.plans.get(place).map(|plan| plan.settings.id);
             if let Some(link) = link {
                 self.load.forget_link(link);
-                self.set_doors(link, true);
+                self.back_in_service(place, link);
             }
         }
         true
