@@ -368,6 +368,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::dialect::Dialect;
     use crate::iso::Class;
     use crate::link::papers::Authority;
     use crate::route::{CardRange, Facts};

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::setpriority_process;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -105,7 +105,8 @@ impl House {
             sight: Arc::clone(&sight),
             board: Arc::clone(&board),
             reopenings,
-            running: tokio::sync::Mutex::new(Running::new(config)),
+            turn: Semaphore::new(1),
+            running: Mutex::new(Arc::new(Running::new(config))),
         });
         let desk = Desk {
             core: Arc::clone(&core),
@@ -198,13 +199,22 @@ impl House {
         }
     }
 
-    /// Reads the configuration again; what came of it is in the log. Whoever awaits it may stop doing so only at the end.
-    pub fn reload(&self) -> impl Future<Output = ()> + Send + use<> {
+    /// Has something done that the end of the house waits for, a little.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
+    }
+
+    /// Reads the configuration again; what came of it is in the log, and given back in a line.
+    pub fn reload(&self) -> impl Future<Output = String> + Send + use<> {
         let reloader = Arc::clone(&self.reloader);
         async move {
             match reloader.reload(None).await {
-                Ok(said) => reload::log(&said),
-                Err(refused) => reload::log_refused(&refused),
+                Ok(said) => reload::log(&said).to_owned(),
+                Err(refused) => {
+                    reload::log_refused(&refused);
+                    "running; the configuration was read again and not taken: see the log"
+                        .to_owned()
+                }
             }
         }
     }

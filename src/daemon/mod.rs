@@ -125,7 +125,7 @@ fn serve(config: Config) -> Result<(), DaemonError> {
                 fault = house.failed() => return Err(fault),
                 signal = signals.next() => match signal {
                     Told::Stop => break,
-                    Told::Reload => drop(tokio::spawn(reload(house.reload()))),
+                    Told::Reload => house.spawn(reload(house.reload())),
                 },
             }
         }
@@ -184,9 +184,10 @@ enum Told {
 }
 
 /// A reload, with the service manager knowing of it.
-async fn reload(reloaded: impl Future<Output = ()>) {
+async fn reload(reloaded: impl Future<Output = String>) {
     tell(systemd::reloading());
-    reloaded.await;
+    let said = reloaded.await;
+    tell(systemd::status(&said));
     tell(systemd::ready());
 }
 

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
 
 use super::board::Board;
 use super::clerk::Clerk;
@@ -36,7 +38,8 @@ pub(super) struct Reloader {
     pub(super) board: Arc<Board>,
     pub(super) reopenings: Arc<Reopenings>,
     /// One reload at a time.
-    pub(super) running: tokio::sync::Mutex<Running>,
+    pub(super) turn: Semaphore,
+    pub(super) running: Mutex<Arc<Running>>,
 }
 
 /// What holds now.
@@ -122,7 +125,8 @@ impl Plan {
 impl Reloader {
     /// Reads the configuration again, of which `file` is the name if somebody gave one; says what has changed, or why nothing has.
     pub(super) async fn reload(&self, file: Option<&Path>) -> Result<Value, Refused> {
-        let mut running = self.running.lock().await;
+        let _turn = self.turn.acquire().await.or_else(|_closed| stops())?;
+        let running = self.running();
         let own = running.config.file.clone();
         if let Some(other) = file.filter(|file| !is_same(file, &own)) {
             return Err(Refused::Not(format!(
@@ -133,7 +137,7 @@ impl Reloader {
         }
         let next = tokio::task::spawn_blocking(move || config::load(&own))
             .await
-            .or(Err(Refused::Not("the switch stops".to_owned())))?
+            .or_else(|_ended| stops())?
             .map_err(Refused::Faults)?;
         if let Some(report) = config::needs_restart(&running.config, &next) {
             return Err(Refused::Faults(report));
@@ -148,7 +152,7 @@ impl Reloader {
             let why = NotReloaded::Parting(link);
             return Err(Refused::Not(why_not(&why, &running.config, &plan.next)));
         }
-        let listed = self.nothing_listed(&running.config, &plan.difference).await?;
+        let listed = self.nothing_listed(&running.config, &plan).await?;
         self.prepare(&plan).await?;
         if let Err(refused) = self.change(&running.config, &plan, listed).await {
             self.reopenings.waiting().clear();
@@ -156,9 +160,19 @@ impl Reloader {
         }
         self.carry_out(&running.config, &plan);
         let said = told(&plan.difference);
-        running.reloads += 1;
-        (running.config, running.numbers) = (plan.next, plan.numbers);
+        let Plan { next, numbers, .. } = plan;
+        let reloads = running.reloads + 1;
+        *self.lock() = Arc::new(Running { config: next, numbers, reloads });
         Ok(said)
+    }
+
+    fn running(&self) -> Arc<Running> {
+        Arc::clone(&self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Running>> {
+        // One pointer: what a dead thread left is whole.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What becomes of each link, with the addresses that it needs bound.
@@ -207,13 +221,20 @@ impl Reloader {
     }
 
     /// Links that go have nothing on the operator's list; says how far the books had followed.
-    async fn nothing_listed(&self, now: &Config, difference: &Difference) -> Result<Lsn, Refused> {
+    async fn nothing_listed(&self, now: &Config, plan: &Plan) -> Result<Lsn, Refused> {
+        let (next, difference) = (&plan.next, &plan.difference);
         let from = Lsn(self.durable.load(Ordering::Acquire));
-        let gone: Vec<(String, LinkId)> = difference
-            .of(Fate::Removed)
-            .into_iter()
-            .map(|name| (name.to_owned(), LinkId::of_name(name)))
-            .filter(|(name, _)| now.links.iter().any(|link| link.name == *name))
+        let asked = |config: &Config, id| {
+            config.links.iter().any(|link: &Link| link.id == id && link.answers)
+        };
+        let gone: Vec<(String, LinkId)> = now
+            .links
+            .iter()
+            .filter(|link| {
+                difference.fate(&link.name) == Fate::Removed
+                    || link.answers && !asked(next, link.id)
+            })
+            .map(|link| (link.name.clone(), link.id))
             .collect();
         if gone.is_empty() {
             return Ok(from);
@@ -228,7 +249,7 @@ impl Reloader {
             drop(sender.send(listed));
             Ok(())
         });
-        let listed = receiver.await.or(Err(Refused::Not("the switch stops".to_owned())))?;
+        let listed = from_books(receiver).await?;
         let listed = listed.map_err(|fault| Refused::Not(fault.to_string()))?;
         let owing: Vec<String> = listed
             .into_iter()
@@ -256,7 +277,7 @@ impl Reloader {
                 sender.take().map(|sender| sender.send(()));
                 Ok(())
             });
-            receiver.await.or(Err(Refused::Not("the switch stops".to_owned())))?;
+            from_books(receiver).await?;
         }
         self.core.change_directory(|directory| {
             directory.narrator = Arc::new(directory.narrator.with(&plan.next.links));
@@ -283,7 +304,7 @@ impl Reloader {
         let change = Change { settings: plan.next.engine(), same_routes, anew, listed };
         let (id, result) = self.orders.give();
         self.core.handle(Input::Reload { id, change: Box::new(change) });
-        let result = result.await.or(Err(Refused::Not("the switch stops".to_owned())))?;
+        let result = result.await.or_else(|_closed| stops())?;
         match result {
             OrderResult::Reloaded => Ok(()),
             OrderResult::NotReloaded(why) => Err(Refused::Not(why_not(&why, now, &plan.next))),
@@ -314,6 +335,22 @@ impl Reloader {
             tracing::warn!("{short}");
         }
     }
+}
+
+/// How long the books may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn from_books<T>(answer: oneshot::Receiver<T>) -> Result<T, Refused> {
+    match timeout(PATIENCE, answer).await {
+        Ok(answer) => answer.or_else(|_closed| stops()),
+        Err(_elapsed) => Err(Refused::Not(
+            "the books do not answer: nothing has changed; see the log, and /readyz".to_owned(),
+        )),
+    }
+}
+
+fn stops<T>() -> Result<T, Refused> {
+    Err(Refused::Not("the switch stops".to_owned()))
 }
 
 fn is_same(file: &Path, own: &Path) -> bool {
@@ -372,30 +409,19 @@ fn still_owes(lines: &[String]) -> String {
 }
 
 /// A line of the log about what has changed.
-pub(super) fn log(said: &Value) {
+pub(super) fn log(said: &Value) -> &str {
     let said = said.get("said").and_then(Value::as_str).unwrap_or_default();
     tracing::info!("{said}");
+    said
 }
 
 /// Every fault, or what is owed, in the log.
 pub(super) fn log_refused(refused: &Refused) {
     match refused {
         Refused::Not(why) => {
-            tracing::error!("the configuration was read again and not taken: {why}")
+            tracing::error!("the configuration was read again and not taken: {why}");
         }
         Refused::Faults(report) => {
-            for fault in report.faults() {
-                let (file, (line, column)) = (fault.file(), fault.place());
-                tracing::error!(
-                    file,
-                    line,
-                    column,
-                    why = fault.detail(),
-                    fix = fault.fix(),
-                    "{}",
-                    fault.title()
-                );
-            }
             tracing::error!(
                 "the configuration was read again and not taken: nothing has changed\n{report}"
             );

@@ -1,5 +1,6 @@
 //! The configuration read again by the real binary: what lives on, what is refused, and what serves whoever comes next.
 
+use std::fmt::Write as _;
 use std::net::TcpListener;
 
 use iso8583d::daemon::control::{Command, ControlError};
@@ -174,8 +175,8 @@ fn a_dead_letter_keeps_its_link() {
     issuer.answer(230, &owed, "57");
     street.wait(|street| (street.lists() == ["dead-letter"]).then_some(()));
     street.configure(|text| {
-        let at = text.find("[links.bank]").unwrap();
-        text[..at].to_owned()
+        let (before, _) = text.split_once("[links.bank]").unwrap();
+        before.to_owned()
     });
     street.add("\n[links.else]\nrole = \"issuer\"\ndial = [\"127.0.0.1:9\"]\ndialect = \"iso87-ascii\"\n\n[[routes]]\nbin = \"541333\"\nto = [\"else\"]\n");
     let Err(ControlError::Refused(told)) = street.ask(&RELOAD) else { panic!("taken") };
@@ -303,7 +304,7 @@ fn a_million_ranges_are_exchanged_at_once() {
     let ranges = |last: char| {
         let mut text = String::with_capacity(10_000_000);
         for range in 0..1_000_000 {
-            text.push_str(&format!("4{range:06}\n"));
+            writeln!(text, "4{range:06}").unwrap();
         }
         text.push_str(if last == 'a' { "541333000000\n" } else { "999\n" });
         text

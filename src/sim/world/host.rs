@@ -244,7 +244,6 @@ impl World {
                 self.host.questions.push(question);
                 self.follow_later();
             }
-            Action::Reopen { .. } => {}
             Action::Doors { link, open } => self.set_doors(link, open),
             Action::Close { session, .. } => {
                 if let Some(id) = self.host.sessions.get(&session).copied() {
@@ -254,7 +253,8 @@ impl World {
             Action::DayCut { date, .. } => {
                 self.later(50, Event::Files { date });
             }
-            Action::Done { result: OrderResult::Link(_) | OrderResult::NoLink, .. } => {}
+            Action::Reopen { .. }
+            | Action::Done { result: OrderResult::Link(_) | OrderResult::NoLink, .. } => {}
             Action::Done { id, result } => {
                 if self.reloaded(id, &result) {
                     return;
