@@ -23,6 +23,8 @@ pub(super) struct Link {
     pub(super) parting: Parting,
     /// The last record that put something about it on the operator's list.
     pub(super) listed: Lsn,
+    /// Sessions that are not drained yet.
+    sessions: usize,
     /// Ready for financial messages, in the order in which they became so.
     ready: Vec<SessionId>,
     turn: usize,
@@ -43,6 +45,7 @@ impl Link {
             service: Service::Full,
             parting: Parting::Stays,
             listed: Lsn(0),
+            sessions: 0,
             ready: Vec::new(),
             turn: 0,
             in_flight: 0,
@@ -68,6 +71,8 @@ pub(super) struct Session {
     pub(super) state: SessionState,
     /// Among those of its link that are ready.
     ready: bool,
+    /// Among those of its link: not when it came before its link did.
+    counted: bool,
     /// Lost, but not drained: nothing may be sent there.
     pub(super) lost: bool,
     pub(super) heard_at: Mono,
@@ -237,7 +242,7 @@ impl Peers {
 
     /// Whether no session of a link is left, lost ones included.
     pub(super) fn is_empty(&self, link: LinkId) -> bool {
-        !self.sessions.values().any(|session| session.link == link)
+        self.links.get(&link).is_none_or(|link| link.sessions == 0)
     }
 
     /// The sessions of a link are over: it is gone, or has its new settings.
@@ -325,7 +330,13 @@ impl Peers {
         let (ready, lost, asked) = (false, false, None);
         let (heard_at, timer) = (now, None);
         let missed = 0;
-        let fresh = Session { link, permit, state, ready, lost, heard_at, timer, asked, missed };
+        let own = self.links.get_mut(&link);
+        let counted = own.is_some();
+        if let Some(own) = own {
+            own.sessions += 1;
+        }
+        let fresh =
+            Session { link, permit, state, ready, counted, lost, heard_at, timer, asked, missed };
         self.sessions.insert(id, fresh);
         if signed_on {
             self.set_state_of_one(id, SessionState::SignedOn);
@@ -340,7 +351,10 @@ impl Peers {
     }
 
     pub(super) fn drained(&mut self, session: SessionId) {
-        self.sessions.remove(&session);
+        let Some(gone) = self.sessions.remove(&session).filter(|gone| gone.counted) else { return };
+        if let Some(link) = self.links.get_mut(&gone.link) {
+            link.sessions = link.sessions.saturating_sub(1);
+        }
     }
 
     /// What was said of signing on or off, on one session or, where they share it, for all. Says whether it became ready,
