@@ -147,6 +147,8 @@ bugs! {
     BreakerNotProbed,
     /// A link that was cut off gets everything at once when it is probed.
     TrialOfMany,
+    /// A link is taken away by a reload though it owes.
+    ReloadForgetsWhatIsOwed,
     /// A message that ends the day, and comes again, ends another.
     CutOverTwice,
 

@@ -13,6 +13,11 @@ pub fn ready() -> io::Result<()> {
     sd_notify::notify(&[NotifyState::Ready])
 }
 
+/// The configuration is being read again; [`ready`] ends that.
+pub fn reloading() -> io::Result<()> {
+    sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?])
+}
+
 /// The daemon drains and then ends.
 pub fn stopping() -> io::Result<()> {
     sd_notify::notify(&[NotifyState::Stopping])
@@ -59,6 +64,7 @@ mod tests {
     #[test]
     fn outside_a_service_nothing_happens() {
         ready().unwrap();
+        reloading().unwrap();
         status("two\nlines").unwrap();
         patience(Duration::MAX).unwrap();
         assert_eq!(credential("../../etc/passwd"), None);

@@ -108,6 +108,19 @@ impl Books {
         })
     }
 
+    /// What of a link is on the operator's list: debts that are open, given up or unconfirmed, and orphans.
+    pub fn listed_of(&self, link: LinkId) -> Result<(u64, u64), BooksError> {
+        let count = |sql| -> Result<u64, BooksError> {
+            let count: i64 =
+                self.connection.prepare_cached(sql)?.query_row([link.0], |row| row.get(0))?;
+            Ok(count.cast_unsigned())
+        };
+        Ok((
+            count("SELECT count(*) FROM transactions WHERE owes IS NOT NULL AND issuer = ?")?,
+            count("SELECT count(*) FROM orphans WHERE written_off IS NULL AND link = ?")?,
+        ))
+    }
+
     /// Gives the numbers of links their names, for the views that people read.
     pub fn name_links(&mut self, links: &[&str]) -> Result<(), BooksError> {
         for name in links {

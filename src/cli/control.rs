@@ -11,6 +11,8 @@ use crate::daemon::control;
 /// Ask the running daemon.
 #[derive(Subcommand)]
 pub(super) enum Ctl {
+    /// Have the configuration read again: all of it is taken, or nothing, and every fault is told (exit code 78)
+    Reload(Ask),
     /// Links and their sessions
     Links(Ask),
     /// The business day: the date in force, the one that closes, the last that was cut, days without their files
@@ -132,6 +134,9 @@ pub(super) struct Ask {
 impl Ctl {
     pub(super) fn run(&self) -> Result<(), Failure> {
         match self {
+            Self::Reload(ask) => {
+                ask_daemon(&ask.home, &control::Command::Reload { file: ask.home.file() })
+            }
             Self::Links(ask) => ask_daemon(&ask.home, &control::Command::Links),
             Self::Day(ask) => ask_daemon(&ask.home, &control::Command::Day),
             Self::Link { name, order, home } => {
@@ -178,6 +183,9 @@ fn ask_daemon(home: &Home, question: &control::Command) -> Result<(), Failure> {
     let lines = control::ask(&home.state()?, question)?;
     for line in &lines {
         writeln!(out, "{line}").map_err(Failure::io("stdout"))?;
+    }
+    if let Some(said) = lines.last().and_then(|last| last.get("said")?.as_str()) {
+        say(said);
     }
     let more = lines.last().and_then(|last| last.get("not_shown")?.as_u64()).unwrap_or(0);
     if more > 0 {

@@ -22,6 +22,12 @@ pub(super) struct Home {
 }
 
 impl Home {
+    /// The configuration itself, wherever it is read; none when the state directory was named.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        let named = self.state.is_none().then_some(&self.config)?;
+        Some(std::path::absolute(named).unwrap_or_else(|_| named.clone()))
+    }
+
     pub(super) fn state(&self) -> Result<PathBuf, Failure> {
         match &self.state {
             Some(state) => Ok(state.clone()),

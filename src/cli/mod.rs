@@ -219,6 +219,7 @@ impl Failure {
             Self::Faults(report) | Self::Dialect(report) => {
                 say(&report.draw(colours(&io::stderr())));
             }
+            Self::Control(ControlError::Configuration(report)) => say(report),
             other => say(&format!("error: {other}")),
         }
         ExitCode::from(self.code())
@@ -227,7 +228,7 @@ impl Failure {
     const fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Faults(_) => 78,
+            Self::Faults(_) | Self::Control(ControlError::Configuration(_)) => 78,
             Self::Data { .. } | Self::Input(_) | Self::Dialect(_) => 65,
             Self::Daemon(fault) => fault.exit_code(),
             Self::Journal(ShowError::Journal(_) | ShowError::Record(_))

@@ -5,6 +5,7 @@
 
 mod bins;
 mod changes;
+mod compare;
 mod day;
 mod dialects;
 mod frames;
@@ -44,12 +45,15 @@ use crate::switch::{
 use read::Section;
 use report::Faults;
 
+pub use compare::{Difference, Fate, needs_restart};
 pub use dialects::{faults_of, named as dialect, spoken, tongue};
 pub use report::{Fault, Report};
 
 /// Everything that a daemon is told.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file that says all this.
+    pub file: PathBuf,
     /// The process itself.
     pub daemon: Daemon,
     /// The keys of the state directory.
@@ -79,7 +83,7 @@ pub struct Config {
 }
 
 /// `[daemon]`: the process itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Daemon {
     /// Where everything lies that must survive.
     pub state: PathBuf,
@@ -98,7 +102,7 @@ pub struct Daemon {
 }
 
 /// `[clearing]`: the day's files.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clearing {
     /// Where the files go.
     pub directory: PathBuf,
@@ -107,7 +111,7 @@ pub struct Clearing {
 }
 
 /// `[window]`: how much of the past is held in memory; what is older is looked up in the books.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// For how long, milliseconds.
     pub ms: u64,
@@ -116,7 +120,7 @@ pub struct Window {
 }
 
 /// `[rules]`: choices.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// What a copy of a message gets when it does not say that it is a repeat.
     pub duplicate: Duplicate,
@@ -127,7 +131,7 @@ pub struct Rules {
 }
 
 /// `[links.NAME]`: one peer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// Its name.
     pub name: String,
@@ -305,13 +309,13 @@ fn table(faults: &Faults) -> Spanned<DeTable<'_>> {
 fn parse(name: &str, text: String, home: &Path) -> Result<Config, Report> {
     let faults = Faults::new(name.to_owned(), text);
     let table = table(&faults);
-    let config = read(&Section::root(&faults, table.get_ref()), home);
+    let config = read(&Section::root(&faults, table.get_ref()), (Path::new(name), home));
     drop(table);
     let list = faults.into_list();
     config.filter(|_| list.is_empty()).ok_or_else(|| Report::new(list))
 }
 
-fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
+fn read(root: &Section<'_>, (file, home): (&Path, &Path)) -> Option<Config> {
     let section = root.section("daemon");
     let daemon = sections::daemon(&section, home);
     let keys = sections::keys(&section, home);
@@ -340,6 +344,7 @@ fn read(root: &Section<'_>, home: &Path) -> Option<Config> {
     root.unknown();
     let links = links.into_iter().filter_map(|known| known.link).collect();
     Some(Config {
+        file: file.to_owned(),
         daemon: daemon?,
         keys: keys?,
         journal,
@@ -363,6 +368,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::dialect::Dialect;
     use crate::iso::Class;
     use crate::link::papers::Authority;
     use crate::route::{CardRange, Facts};
@@ -435,6 +441,93 @@ to = ["issuer-a"]
 
     fn check(text: &str) -> Result<Config, Report> {
         parse("iso8583d.toml", text.to_owned(), home().path())
+    }
+
+    #[test]
+    fn two_readings_are_compared_by_value() {
+        let home = home_with_papers();
+        let read = |text: &str| parse("c.toml", text.to_owned(), home.path()).unwrap();
+        let now = read(GOOD);
+        let of = |text: &str| Difference::new(&now, &read(text));
+        assert!(of(GOOD).is_nothing());
+        assert!(of(&format!("# nothing else\n{GOOD}")).is_nothing());
+        let fate = |from: &str, to: &str| of(&GOOD.replace(from, to)).fate("issuer-a");
+        for (from, to, expected) in [
+            ("timeout_ms = 2_000", "timeout_ms = 2_001", Fate::Changed),
+            ("timeout_ms = 2_000", "timeout_ms = 2_000\necho_after_ms = 9", Fate::Changed),
+            ("sessions = 2", "sessions = 3", Fate::Anew),
+            ("sign_on = \"send\"", "sign_on = \"none\"", Fate::Anew),
+            ("\"ascii-4\"", "\"binary-2\"", Fate::Anew),
+            ("dialect = \"iso87-ascii\"", "dialect = \"iso87-ebcdic\"", Fate::Anew),
+            ("127.0.0.1:9001", "127.0.0.1:9002", Fate::Anew),
+            ("timeout_ms = 2_000", "settle_ms = 60_000\ntimeout_ms = 2_000", Fate::Kept),
+        ] {
+            assert_eq!(fate(from, to), expected, "{to}");
+        }
+        let renamed = of(&GOOD.replace("issuer-a", "issuer-b"));
+        let fates =
+            [("issuer-a", Fate::Removed), ("issuer-b", Fate::Added), ("terminals", Fate::Kept)];
+        assert_eq!(renamed.links, fates.map(|(name, fate)| (name.to_owned(), fate)));
+        assert!(renamed.routes);
+        // A file that is named says the same as long as its text does, in whatever words.
+        fs::write(home.path().join("own.dialect"), Dialect::shipped_text("iso87-ascii").unwrap())
+            .unwrap();
+        let own = GOOD.replace("dialect = \"iso87-ascii\"", "dialect = \"own.dialect\"");
+        assert!(of(&own).is_nothing());
+        fs::write(home.path().join("cards.csv"), "541333\n").unwrap();
+        let csv = GOOD.replace("class =", "bins = \"cards.csv\"\nclass =");
+        let before = read(&csv);
+        fs::write(home.path().join("cards.csv"), "541334\n").unwrap();
+        assert!(Difference::new(&before, &read(&csv)).routes);
+        let limits = GOOD.replace("[daemon]", "[daemon]\nin_flight_max = 7");
+        assert_eq!(of(&limits).others, ["daemon.in_flight_max"]);
+        assert!(needs_restart(&now, &read(&limits)).is_none());
+    }
+
+    #[test]
+    fn certificates_are_what_is_in_their_files() {
+        let home = home_with_papers();
+        let text = GOOD.replace(
+            "tpdu = \"6000010000\"",
+            "tpdu = \"6000010000\"\n[links.terminals.tls]\ncertificate = \"server.pem\"\nkey = \"file:server.key\"",
+        );
+        let read = || parse("c.toml", text.clone(), home.path()).unwrap();
+        let now = read();
+        assert!(Difference::new(&now, &read()).is_nothing());
+        let renewed = Authority::new("of clients").signs("switch.example", 7);
+        fs::write(home.path().join("server.pem"), renewed.certificate).unwrap();
+        fs::write(home.path().join("server.key"), renewed.key).unwrap();
+        let difference = Difference::new(&now, &read());
+        assert_eq!(difference.certificates, ["terminals"]);
+        assert_eq!(difference.fate("terminals"), Fate::Changed);
+        // In the clear, or encrypted: nobody goes on as he was.
+        let clear = parse("c.toml", GOOD.to_owned(), home.path()).unwrap();
+        assert_eq!(Difference::new(&clear, &now).fate("terminals"), Fate::Anew);
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_told_with_its_place() {
+        let home = home();
+        let file = home.path().join("c.toml");
+        let read = |text: &str| {
+            fs::write(&file, text).unwrap();
+            load(&file).unwrap_or_else(|report| panic!("{report}"))
+        };
+        let now = read(GOOD);
+        let next = read(
+            &GOOD.replace("[daemon]", "[day]\nutc_offset = \"+01:00\"\n[daemon]\nworkers = 5"),
+        );
+        let report = needs_restart(&now, &next).unwrap();
+        let titles: Vec<_> = report.faults().iter().map(|fault| fault.title().to_owned()).collect();
+        assert_eq!(
+            titles,
+            [
+                "`cut_at` of [day] cannot be changed while the switch runs",
+                "`workers` of [daemon] cannot be changed while the switch runs"
+            ]
+        );
+        assert_eq!(report.faults()[1].place().0, 5);
+        assert!(report.to_string().contains("needs a restart"));
     }
 
     /// The faults of a text that has some.

@@ -6,7 +6,7 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream as Caller;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,11 +16,13 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 
+use super::board::Board;
 use super::clerk::Clerk;
 use super::core::Core;
 use super::days::Days;
 use super::listing;
 use super::orders::Orders;
+use super::reload::{self, Refused, Reloader};
 use super::state::{State, StateError};
 use crate::books::{self, Books, BooksError};
 use crate::iso::BusinessDate;
@@ -32,6 +34,12 @@ use crate::switch::{self, Input, Order, OrderResult};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Command {
+    /// Read the configuration again.
+    Reload {
+        /// The file, where somebody names it: it has to be the daemon's own.
+        #[serde(default)]
+        file: Option<PathBuf>,
+    },
     /// The links and their sessions.
     Links,
     /// Something is wanted of a link.
@@ -141,7 +149,7 @@ pub enum ControlError {
     )]
     Away {
         /// The socket.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// Why not.
         source: io::Error,
     },
@@ -151,6 +159,9 @@ pub enum ControlError {
     /// The daemon refused.
     #[error("{0}")]
     Refused(String),
+    /// The configuration has faults, or what only a restart can change; each is told, and nothing has changed.
+    #[error("{0}")]
+    Configuration(String),
 }
 
 /// Asks the daemon of a state directory, and gives the lines of its answer, the last with `"ok":true`.
@@ -165,8 +176,10 @@ pub fn ask(state: &Path, command: &Command) -> Result<Vec<Value>, ControlError> 
         let line = line.or(Err(ControlError::Broken))?;
         let value: Value = serde_json::from_str(&line).or(Err(ControlError::Broken))?;
         if value.get("ok") == Some(&Value::Bool(false)) {
-            let error = value.get("error").and_then(Value::as_str).unwrap_or_default();
-            return Err(ControlError::Refused(error.to_owned()));
+            let error = value.get("error").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let faults = value.get("faults") == Some(&Value::Bool(true));
+            let refused = if faults { ControlError::Configuration } else { ControlError::Refused };
+            return Err(refused(error));
         }
         lines.push(value);
     }
@@ -181,8 +194,8 @@ pub(super) struct Desk {
     pub(super) clerk: Clerk,
     pub(super) orders: Arc<Orders>,
     pub(super) durable: Arc<AtomicU64>,
-    /// Each link's name, what it may do, and where it listens.
-    pub(super) roster: Vec<listing::Entry>,
+    pub(super) board: Arc<Board>,
+    pub(super) reloader: Arc<Reloader>,
     /// Where the operator's window is.
     pub(super) console: Option<SocketAddr>,
     pub(super) days: Arc<Days>,
@@ -247,6 +260,7 @@ impl Desk {
 
     async fn carry_out(&self, line: &str, user: &str) -> Vec<Value> {
         let answered = match serde_json::from_str::<Command>(line) {
+            Ok(Command::Reload { file }) => return vec![self.reload(file, user).await],
             Ok(Command::Links) => Ok(self.list_links()),
             Ok(Command::Link { name, order }) => self.order_link(&name, order).await,
             Ok(Command::Owed { limit }) => self.list_owed(limit).await,
@@ -261,10 +275,27 @@ impl Desk {
         answered.unwrap_or_else(|error| vec![json!({ "ok": false, "error": error })])
     }
 
+    async fn reload(&self, file: Option<PathBuf>, user: &str) -> Value {
+        tracing::info!(user, "audit: an operator has the configuration read again");
+        match self.reloader.reload(file.as_deref()).await {
+            Ok(said) => {
+                reload::log(&said);
+                said
+            }
+            Err(refused) => {
+                reload::log_refused(&refused);
+                let faults = matches!(refused, Refused::Faults(_));
+                json!({ "ok": false, "error": refused.to_string(), "faults": faults })
+            }
+        }
+    }
+
     fn list_links(&self) -> Vec<Value> {
         let (sessions, views) = (self.links.snapshot(), self.core.links());
-        let mut lines: Vec<Value> =
-            self.roster.iter().map(|entry| listing::link(entry, &views, &sessions)).collect();
+        let line = |entry: &listing::Entry| {
+            listing::link((entry, self.links.listens_at(entry.id)), &views, &sessions)
+        };
+        let mut lines: Vec<Value> = self.board.entries().iter().map(line).collect();
         lines.push(json!({
             "ok": true,
             "in_flight": self.core.pulse().in_flight,
@@ -274,14 +305,16 @@ impl Desk {
     }
 
     async fn order_link(&self, name: &str, order: LinkOrder) -> Result<Vec<Value>, String> {
-        let named = self.roster.iter().find(|entry| entry.name == name).ok_or_else(|| {
-            let names: Vec<_> = self.roster.iter().map(|entry| entry.name.as_str()).collect();
+        let roster = self.board.entries();
+        let named = roster.iter().find(|entry| entry.name == name).ok_or_else(|| {
+            let names: Vec<_> = roster.iter().map(|entry| entry.name.as_str()).collect();
             format!("there is no link {name:?}; there are: {}", names.join(", "))
         })?;
         tracing::info!(link = name, ?order, "audit: an operator's order");
         let result = self.order(Order::Link(named.id, order.into())).await?;
         let OrderResult::Link(view) = result else { return Err("the switch stops".to_owned()) };
-        let mut line = listing::link(named, &[view], &self.links.snapshot());
+        let listens = self.links.listens_at(named.id);
+        let mut line = listing::link((named, listens), &[view], &self.links.snapshot());
         if let Some(line) = line.as_object_mut() {
             line.insert("ok".to_owned(), json!(true));
         }
@@ -299,7 +332,7 @@ impl Desk {
     }
 
     async fn list_owed(&self, limit: u32) -> Result<Vec<Value>, String> {
-        let names = listing::Names::new(&self.roster);
+        let names = listing::Names::new(&self.board.entries());
         let now = self.core.clock().now().wall;
         self.ask_books(self.durable(), move |books| listing::owed(books, &names, now, limit))
             .await?

@@ -3,27 +3,22 @@
 //! Sessions read, decode and hash outside of the mutex and hand whole batches in. What comes out is appended to one
 //! queue, which the journal's thread swaps out, makes durable and then releases.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, LockResult, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, LockResult, Mutex, MutexGuard, RwLock};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::clock::Clock;
-use super::narrator::Narrator;
+use super::directory::Directory;
 use super::quarantine::Quarantine;
-use crate::config::Link;
 use crate::framing::Frame;
 use crate::iso::{Mono, Wall};
 use crate::link::{Session, Upstairs};
-use crate::mapping::Tongue;
-use crate::record::LinkId;
 use crate::seal::Keys;
 use crate::switch::{
-    Action, Arrival, DayView, Effects, Engine, Grant, Input, LinkView, Mark, Permit, SessionId,
-    Unreadable,
+    Action, Arrival, DayView, Effects, Engine, Input, LinkView, Mark, Permit, SessionId, Unreadable,
 };
 
 /// The engine, shared.
@@ -34,16 +29,13 @@ pub(super) struct Core {
     /// More than `queue_bytes_max` waits for a commit: sockets are not read.
     full: AtomicBool,
     room: Notify,
-    queue_bytes_max: usize,
+    queue_bytes_max: AtomicUsize,
     /// Answers of which the first byte left, until the engine is told.
     begun: Mutex<Vec<Mark>>,
-    tongues: HashMap<LinkId, Tongue>,
-    /// What each client of a link may ask, in the order of its list.
-    grants: HashMap<LinkId, Vec<Grant>>,
+    directory: RwLock<Arc<Directory>>,
     keys: Arc<Keys>,
     quarantine: Quarantine,
     clock: Clock,
-    narrator: Narrator,
 }
 
 struct Inner {
@@ -91,13 +83,10 @@ impl Core {
     pub(super) fn new(
         engine: Engine,
         (keys, quarantine): (Arc<Keys>, Quarantine),
-        narrator: Narrator,
+        directory: Directory,
         clock: Clock,
-        (links, queue_bytes_max): (&[Link], usize),
+        queue_bytes_max: usize,
     ) -> Self {
-        let tongues = links.iter().map(|link| (link.id, link.tongue.clone())).collect();
-        let grants = |link: &Link| link.clients.iter().map(|client| client.grant.clone()).collect();
-        let grants = links.iter().map(|link| (link.id, grants(link))).collect();
         let inner =
             Inner { engine, queue: Queue::default(), sleeping: false, ending: false, turns: 0 };
         Self {
@@ -105,14 +94,12 @@ impl Core {
             work: Condvar::new(),
             full: AtomicBool::new(false),
             room: Notify::new(),
-            queue_bytes_max,
+            queue_bytes_max: AtomicUsize::new(queue_bytes_max),
             begun: Mutex::new(Vec::new()),
-            tongues,
-            grants,
+            directory: RwLock::new(Arc::new(directory)),
             keys,
             quarantine,
             clock,
-            narrator,
         }
     }
 
@@ -161,7 +148,7 @@ impl Core {
             queue.wall = now.wall;
         }
         queue.fences.extend(fence.map(Arc::clone));
-        if self.queue_bytes_max < queue.bytes {
+        if self.queue_bytes_max.load(Ordering::Relaxed) < queue.bytes {
             self.full.store(true, Ordering::Release);
         }
         let notes = std::mem::take(&mut queue.effects.notes);
@@ -173,7 +160,9 @@ impl Core {
         if wake {
             self.work.notify_one();
         }
-        self.narrator.tell(&notes);
+        if !notes.is_empty() {
+            self.directory().narrator.tell(&notes);
+        }
     }
 
     /// For the journal's thread: exchanges an empty queue for the full one, waiting while there is nothing. Says no when
@@ -230,19 +219,44 @@ impl Core {
         self.clock
     }
 
+    /// What holds now.
+    fn directory(&self) -> Arc<Directory> {
+        let directory = unpoisoned(self.directory.read());
+        Arc::clone(&directory)
+    }
+
+    /// Another directory, for whatever comes from now on.
+    pub(super) fn change_directory(&self, change: impl FnOnce(&mut Directory)) {
+        let mut directory = unpoisoned(self.directory.write());
+        let mut changed = Directory::clone(&directory);
+        change(&mut changed);
+        *directory = Arc::new(changed);
+    }
+
+    /// How much may wait for a commit from now on.
+    pub(super) fn set_queue_bytes_max(&self, bytes: usize) {
+        self.queue_bytes_max.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How many peers have yet to answer that we sign off, as the process ends.
+    pub(super) fn farewells(&self) -> usize {
+        self.lock().engine.farewells()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         unpoisoned(self.inner.lock())
     }
 
     /// A frame becomes an input; none when it is dropped.
-    fn read(&self, session: &Session<Mark>, frame: Frame) -> Option<Given> {
+    fn read(&self, directory: &Directory, session: &Session<Mark>, frame: Frame) -> Option<Given> {
         let Frame { head, body } = frame;
         let id = SessionId(session.id());
         if self.quarantine.holds(&body) {
-            self.narrator.quarantined(session);
+            directory.narrator.quarantined(session);
             return None;
         }
-        let tongue = self.tongues.get(&session.link())?;
+        // A session of other settings than those that hold is about to end: nothing is read by what it did not begin with.
+        let tongue = directory.tongue(session.link(), session.edition())?;
         let input = match tongue.read(body.clone()) {
             Ok(message) => {
                 session.meter().received(message.mti().class());
@@ -250,7 +264,7 @@ impl Core {
                 Input::Arrived(Box::new(arrival))
             }
             Err(fault) => {
-                self.narrator.undecodable(session, &fault);
+                directory.narrator.undecodable(session, &fault);
                 let (mti, salvaged) = (fault.mti, fault.salvaged.elements);
                 Input::Unreadable(Box::new(Unreadable { session: id, head, mti, salvaged }))
             }
@@ -287,14 +301,16 @@ impl Upstairs for Core {
 
     fn up(&self, session: &Arc<Session<Mark>>) {
         let (id, link) = (SessionId(session.id()), session.link());
-        let grants = self.grants.get(&link).map(Vec::as_slice).unwrap_or_default();
+        let directory = self.directory();
+        let grants = directory.grants(link, session.list());
         let permit = Permit::of(session.clients().iter().filter_map(|place| grants.get(*place)));
         self.handle(Input::Up { session: id, link, permit });
     }
 
     fn frames(&self, session: &Arc<Session<Mark>>, frames: &mut Vec<Frame>) {
-        let inputs: Vec<Given> =
-            frames.drain(..).filter_map(|frame| self.read(session, frame)).collect();
+        let directory = self.directory();
+        let read = |frame| self.read(&directory, session, frame);
+        let inputs: Vec<Given> = frames.drain(..).filter_map(read).collect();
         if !inputs.is_empty() {
             self.handle_all(inputs.into_iter(), None);
         }

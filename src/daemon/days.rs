@@ -28,7 +28,7 @@ const AGAIN: Duration = Duration::from_mins(1);
 /// The days whose files are not there yet.
 pub(super) struct Days {
     clerk: Clerk,
-    desk: ClearingDesk,
+    desk: Mutex<ClearingDesk>,
     meter: Meter,
     waiting: Mutex<BTreeMap<BusinessDate, Waiting>>,
 }
@@ -45,17 +45,30 @@ struct Waiting {
 
 impl Days {
     pub(super) fn new(clerk: Clerk, desk: ClearingDesk, meter: Meter) -> Arc<Self> {
-        Arc::new(Self { clerk, desk, meter, waiting: Mutex::default() })
+        Arc::new(Self { clerk, desk: Mutex::new(desk), meter, waiting: Mutex::default() })
     }
 
     /// What the books need to write a day's files.
     pub(super) fn order(&self, date: BusinessDate) -> books::Order {
+        let desk = self.desk();
         books::Order {
             date,
-            settings: self.desk.settings.clone(),
-            directory: self.desk.directory.clone(),
-            names: self.desk.names.clone(),
+            settings: desk.settings.clone(),
+            directory: desk.directory.clone(),
+            names: desk.names.clone(),
         }
+    }
+
+    /// Files are written otherwise from now on. A link that is gone keeps its name: what it approved today is cleared tonight.
+    pub(super) fn set_desk(&self, desk: ClearingDesk) {
+        let mut now = self.desk();
+        let mut names = std::mem::take(&mut now.names);
+        names.extend(desk.names);
+        *now = ClearingDesk { names, ..desk };
+    }
+
+    fn desk(&self) -> MutexGuard<'_, ClearingDesk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A day was cut by the record at this position: its files are wanted.
@@ -70,7 +83,8 @@ impl Days {
         let days = Arc::downgrade(self);
         self.clerk.errand(from, move |books| {
             let Some(days) = days.upgrade() else { return Ok(()) };
-            for date in books::unwritten(books, &days.desk.directory)? {
+            let directory = days.desk().directory.clone();
+            for date in books::unwritten(books, &directory)? {
                 tracing::warn!(%date, "the day is cut, and its files were not written: they are now");
                 days.cut(date, from);
             }

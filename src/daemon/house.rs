@@ -2,28 +2,31 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::setpriority_process;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::DaemonError;
+use super::board::Board;
 use super::clerk::Clerk;
 use super::clock::Clock;
 use super::control::{self, Desk};
 use super::core::Core;
 use super::days::{ClearingDesk, Days};
+use super::directory::Directory;
 use super::listing::Entry;
 use super::narrator::Narrator;
 use super::orders::Orders;
 use super::quarantine::Quarantine;
 use super::release::Release;
+use super::reload::{self, Reloader, Reopenings, Running};
 use super::state::State;
 use super::ticker::Ticker;
 use super::view::{Glass, Sight};
@@ -47,7 +50,7 @@ pub struct House {
     closing: CancellationToken,
     failure: oneshot::Receiver<Result<(), JournalError>>,
     listening: Vec<(String, SocketAddr)>,
-    drain_ms_max: u64,
+    reloader: Arc<Reloader>,
 }
 
 /// A peer that takes nothing of what is sent to it for this long is gone.
@@ -77,27 +80,42 @@ impl House {
         let tasks = TaskTracker::new();
         let closing = CancellationToken::new();
         let links = Links::new(Arc::clone(&core), tasks.clone());
-        let sight = Arc::new(Sight::new(state));
-        let Threads { clerk, orders, days, failure } = start_threads(&config, foundation, &links)?;
+        let sight = Arc::new(Sight::new(state, &config.daemon));
+        let reopenings = Arc::new(Reopenings::new(Arc::clone(&core), Arc::clone(&links)));
+        let Threads { clerk, orders, days, failure } =
+            start_threads(&config, foundation, (&links, &reopenings))?;
         core.handle(Input::Start);
         let ticker = Ticker {
             core: Arc::clone(&core),
             sight: Arc::clone(&sight),
             meter,
             days: Arc::clone(&days),
-            disk_reserve_bytes: config.daemon.disk_reserve_bytes,
         };
         ticker.look_around();
         spawn(&tasks, &closing, ticker.run());
         let listening = open_links(&links, &config.links)?;
-        let roster = config.links.iter().map(|link| entry(link, &listening)).collect();
+        let board = Arc::new(Board::new(config.links.iter().map(entry).collect()));
+        let reloader = Arc::new(Reloader {
+            core: Arc::clone(&core),
+            links: Arc::clone(&links),
+            clerk: clerk.clone(),
+            orders: Arc::clone(&orders),
+            days: Arc::clone(&days),
+            durable: Arc::clone(&durable),
+            sight: Arc::clone(&sight),
+            board: Arc::clone(&board),
+            reopenings,
+            turn: Semaphore::new(1),
+            running: Mutex::new(Arc::new(Running::new(config))),
+        });
         let desk = Desk {
             core: Arc::clone(&core),
             links: Arc::clone(&links),
             clerk: clerk.clone(),
             orders,
             durable,
-            roster,
+            board: Arc::clone(&board),
+            reloader: Arc::clone(&reloader),
             console: window.as_ref().map(|window| window.address),
             days,
         };
@@ -108,21 +126,12 @@ impl House {
                 sight: Arc::clone(&sight),
                 links: Arc::clone(&links),
                 clerk,
-                issuers: issuers(&config.links),
+                board,
                 rendering,
             };
             window.open(glass, &tasks, &closing);
         }
-        Ok(Self {
-            core,
-            links,
-            sight,
-            tasks,
-            closing,
-            failure,
-            listening,
-            drain_ms_max: config.daemon.drain_ms_max,
-        })
+        Ok(Self { core, links, sight, tasks, closing, failure, listening, reloader })
     }
 
     /// Where each listening link listens.
@@ -145,7 +154,7 @@ impl House {
         self.core.handle(Input::Drain);
         // Whoever sees this can rely on it.
         self.sight.drains();
-        let patience = Duration::from_millis(self.drain_ms_max);
+        let patience = Duration::from_millis(self.sight.drain_ms_max());
         while self.core.pulse().in_flight > 0 && began.elapsed() < patience {
             tokio::select! {
                 fault = self.failed() => return Err(fault),
@@ -154,6 +163,7 @@ impl House {
         }
         let in_flight = self.core.pulse().in_flight;
         self.settle().await;
+        self.part(patience.saturating_sub(began.elapsed())).await;
         self.links.end_all("the switch stops");
         let last_words = Instant::now();
         while self.links.sessions_open() > 0 && last_words.elapsed() < LAST_WORDS {
@@ -179,6 +189,34 @@ impl House {
             );
         }
         Ok(journal?)
+    }
+
+    /// Waits until peers have answered that we sign off, a little.
+    async fn part(&self, patience: Duration) {
+        let (began, patience) = (Instant::now(), patience.min(LAST_WORDS));
+        while self.core.farewells() > 0 && began.elapsed() < patience {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Has something done that the end of the house waits for, a little.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
+    }
+
+    /// Reads the configuration again; what came of it is in the log, and given back in a line.
+    pub fn reload(&self) -> impl Future<Output = String> + Send + use<> {
+        let reloader = Arc::clone(&self.reloader);
+        async move {
+            match reloader.reload(None).await {
+                Ok(said) => reload::log(&said).to_owned(),
+                Err(refused) => {
+                    reload::log_refused(&refused);
+                    "running; the configuration was read again and not taken: see the log"
+                        .to_owned()
+                }
+            }
+        }
     }
 
     /// Waits until what is queued has been written, a little.
@@ -229,7 +267,7 @@ struct Threads {
 fn start_threads(
     config: &Config,
     foundation: Foundation,
-    links: &Arc<Links<Core>>,
+    (links, reopenings): (&Arc<Links<Core>>, &Arc<Reopenings>),
 ) -> Result<Threads, DaemonError> {
     let system = |doing| move |source| DaemonError::System { doing, source };
     let Foundation { core, journal, books, durable, meter, .. } = foundation;
@@ -248,6 +286,7 @@ fn start_threads(
         clerk: clerk.clone(),
         orders: Arc::clone(&orders),
         days: Arc::clone(&days),
+        reopenings: Arc::clone(reopenings),
         durable,
     };
     let (failed, failure) = oneshot::channel();
@@ -261,7 +300,7 @@ fn start_threads(
     Ok(Threads { clerk, orders, days, failure })
 }
 
-fn clearing_desk(config: &Config) -> ClearingDesk {
+pub(super) fn clearing_desk(config: &Config) -> ClearingDesk {
     ClearingDesk {
         directory: config.clearing.directory.clone(),
         settings: config.clearing.settings.clone(),
@@ -275,10 +314,6 @@ fn go_first() {
     if let Err(fault) = setpriority_process(None, BEFORE_OTHERS) {
         tracing::debug!(%fault, "the journal's thread has the priority of all: LimitNICE=-10 would let it go first");
     }
-}
-
-fn issuers(links: &[Link]) -> Vec<String> {
-    links.iter().filter(|link| link.answers).map(|link| link.name.clone()).collect()
 }
 
 /// Journal and engine, as the last process left them.
@@ -310,15 +345,14 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
         refused_frames = quarantine.len(),
         "recovered"
     );
-    let names = config.links.iter().map(|link| (link.id, link.name.clone()));
-    let narrator = Narrator::new(meter.clone(), names);
+    let narrator = Narrator::new(meter.clone(), &config.links);
     let durable = Arc::new(AtomicU64::new(recovery.next.0.saturating_sub(1)));
     let core = Arc::new(Core::new(
         engine,
         (Arc::clone(&config.keys), quarantine),
-        narrator,
+        Directory::new(narrator, &config.links),
         clock,
-        (&config.links, config.daemon.queue_bytes_max),
+        config.daemon.queue_bytes_max,
     ));
     Ok(Foundation { core, journal, books, durable, meter, rendering })
 }
@@ -376,7 +410,7 @@ fn open_links(
     Ok(listening)
 }
 
-fn of_link(link: &Link) -> link::Settings {
+pub(super) fn of_link(link: &Link) -> link::Settings {
     let way = match &link.place {
         Place::Listen { address, sessions_max } => {
             Way::Listen { address: *address, sessions_max: *sessions_max }
@@ -396,23 +430,19 @@ fn of_link(link: &Link) -> link::Settings {
         frame_ms_max: link.frame_ms_max,
         stall_ms_max: STALL_MS_MAX,
         tls: link.tls.clone(),
+        edition: 0,
+        list: 0,
     }
 }
 
-fn entry(link: &Link, listening: &[(String, SocketAddr)]) -> Entry {
+pub(super) fn entry(link: &Link) -> Entry {
     let role = match (link.asks, link.answers) {
         (true, true) => "both",
         (true, false) => "asker",
         (false, _) => "issuer",
     };
-    let own = listening.iter().find(|(name, _)| *name == link.name);
-    Entry {
-        id: link.id,
-        name: link.name.clone(),
-        role,
-        dialect: link.tongue.wire().name().to_owned(),
-        listens: own.map(|(_, address)| *address),
-    }
+    let dialect = link.tongue.wire().name().to_owned();
+    Entry { id: link.id, name: link.name.clone(), role, dialect }
 }
 
 #[cfg(test)]
@@ -526,6 +556,7 @@ to = ["bank"]
             meter,
             clerk,
             orders: Arc::new(Orders::default()),
+            reopenings: Arc::new(Reopenings::new(Arc::clone(&core), Arc::clone(&links))),
             durable,
         };
         let releasing = thread::spawn(move || release.run());

@@ -18,8 +18,13 @@ pub(super) struct Entry {
     pub(super) name: String,
     pub(super) role: &'static str,
     pub(super) dialect: String,
-    /// Where it listens; none when it dials.
-    pub(super) listens: Option<SocketAddr>,
+}
+
+impl Entry {
+    /// Whether it answers requests.
+    pub(super) fn answers(&self) -> bool {
+        self.role != "asker"
+    }
 }
 
 /// The names of links, by number.
@@ -38,7 +43,11 @@ impl Names {
 }
 
 /// A link as its operator sees it: how it stands, and each session with its peer.
-pub(super) fn link(entry: &Entry, views: &[LinkView], sessions: &[Snapshot]) -> Value {
+pub(super) fn link(
+    (entry, listens): (&Entry, Option<SocketAddr>),
+    views: &[LinkView],
+    sessions: &[Snapshot],
+) -> Value {
     let view = views.iter().find(|view| view.id == entry.id);
     let state_of = |session: u64| {
         let all = &view?.sessions;
@@ -64,7 +73,7 @@ pub(super) fn link(entry: &Entry, views: &[LinkView], sessions: &[Snapshot]) -> 
         "asking": view.map(|view| view.asking),
         "role": entry.role,
         "dialect": entry.dialect,
-        "listen": entry.listens.map(|address| address.to_string()),
+        "listen": listens.map(|address| address.to_string()),
         "sessions": sessions,
     })
 }

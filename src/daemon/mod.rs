@@ -1,20 +1,25 @@
 //! The shell: opens the house, carries out the engine's effects, closes it. Must not decide anything about money.
 
+mod board;
 mod clerk;
 mod clock;
 pub mod control;
 mod core;
 mod days;
 pub mod descriptors;
+mod directory;
 mod house;
 mod listing;
 mod narrator;
 mod orders;
 mod quarantine;
 mod release;
+mod reload;
 mod state;
 mod ticker;
 mod view;
+
+use std::pin::pin;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -85,11 +90,16 @@ pub fn run(config: Config) -> Result<(), DaemonError> {
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
     // A second subscriber in one process is the first one's business.
     log.finish().try_init().ok();
+    tell_stale(&config);
+    serve(config)
+}
+
+/// What does not hold today, and keeps nothing from running.
+fn tell_stale(config: &Config) {
     for fault in &config.stale {
         let (file, line) = (fault.file(), fault.place().0);
         tracing::error!(file, line, why = fault.detail(), fix = fault.fix(), "{}", fault.title());
     }
-    serve(config)
 }
 
 fn serve(config: Config) -> Result<(), DaemonError> {
@@ -110,19 +120,28 @@ fn serve(config: Config) -> Result<(), DaemonError> {
         let mut signals = Signals::new().map_err(system("listen to signals"))?;
         let mut house = House::open(config).await?;
         tell(systemd::ready());
-        let drain = tokio::select! {
-            fault = house.failed() => return Err(fault),
-            () = signals.stop() => {
-                tell(systemd::stopping());
-                tracing::info!("stopping: new requests are declined, what is in flight is waited for; a second signal stops at once");
-                house.drain()
+        loop {
+            tokio::select! {
+                fault = house.failed() => return Err(fault),
+                signal = signals.next() => match signal {
+                    Told::Stop => break,
+                    Told::Reload => house.spawn(reload(house.reload())),
+                },
             }
-        };
-        tokio::select! {
-            drained = drain => drained,
-            () = signals.stop() => {
-                tracing::warn!("stopped at once; what was in flight is reversed at the next start");
-                Ok(())
+        }
+        tell(systemd::stopping());
+        tracing::info!("stopping: new requests are declined, what is in flight is waited for; a second signal stops at once");
+        let mut drain = pin!(house.drain());
+        loop {
+            tokio::select! {
+                drained = &mut drain => return drained,
+                signal = signals.next() => match signal {
+                    Told::Stop => {
+                        tracing::warn!("stopped at once; what was in flight is reversed at the next start");
+                        return Ok(());
+                    }
+                    Told::Reload => tracing::warn!("the switch stops: its configuration is not read again"),
+                },
             }
         }
     });
@@ -146,18 +165,30 @@ impl Signals {
         })
     }
 
-    /// Returns when the process is told to stop.
-    async fn stop(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => {
-                    tracing::info!("a reload was asked for: that is to come; until then, restart to read the configuration again. Nothing has changed");
-                }
-            }
+    /// What the process is told next.
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hang_up.recv() => Told::Reload,
         }
     }
+}
+
+/// What a signal means.
+enum Told {
+    /// The process is to end.
+    Stop,
+    /// The configuration is to be read again.
+    Reload,
+}
+
+/// A reload, with the service manager knowing of it.
+async fn reload(reloaded: impl Future<Output = String>) {
+    tell(systemd::reloading());
+    let said = reloaded.await;
+    tell(systemd::status(&said));
+    tell(systemd::ready());
 }
 
 /// The service manager's deafness is no reason to stop.

@@ -1,9 +1,11 @@
 //! What happened, for counters and for people: one line each, rate-limited by link, without a byte of any message.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::codec::DecodeError;
+use crate::config::Link;
 use crate::iso::ResponseCode;
 use crate::link::{Hush, Session};
 use crate::meter::{self, LinkMeter, Meter};
@@ -13,7 +15,7 @@ use crate::switch::{Limit, Mark, Nearest, Note, Why};
 /// Tells notes to the counters and to the log.
 pub(super) struct Narrator {
     meter: Meter,
-    links: HashMap<LinkId, Voice>,
+    links: HashMap<LinkId, Arc<Voice>>,
 }
 
 /// One link: its name, and how much it has said.
@@ -33,12 +35,19 @@ macro_rules! say {
 }
 
 impl Narrator {
-    pub(super) fn new(meter: Meter, links: impl Iterator<Item = (LinkId, String)>) -> Self {
-        let voice = |(id, name): (LinkId, String)| {
-            (id, Voice { meter: meter.link(&name), name, hush: Hush::default() })
-        };
-        let links = links.map(voice).collect();
-        Self { meter, links }
+    pub(super) fn new(meter: Meter, links: &[Link]) -> Self {
+        Self { meter, links: HashMap::new() }.with(links)
+    }
+
+    /// One that knows these links, too.
+    pub(super) fn with(&self, links: &[Link]) -> Self {
+        let mut all = self.links.clone();
+        for Link { id, name, .. } in links {
+            let (name, hush) = (name.clone(), Hush::default());
+            all.entry(*id)
+                .or_insert_with(|| Arc::new(Voice { meter: self.meter.link(&name), name, hush }));
+        }
+        Self { meter: self.meter.clone(), links: all }
     }
 
     pub(super) fn tell(&self, notes: &[Note]) {
@@ -51,7 +60,7 @@ impl Narrator {
     /// A frame is no message of its link's dialect.
     pub(super) fn undecodable(&self, session: &Session<Mark>, fault: &DecodeError) {
         session.meter().undecodable();
-        let voice = self.links.get(&session.link());
+        let voice = self.links.get(&session.link()).map(Arc::as_ref);
         say!(warn, voice, "a frame is no message of this link's dialect; try `iso8583d decode` with other dialects on a sample of this peer",
             session = session.id(), peer = %session.peer(), element = fault.element, offset = fault.offset, %fault);
     }
@@ -59,7 +68,7 @@ impl Narrator {
     /// A frame is on the list of those that broke the switch.
     pub(super) fn quarantined(&self, session: &Session<Mark>) {
         session.meter().undecodable();
-        let voice = self.links.get(&session.link());
+        let voice = self.links.get(&session.link()).map(Arc::as_ref);
         say!(error, voice, "a frame was dropped: it is on the list of those that broke the switch, in the state directory's `quarantine`",
             session = session.id(), peer = %session.peer());
     }
@@ -106,7 +115,7 @@ impl Narrator {
     }
 
     fn say(&self, note: &Note) {
-        let voice = |link: &LinkId| self.links.get(link);
+        let voice = |link: &LinkId| self.links.get(link).map(Arc::as_ref);
         match note {
             Note::Declined { asker, code, why } => {
                 say!(info, voice(asker), "a request was declined here", %code, why = self.reason(why));
@@ -233,7 +242,7 @@ impl Narrator {
     }
 
     fn say_of_issuer(&self, note: &Note) {
-        let voice = |link: &LinkId| self.links.get(link);
+        let voice = |link: &LinkId| self.links.get(link).map(Arc::as_ref);
         match note {
             Note::StoodIn { asker, issuer } => self.say_stood_in(voice(asker), *issuer),
             Note::TimedOut { issuer } => {
@@ -306,7 +315,7 @@ impl Narrator {
 
     /// What becomes of days, and of links that are cut off.
     fn say_of_day(&self, note: &Note) {
-        let voice = |link: &LinkId| self.links.get(link);
+        let voice = |link: &LinkId| self.links.get(link).map(Arc::as_ref);
         match note {
             Note::DayOpened { date, ends } => {
                 tracing::info!(%date, %ends, "a business day opens; the one that ends is cut when nothing of it is in flight");
@@ -370,8 +379,10 @@ mod tests {
     #[test]
     fn a_refusal_names_the_element_and_what_is_wrong_with_it() {
         let bank = LinkId::of_name("bank");
-        let links = [(bank, "bank".to_owned())].into_iter();
-        let narrator = Narrator::new(Meter::new(), links);
+        let meter = Meter::new();
+        let voice =
+            Voice { meter: meter.link("bank"), name: "bank".to_owned(), hush: Hush::default() };
+        let narrator = Narrator { meter, links: HashMap::from([(bank, Arc::new(voice))]) };
         let fault =
             EncodeError { element: ElementNo::of(48), fault: Fault::TooLong { len: 9, max: 3 } };
         let why = Why::Unsayable { issuer: bank, fault };

@@ -12,6 +12,7 @@ use super::clerk::Clerk;
 use super::core::{Core, Queue};
 use super::days::Days;
 use super::orders::Orders;
+use super::reload::Reopenings;
 use crate::iso::Class;
 use crate::journal::{Commit, Journal, JournalError};
 use crate::link::{Links, Session};
@@ -30,6 +31,7 @@ pub(super) struct Release {
     pub(super) clerk: Clerk,
     pub(super) orders: Arc<Orders>,
     pub(super) days: Arc<Days>,
+    pub(super) reopenings: Arc<Reopenings>,
     /// The last durable record.
     pub(super) durable: Arc<AtomicU64>,
 }
@@ -112,6 +114,7 @@ impl Release {
                 });
             }
             Action::Doors { link, open } => self.links.set_doors(link, open),
+            Action::Reopen { link } => self.reopenings.reopen(link),
             Action::Close { session, why } => {
                 if let Some(session) = self.links.session(session.0) {
                     session.end(why);

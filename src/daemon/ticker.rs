@@ -25,7 +25,6 @@ pub(super) struct Ticker {
     pub(super) sight: Arc<Sight>,
     pub(super) meter: Meter,
     pub(super) days: Arc<Days>,
-    pub(super) disk_reserve_bytes: u64,
 }
 
 impl Ticker {
@@ -89,7 +88,7 @@ impl Ticker {
 
     /// Below the reserve new requests are declined; it has to rise an eighth above it before they are taken again.
     fn disk(&self, free: u64) {
-        let reserve = self.disk_reserve_bytes;
+        let reserve = self.sight.disk_reserve_bytes();
         let was_low = self.sight.disk_is_low();
         let low = free < if was_low { reserve.saturating_add(reserve / 8) } else { reserve };
         if low == was_low {

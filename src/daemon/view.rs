@@ -1,11 +1,14 @@
 //! What the operator's window shows of the house.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::board::Board;
 use super::clerk::Clerk;
 use super::core::Core;
+use super::listing::Entry;
 use super::state::State;
+use crate::config::Daemon;
 use crate::console::{Lack, View};
 use crate::link::Links;
 use crate::meter::Rendering;
@@ -16,16 +19,37 @@ pub(super) struct Sight {
     journal_gets_on: AtomicBool,
     disk_is_low: AtomicBool,
     draining: AtomicBool,
+    /// Below so many free bytes new requests are declined.
+    disk_reserve_bytes: AtomicU64,
+    /// How long a stop waits for what is in flight, milliseconds.
+    drain_ms_max: AtomicU64,
 }
 
 impl Sight {
-    pub(super) fn new(state: State) -> Self {
-        Self {
+    pub(super) fn new(state: State, limits: &Daemon) -> Self {
+        let sight = Self {
+            disk_reserve_bytes: AtomicU64::new(0),
+            drain_ms_max: AtomicU64::new(0),
             state,
             journal_gets_on: AtomicBool::new(true),
             disk_is_low: AtomicBool::new(false),
             draining: AtomicBool::new(false),
-        }
+        };
+        sight.set_limits(limits);
+        sight
+    }
+
+    pub(super) fn set_limits(&self, limits: &Daemon) {
+        self.disk_reserve_bytes.store(limits.disk_reserve_bytes, Ordering::Relaxed);
+        self.drain_ms_max.store(limits.drain_ms_max, Ordering::Relaxed);
+    }
+
+    pub(super) fn disk_reserve_bytes(&self) -> u64 {
+        self.disk_reserve_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn drain_ms_max(&self) -> u64 {
+        self.drain_ms_max.load(Ordering::Relaxed)
     }
 
     pub(super) fn state(&self) -> &State {
@@ -54,8 +78,7 @@ pub(super) struct Glass {
     pub(super) sight: Arc<Sight>,
     pub(super) links: Arc<Links<Core>>,
     pub(super) clerk: Clerk,
-    /// The names of links that answer requests.
-    pub(super) issuers: Vec<String>,
+    pub(super) board: Arc<Board>,
     pub(super) rendering: Option<Rendering>,
 }
 
@@ -80,8 +103,10 @@ impl View for Glass {
             lacks("books", "they do not follow the journal: see the log".to_owned());
         }
         let sessions = self.links.snapshot();
-        let has_session = |name: &String| sessions.iter().any(|session| session.link == *name);
-        if !self.issuers.is_empty() && !self.issuers.iter().any(has_session) {
+        let has_session = |link: &Entry| sessions.iter().any(|session| session.link == link.name);
+        let links = self.board.entries();
+        let mut issuers = links.iter().filter(|link| link.answers()).peekable();
+        if issuers.peek().is_some() && !issuers.any(has_session) {
             lacks("issuers", "no issuer's link has a session".to_owned());
         }
         lacking

@@ -21,7 +21,7 @@ pub use rule::{MtiPattern, Rule};
 pub use step::{Lead, Step};
 
 /// A network's way of writing: parsed, checked and flattened once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {
     name: String,
     version: Version,

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
+use super::door::Current;
 use super::socket::{self, Peer, Place};
 use super::tls::{Unsecured, host_of};
 use super::{Link, Upstairs, Way, talk};
@@ -50,23 +52,34 @@ impl Backoff {
     }
 }
 
-/// Keeps one session up for as long as the doors are open.
-pub(super) async fn dial<U: Upstairs>(link: Arc<Link<U>>) {
-    let Way::Dial { addresses, .. } = &link.settings.way else { return };
-    let closing = link.links.closing.clone();
+/// Keeps one session up for as long as the door is there and has a place for it; each time with the settings of that moment.
+pub(super) async fn dial<U: Upstairs>(
+    (current, place): (Arc<Current<U>>, usize),
+    tasks: CancellationToken,
+) {
     let mut backoff = Backoff::new();
-    let mut doors = link.doors.clone();
-    while !closing.is_cancelled() {
-        if closing.run_until_cancelled(doors.wait_for(|open| *open)).await.is_none() {
+    let mut edition = current.get().settings.edition;
+    while !tasks.is_cancelled() {
+        let mut doors = current.get().doors.clone();
+        if tasks.run_until_cancelled(doors.wait_for(|open| *open)).await.is_none() {
             return;
         }
-        if let Some(Some(peer)) = closing.run_until_cancelled(reach(&link, addresses)).await {
+        let link = current.get();
+        let Way::Dial { addresses, sessions } = &link.settings.way else { return };
+        if *sessions <= place {
+            return;
+        }
+        if edition != link.settings.edition {
+            (edition, backoff) = (link.settings.edition, Backoff::new());
+        }
+        let reached = link.over.run_until_cancelled(reach(&link, addresses)).await;
+        if let Some(Some(peer)) = reached {
             let began = Instant::now();
             talk::hold(Arc::clone(&link), (peer, Place::take(&link))).await;
             backoff.stood(began.elapsed());
         }
         let pause = backoff.pause(chance());
-        closing.run_until_cancelled(tokio::time::sleep(pause)).await;
+        tasks.run_until_cancelled(tokio::time::sleep(pause)).await;
     }
 }
 

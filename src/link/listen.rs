@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::CancellationToken;
 
+use super::door::Current;
 use super::socket::{self, Place};
 use super::tls::Unsecured;
-use super::{Link, LinkError, Upstairs, Way, talk};
+use super::{Link, Upstairs, Way, talk};
 use crate::meter::Refusal;
 
 /// How many connections may wait to be accepted: a whole estate of terminals calls again at once.
@@ -21,30 +23,22 @@ const BACKLOG: u32 = 4096;
 /// How long accepting pauses when the system has no descriptor or no memory left.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Binds, and accepts from now on.
-pub(super) fn listen<U: Upstairs>(
-    link: &Arc<Link<U>>,
-    address: SocketAddr,
-) -> Result<SocketAddr, LinkError> {
-    let fault = |source| LinkError::Listen { link: link.settings.name.clone(), address, source };
-    let listener = bind(address).map_err(fault)?;
-    let bound = listener.local_addr().map_err(fault)?;
-    tracing::info!(link = link.settings.name, address = %bound, "listening");
-    link.links.tasks.spawn(accept(Arc::clone(link), listener));
-    Ok(bound)
-}
-
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// Binds an address.
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-async fn accept<U: Upstairs>(link: Arc<Link<U>>, listener: TcpListener) {
-    let closing = link.links.closing.clone();
+/// Accepts for as long as the door is there; each who comes, with the settings of that moment.
+pub(super) async fn accept<U: Upstairs>(
+    (current, listener): (Arc<Current<U>>, Arc<TcpListener>),
+    tasks: CancellationToken,
+) {
     let accepting = async {
         loop {
+            let link = current.get();
             if !has_room(&listener) {
                 link.meter.accept_failed();
                 if let Some(kept) = link.hush.may_say() {
@@ -58,7 +52,7 @@ async fn accept<U: Upstairs>(link: Arc<Link<U>>, listener: TcpListener) {
                 continue;
             }
             match listener.accept().await {
-                Ok((stream, peer)) => admit(&link, stream, peer),
+                Ok((stream, peer)) => admit(&current.get(), stream, peer),
                 Err(fault) => {
                     link.meter.accept_failed();
                     if let Some(kept) = link.hush.may_say() {
@@ -71,7 +65,7 @@ async fn accept<U: Upstairs>(link: Arc<Link<U>>, listener: TcpListener) {
             }
         }
     };
-    closing.run_until_cancelled(accepting).await;
+    tasks.run_until_cancelled(accepting).await;
 }
 
 /// Whether a peer may have one more descriptor. The last ones are for the journal, the books, peers that are dialled and the
@@ -110,7 +104,7 @@ fn admit<U: Upstairs>(link: &Arc<Link<U>>, stream: TcpStream, peer: SocketAddr) 
         Way::Listen { sessions_max, .. } => sessions_max,
         Way::Dial { sessions, .. } => sessions,
     };
-    // Only this task admits, so that nobody else can take the last place meanwhile.
+    // One task of a link admits, so that nobody else can take the last place meanwhile.
     if limit <= link.open.load(Ordering::Relaxed) {
         link.meter.refused(Refusal::Sessions);
         if let Some(kept) = link.hush.may_say() {
@@ -128,8 +122,8 @@ async fn welcome<U: Upstairs>(
     (stream, peer): (TcpStream, SocketAddr),
     place: Place<U>,
 ) {
-    let closing = link.links.closing.clone();
-    match closing.run_until_cancelled(socket::meet(&link, stream, "")).await {
+    let over = link.over.clone();
+    match over.run_until_cancelled(socket::meet(&link, stream, "")).await {
         None => {}
         Some(Ok(peer)) => talk::hold(link, (peer, place)).await,
         Some(Err(Unsecured { why, fix })) => {

@@ -4,6 +4,7 @@
 //! what is to be sent lies in the session's outbox and leaves with one write a wake. No task, timer or channel a message.
 
 mod dial;
+mod door;
 mod hint;
 mod hush;
 mod listen;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
+use door::Door;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,6 +31,7 @@ use crate::framing::{self, Frame, Measure};
 use crate::meter::LinkMeter;
 use crate::record::LinkId;
 
+pub use door::Bound;
 pub use hush::Hush;
 pub use session::{Session, Snapshot};
 pub use tls::{
@@ -58,6 +62,10 @@ pub struct Settings {
     pub stall_ms_max: u64,
     /// How its sessions are encrypted; none for in the clear.
     pub tls: Option<Tls>,
+    /// Sessions that stand go on while this stays the same, whatever else changes.
+    pub edition: u64,
+    /// The number of the list of clients that `tls` goes by: places are places in that list.
+    pub list: u64,
 }
 
 /// Who calls whom.
@@ -109,10 +117,12 @@ pub struct Links<U: Upstairs> {
     next: AtomicU64,
     open: AtomicUsize,
     tasks: TaskTracker,
+    /// Where they run: a link may be opened anew by a thread of another kind.
+    runtime: Handle,
     /// No more sessions from now on.
     closing: CancellationToken,
-    /// Whether peers of a link may come and are dialled.
-    doors: DashMap<LinkId, watch::Sender<bool>>,
+    /// Where peers of a link come in, or are dialled.
+    doors: DashMap<LinkId, Door<U>>,
 }
 
 /// One link as its tasks see it.
@@ -123,10 +133,12 @@ struct Link<U: Upstairs> {
     hush: Hush,
     /// For those who come: a peer that calls again and again drowns nothing that matters more.
     comings: Hush,
-    /// Sessions of this link that stand.
-    open: AtomicUsize,
+    /// Sessions of this link that stand, with whatever settings.
+    open: Arc<AtomicUsize>,
     /// Whether its peers may come and are dialled.
     doors: watch::Receiver<bool>,
+    /// Ends when sessions may stand with these settings no more.
+    over: CancellationToken,
 }
 
 /// Why a link cannot be opened.
@@ -147,7 +159,7 @@ pub enum LinkError {
 }
 
 impl<U: Upstairs> Links<U> {
-    /// No links yet. Their tasks run on `tasks`, so that whoever closes it can wait for them.
+    /// No links yet. Their tasks run on `tasks`, so that whoever closes it can wait for them; within the runtime of the caller.
     pub fn new(upstairs: Arc<U>, tasks: TaskTracker) -> Arc<Self> {
         Arc::new(Self {
             upstairs,
@@ -155,36 +167,10 @@ impl<U: Upstairs> Links<U> {
             next: AtomicU64::new(1),
             open: AtomicUsize::new(0),
             tasks,
+            runtime: Handle::current(),
             closing: CancellationToken::new(),
             doors: DashMap::new(),
         })
-    }
-
-    /// Opens a link. A listening one is bound when this returns, and its address is given back; a dialling one dials
-    /// for as long as the process lives.
-    pub fn open(self: &Arc<Self>, settings: Settings) -> Result<Option<SocketAddr>, LinkError> {
-        let meter = LinkMeter::new(&settings.name);
-        let (sender, doors) = watch::channel(true);
-        self.doors.insert(settings.id, sender);
-        let link = Link {
-            links: Arc::clone(self),
-            settings,
-            meter,
-            hush: Hush::default(),
-            comings: Hush::default(),
-            open: AtomicUsize::new(0),
-            doors,
-        };
-        let link = Arc::new(link);
-        match &link.settings.way {
-            Way::Listen { address, .. } => listen::listen(&link, *address).map(Some),
-            Way::Dial { sessions, .. } => {
-                for _ in 0..*sessions {
-                    self.tasks.spawn(dial::dial(Arc::clone(&link)));
-                }
-                Ok(None)
-            }
-        }
     }
 
     /// A session, until it is forgotten.
@@ -208,13 +194,6 @@ impl<U: Upstairs> Links<U> {
     /// How many sessions stand.
     pub fn sessions_open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
-    }
-
-    /// Lets peers of one link come and be dialled, or not. Sessions that stand are not touched.
-    pub fn set_doors(&self, link: LinkId, open: bool) {
-        if let Some(doors) = self.doors.get(&link) {
-            doors.send_replace(open);
-        }
     }
 
     /// No new sessions from now on: nothing is accepted and nothing is dialled.

@@ -17,6 +17,8 @@ use crate::record::LinkId;
 pub struct Session<M> {
     id: u64,
     link: LinkId,
+    edition: u64,
+    list: u64,
     name: String,
     peer: SocketAddr,
     names: String,
@@ -52,6 +54,8 @@ impl<M: Copy> Session<M> {
         Self {
             id,
             link: settings.id,
+            edition: settings.edition,
+            list: settings.list,
             name: settings.name.clone(),
             peer,
             names,
@@ -71,6 +75,16 @@ impl<M: Copy> Session<M> {
     /// Its link.
     pub const fn link(&self) -> LinkId {
         self.link
+    }
+
+    /// The edition of its link's settings with which it began.
+    pub const fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// The number of the list that [`Session::clients`] has places in.
+    pub const fn list(&self) -> u64 {
+        self.list
     }
 
     /// Its link's name.

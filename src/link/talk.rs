@@ -62,6 +62,8 @@ pub(super) async fn hold<U: Upstairs>(link: Arc<Link<U>>, (peer, place): (Peer, 
     link.upstairs().up(&session);
     if links.closing.is_cancelled() {
         session.end("the switch stops");
+    } else if link.over.is_cancelled() {
+        session.end("its link has other settings");
     }
     let (end, rest) = match stream {
         Stream::Clear(mut stream) => {

@@ -28,14 +28,14 @@ pub use house::{NoHouse, checked as fits_1993};
 pub use rules::{Change, Changes, Condition};
 
 /// How the peers of a link speak: the dialect on its wire, and what stands between that and the house.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tongue {
     wire: Arc<Dialect>,
     mapping: Option<Arc<Mapping>>,
 }
 
 /// What a link's messages need so that the house understands them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Response codes of 1987 and of 1993, where the link's table differs from the usual one.
     pub codes: Codes,
@@ -47,7 +47,7 @@ pub struct Settings {
     pub write: Changes,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Mapping {
     wire: Arc<Dialect>,
     /// The dialect that the house knows the link by: the wire's own, or one of 1987 that holds all that it may say.

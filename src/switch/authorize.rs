@@ -152,11 +152,11 @@ impl Engine {
 
     /// Whether anything new is accepted at all.
     pub(super) fn admission(&self, arrival: &Arrival) -> Result<(), Refusal> {
-        if let Some(why) = self.peers.closed_to(arrival.session) {
-            return Err((ResponseCode::UNAVAILABLE, Why::Said(why)));
-        }
         if self.draining {
             return Err((ResponseCode::UNAVAILABLE, Why::Said("the switch is about to stop")));
+        }
+        if let Some(why) = self.peers.closed_to(arrival.session) {
+            return Err((ResponseCode::UNAVAILABLE, Why::Said(why)));
         }
         if self.disk_low {
             return Err((

@@ -193,6 +193,14 @@ impl Engine {
         }
     }
 
+    /// Its link is gone: there is nobody to tell.
+    pub(super) fn forget_cut_over(&mut self, link: LinkId) {
+        let untold = self.cutover.untold.remove(&link);
+        if let Some(timer) = untold.and_then(|untold| untold.timer) {
+            self.timers.cancel(timer);
+        }
+    }
+
     /// A peer did not say that it heard of the cut-over.
     pub(super) fn cut_over_unheard(&mut self, link: LinkId, fx: &mut Effects) {
         if let Some(untold) = self.cutover.untold.get_mut(&link) {

@@ -56,6 +56,11 @@ pub enum Action {
         /// Whether they are open.
         open: bool,
     },
+    /// Every session of a link that is to have other settings has ended: it is opened anew, with those.
+    Reopen {
+        /// Which.
+        link: LinkId,
+    },
     /// End a session.
     Close {
         /// Which.
@@ -88,6 +93,7 @@ impl fmt::Debug for Action {
             }
             Self::Ask(question) => write!(f, "Ask({question:?})"),
             Self::Doors { link, open } => write!(f, "Doors({link:?}, {open})"),
+            Self::Reopen { link } => write!(f, "Reopen({link:?})"),
             Self::Close { session, why } => write!(f, "Close({session:?}, {why})"),
             Self::DayCut { date, at } => write!(f, "DayCut({date}, {at:?})"),
             Self::Done { id, result } => write!(f, "Done({id:?}, {result:?})"),

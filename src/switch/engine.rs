@@ -1,10 +1,10 @@
 //! The engine itself: one door for inputs, one for records, and what it keeps between them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::iso::{BusinessDate, Mono, Now, Wall};
-use crate::record::{Lsn, Record, TxnId};
+use crate::record::{LinkId, Lsn, Record, TxnId};
 use crate::seal::Keys;
 use crate::tranlog::{self, Spread, Tranlog};
 
@@ -19,7 +19,7 @@ use super::inquiry::Inquiries;
 use super::owed::Post;
 use super::peers::{LinkView, Peers};
 use super::repeat::Held;
-use super::settings::Settings;
+use super::settings::{LinkSettings, Settings};
 use super::share::Turns;
 use super::timers::{Timer, Timers};
 
@@ -46,6 +46,8 @@ pub struct Engine {
     pub(super) docket: Docket,
     pub(super) disk_low: bool,
     pub(super) draining: bool,
+    /// Of every link that was ever known here, whether its network echoes element 7.
+    pub(super) timing: BTreeMap<LinkId, bool>,
     carried_on: BusinessDate,
     /// How many records the last carry took.
     carry_took: u64,
@@ -54,6 +56,8 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows nothing yet: replay the journal into it, then give it `Input::Start`.
     pub fn new(settings: Settings, keys: Arc<Keys>) -> Self {
+        let timed = |link: &LinkSettings| (link.id, link.dialect().echoes_transmission());
+        let timing = settings.links.iter().map(timed).collect();
         let untimed = settings.links.iter().filter(|link| !link.dialect().echoes_transmission());
         let log = Tranlog::new(tranlog::Settings {
             window_ms: settings.window_ms,
@@ -77,6 +81,7 @@ impl Engine {
             docket: Docket::default(),
             disk_low: false,
             draining: false,
+            timing,
             carried_on: BusinessDate(0),
             carry_took: 0,
             settings,
@@ -113,11 +118,13 @@ impl Engine {
             Input::LookedUp { question, found } => self.looked_up(question, found, fx),
             Input::Ordered { id, order } => self.ordered(id, order, fx),
             Input::Disk { low } => self.disk_low = low,
-            Input::Drain => self.draining = true,
+            Input::Reload { id, change } => self.reload(id, *change, fx),
+            Input::Drain => self.drain(),
         }
         self.fire(fx);
         self.cut_if_quiet(fx);
         self.sign_off_if_quiet(fx);
+        self.part_if_quiet(fx);
         let (tail, inquiries, untold) = (self.log.tail(), &mut self.inquiries, &self.untold);
         // An approval on its way may turn out to reach nobody, and is then reversed.
         let needed = |txn| untold.contains_key(&txn);
@@ -146,6 +153,11 @@ impl Engine {
         DayView { date, closing, cut, ends_at: self.settings.day.ends_at(date) }
     }
 
+    /// As the process ends: how many peers have yet to answer that we sign off.
+    pub fn farewells(&self) -> usize {
+        if self.draining { self.peers.farewells() } else { 0 }
+    }
+
     /// What happened to every transaction.
     pub const fn tranlog(&self) -> &Tranlog {
         &self.log
@@ -163,6 +175,7 @@ impl Engine {
             fx.records.push(restored);
         }
         let lsn = self.log.apply(&record);
+        self.note_listed(&record, lsn);
         fx.records.push(record);
         lsn
     }

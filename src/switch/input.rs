@@ -16,6 +16,7 @@ use super::docket::Denied;
 use super::effect::{Mark, QuestionId};
 use super::peers::LinkView;
 use super::permit::Permit;
+use super::reload::{Change, NotReloaded};
 
 /// A connection of a link. Its number is never used again while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,6 +76,13 @@ pub enum Input {
         id: OrderId,
         /// What.
         order: Order,
+    },
+    /// The configuration was read again.
+    Reload {
+        /// The number of the order.
+        id: OrderId,
+        /// What is different from now on.
+        change: Box<Change>,
     },
     /// Free space on the journal's disk fell below the reserve, or rose above it.
     Disk {
@@ -156,6 +164,10 @@ pub enum OrderResult {
     },
     /// It is not carried out.
     Denied(Denied),
+    /// The change is made. Links that are closed and opened anew are opened when nothing on them is in flight any more.
+    Reloaded,
+    /// Nothing has changed.
+    NotReloaded(NotReloaded),
 }
 
 /// A frame that is no message of its link's dialect.

@@ -5,7 +5,7 @@
 //!
 //! The stories: `authorize` (request, answer, time-out), `reroute` (what never left goes elsewhere), `stand_in` (in the issuer's place), `repeat`, `advice`, `reversal`, `owed`
 //! (store-and-forward), `docket` (what an operator decides about dead letters), `network`, `inquiry` (the books are asked),
-//! `cutover`, `recovery`. Who asks too much is stopped by `buckets`, who answers nothing by `breaker`.
+//! `cutover`, `recovery`, `reload` (other settings while it runs). Who asks too much is stopped by `buckets`, who answers nothing by `breaker`.
 
 mod advice;
 mod authorize;
@@ -28,6 +28,7 @@ mod owed;
 mod peers;
 mod permit;
 mod recovery;
+mod reload;
 mod repeat;
 mod reply;
 mod reroute;
@@ -52,6 +53,7 @@ pub use input::{
 pub use nearest::{Differs, Nearest};
 pub use peers::{LinkState, LinkView, SessionState};
 pub use permit::{Grant, Permit};
+pub use reload::{Change, NotReloaded, Owes};
 pub use settings::{
     AnswerOn, CutOver, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings,
     Settings, SignOn, Undelivered,

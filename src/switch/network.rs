@@ -12,7 +12,7 @@ use super::day;
 use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
 use super::input::{Arrival, LinkOrder, OrderResult, SessionId};
-use super::peers::{NetworkAsked, Service, SessionState};
+use super::peers::{GONE, NetworkAsked, Service, SessionState};
 use super::permit::Permit;
 use super::settings::{NetworkCodes, SignOn};
 use super::timers::Timer;
@@ -31,8 +31,16 @@ impl Engine {
         fx: &mut Effects,
     ) {
         self.peers.up(session, (link, permit), self.now.mono);
-        let Some(state) = self.peers.link(link) else { return };
+        let Some(state) = self.peers.link(link) else {
+            // It came as a reload took its link away.
+            fx.actions.push(Action::Close { session, why: GONE });
+            return;
+        };
         let network = state.settings.network;
+        if let Some(why) = state.parting.why() {
+            fx.actions.push(Action::Close { session, why });
+            return;
+        }
         if state.service == Service::None {
             fx.actions.push(Action::Close { session, why: OUT_OF_SERVICE });
         } else if self.peers.is_ready(session) {
@@ -214,7 +222,7 @@ impl Engine {
     }
 
     /// Sets a session's one timer.
-    fn watch(&mut self, id: SessionId, at: Mono) {
+    pub(super) fn watch(&mut self, id: SessionId, at: Mono) {
         let Some(session) = self.peers.session_mut(id) else { return };
         if let Some(timer) = session.timer.replace(self.timers.set(at, Timer::Session(id))) {
             self.timers.cancel(timer);
@@ -276,6 +284,19 @@ impl Engine {
         }
     }
 
+    /// The process is to end: nothing new from now on, and where we sign on, we sign off once nothing is in flight.
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+        let sends = |link: &LinkId| {
+            let link = self.peers.link(*link).filter(|link| link.service == Service::Full);
+            link.is_some_and(|link| link.settings.network.sign_on == SignOn::Send)
+        };
+        let links: Vec<LinkId> = self.peers.ids().filter(sends).collect();
+        for link in links {
+            self.peers.serve(link, Service::Draining { signed_off: false });
+        }
+    }
+
     /// Says to the peer of a drained link that nothing more comes, when nothing more is in flight.
     pub(super) fn sign_off_if_quiet(&mut self, fx: &mut Effects) {
         while let Some(link) = self.peers.to_sign_off() {
@@ -285,7 +306,7 @@ impl Engine {
     }
 
     /// Where we sign on, we sign off.
-    fn sign_off(&mut self, link: LinkId, fx: &mut Effects) {
+    pub(super) fn sign_off(&mut self, link: LinkId, fx: &mut Effects) {
         let Some(network) = self.peers.settings(link).map(|link| link.network) else { return };
         if network.sign_on != SignOn::Send {
             return;

@@ -177,7 +177,7 @@ impl Engine {
     }
 
     /// Sets the timer that looks after the age of what is owed on a link, unless one is set or nothing is owed.
-    fn look_after_age(&mut self, issuer: LinkId) {
+    pub(super) fn look_after_age(&mut self, issuer: LinkId) {
         let Some(age_ms_max) = self.peers.settings(issuer).map(|link| link.owed.age_ms_max) else {
             return;
         };
@@ -193,9 +193,9 @@ impl Engine {
 
     /// What grew too old is given up, whether or not its issuer is there; what is on its way may still be answered.
     pub(super) fn aged(&mut self, issuer: LinkId, fx: &mut Effects) {
-        let Some(limits) = self.peers.settings(issuer).map(|link| link.owed) else { return };
         let Some(lanes) = self.post.links.get_mut(&issuer) else { return };
         lanes.aging = false;
+        let Some(limits) = self.peers.settings(issuer).map(|link| link.owed) else { return };
         let oldest = Wall(self.now.wall.0.saturating_sub(limits.age_ms_max));
         let too_old: Vec<(TxnId, Owing)> = lanes
             .by_age

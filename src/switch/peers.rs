@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::iso::Mono;
 use crate::planted::{self, Bug};
-use crate::record::LinkId;
+use crate::record::{LinkId, Lsn};
 
 use super::breaker::{Breaker, Switch};
 use super::input::SessionId;
@@ -19,6 +19,12 @@ pub(super) struct Link {
     pub(super) settings: LinkSettings,
     /// What its operator wants of it.
     pub(super) service: Service,
+    /// Whether a reload wants it to end, or to begin anew.
+    pub(super) parting: Parting,
+    /// The last record that put something about it on the operator's list.
+    pub(super) listed: Lsn,
+    /// Sessions that are not drained yet.
+    sessions: usize,
     /// Ready for financial messages, in the order in which they became so.
     ready: Vec<SessionId>,
     turn: usize,
@@ -34,6 +40,31 @@ pub(super) struct Link {
     pub(super) breaker: Switch,
 }
 
+impl Link {
+    fn new(settings: LinkSettings) -> Self {
+        Self {
+            settings,
+            service: Service::Full,
+            parting: Parting::Stays,
+            listed: Lsn(0),
+            sessions: 0,
+            ready: Vec::new(),
+            turn: 0,
+            turn_at: None,
+            in_flight: 0,
+            asking: 0,
+            network_stan: 0,
+            breaker: Switch::NEW,
+        }
+    }
+
+    /// Whether its sessions may be ready.
+    fn in_service(&self) -> bool {
+        let stays = matches!(self.parting, Parting::Stays);
+        self.service == Service::Full && stays || planted::is(Bug::DrainedServed)
+    }
+}
+
 /// A living session.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -43,6 +74,8 @@ pub(super) struct Session {
     pub(super) state: SessionState,
     /// Among those of its link that are ready.
     ready: bool,
+    /// Among those of its link: not when it came before its link did.
+    counted: bool,
     /// Lost, but not drained: nothing may be sent there.
     pub(super) lost: bool,
     pub(super) heard_at: Mono,
@@ -70,6 +103,33 @@ pub(super) enum Service {
     Draining { signed_off: bool },
     /// Nothing at all.
     None,
+}
+
+/// What a reload wants of a link.
+#[derive(Debug)]
+pub(super) enum Parting {
+    /// Nothing.
+    Stays,
+    /// It begins anew with these settings when nothing is in flight on it; `closed` once its sessions are told to end.
+    Anew {
+        /// With what.
+        next: Box<LinkSettings>,
+        /// Whether its sessions are told to end.
+        closed: bool,
+    },
+    /// It is gone, as soon as its sessions are.
+    Gone,
+}
+
+impl Parting {
+    /// Why its sessions end; none when they stay.
+    pub(super) const fn why(&self) -> Option<&'static str> {
+        match self {
+            Self::Stays => None,
+            Self::Anew { .. } => Some(ANEW),
+            Self::Gone => Some(GONE),
+        }
+    }
 }
 
 /// How a session stands with its peer.
@@ -142,6 +202,10 @@ impl LinkState {
     }
 }
 
+/// Why nothing new is taken of a link that a reload has taken away, or begins anew.
+pub(super) const GONE: &str = "the configuration has its link no more";
+pub(super) const ANEW: &str = "its link is closed and opened anew with other settings";
+
 /// All links and all sessions.
 #[derive(Debug)]
 pub(super) struct Peers {
@@ -149,29 +213,63 @@ pub(super) struct Peers {
     sessions: BTreeMap<SessionId, Session>,
     /// Links that are drained and not yet signed off: few, and looked at often.
     draining: Vec<LinkId>,
+    /// Links that a reload ends or begins anew: the same.
+    parting: Vec<LinkId>,
 }
 
 impl Peers {
     pub(super) fn new(links: Vec<LinkSettings>) -> Self {
-        let link = |settings: LinkSettings| {
-            let (service, ready, turn, turn_at) = (Service::Full, Vec::new(), 0, None);
-            let (in_flight, asking, network_stan, breaker) = (0, 0, 0, Switch::NEW);
-            let id = settings.id;
-            let link = Link {
-                settings,
-                service,
-                ready,
-                turn,
-                turn_at,
-                in_flight,
-                asking,
-                network_stan,
-                breaker,
-            };
-            (id, link)
+        let links = links.into_iter().map(|link| (link.id, Link::new(link))).collect();
+        Self { links, sessions: BTreeMap::new(), draining: Vec::new(), parting: Vec::new() }
+    }
+
+    /// A link that was not there before.
+    pub(super) fn add(&mut self, settings: LinkSettings) {
+        self.links.insert(settings.id, Link::new(settings));
+    }
+
+    /// What a reload wants of a link from now on.
+    pub(super) fn part(&mut self, link: LinkId, parting: Parting) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if !self.parting.contains(&link) {
+            self.parting.push(link);
+        }
+        state.parting = parting;
+        self.gather(link);
+    }
+
+    /// The links that a reload ends or begins anew, in the order in which it wanted that.
+    pub(super) fn parting(&self) -> &[LinkId] {
+        &self.parting
+    }
+
+    /// Whether no session of a link is left, lost ones included.
+    pub(super) fn is_empty(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_none_or(|link| link.sessions == 0)
+    }
+
+    /// The sessions of a link are over: it is gone, or has its new settings.
+    pub(super) fn parted(&mut self, link: LinkId) {
+        self.parting.retain(|other| *other != link);
+        let Some(state) = self.links.get_mut(&link) else { return };
+        match std::mem::replace(&mut state.parting, Parting::Stays) {
+            Parting::Stays => {}
+            Parting::Anew { next, .. } => state.settings = *next,
+            Parting::Gone => {
+                self.links.remove(&link);
+                self.draining.retain(|other| *other != link);
+            }
+        }
+    }
+
+    /// How many sessions wait for the answer to a sign-off of ours.
+    pub(super) fn farewells(&self) -> usize {
+        let waits = |session: &&Session| {
+            let code =
+                self.links.get(&session.link).map(|link| link.settings.network.codes.sign_off);
+            !session.lost && session.asked.is_some_and(|asked| Some(asked.code) == code)
         };
-        let links = links.into_iter().map(link).collect();
-        Self { links, sessions: BTreeMap::new(), draining: Vec::new() }
+        self.sessions.values().filter(waits).count()
     }
 
     pub(super) fn link(&self, link: LinkId) -> Option<&Link> {
@@ -207,8 +305,10 @@ impl Peers {
     /// Why nothing new is taken from a session that lives; none when it is.
     pub(super) fn closed_to(&self, session: SessionId) -> Option<&'static str> {
         let session = self.sessions.get(&session).filter(|session| !session.lost)?;
-        match self.link(session.link)?.service {
+        let Some(link) = self.link(session.link) else { return Some(GONE) };
+        match link.service {
             _ if session.ready => None,
+            _ if link.parting.why().is_some() => link.parting.why(),
             Service::Full => Some("its session is not signed on"),
             Service::Draining { .. } => Some("an operator drains its link"),
             Service::None => Some("an operator took its link out of service"),
@@ -233,7 +333,13 @@ impl Peers {
         let (ready, lost, asked) = (false, false, None);
         let (heard_at, timer) = (now, None);
         let missed = 0;
-        let fresh = Session { link, permit, state, ready, lost, heard_at, timer, asked, missed };
+        let own = self.links.get_mut(&link);
+        let counted = own.is_some();
+        if let Some(own) = own {
+            own.sessions += 1;
+        }
+        let fresh =
+            Session { link, permit, state, ready, counted, lost, heard_at, timer, asked, missed };
         self.sessions.insert(id, fresh);
         if signed_on {
             self.set_state_of_one(id, SessionState::SignedOn);
@@ -248,7 +354,10 @@ impl Peers {
     }
 
     pub(super) fn drained(&mut self, session: SessionId) {
-        self.sessions.remove(&session);
+        let Some(gone) = self.sessions.remove(&session).filter(|gone| gone.counted) else { return };
+        if let Some(link) = self.links.get_mut(&gone.link) {
+            link.sessions = link.sessions.saturating_sub(1);
+        }
     }
 
     /// What was said of signing on or off, on one session or, where they share it, for all. Says whether it became ready,
@@ -283,7 +392,7 @@ impl Peers {
     /// Finds anew which sessions of a link are ready, in one pass: a link may have very many.
     fn gather(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(&link) else { return };
-        let in_service = state.service == Service::Full || planted::is(Bug::DrainedServed);
+        let in_service = state.in_service();
         let before: BTreeSet<SessionId> = state.ready.iter().copied().collect();
         let mut fresh = Vec::new();
         for (id, session) in self.sessions.iter_mut().filter(|(_, session)| session.link == link) {
@@ -320,8 +429,7 @@ impl Peers {
     fn settle(&mut self, id: SessionId) -> bool {
         let Some(session) = self.sessions.get_mut(&id) else { return false };
         let Some(link) = self.links.get_mut(&session.link) else { return false };
-        let in_service = link.service == Service::Full || planted::is(Bug::DrainedServed);
-        let ready = in_service && session.state == SessionState::SignedOn && !session.lost;
+        let ready = link.in_service() && session.state == SessionState::SignedOn && !session.lost;
         if session.ready == ready {
             return false;
         }
@@ -394,6 +502,7 @@ impl Peers {
         let best = sessions.iter().map(|(_, state)| *state).max();
         let state = match link.service {
             Service::None => LinkState::Down,
+            _ if best.is_some() && !matches!(link.parting, Parting::Stays) => LinkState::Draining,
             Service::Draining { .. } if best.is_some() => LinkState::Draining,
             _ if best == Some(SessionState::SignedOn) => match link.breaker.view() {
                 Breaker::Closed => LinkState::Sessions(SessionState::SignedOn),
@@ -404,6 +513,11 @@ impl Peers {
         };
         let (breaker, in_flight, asking) = (link.breaker.view(), link.in_flight, link.asking);
         Some(LinkView { id, state, breaker, in_flight, asking, sessions })
+    }
+
+    /// The links, in order.
+    pub(super) fn ids(&self) -> impl Iterator<Item = LinkId> {
+        self.links.keys().copied()
     }
 
     /// How every link is.

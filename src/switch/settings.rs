@@ -1,4 +1,4 @@
-//! What the engine is told at its start; nothing here changes while it runs.
+//! What the engine is told at its start, and again at a reload.
 
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ pub struct LinkSettings {
 }
 
 /// Store-and-forward on one link.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwedSettings {
     /// How many owed messages may wait for their answers at once.
     pub in_flight_max: u32,
@@ -112,7 +112,7 @@ impl LinkSettings {
 }
 
 /// Network management on one link.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkSettings {
     /// Who signs on.
     pub sign_on: SignOn,

@@ -98,6 +98,13 @@ impl Tranlog {
         }
     }
 
+    /// A link that was not known before, and whether its network echoes element 7.
+    pub fn add_link(&mut self, link: LinkId, echoes_transmission: bool) {
+        if !echoes_transmission {
+            self.settings.untimed.insert(link);
+        }
+    }
+
     /// Recovery reads its first record at this position: the next one that is applied.
     pub fn begin_at(&mut self, next: Lsn) {
         self.tail = Lsn(next.0.saturating_sub(1));

@@ -369,6 +369,16 @@ impl Drop for Street {
 }
 
 impl Peer {
+    /// An issuer that the switch has called, as `bank` speaks.
+    pub(crate) fn plain(socket: TcpStream) -> Self {
+        Self::new(socket, "iso87-ascii-binary-bitmap", Settings::default())
+    }
+
+    /// The same, with a bitmap in digits.
+    pub(crate) fn ascii(socket: TcpStream) -> Self {
+        Self::new(socket, "iso87-ascii", Settings::default())
+    }
+
     fn new(socket: TcpStream, dialect: &str, settings: Settings) -> Self {
         Self::speaking(socket, Dialect::shipped(dialect).unwrap(), settings)
     }

@@ -77,7 +77,7 @@ fn shake(
 }
 
 /// A terminal over TLS that is let in.
-fn terminal(door: &str, ca: &Authority, own: &Paper) -> Peer {
+pub(crate) fn terminal(door: &str, ca: &Authority, own: &Paper) -> Peer {
     Street::asker_over(Box::new(shake(door, ca, Some(own), BOTH).unwrap()), "pos")
 }
 
@@ -87,8 +87,13 @@ fn is_refused(shaken: Result<Client, std::io::Error>) -> bool {
     matches!(client.read(&mut [0; 16]), Err(fault) if fault.kind() != ErrorKind::WouldBlock)
 }
 
+/// Whether a terminal with this certificate is not let in.
+pub(crate) fn is_turned_away(door: &str, ca: &Authority, own: &Paper) -> bool {
+    is_refused(shake(door, ca, Some(own), &[&TLS13]))
+}
+
 /// A street whose `pos` link encrypts, with two clients and a list of what was taken back.
-fn street(ca: &Authority, more: &str) -> Street {
+pub(crate) fn street(ca: &Authority, more: &str) -> Street {
     let street = Street::new(more);
     let server = ca.signs("switch.example", 1);
     street.keep("server.pem", &server.certificate);

@@ -58,6 +58,8 @@ pub(super) struct Desk {
     /// Sessions that the engine ended.
     pub(super) closed: Vec<u64>,
     pub(super) doors: Vec<(LinkId, bool)>,
+    /// Links that begin anew.
+    pub(super) reopened: Vec<LinkId>,
     pub(super) notes: Vec<Note>,
     /// Days that were cut and whose files are wanted.
     pub(super) cut: Vec<BusinessDate>,
@@ -156,6 +158,7 @@ impl Desk {
             done: Vec::new(),
             closed: Vec::new(),
             doors: Vec::new(),
+            reopened: Vec::new(),
             notes: Vec::new(),
             cut: Vec::new(),
             keys,
@@ -224,6 +227,7 @@ impl Desk {
                 Action::Done { result, .. } => self.done.push(result),
                 Action::Close { session, .. } => self.closed.push(session.0),
                 Action::DayCut { date, .. } => self.cut.push(date),
+                Action::Reopen { link } => self.reopened.push(link),
                 Action::Doors { link, open } => self.doors.push((link, open)),
             }
         }

@@ -14,6 +14,7 @@ mod many;
 mod mapping;
 mod partial;
 mod permits;
+mod reload;
 mod reroute;
 mod room;
 mod routes;

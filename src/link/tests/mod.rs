@@ -96,6 +96,8 @@ fn settings(way: Way) -> Settings {
         frame_ms_max: 10_000,
         stall_ms_max: 10_000,
         tls: None,
+        edition: 0,
+        list: 0,
     }
 }
 
@@ -266,8 +268,9 @@ fn link_of(settings: Settings) -> Link<Floor> {
         meter: LinkMeter::new("test"),
         hush: Hush::default(),
         comings: Hush::default(),
-        open: AtomicUsize::new(0),
+        open: Arc::default(),
         doors: watch::channel(true).1,
+        over: CancellationToken::new(),
     }
 }
 
@@ -290,4 +293,38 @@ async fn dialled_in_turn_and_again() {
     closes(second).await;
     links.tasks.close();
     timeout(Duration::from_secs(20), links.tasks.wait()).await.unwrap();
+}
+
+/// Other settings for those who come, and then for those who are there.
+#[tokio::test]
+async fn renewed_while_sessions_stand() {
+    let (floor, links, address) = listening(|_| {});
+    let mut first = TcpStream::connect(address).await.unwrap();
+    let id = floor.hears_up().await;
+    let wanted = "127.0.0.1:0".parse().unwrap();
+    let way = |sessions_max| Way::Listen { address: wanted, sessions_max };
+    assert_eq!(links.renew(settings(way(1)), None), Some(address));
+    closes(TcpStream::connect(address).await.unwrap()).await;
+    first.write_all(b"\0\x03abc").await.unwrap();
+    floor.heard(|told| matches!(told, Told::Frames(of, _) if *of == id).then_some(())).await;
+    assert_eq!(links.session(id).map(|session| session.edition()), Some(0));
+    // Of another edition nobody goes on as he was; the address stays.
+    let anew = Settings { edition: 1, list: 1, ..settings(way(2)) };
+    assert_eq!(links.renew(anew, None), Some(address));
+    closes(first).await;
+    floor.hears_down(id).await;
+    let second = TcpStream::connect(address).await.unwrap();
+    floor.heard(|told| matches!(told, Told::Up(of) if *of > id).then_some(())).await;
+    assert!(
+        links.session(id + 1).is_some_and(|session| (session.edition(), session.list()) == (1, 1))
+    );
+    // Shut, and another link at the same address.
+    let bound = links.bound(LinkId(1)).unwrap();
+    links.shut(LinkId(1));
+    closes(second).await;
+    let other = Settings { id: LinkId(2), name: "other".to_owned(), ..settings(way(2)) };
+    assert_eq!(links.open_at(other, Some(bound)), Some(address));
+    drop(TcpStream::connect(address).await.unwrap());
+    floor.heard(|told| matches!(told, Told::Up(of) if *of > id + 1).then_some(())).await;
+    assert_eq!((links.listens_at(LinkId(1)), links.listens_at(LinkId(2))), (None, Some(address)));
 }

@@ -24,6 +24,7 @@ use rustls::{
     ClientConfig, InconsistentKeys, ProtocolVersion, RootCertStore, ServerConfig,
     SupportedProtocolVersion,
 };
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -47,7 +48,18 @@ pub struct Tls(Arc<Inner>);
 struct Inner {
     side: Side,
     handshake: Duration,
+    /// What tells it from one that was made of other things.
+    print: [u8; 32],
 }
+
+/// Alike are those that were made of the same certificates, keys, lists, names and terms.
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.print == other.0.print
+    }
+}
+
+impl Eq for Tls {}
 
 /// Who calls whom.
 enum Side {
@@ -228,6 +240,7 @@ impl Tls {
         clients: Vec<Name>,
         terms: Terms,
     ) -> Result<Self, TlsFault> {
+        let print = Print::of(Some(&own), &trust, terms).and(&format!("{clients:?}"));
         let (provider, roster) = (provider(), Roster::new(clients));
         let begun = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(terms.version_min.spoken())
@@ -247,7 +260,7 @@ impl Tls {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(Self::new(Side::Listening { acceptor, roster }, terms))
+        Ok(Self::new(Side::Listening { acceptor, roster }, terms, print))
     }
 
     /// Of a link that calls its peer: whom it trusts, the peer's name where that is not the host that is dialled, and its own
@@ -258,6 +271,7 @@ impl Tls {
         server_name: Option<ServerName<'static>>,
         terms: Terms,
     ) -> Result<Self, TlsFault> {
+        let print = Print::of(own.as_ref(), &trust, terms).and(&format!("{server_name:?}"));
         let provider = provider();
         let ca = trust.ca.ok_or_else(|| fault_of(Part::Ca, String::from("nobody is trusted")))?;
         let builder =
@@ -276,11 +290,12 @@ impl Tls {
         };
         config.resumption = Resumption::disabled();
         let connector = TlsConnector::from(Arc::new(config));
-        Ok(Self::new(Side::Dialling { connector, server_name }, terms))
+        Ok(Self::new(Side::Dialling { connector, server_name }, terms, print))
     }
 
-    fn new(side: Side, terms: Terms) -> Self {
-        Self(Arc::new(Inner { side, handshake: Duration::from_millis(terms.handshake_ms_max) }))
+    fn new(side: Side, terms: Terms, print: Print) -> Self {
+        let handshake = Duration::from_millis(terms.handshake_ms_max);
+        Self(Arc::new(Inner { side, handshake, print: print.0.finalize().into() }))
     }
 
     /// The handshake, whoever begins it; `host` is what was dialled. Ends within its time.
@@ -350,6 +365,36 @@ impl Tls {
             }
         };
         shaken.map_err(|fault| hint::about(&fault))
+    }
+}
+
+/// A hash over everything of which TLS is made; of a key nothing can be read out of it.
+struct Print(Sha256);
+
+impl Print {
+    fn of(own: Option<&(Certificates, PrivateKey)>, trust: &Trust, terms: Terms) -> Self {
+        let mut print = Self(Sha256::new());
+        let certificates = own.iter().flat_map(|(certificates, _)| &certificates.0);
+        print.pieces(certificates);
+        print.pieces(own.iter().map(|(_, key)| key.0.secret_der()));
+        print.pieces(trust.ca.iter().flat_map(|ca| &ca.0));
+        print.pieces(trust.crl.iter().flat_map(|crl| &crl.0));
+        print.and(&format!("{terms:?}"))
+    }
+
+    /// Pieces with their lengths, so that no two lists of them are alike.
+    fn pieces<P: AsRef<[u8]>>(&mut self, pieces: impl Iterator<Item = P>) {
+        for piece in pieces {
+            let piece = piece.as_ref();
+            self.0.update(piece.len().to_be_bytes());
+            self.0.update(piece);
+        }
+        self.0.update(usize::MAX.to_be_bytes());
+    }
+
+    fn and(mut self, text: &str) -> Self {
+        self.pieces(std::iter::once(text.as_bytes()));
+        self
     }
 }
 

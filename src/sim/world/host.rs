@@ -253,8 +253,12 @@ impl World {
             Action::DayCut { date, .. } => {
                 self.later(50, Event::Files { date });
             }
-            Action::Done { result: OrderResult::Link(_), .. } => {}
+            Action::Reopen { .. }
+            | Action::Done { result: OrderResult::Link(_) | OrderResult::NoLink, .. } => {}
             Action::Done { id, result } => {
+                if self.reloaded(id, &result) {
+                    return;
+                }
                 self.story.tell(self.time, None, || format!("order {} done: {result:?}", id.0));
                 if self.operator_heard(id, &result) {
                     return;

@@ -51,6 +51,7 @@ impl World {
             self.later(at, Event::Operate { link, order });
         }
         self.later_rule();
+        self.later_reload();
         self.furnish_strangers();
     }
 
@@ -80,6 +81,11 @@ impl World {
             // A process that comes back has every link in service.
             return;
         }
+        if self.reloads.moves(link) {
+            // And so is a link that comes back.
+            self.wishes.idle.remove(&link);
+            return;
+        }
         let Some(id) = self.mix.plans.get(link).map(|plan| plan.settings.id) else { return };
         self.story.tell(self.time, None, || format!("link {link}: {order:?} ordered"));
         self.host.orders += 1;
@@ -96,7 +102,14 @@ impl World {
     /// The process has come back: what an operator wanted of the one before is forgotten.
     pub(super) fn forget_orders(&mut self) {
         self.wishes.idle.clear();
+        self.reloads.forget();
         self.wishes.shut.clear();
+    }
+
+    /// A link that was taken away is back: what an operator wanted of it before is forgotten.
+    pub(super) fn back_in_service(&mut self, place: usize, link: LinkId) {
+        self.wishes.idle.remove(&place);
+        self.wishes.shut.remove(&link);
     }
 
     /// The engine shuts the doors of a link, or opens them.

@@ -36,6 +36,12 @@ impl Load {
         Self { rng: Rng::new(seed ^ 0x6c6f_6164), breaks: false, let_through, missed, trial }
     }
 
+    /// A link begins anew, with a breaker of its own.
+    pub(super) fn forget_link(&mut self, link: LinkId) {
+        self.missed.remove(&link);
+        self.trial.remove(&link);
+    }
+
     /// A process ended: the next one knows nothing of this.
     pub(super) fn forget(&mut self) {
         self.let_through.clear();

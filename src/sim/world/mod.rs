@@ -17,6 +17,7 @@ mod mix;
 mod net;
 mod operator;
 mod reached;
+mod reload;
 mod rng;
 mod stand_in;
 mod story;
@@ -49,6 +50,7 @@ use lowering::Lowering;
 use mix::{ASKERS, Dialects, Mix};
 use net::{Conn, ConnId, End};
 use operator::Operator;
+use reload::Reloads;
 use rng::Rng;
 use story::{PurchaseId, Story};
 
@@ -200,6 +202,7 @@ enum Event {
     SignOff { conn: ConnId },
     SignOn { conn: ConnId },
     Rule,
+    Reload,
     Strange { link: usize },
     Watch,
 }
@@ -255,6 +258,7 @@ struct World {
     following: bool,
     wishes: Wishes,
     operator: Operator,
+    reloads: Reloads,
     calendar: Calendar,
     load: Load,
     untimed: BTreeSet<LinkId>,
@@ -319,6 +323,7 @@ impl World {
             following: false,
             wishes: Wishes::new(seed),
             operator: Operator::new(seed),
+            reloads: Reloads::new(seed),
             calendar: Calendar::new(seed),
             load: Load::new(seed),
             untimed,
@@ -468,6 +473,7 @@ impl World {
             Event::SignOff { conn } => self.sign_off(conn),
             Event::SignOn { conn } => self.sign_on(conn),
             Event::Rule => self.rule(),
+            Event::Reload => self.reload(),
             Event::Strange { link } => self.strange(link),
             Event::Watch => self.watch(),
         }

@@ -140,6 +140,12 @@ rare! {
     Wrapped = "trace numbers wrapped",
     /// An operator took a link out of service.
     TakenOut = "link drained or taken out of service",
+    /// The configuration was read again and taken.
+    Reloaded = "configuration read again",
+    /// A link was to be taken away that owed.
+    ReloadRefused = "reload refused for what a link owes",
+    /// A link that had been taken away came back.
+    LinkBack = "link taken away and back again",
     /// A peer signed off.
     SignedOff = "peer signed off",
     /// A cut had to wait for what was in flight.
