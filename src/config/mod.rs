@@ -474,10 +474,10 @@ to = ["issuer-a"]
             .unwrap();
         let own = GOOD.replace("dialect = \"iso87-ascii\"", "dialect = \"own.dialect\"");
         assert!(of(&own).is_nothing());
-        fs::write(home.path().join("cards.csv"), "541333\n").unwrap();
+        fs::write(home.path().join("cards.csv"), "551333\n").unwrap();
         let csv = GOOD.replace("class =", "bins = \"cards.csv\"\nclass =");
         let before = read(&csv);
-        fs::write(home.path().join("cards.csv"), "541334\n").unwrap();
+        fs::write(home.path().join("cards.csv"), "551334\n").unwrap();
         assert!(Difference::new(&before, &read(&csv)).routes);
         let limits = GOOD.replace("[daemon]", "[daemon]\nin_flight_max = 7");
         assert_eq!(of(&limits).others, ["daemon.in_flight_max"]);

@@ -121,11 +121,10 @@ impl Engine {
                 "its replacement amount is not below what was approved",
             );
         }
-        let link = self
-            .peers
-            .settings(sent.issuer)
-            .ok_or((ResponseCode::INVALID, Why::Said("its issuer is gone")))?;
-        if !link.tongue.says_partial() {
+        // What its issuer cannot be told is refused now, while its sender still listens. A link that a reload took away owes it
+        // like any reversal, until it is back.
+        let link = self.peers.settings(sent.issuer);
+        if link.is_some_and(|link| !link.tongue.says_partial()) {
             return says(ResponseCode::INVALID, "its issuer's network knows no partial reversals");
         }
         let trace = self.log.fresh_trace(sent.issuer, Class::Reversal, self.now.wall).ok_or((
@@ -143,13 +142,10 @@ impl Engine {
             at: self.now.wall,
         };
         let record = Record::Lowered { undo: Arc::new(undo), amount: left, trace };
-        // What its issuer cannot be told is refused now, while its sender still listens.
         let mut after = standing.clone();
         tranlog::fold(&mut after, self.log.tail(), &record);
-        match self.owed_body(&after, Owing::Reversal, true) {
-            Some(_) => Ok(record),
-            None => Err(TOO_LONG),
-        }
+        let sayable = self.owed_body(&after, Owing::Reversal, true).is_some();
+        if sayable || link.is_none() { Ok(record) } else { Err(TOO_LONG) }
     }
 
     /// What was lowered is lowered at its issuer once more, under a fresh pair: the issuer may have booked all of it meanwhile.

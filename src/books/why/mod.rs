@@ -7,6 +7,7 @@ mod stand;
 mod step;
 mod tell;
 mod wanted;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
