@@ -143,7 +143,7 @@ impl Frozen for Books {
     fn captures(&self, date: BusinessDate, issuer: LinkId, each: Each<'_>) -> Result<(), CutError> {
         self.gather(date)?;
         let sql =
-            "SELECT members.txn, opposite, standing, ifnull(lowered > captured, 0) FROM members
+            "SELECT members.txn, opposite, standing, ifnull(lowered > captured, 0), ifnull(lowered = opposed, 0) FROM members
                 CROSS JOIN transactions ON transactions.txn = members.txn
             WHERE members.issuer = ? ORDER BY members.txn, opposite";
         let mut ask = self.connection.prepare_cached(sql).map_err(BooksError::from)?;
@@ -156,6 +156,7 @@ impl Frozen for Books {
                     0 if row.get(3)? => (Kind::Presentment, Part::Approved),
                     0 => (Kind::Presentment, Part::Standing),
                     1 => (Kind::Opposite, Part::Difference),
+                    _ if row.get(3)? && row.get(4)? => (Kind::Opposite, Part::Approved),
                     _ => (Kind::Opposite, Part::Standing),
                 };
                 let blob = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;

@@ -92,7 +92,7 @@ CREATE VIEW owed AS
 ";
 
 /// What came with format 4: what partial reversals lowered. What was lowered before it was claimed is claimed for what is left;
-/// of what was lowered later the difference is taken back.
+/// of what was lowered later the difference is taken back, and what is undone before that is cut is taken back at once.
 const LOWERED: &str = "
 ALTER TABLE transactions ADD COLUMN lowered INTEGER;       -- the day from whose clearing on no more is claimed than is left
 ALTER TABLE transactions ADD COLUMN amount_before INTEGER; -- what had been approved
@@ -112,11 +112,14 @@ CREATE VIEW captures AS
     FROM cuts CROSS JOIN transactions ON captured > previous AND captured <= cuts.date
     WHERE captured <> transactions.date
     UNION ALL
-    SELECT cuts.date, txn, 'opposite', issuer, merchant, amount, currency, processing_code LIKE '2%'
+    SELECT cuts.date, txn, 'opposite', issuer, merchant,
+        CASE WHEN lowered > captured AND lowered = opposed THEN amount_before ELSE amount END, currency,
+        processing_code LIKE '2%'
     FROM cuts CROSS JOIN transactions ON opposed > previous AND opposed <= cuts.date WHERE opposed IS NOT NULL
     UNION ALL
     SELECT cuts.date, txn, 'lowered', issuer, merchant, amount_before - amount, currency, processing_code LIKE '2%'
-    FROM cuts CROSS JOIN transactions ON lowered > previous AND lowered <= cuts.date WHERE lowered > captured;
+    FROM cuts CROSS JOIN transactions ON lowered > previous AND lowered <= cuts.date
+    WHERE lowered > captured AND lowered IS NOT opposed;
 CREATE VIEW batches AS
     SELECT date, issuer, currency, kind, refund, count(*) AS count, sum(amount) AS amount
     FROM captures GROUP BY date, issuer, currency, kind, refund;

@@ -127,10 +127,7 @@ impl Convert {
                 fs::rename(&unborn, path).map_err(Failure::io(path.display().to_string()))?;
                 ended(Ok(seen), &name)
             }
-            Ok(Err(fault)) => {
-                drop(fs::remove_file(&unborn));
-                ended(Err(fault), &name)
-            }
+            Ok(Err(fault)) => ended(Err(fault), &name),
             Err(fault) => Err(fault),
         }
     }
@@ -142,16 +139,20 @@ fn written<T>(
     write: impl FnOnce(&mut BufWriter<fs::File>) -> Result<T, IpmError>,
 ) -> Result<Result<T, IpmError>, Failure> {
     let io = || Failure::io(path.display().to_string());
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    // What an earlier call left there may be readable by others, or lead elsewhere.
+    match fs::remove_file(path) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(io()(fault)),
+        Ok(()) | Err(_) => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut out = BufWriter::new(file.map_err(io())?);
-    let done = match write(&mut out) {
-        Ok(done) => done,
-        Err(fault) => return Ok(Err(fault)),
-    };
-    out.flush().map_err(io())?;
-    out.get_ref().sync_all().map_err(io())?;
-    Ok(Ok(done))
+    let written = write(&mut out);
+    let whole = out.flush().and_then(|()| out.get_ref().sync_all());
+    if written.is_err() || whole.is_err() {
+        drop(fs::remove_file(path));
+    }
+    whole.map_err(io())?;
+    Ok(written)
 }
 
 /// What came of it: all, or how many were bad.

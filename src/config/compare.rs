@@ -119,7 +119,6 @@ fn others(now: &Config, next: &Config) -> Vec<&'static str> {
         ("clearing", cleared != clears),
         ("rules.duplicate", now.rules.duplicate != next.rules.duplicate),
         ("rules.undelivered", now.rules.undelivered != next.rules.undelivered),
-        ("rules.timeout_code", now.rules.timeout_code != next.rules.timeout_code),
     ]
     .into_iter()
     .filter_map(|(key, differs)| differs.then_some(key))
@@ -137,6 +136,8 @@ pub fn needs_restart(now: &Config, next: &Config) -> Option<Report> {
         ("daemon", "console", old.console != new.console),
         ("journal", "retention_days", now.journal.retention_days != next.journal.retention_days),
         ("day", "cut_at", day(now) != day(next)),
+        // A request that nobody answered is over by this word, which no record has.
+        ("rules", "timeout_code", now.rules.timeout_code != next.rules.timeout_code),
         ("window", "minutes", now.window.ms != next.window.ms),
         ("window", "entries_max", now.window.entries_max != next.window.entries_max),
     ];

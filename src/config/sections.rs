@@ -151,7 +151,13 @@ pub(super) fn window(section: &Section<'_>) -> Window {
 
 /// `[rules]`: choices.
 pub(super) fn rules(section: &Section<'_>) -> Rules {
-    let code = section.word("timeout_code", |text| ResponseCode::new(text.as_bytes()));
+    let code = section.word("timeout_code", |text| {
+        let code = ResponseCode::new(text.as_bytes()).map_err(|fault| fault.to_string())?;
+        if APPROVALS.contains(&text) {
+            return Err(format!("{code} is an approval: who hears it is told that it was paid"));
+        }
+        Ok(code)
+    });
     Rules {
         duplicate: section.choice("duplicate", DUPLICATES).unwrap_or(Duplicate::Replay),
         undelivered: section.choice("undelivered", UNDELIVERED).unwrap_or(Undelivered::Leave),
@@ -159,6 +165,8 @@ pub(super) fn rules(section: &Section<'_>) -> Rules {
     }
 }
 
+/// Codes that networks read as approvals.
+const APPROVALS: [&str; 5] = ["00", "08", "10", "11", "16"];
 const CONSOLE: &str = "127.0.0.1:9583";
 const CHARSETS: &[(&str, Charset)] = &[("latin-1", Charset::Latin1), ("cp500", Charset::Cp500)];
 const DUPLICATES: &[(&str, Duplicate)] =

@@ -63,6 +63,8 @@ impl Days {
     pub(super) fn set_desk(&self, desk: ClearingDesk) {
         let mut now = self.desk();
         let mut names = std::mem::take(&mut now.names);
+        // Unless another link has that name by now: two issuers never share a file.
+        names.retain(|_, name| !desk.names.values().any(|other| other == name));
         names.extend(desk.names);
         *now = ClearingDesk { names, ..desk };
     }

@@ -85,13 +85,14 @@ impl Reopenings {
         Self { core, links, waiting: Mutex::default() }
     }
 
-    /// The sessions of a link are over, and its new settings hold.
+    /// The sessions of a link are over: its new settings hold from now on. Sessions that began with the old ones since end.
     pub(super) fn reopen(&self, link: LinkId) {
         let Some(reopening) = self.waiting().remove(&link) else { return };
         let Reopening { link, numbers, bound } = reopening;
         self.core.change_directory(|directory| directory.speak(&link, numbers));
         tracing::info!(link = link.name, "opened anew with its new settings");
         self.links.renew(settings_of(&link, numbers), bound);
+        self.core.handle(Input::Reopened { link: link.id });
     }
 
     fn waiting(&self) -> MutexGuard<'_, BTreeMap<LinkId, Reopening>> {

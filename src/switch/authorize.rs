@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::iso::{
-    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, ResponseCode,
+    BusinessDate, ElementNo, ElementSet, Elements, Function, Mono, Mti, ResponseCode, Wall,
 };
 use crate::planted::{self, Bug};
 use crate::record::{
@@ -124,15 +124,15 @@ impl Engine {
         self.share(arrival.link)?;
         self.within_rate(arrival, fx)?;
         let (issuer, whole) = self.issuer_now(arrival)?;
-        let forwarding = self.forwarding_to(issuer, (arrival, self.today()))?;
+        let forwarding = self.forwarding_to(issuer, (arrival, self.today(), self.now.wall))?;
         Ok((forwarding, whole))
     }
 
-    /// What goes to a link, on one of its sessions and under a fresh pair, of a request of this business day.
+    /// What goes to a link, on one of its sessions and under a fresh pair, of a request that was accepted on that day and at that time.
     pub(super) fn forwarding_to(
         &mut self,
         issuer: LinkId,
-        (arrival, date): (&Arrival, BusinessDate),
+        (arrival, date, at): (&Arrival, BusinessDate, Wall),
     ) -> Result<Forwarding, Refusal> {
         let session = self
             .peers
@@ -146,7 +146,7 @@ impl Engine {
             .peers
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
-        let body = self.translated(arrival, link, (trace, date))?;
+        let body = self.translated(arrival, link, (trace, date, at))?;
         Ok(Forwarding { issuer, session, trace, body })
     }
 

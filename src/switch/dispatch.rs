@@ -103,7 +103,8 @@ impl Engine {
             });
             return;
         }
-        if !self.peers.settings(arrival.link).is_some_and(|link| link.answers) {
+        let answers = self.peers.settings(arrival.link).is_some_and(|link| link.answers);
+        if !answers && self.log.last_trace(arrival.link) == Trace::default() {
             // Nothing was ever sent there: what it answers is no money of anybody's, and nothing to write down.
             let (link, mti) = (arrival.link, arrival.mti());
             if planted::is(Bug::ResponseAnswered) {

@@ -119,6 +119,7 @@ impl Engine {
             Input::Ordered { id, order } => self.ordered(id, order, fx),
             Input::Disk { low } => self.disk_low = low,
             Input::Reload { id, change } => self.reload(id, *change, fx),
+            Input::Reopened { link } => self.reopened(link),
             Input::Drain => self.drain(),
         }
         self.fire(fx);

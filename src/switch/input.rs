@@ -89,6 +89,11 @@ pub enum Input {
         /// Whether it is below.
         low: bool,
     },
+    /// A link has the settings with which it begins anew: no session begins with the old ones any more.
+    Reopened {
+        /// Which.
+        link: LinkId,
+    },
     /// The process is to end: new requests are declined from now on.
     Drain,
 }

@@ -256,6 +256,10 @@ impl Engine {
             Some(found) if self.no_answer(arrival.mti(), found).is_some() => {
                 self.orphaned(&arrival, trace, fx);
             }
+            // A reload took its link away meanwhile: nobody is left who could undo it there.
+            Some(_) if self.peers.settings(link).is_none() => {
+                self.orphaned(&arrival, trace, fx);
+            }
             Some((txn, Asked::Request)) => self.answered(arrival, txn, trace, fx),
             Some((txn, Asked::Owed(owing))) => self.acknowledged(&arrival, (txn, owing, trace), fx),
             // Known, but under a pair that was replaced since: its successor decides.

@@ -262,7 +262,7 @@ impl Engine {
         }
     }
 
-    /// An owed message as its issuer's network writes it; none when it is longer than the issuer's frames.
+    /// An owed message as its issuer's network writes it; none when it cannot say that, or it is longer than the issuer's frames.
     pub(super) fn owed_body(
         &self,
         standing: &Standing,
@@ -275,10 +275,14 @@ impl Engine {
         let (mti, mut elements) = owed_message(standing, (owing, repeat), aside, &self.keys)?;
         if owing == Owing::Advice {
             link.stamp(&mut elements, sent);
-        } else if let Some(debt) = &standing.reversal
-            && !planted::is(Bug::ReasonUnsaid)
-        {
-            link.tongue.set_reason(&mut elements, debt.reason);
+        } else if let Some(debt) = &standing.reversal {
+            if debt.lowers() && !link.tongue.says_partial() {
+                // Its link said so when it was accepted, and a reload or a restart had it unlearn it: without that it would undo all.
+                return None;
+            }
+            if !planted::is(Bug::ReasonUnsaid) {
+                link.tongue.set_reason(&mut elements, debt.reason);
+            }
         }
         let body = link.tongue.write_what_fits(mti, &elements, sent.at);
         link.frames(link.head, &body).then_some(body)
@@ -471,9 +475,11 @@ impl Engine {
         }
     }
 
-    /// Asks once more when the issuer's network can no longer hold the request.
+    /// Asks once more when the issuer's network can no longer hold the request; of a link that is not known, once it is.
     pub(super) fn await_settling(&mut self, txn: TxnId, issuer: LinkId, trace: Trace) {
-        let settle_ms = self.peers.settings(issuer).map_or(0, |link| link.settle_ms);
+        let Some(settle_ms) = self.peers.settings(issuer).map(|link| link.settle_ms) else {
+            return;
+        };
         self.timers.set(self.now.mono.plus(settle_ms), Timer::Settle(txn, trace));
     }
 

@@ -110,15 +110,28 @@ pub(super) enum Service {
 pub(super) enum Parting {
     /// Nothing.
     Stays,
-    /// It begins anew with these settings when nothing is in flight on it; `closed` once its sessions are told to end.
+    /// It begins anew with these settings.
     Anew {
         /// With what.
         next: Box<LinkSettings>,
-        /// Whether its sessions are told to end.
-        closed: bool,
+        /// How far that is.
+        stage: Stage,
     },
     /// It is gone, as soon as its sessions are.
     Gone,
+}
+
+/// How far a link is that begins anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// What is in flight on it ends.
+    Ending,
+    /// Its sessions are told to end.
+    Closed,
+    /// They have, and the shell is to give it its new settings.
+    Empty,
+    /// The shell has done so: no session begins with the old ones any more.
+    Reopened,
 }
 
 impl Parting {
@@ -464,6 +477,13 @@ impl Peers {
         }
         let at = link.turn.checked_rem(link.ready.len())?;
         link.ready.get(at).copied()
+    }
+
+    /// What comes next goes to the link's next session, in the same millisecond too: so a backlog is spread.
+    pub(super) fn turn(&mut self, link: LinkId) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.turn = link.turn.wrapping_add(1);
+        }
     }
 
     /// Whether a link has a ready session, and room for a request.

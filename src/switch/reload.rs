@@ -9,12 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::planted::{self, Bug};
-use crate::record::{Closing, DebtState, LinkId, Lsn, Outcome, Owing, Record, Standing};
+use crate::record::{
+    Closing, DebtState, LinkId, Lsn, Outcome, Owing, Record, Standing, Trace, TxnId,
+};
 
 use super::effect::{Action, Effects};
 use super::engine::Engine;
 use super::input::{OrderId, OrderResult};
-use super::peers::{Parting, Service};
+use super::peers::{Parting, Service, Stage};
 use super::settings::Settings;
 use super::share::Turns;
 
@@ -88,9 +90,10 @@ impl Engine {
             if self.peers.link(link).is_none() {
                 self.log.add_link(link, settings.dialect().echoes_transmission());
                 self.peers.add(settings.clone());
+                self.await_settling_of(link);
             } else if change.anew.contains(&link) {
                 let next = Box::new(settings.clone());
-                self.peers.part(link, Parting::Anew { next, closed: false });
+                self.peers.part(link, Parting::Anew { next, stage: Stage::Ending });
             } else if let Some(state) = self.peers.link_mut(link) {
                 state.settings = settings.clone();
             }
@@ -120,8 +123,14 @@ impl Engine {
             self.timing.get(&link).is_some_and(|before| *before != echoes)
         };
         let mut links = change.settings.links.iter();
-        if let Some(link) =
-            links.find(|link| otherwise(link.id, link.dialect().echoes_transmission()))
+        // What was sent on a link that this process did not know is in memory by whole pairs.
+        let unknown = |link: LinkId, echoes: bool| {
+            !echoes
+                && !self.timing.contains_key(&link)
+                && self.log.last_trace(link) != Trace::default()
+        };
+        let wrong = |link: LinkId, echoes: bool| otherwise(link, echoes) || unknown(link, echoes);
+        if let Some(link) = links.find(|link| wrong(link.id, link.dialect().echoes_transmission()))
         {
             return Err(NotReloaded::Timing(link.id));
         }
@@ -200,6 +209,19 @@ impl Engine {
         self.pump(link, fx);
     }
 
+    /// What is to be asked once more of a link that was not known: its network may still hold the request.
+    fn await_settling_of(&mut self, link: LinkId) {
+        let provisional = |standing: &Standing| {
+            let debt = standing.reversal.as_ref()?;
+            let waits = debt.state == DebtState::Closed(Closing::Provisional);
+            (waits && issuer(standing) == Some(link)).then_some((standing.id, debt.trace))
+        };
+        let waiting: Vec<(TxnId, Trace)> = self.log.open().filter_map(provisional).collect();
+        for (txn, trace) in waiting {
+            self.await_settling(txn, link, trace);
+        }
+    }
+
     /// Ends the sessions of links on which nothing is in flight any more, and lets go of links that have none left.
     pub(super) fn part_if_quiet(&mut self, fx: &mut Effects) {
         if self.peers.parting().is_empty() {
@@ -208,27 +230,43 @@ impl Engine {
         for id in self.peers.parting().to_vec() {
             let Some(link) = self.peers.link_mut(id) else { continue };
             let quiet = link.in_flight == 0 && link.asking == 0;
-            if let Parting::Anew { closed, .. } = &mut link.parting
-                && !*closed
+            if let Parting::Anew { stage, .. } = &mut link.parting
+                && *stage == Stage::Ending
                 && quiet
             {
-                *closed = true;
+                *stage = Stage::Closed;
                 self.end_sessions(id, fx);
             }
-            let Some(link) = self.peers.link(id) else { continue };
-            let anew = match link.parting {
-                Parting::Anew { closed: false, .. } => continue,
-                Parting::Anew { closed: true, .. } => true,
-                Parting::Gone | Parting::Stays => false,
-            };
-            let open = link.service != Service::None;
             if self.peers.is_empty(id) {
-                self.peers.parted(id);
-                if anew {
-                    fx.actions.push(Action::Reopen { link: id });
-                    fx.actions.push(Action::Doors { link: id, open });
-                }
+                self.part_empty(id, fx);
             }
+        }
+    }
+
+    /// The sessions of a link are over: it is gone, or the shell gives it its new settings, and then it opens with them.
+    fn part_empty(&mut self, id: LinkId, fx: &mut Effects) {
+        let Some(link) = self.peers.link_mut(id) else { return };
+        let open = link.service != Service::None;
+        match &mut link.parting {
+            Parting::Anew { stage: Stage::Ending | Stage::Empty, .. } => {}
+            Parting::Anew { stage: stage @ Stage::Closed, .. } => {
+                *stage = Stage::Empty;
+                fx.actions.push(Action::Reopen { link: id });
+            }
+            Parting::Anew { stage: Stage::Reopened, .. } => {
+                self.peers.parted(id);
+                fx.actions.push(Action::Doors { link: id, open });
+            }
+            Parting::Gone | Parting::Stays => self.peers.parted(id),
+        }
+    }
+
+    /// No session of a link begins with its old settings any more. One that did since the last was over has been told to end.
+    pub(super) fn reopened(&mut self, link: LinkId) {
+        if let Some(state) = self.peers.link_mut(link)
+            && let Parting::Anew { stage, .. } = &mut state.parting
+        {
+            *stage = Stage::Reopened;
         }
     }
 

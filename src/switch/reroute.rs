@@ -56,7 +56,7 @@ impl Engine {
         while let Some(issuer) = self.issuer_again(asker, (sent.issuer, again)) {
             again.push(issuer);
             // One that cannot be told of it, or has no number left, is passed over.
-            if let Ok(forwarding) = self.forwarding_to(issuer, (asker, sent.date)) {
+            if let Ok(forwarding) = self.forwarding_to(issuer, (asker, sent.date, sent.at)) {
                 return Some(forwarding);
             }
         }
@@ -75,6 +75,8 @@ impl Engine {
             return;
         };
         let (at, issuer) = (self.now.wall, forwarding.issuer);
+        // A session that ends may leave a thousand behind: more than the outbox of one other holds.
+        self.peers.turn(issuer);
         if planted::is(Bug::ReroutedUnderTheSamePair) {
             forwarding.trace = sent.trace;
         }

@@ -1,7 +1,7 @@
 //! A request in its issuer's words: what of it may be said there, and how.
 
 use crate::codec::Draft;
-use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, ResponseCode};
+use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, ResponseCode, Wall};
 use crate::record::Trace;
 
 use super::authorize::Refusal;
@@ -17,12 +17,12 @@ pub(super) const TOO_LONG: Refusal = (
 );
 
 impl Engine {
-    /// The request as its issuer's network writes it, under our pair.
+    /// The request as its issuer's network writes it, under our pair, accepted at that time: its reversal names it.
     pub(super) fn translated(
         &self,
         arrival: &Arrival,
         link: &LinkSettings,
-        (trace, date): (Trace, BusinessDate),
+        (trace, date, at): (Trace, BusinessDate, Wall),
     ) -> Result<Vec<u8>, Refusal> {
         const OURS: ElementSet = ElementSet::of(&[7, 11]);
         let mut own = Elements::with_capacity(32);
@@ -36,7 +36,7 @@ impl Engine {
         let draft = Draft { mti: arrival.mti().plain(), own: &own, copied };
         let mut body = Vec::with_capacity(arrival.message.body().len() + 64);
         link.tongue
-            .write(&draft, self.now.wall, &mut body)
+            .write(&draft, at, &mut body)
             .map_err(|fault| (ResponseCode::FORMAT, Why::Unsayable { issuer: link.id, fault }))?;
         if !link.frames(link.head, &body) {
             return Err(TOO_LONG);

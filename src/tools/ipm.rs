@@ -9,7 +9,7 @@ use crate::clearing::{
     BadIpm, CONTAINERS, Charset, Checker, ClearingError, Framer, ICC, IpmRecord, Unframer, guess,
     parts, read, rewrite, shape,
 };
-use crate::iso::{ElementNo, Elements, Pan, has_check_digit};
+use crate::iso::{ElementNo, Elements, Pan, has_check_digit, looks_like_a_card};
 
 /// What is known of a file; what is not is found out by its beginning.
 #[derive(Clone, Copy, Debug, Default)]
@@ -257,7 +257,8 @@ fn show(number: u64, record: &IpmRecord, unmask: bool, line: &mut String) {
         if no == ICC {
             let mut hex = String::with_capacity(2 * value.len());
             super::push_hex(value, &mut hex);
-            let secret = !unmask && card.as_ref().is_some_and(|card| card.stands_packed_in(value));
+            let named = card.as_ref().is_some_and(|card| card.stands_packed_in(value));
+            let secret = !unmask && (named || icc_names_a_card(value));
             field(format_args!("{no}"), if secret { WITHHELD } else { &hex });
             continue;
         }
@@ -292,14 +293,61 @@ fn masked(no: ElementNo, value: &[u8], card: Option<&Pan>) -> String {
             None => format!("<{} characters>", value.len()),
         };
     }
-    let runs = value.split(|byte| !byte.is_ascii_digit());
-    let likely = |run: &[u8]| {
-        matches!(run, [b'2'..=b'6', ..]) && (13..=19).contains(&run.len()) && has_check_digit(run)
-    };
-    if card.is_some_and(|card| card.stands_in(value)) || runs.into_iter().any(likely) {
+    let free = FREE_TEXT.contains(&no.get());
+    if card.is_some_and(|card| card.stands_in(value))
+        || free && looks_like_a_card(&plain(value))
+        || holds_a_likely_card(value)
+    {
         return WITHHELD.to_owned();
     }
     plain(value)
+}
+
+/// Elements in which people write what they like, and in which thirteen digits are no reference.
+const FREE_TEXT: [u8; 5] = [43, 72, 105, 111, 127];
+
+/// Whether digits, together or in groups, are a card number by their length, beginning and check digit.
+fn holds_a_likely_card(value: &[u8]) -> bool {
+    let mut run = Vec::new();
+    let likely = |run: &[u8]| {
+        matches!(run, [b'2'..=b'6', ..]) && (13..=19).contains(&run.len()) && has_check_digit(run)
+    };
+    for byte in value {
+        match byte {
+            b'0'..=b'9' => run.push(*byte),
+            b' ' | b'-' | b'.' | b'/' => {}
+            _ if likely(&run) => return true,
+            _ => run.clear(),
+        }
+    }
+    likely(&run)
+}
+
+/// Whether ICC data names a card: by the tags for its number or its track, or because it cannot be read.
+fn icc_names_a_card(data: &[u8]) -> bool {
+    let mut rest = data;
+    while let Some((first, tail)) = rest.split_first() {
+        let mut tail = tail;
+        let mut second = 0;
+        if first & 0x1f == 0x1f {
+            let Some((more, after)) = tail.split_first() else { return true };
+            (second, tail) = (*more, after);
+        }
+        if matches!((first, second), (0x5a | 0x57, 0)) {
+            return true;
+        }
+        let Some((len, after)) = tail.split_first() else { return true };
+        let (len, after) = match (len, after) {
+            (0x81, [len, after @ ..]) => (len, after),
+            (0x80.., _) => return true,
+            short => short,
+        };
+        // What is constructed is looked into.
+        let skipped = if first & 0x20 == 0 { usize::from(*len) } else { 0 };
+        let Some(after) = after.get(skipped..) else { return true };
+        rest = after;
+    }
+    false
 }
 
 /// What `cat` shows of a record.
@@ -420,6 +468,36 @@ mod tests {
             ]
         );
         assert_eq!(catted(&file, true).1.lines().count(), 1);
+    }
+
+    #[test]
+    fn cards_are_found_in_any_writing() {
+        for (no, value) in [
+            (72, &b"4111 1111 1111 1111"[..]),
+            (43, b"4111-1111-1111-1111"),
+            (72, b"0004111111111111111"),
+            (63, b"4111.1111.1111.1111"),
+            (94, b"x4111111111111111"),
+        ] {
+            assert_eq!(masked(ElementNo::of(no), value, None), WITHHELD, "{no}");
+        }
+        for (no, value) in
+            [(31, &b"29999996326000000000016"[..]), (37, b"632718000001"), (43, b"RUE 12\\NICE")]
+        {
+            assert_eq!(masked(ElementNo::of(no), value, None), plain(value));
+        }
+        let icc = |hex: &str| icc_names_a_card(&super::super::encode::unhex(hex).unwrap());
+        for card in [
+            "5A084111111111111111",
+            "9F260100570A41111111111111112912",
+            "700A5A084111111111111111",
+            "9F2608",
+            "9F",
+            "8281",
+        ] {
+            assert!(icc(card), "{card}");
+        }
+        assert!(!icc("9F26081122334455667788") && !icc("82025C00") && !icc(""));
     }
 
     /// A record that is none is told and passed over; a length that is none ends the file.

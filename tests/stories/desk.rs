@@ -211,6 +211,7 @@ impl Desk {
         }
         assert_eq!(self.engine.tail(), Lsn(self.records.len() as u64));
         self.notes.append(&mut fx.notes);
+        let mut reopened = Vec::new();
         for action in fx.actions {
             match action {
                 Action::Send { session, body, mark, .. } => {
@@ -227,9 +228,16 @@ impl Desk {
                 Action::Done { result, .. } => self.done.push(result),
                 Action::Close { session, .. } => self.closed.push(session.0),
                 Action::DayCut { date, .. } => self.cut.push(date),
-                Action::Reopen { link } => self.reopened.push(link),
+                Action::Reopen { link } => {
+                    self.reopened.push(link);
+                    reopened.push(link);
+                }
                 Action::Doors { link, open } => self.doors.push((link, open)),
             }
+        }
+        // As the shell does, once it has given the link its new settings.
+        for link in reopened {
+            self.handle(Input::Reopened { link });
         }
     }
 

@@ -8,7 +8,9 @@ use iso8583d::iso::{ElementNo, Elements};
 use iso8583d::mapping::{self, Tongue};
 use iso8583d::record::{Closing, DebtState, LinkId, Owing, Reason, Remark, TxnId};
 use iso8583d::seal::Keys;
-use iso8583d::switch::{Input, Note, Order, OrderResult, Settings, StandIn, Undelivered};
+use iso8583d::switch::{
+    Change, Input, Note, Order, OrderId, OrderResult, Settings, StandIn, Undelivered,
+};
 
 use super::desk::{
     BANK, BANK_AGAIN, Desk, OTHER_BANK, SHOP, SHOP_AGAIN, Seen, bank, elements, only, purchase,
@@ -199,16 +201,44 @@ fn an_amount_that_lowers_nothing_changes_nothing() {
     assert!(!the_only_standing(&desk).stands_approved());
 }
 
-/// What its issuer's network cannot say would undo all of it there.
-#[test]
-fn an_issuer_whose_network_knows_no_replacement_amounts_is_not_asked() {
+/// The bank's network knows no replacement amounts.
+fn without_replacements() -> Settings {
     let mut settings = settings();
     let whole = Dialect::shipped_text("iso87-ascii").unwrap().replace("\n   95 ", "\n#  95 ");
     let short = Dialect::parse(whole.split_once("\nparts  95").unwrap().0);
     for link in settings.links.iter_mut().filter(|link| link.id == bank()) {
         link.tongue = Tongue::plain(Arc::new(short.clone().unwrap()));
     }
-    let mut desk = Desk::with(settings);
+    settings
+}
+
+/// It was accepted while the network could say it, and goes when it cannot: without element 95 it would undo all.
+#[test]
+fn what_its_network_can_say_no_more_is_for_the_operator() {
+    let mut desk = Desk::new();
+    approved(&mut desk, 1);
+    for session in [BANK, BANK_AGAIN] {
+        desk.down(session, Vec::new());
+    }
+    let (told, sent) = told_and_sent(&desk.shop_sends(SHOP, 420, &lowering(1, 2, 400)));
+    assert!(told == "00" && sent.is_none());
+    let (settings, listed) = (without_replacements(), desk.engine.tail());
+    let anew = std::iter::once(bank()).collect();
+    let change = Change { settings: settings.clone(), same_routes: false, anew, listed };
+    desk.handle(Input::Reload { id: OrderId(3), change: Box::new(change) });
+    desk.settings = settings;
+    desk.seen.clear();
+    desk.up(31, bank());
+    assert!(desk.seen.iter().all(|seen| seen.mti != 420));
+    let standing = the_only_standing(&desk);
+    assert_eq!(standing.reversal.unwrap().state, DebtState::Closed(Closing::Dead));
+    assert_eq!(standing.lowered, Some(400));
+}
+
+/// What its issuer's network cannot say would undo all of it there.
+#[test]
+fn an_issuer_whose_network_knows_no_replacement_amounts_is_not_asked() {
+    let mut desk = Desk::with(without_replacements());
     approved(&mut desk, 1);
     assert_eq!(only(&desk.shop_sends(SHOP, 420, &lowering(1, 2, 400))).code(), "12");
     assert_eq!(the_only_standing(&desk).lowered, None);

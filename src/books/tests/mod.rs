@@ -336,12 +336,12 @@ impl Story {
             let txn = standing.id;
             let amount = standing.lowered.or_else(|| standing.granted()).unwrap_or(0);
             if let Some(claimed) = self.claimed.get_mut(&txn) {
-                if amount < *claimed {
-                    clearing.push((txn, Kind::Opposite, *claimed - amount));
-                    *claimed = amount;
-                }
+                let before = std::mem::replace(claimed, amount);
                 if !claims(standing) && self.taken_back.insert(txn) {
-                    clearing.push((txn, Kind::Opposite, amount));
+                    // Lowered just before or not: all that is still claimed, at once.
+                    clearing.push((txn, Kind::Opposite, before));
+                } else if amount < before {
+                    clearing.push((txn, Kind::Opposite, before - amount));
                 }
             } else if claims(standing) && standing.date() <= Some(date) {
                 self.claimed.insert(txn, amount);
@@ -416,7 +416,8 @@ impl Story {
                         Ok(())
                     })
                     .unwrap();
-                let in_order = found[before..].is_sorted_by_key(|(txn, kind, _)| (*txn, *kind));
+                // A file takes each transaction once.
+                let in_order = found[before..].windows(2).all(|two| two[0].0 < two[1].0);
                 assert!(found.len() > before && in_order);
             }
             found.sort_unstable();
