@@ -34,11 +34,7 @@ impl Reader<'_> {
             kind::STOOD_IN_AFTER => self.stood_in_after()?,
             kind::SPENT => Record::Spent { cards: self.list(31, Self::spending)? },
             kind::UNDONE => Record::Undone(Arc::new(self.undo()?)),
-            kind::LOWERED => Record::Lowered {
-                undo: Arc::new(self.undo()?),
-                amount: self.u64("an amount")?,
-                trace: self.trace()?,
-            },
+            kind::LOWERED => self.lowered()?,
             kind::REROUTED => self.rerouted()?,
             kind::ANSWERED => Record::Answered {
                 txn: self.txn()?,
@@ -104,6 +100,14 @@ impl Reader<'_> {
             attempt: self.txn()?,
             sent: Arc::new(self.sent()?),
             added: Arc::new(self.elements()?),
+        })
+    }
+
+    fn lowered(&mut self) -> Option<Record> {
+        Some(Record::Lowered {
+            undo: Arc::new(self.undo()?),
+            amount: self.u64("an amount")?,
+            trace: self.trace()?,
         })
     }
 
