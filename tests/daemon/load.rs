@@ -92,7 +92,12 @@ fn an_issuer_that_answers_nothing_is_cut_off_until_it_answers_again() {
     assert_eq!(link(&street, "bank")["state"], "cut off");
     let console = street.console_address();
     let open = "iso8583d_link_breaker_open{link=\"bank\"}";
-    assert!(Street::console(&console, "/metrics").contains(&format!("{open} 1")));
+    // Counted just after it is so.
+    let measured = |street: &Street, value: &str| {
+        let line = format!("{open} {value}");
+        street.wait(|_| Street::console(&console, "/metrics").contains(&line).then_some(()));
+    };
+    measured(&street, "1");
     pos.send(200, &purchase(3));
     assert_eq!(text(&pos.heard().1, 39), "91");
     stands(&street, "bank", "on trial");
@@ -102,7 +107,7 @@ fn an_issuer_that_answers_nothing_is_cut_off_until_it_answers_again() {
     let (_, told) = pos.heard();
     assert_eq!((text(&told, 11), text(&told, 39)), ("000004".into(), "00".into()));
     assert_eq!(link(&street, "bank")["state"], "signed on");
-    assert!(Street::console(&console, "/metrics").contains(&format!("{open} 0")));
+    measured(&street, "0");
     street.signal("-KILL");
     let (_, said) = street.ended();
     for line in ["the link is cut off", "may try one request at a time", "answers again"] {
