@@ -49,8 +49,8 @@ pub fn run(settings: &Settings, out: &mut dyn Write) -> Result<Verdict, SimError
 
 async fn play(settings: &Settings, out: &mut dyn Write) -> Result<Verdict, SimError> {
     let mut terminal = Terminal::new(settings.peer.clone(), 1, None);
-    // Two sessions within a second are the same terminal: a trace number must not come again.
-    terminal.continue_after(u32::try_from(clock::wall().0 / 10 % 900_000).unwrap_or(0));
+    // Sessions that follow one another within a second are the same terminal: a trace number must not come again.
+    terminal.continue_after(u32::try_from(clock::wall().0 * 10 % 900_000).unwrap_or(0));
     let mut talk = Talk { terminal, patience: settings.patience, out, verdict: Verdict::default() };
     let pan = card(&settings.prefix, 1).map_err(|error| SimError::System {
         what: "a card",

@@ -224,8 +224,10 @@ class LaterIssuer(Issuer):
             answer = {key: doc[key] for key in LATER_ECHO if key in doc}
             answer["t"] = doc["t"][:2] + str(int(doc["t"][2]) + 1) + doc["t"][3].replace("1", "0")
             if doc["t"] == "1804":
-                self.checks.equal(f"{self.name_}: sign-on", doc["24"], "801")
-                wire.send(answer | {"24": "801", "39": "800"})
+                # As the switch stops it signs off.
+                expected = "802" if self.signed_on.is_set() else "801"
+                self.checks.equal(f"{self.name_}: sign-on, and then sign-off", doc["24"], expected)
+                wire.send(answer | {"24": expected, "39": "800"})
                 self.signed_on.set()
                 continue
             self.seen.put(doc)
