@@ -82,6 +82,11 @@ pub(super) struct Follower {
 }
 
 impl Follower {
+    /// What the next cut takes back of a transaction.
+    pub(super) fn to_take_back(&self, txn: TxnId) -> i64 {
+        self.opposites.iter().filter(|(of, _)| *of == txn).map(|(_, amount)| amount).sum()
+    }
+
     /// Takes the next record.
     pub(super) fn follow(&mut self, lsn: Lsn, record: &Record) {
         self.position = lsn;

@@ -170,6 +170,8 @@ impl World {
             lines.fold((0, 0), |(count, sum), line| (count + 1, sum + line.amount))
         };
         let ((there, claimed), (back, taken_back)) = (of(false), of(true));
+        // What came after the last cut is taken back by the next one.
+        let taken_back = taken_back + self.books.to_take_back(txn);
         // The difference of a partial reversal, and what that left, may be taken back one after the other.
         let most = if standing.lowered.is_some() { 2 } else { 1 };
         if there > 1 || back > most * there || taken_back > claimed {

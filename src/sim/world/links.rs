@@ -82,8 +82,13 @@ impl World {
             return;
         }
         if self.reloads.moves(link) {
-            // And so is a link that comes back.
-            self.wishes.idle.remove(&link);
+            if order == LinkOrder::Up && !self.reloads.is_away(link) {
+                // Its going may be refused, and then it is still out of service.
+                self.later(200, Event::Operate { link, order });
+            } else {
+                // And so is a link that comes back.
+                self.wishes.idle.remove(&link);
+            }
             return;
         }
         let Some(id) = self.mix.plans.get(link).map(|plan| plan.settings.id) else { return };

@@ -47,6 +47,11 @@ impl Reloads {
         self.away == Some(link) || goes.is_some_and(|(goes, _)| goes == link)
     }
 
+    /// Whether a link is away.
+    pub(super) fn is_away(&self, link: usize) -> bool {
+        self.away == Some(link)
+    }
+
     /// The process has ended: the next one reads the whole configuration.
     pub(super) fn forget(&mut self) {
         (self.away, self.waiting) = (None, None);
