@@ -34,11 +34,14 @@ pub mod console;
 pub mod sim;
 pub mod tools;
 
-// Floor 7: one file, the sum of the rooms' settings.
+// Floor 7: what merchants claim, what becomes of each claim, and who owes whom.
+pub mod ledger;
+
+// Floor 8: one file, the sum of the rooms' settings.
 pub mod config;
 
-// Floor 8: the shell around the engine.
+// Floor 9: the shell around the engine.
 pub mod daemon;
 
-// Floor 9: argv in, exit code out.
+// Floor 10: argv in, exit code out.
 pub mod cli;

@@ -13,6 +13,7 @@ mod orders;
 mod rows;
 mod tables;
 mod traces;
+mod view;
 pub mod why;
 
 use std::cell::Cell;
@@ -34,6 +35,7 @@ pub use follow::{BATCH_WAL_BYTES, Progress};
 pub use lists::{Orphan, Totals};
 pub use orders::Ordered;
 pub use tables::WAL_BYTES;
+pub use view::View;
 
 /// The books of a state directory; one thread owns them.
 pub struct Books {

@@ -6,6 +6,7 @@
 
 mod capture;
 mod check;
+mod fees;
 mod file;
 mod frame;
 mod ipm;
@@ -17,6 +18,7 @@ use crate::record::TxnId;
 
 pub use capture::{Capture, Flow, Kind, Part, claims};
 pub use check::Checker;
+pub use fees::Fees;
 pub use file::{File, Head, Sum, Sums, Totals};
 pub use frame::{Framer, Unframer, guess, records, unblock};
 pub use ipm::{BadIpm, CONTAINERS, ICC, IpmRecord, Shape, parts, read, rewrite, shape};

@@ -98,6 +98,11 @@ pub(super) enum Clearing {
         #[command(flatten)]
         home: Home,
     },
+    /// How many claims, files and items are in which state
+    Status {
+        #[command(flatten)]
+        home: Home,
+    },
 }
 
 /// What may be wanted of a link.
@@ -166,6 +171,7 @@ impl Clearing {
             Self::Cut { date, home } => {
                 ask_daemon(home, &control::Command::Cut { date: date.clone() })
             }
+            Self::Status { home } => ask_daemon(home, &control::Command::Status),
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 
 use super::board::Board;
+use super::bureau::Bureau;
 use super::clerk::Clerk;
 use super::core::Core;
 use super::days::Days;
@@ -26,6 +27,7 @@ use super::reload::{self, Refused, Reloader};
 use super::state::{State, StateError};
 use crate::books::{self, Books, BooksError};
 use crate::iso::BusinessDate;
+use crate::ledger::{Ledger, LedgerError};
 use crate::link::Links;
 use crate::record::{Lsn, Owing, Remark, Ruling, TxnId};
 use crate::switch::{self, Input, Order, OrderResult};
@@ -62,6 +64,8 @@ pub enum Command {
         /// The day, like `2026-11-23`.
         date: String,
     },
+    /// How many claims, files and items are in which state.
+    Status,
     /// Send a dead letter again.
     Requeue {
         /// Of which transaction.
@@ -199,6 +203,7 @@ pub(super) struct Desk {
     /// Where the operator's window is.
     pub(super) console: Option<SocketAddr>,
     pub(super) days: Arc<Days>,
+    pub(super) bureau: Bureau,
 }
 
 /// Opens the socket; what an earlier process left of it goes.
@@ -266,6 +271,7 @@ impl Desk {
             Ok(Command::Owed { limit }) => self.list_owed(limit).await,
             Ok(Command::Day) => Ok(vec![listing::day(&self.core.day(), &self.days.unwritten())]),
             Ok(Command::Cut { date }) => self.cut(&date).await,
+            Ok(Command::Status) => self.status().await,
             Ok(Command::Requeue { txn, owing, by }) => self.requeue(txn, owing, (by, user)).await,
             Ok(Command::WriteOff { about, owing, reason, by }) => {
                 self.write_off((about, owing), &reason, (by, user)).await
@@ -357,6 +363,11 @@ impl Desk {
         Ok(vec![listing::cut(&report)])
     }
 
+    async fn status(&self) -> Result<Vec<Value>, String> {
+        let counts = self.ask_ledger(|ledger| ledger.status()).await?;
+        Ok(listing::status(&counts))
+    }
+
     async fn requeue(
         &self,
         txn: u64,
@@ -400,6 +411,15 @@ impl Desk {
             .await?
             .map_err(|fault| fault.to_string())?;
         Ok(vec![listing::ordered(done, about, owing, ordered.as_ref())])
+    }
+
+    /// Has something done on the ledger's thread, when the books have followed up to now.
+    async fn ask_ledger<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, String> {
+        let done = self.bureau.ask(self.durable(), work).await;
+        done.ok_or("the switch stops")?.map_err(|fault| fault.to_string())
     }
 
     fn durable(&self) -> Lsn {

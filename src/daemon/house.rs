@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::DaemonError;
 use super::board::Board;
+use super::bureau::Bureau;
 use super::clerk::Clerk;
 use super::clock::Clock;
 use super::control::{self, Desk};
@@ -35,6 +36,7 @@ use crate::config::{Config, Link, Place};
 use crate::console;
 use crate::dialect::Dialect;
 use crate::journal::{Journal, JournalError, Recovery};
+use crate::ledger::Ledger;
 use crate::link::{self, Links, Way};
 use crate::meter::{self, Meter, Rendering};
 use crate::record::{self, Lsn};
@@ -64,6 +66,7 @@ struct Foundation {
     core: Arc<Core>,
     journal: Journal,
     books: Books,
+    ledger: Ledger,
     durable: Arc<AtomicU64>,
     meter: Meter,
     rendering: Option<Rendering>,
@@ -82,7 +85,7 @@ impl House {
         let links = Links::new(Arc::clone(&core), tasks.clone());
         let sight = Arc::new(Sight::new(state, &config.daemon));
         let reopenings = Arc::new(Reopenings::new(Arc::clone(&core), Arc::clone(&links)));
-        let Threads { clerk, orders, days, failure } =
+        let Threads { clerk, orders, days, bureau, failure } =
             start_threads(&config, foundation, (&links, &reopenings))?;
         core.handle(Input::Start);
         let ticker = Ticker {
@@ -118,6 +121,7 @@ impl House {
             reloader: Arc::clone(&reloader),
             console: window.as_ref().map(|window| window.address),
             days,
+            bureau,
         };
         let socket = control::bind(sight.state())?;
         spawn(&tasks, &closing, control::serve(Arc::new(desk), socket, tasks.clone()));
@@ -255,11 +259,12 @@ impl Window {
     }
 }
 
-/// The doors to the two threads beside the sessions.
+/// The doors to the threads beside the sessions.
 struct Threads {
     clerk: Clerk,
     orders: Arc<Orders>,
     days: Arc<Days>,
+    bureau: Bureau,
     /// How the journal's thread ended.
     failure: oneshot::Receiver<Result<(), JournalError>>,
 }
@@ -270,10 +275,11 @@ fn start_threads(
     (links, reopenings): (&Arc<Links<Core>>, &Arc<Reopenings>),
 ) -> Result<Threads, DaemonError> {
     let system = |doing| move |source| DaemonError::System { doing, source };
-    let Foundation { core, journal, books, durable, meter, .. } = foundation;
+    let Foundation { core, journal, books, ledger, durable, meter, .. } = foundation;
     let directory = &config.journal.directory;
     let clerk = Clerk::start(books, directory, Arc::clone(&durable), meter.clone())
         .map_err(system("start the books' thread"))?;
+    let bureau = Bureau::start(ledger).map_err(system("start the ledger's thread"))?;
     let orders = Arc::new(Orders::default());
     let days = Days::new(clerk.clone(), clearing_desk(config), meter.clone());
     days.find(Lsn(durable.load(Ordering::Acquire)));
@@ -297,7 +303,7 @@ fn start_threads(
             drop(failed.send(release.run()));
         })
         .map_err(system("start the journal's thread"))?;
-    Ok(Threads { clerk, orders, days, failure })
+    Ok(Threads { clerk, orders, days, bureau, failure })
 }
 
 pub(super) fn clearing_desk(config: &Config) -> ClearingDesk {
@@ -329,6 +335,7 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
     let mut books = Books::open(state.directory(), Arc::clone(&config.keys))?;
     let names: Vec<&str> = config.links.iter().map(|link| link.name.as_str()).collect();
     books.name_links(&names)?;
+    let ledger = Ledger::open(state.directory(), Arc::clone(&config.keys))?;
     let quarantine =
         Quarantine::open(state.quarantine(), Arc::clone(&config.keys)).map_err(|source| {
             DaemonError::System { doing: "read the list of refused frames", source }
@@ -354,7 +361,7 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
         clock,
         config.daemon.queue_bytes_max,
     ));
-    Ok(Foundation { core, journal, books, durable, meter, rendering })
+    Ok(Foundation { core, journal, books, ledger, durable, meter, rendering })
 }
 
 /// Applies what the journal has; bytes become records on a second thread meanwhile.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::books::{Books, BooksError, CutReport, Ordered};
 use crate::iso::{BusinessDate, ElementNo, Wall};
+use crate::ledger::Count;
 use crate::link::Snapshot;
 use crate::record::{Closing, Debt, DebtState, LinkId, Lsn, Outcome, Owing, Standing};
 use crate::switch::{DayView, LinkView};
@@ -216,6 +217,19 @@ pub(super) fn cut(report: &CutReport) -> Value {
         "positions_files": report.positions,
         "positions": positions,
     })
+}
+
+/// How many of what are in which state.
+pub(super) fn status(counts: &[Count]) -> Vec<Value> {
+    let mut lines: Vec<Value> = counts
+        .iter()
+        .map(|count| {
+            let (currency, amount) = (count.currency.as_deref(), count.amount);
+            json!({ "of": count.what, "state": count.state, "currency": currency, "count": count.count, "amount": amount })
+        })
+        .collect();
+    lines.push(json!({ "ok": true }));
+    lines
 }
 
 /// An order about a dead letter or an orphan that was carried out, by this command or an earlier one.

@@ -1,6 +1,7 @@
 //! The shell: opens the house, carries out the engine's effects, closes it. Must not decide anything about money.
 
 mod board;
+mod bureau;
 mod clerk;
 mod clock;
 pub mod control;
@@ -28,6 +29,7 @@ use crate::books::BooksError;
 use crate::config::Config;
 use crate::console::ConsoleError;
 use crate::journal::JournalError;
+use crate::ledger::LedgerError;
 use crate::link::LinkError;
 use crate::record::BadRecord;
 use crate::systemd;
@@ -50,6 +52,9 @@ pub enum DaemonError {
     /// The books cannot be opened.
     #[error(transparent)]
     Books(#[from] BooksError),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// A link cannot be opened.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -77,6 +82,7 @@ impl DaemonError {
             Self::State(StateError::OtherKey { .. }) => 78,
             Self::State(_)
             | Self::Books(_)
+            | Self::Ledger(_)
             | Self::Link(_)
             | Self::Console(_)
             | Self::System { .. } => 1,

@@ -1,0 +1,84 @@
+//! The ledger: what merchants claim, what becomes of each claim, and who owes whom, in one `SQLite` file, `clearing.db`.
+//!
+//! It is a truth of its own, beside the journal: what is told is on the disk. It reads the books and never writes them; it writes
+//! the files that issuers get, and reads those that they send. Knows no sockets and no engine.
+
+mod status;
+mod tables;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::books::{BooksError, View};
+use crate::seal::Keys;
+
+pub use status::Count;
+
+/// The ledger of a state directory; one thread owns it.
+pub struct Ledger {
+    connection: Connection,
+    books: View,
+}
+
+/// What went wrong with the ledger. Journal and books are not touched by any of these.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The operating system refused.
+    #[error("the ledger cannot {what} {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// `SQLite` refused.
+    #[error("clearing.db: {0}")]
+    Sqlite(Box<rusqlite::Error>),
+    /// A program of another time wrote it.
+    #[error("clearing.db has format {found}, and this program writes format {known}")]
+    Format {
+        /// The format it says it has.
+        found: i64,
+        /// The format that is known here.
+        known: i64,
+    },
+    /// The books could not be read.
+    #[error(transparent)]
+    Books(#[from] BooksError),
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(source: rusqlite::Error) -> Self {
+        Self::Sqlite(Box::new(source))
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger of a directory, or begins it. The books are there already.
+    pub fn open(directory: &Path, keys: Arc<Keys>) -> Result<Self, LedgerError> {
+        let path = directory.join("clearing.db");
+        // `SQLite` gives the files beside it the same mode.
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|source| LedgerError::Io { what: "open", path: path.clone(), source })?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags)?;
+        tables::prepare(&connection)?;
+        Ok(Self { connection, books: View::open(directory, keys)? })
+    }
+
+    /// The books as they are now.
+    pub const fn books(&self) -> &View {
+        &self.books
+    }
+}

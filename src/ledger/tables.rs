@@ -1,0 +1,134 @@
+//! The tables of `clearing.db`; knows nothing of what is written into them.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::LedgerError;
+
+/// The format of these tables, in the file's `user_version`.
+const FORMAT: i64 = 1;
+
+/// Bytes of a page.
+const PAGE_BYTES: u32 = 8_192;
+
+/// Days are numbers like 20261123 and times milliseconds since 1970, as in the books; amounts and fees are minor units; links the
+/// numbers of their names. Rows are added and get further, and none goes away.
+const TABLES: &str = "
+CREATE TABLE state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    indexed INTEGER NOT NULL    -- the last transaction of the books that `keys` knows
+) STRICT;
+INSERT INTO state VALUES (1, 0);
+
+-- By what claims name authorizations: keyed hashes of the names, and the transactions that have them.
+CREATE TABLE keys (key INTEGER, txn INTEGER, PRIMARY KEY (key, txn)) STRICT, WITHOUT ROWID;
+
+-- Merchants' files, and batches that terminals uploaded.
+CREATE TABLE submissions (
+    submission INTEGER PRIMARY KEY,
+    merchant TEXT NOT NULL, reference TEXT NOT NULL,    -- its own name for the file: once, for ever
+    digest BLOB NOT NULL, received INTEGER NOT NULL, finished INTEGER,
+    state TEXT NOT NULL,        -- received, accepted, rejected
+    fault TEXT,                 -- why all of it was refused
+    UNIQUE (merchant, reference)
+) STRICT;
+
+-- Each record of them, in exactly one state.
+CREATE TABLE claims (
+    claim INTEGER PRIMARY KEY,
+    submission INTEGER NOT NULL, seq INTEGER NOT NULL, place INTEGER NOT NULL,  -- of the record: its number, its line
+    merchant TEXT NOT NULL, terminal TEXT, op TEXT NOT NULL,                    -- capture, refund, reversal, adjust
+    reference TEXT NOT NULL, original_reference TEXT,
+    rrn TEXT, stan TEXT, approval TEXT, token TEXT,
+    amount INTEGER NOT NULL, currency TEXT NOT NULL, local TEXT, mcc TEXT, final INTEGER NOT NULL, tip INTEGER NOT NULL,
+    entry TEXT, digest BLOB NOT NULL,
+    state TEXT NOT NULL,        -- accepted, warned, rejected, pending, duplicate
+    reason TEXT, field TEXT, expected TEXT, got TEXT,
+    txn INTEGER,                -- the authorization it was matched with
+    original INTEGER,           -- the claim that it refunds, takes back or adjusts
+    voided INTEGER,             -- the claim that took it back before it was presented
+    day INTEGER, cycle INTEGER  -- the cut that presents it
+) STRICT;
+CREATE INDEX claims_by_reference ON claims (merchant, reference);
+CREATE INDEX claims_by_txn ON claims (txn) WHERE txn IS NOT NULL;
+CREATE INDEX claims_to_cut ON claims (claim) WHERE day IS NULL AND state IN ('accepted', 'warned');
+
+-- Moments at which what was waiting was gathered: cycle 0 is the day's own end.
+CREATE TABLE cuts (
+    day INTEGER, cycle INTEGER, lsn INTEGER NOT NULL, at INTEGER NOT NULL, last_claim INTEGER NOT NULL,
+    PRIMARY KEY (day, cycle)
+) STRICT, WITHOUT ROWID;
+
+-- What went to issuers. The sequence never recurs within a day; a row is there before its file can be seen.
+CREATE TABLE files (
+    file INTEGER PRIMARY KEY,
+    day INTEGER NOT NULL, cycle INTEGER NOT NULL, issuer INTEGER NOT NULL, currency TEXT NOT NULL,
+    sequence INTEGER NOT NULL, file_id TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,
+    format TEXT NOT NULL,       -- ipm, csv
+    records INTEGER, checksum INTEGER, digest BLOB, written INTEGER,
+    state TEXT NOT NULL,        -- begun, written, accepted, rejected
+    answered INTEGER,
+    UNIQUE (day, sequence)
+) STRICT;
+
+-- What was, or will be, claimed of an issuer or taken back: a line of a file, or of an answer.
+CREATE TABLE items (
+    item INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,         -- presentment, opposite, lowered, chargeback, representment
+    about INTEGER,              -- the item that it takes back, charges back or presents again
+    txn INTEGER, claim INTEGER,
+    issuer INTEGER NOT NULL, merchant TEXT NOT NULL, terminal TEXT, card TEXT, rrn TEXT, approval TEXT, mcc TEXT,
+    amount INTEGER NOT NULL, currency TEXT NOT NULL, refund INTEGER NOT NULL,   -- whether money flows to the card
+    discount INTEGER NOT NULL DEFAULT 0,    -- what the merchant pays of it
+    interchange INTEGER NOT NULL DEFAULT 0, -- what the issuer gets of that
+    scheme INTEGER NOT NULL DEFAULT 0,      -- what the network gets
+    day INTEGER, cycle INTEGER,             -- whose position it is in; none while it waits
+    file INTEGER, number INTEGER, reference TEXT,   -- its file, its number there (element 71), its reference (element 31)
+    state TEXT NOT NULL,        -- waiting, presented, accepted, rejected, charged_back, settled
+    reason TEXT, due INTEGER
+) STRICT;
+CREATE INDEX items_by_file ON items (file, number) WHERE file IS NOT NULL;
+CREATE INDEX items_by_reference ON items (reference) WHERE reference IS NOT NULL;
+CREATE INDEX items_by_txn ON items (txn) WHERE txn IS NOT NULL;
+CREATE INDEX items_by_day ON items (day, merchant);
+CREATE INDEX items_by_about ON items (about) WHERE about IS NOT NULL;
+
+-- What became of an item, a claim or a file, in order.
+CREATE TABLE events (
+    event INTEGER PRIMARY KEY, at INTEGER NOT NULL,
+    item INTEGER, claim INTEGER, file INTEGER, answer INTEGER,
+    kind TEXT NOT NULL, detail TEXT
+) STRICT;
+CREATE INDEX events_by_item ON events (item) WHERE item IS NOT NULL;
+CREATE INDEX events_by_claim ON events (claim) WHERE claim IS NOT NULL;
+
+-- Files that issuers sent.
+CREATE TABLE answers (
+    answer INTEGER PRIMARY KEY, name TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, file_id TEXT, received INTEGER NOT NULL,
+    records INTEGER NOT NULL, quarantined INTEGER NOT NULL, state TEXT NOT NULL
+) STRICT;
+";
+
+/// Settings, and the tables where there are none.
+pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    // What is here is nowhere else: an answer is given when it is on the disk.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found == 0 {
+        let whole = connection.unchecked_transaction()?;
+        connection.execute_batch(TABLES)?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+        whole.commit()?;
+    } else if found != FORMAT {
+        return Err(LedgerError::Format { found, known: FORMAT });
+    }
+    Ok(())
+}
