@@ -408,6 +408,11 @@ impl World {
                 }
             }
             Some((before, _)) if *before == code => {}
+            // What its issuer's link cannot say is refused for as long as the link is there and the refusal is remembered. One that
+            // was taken out owes it.
+            Some((before, _)) if undo.left.is_some() && before == b"30" && code == b"00" => {
+                undo.acked = Some((code, now));
+            }
             Some((before, _)) => {
                 let what = format!(
                     "a reversal was answered {} and then {}",

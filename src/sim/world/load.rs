@@ -179,6 +179,8 @@ impl World {
                 let log = self.host.engine.as_ref().map(crate::switch::Engine::tranlog);
                 let waits = last
                     .and_then(|last| log?.standing(last))
+                    // What was re-routed from here waits for another link.
+                    .filter(|standing| standing.sent().is_some_and(|sent| sent.issuer == link))
                     .is_some_and(|standing| standing.outcome == Outcome::InFlight);
                 if waits {
                     self.blame(None, || "a link on trial gets two requests at once".to_owned());
