@@ -43,3 +43,36 @@ impl Ledger {
         Ok(counts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::books::Books;
+    use crate::seal::Keys;
+
+    #[test]
+    fn what_is_there_is_counted_by_state_and_survives_another_opening() {
+        let place = tempfile::tempdir().unwrap();
+        let keys = Arc::new(Keys::new(&[7; 32]));
+        drop(Books::open(place.path(), Arc::clone(&keys)).unwrap());
+        let ledger = Ledger::open(place.path(), Arc::clone(&keys)).unwrap();
+        assert_eq!(ledger.status().unwrap(), []);
+        let insert = "INSERT INTO items (kind, issuer, merchant, amount, currency, refund, state)
+            VALUES ('presentment', 1, 'SHOP', ?, ?, 0, 'waiting')";
+        for (amount, currency) in [(1_000, "978"), (250, "978"), (7, "392")] {
+            ledger.connection.execute(insert, (amount, currency)).unwrap();
+        }
+        drop(ledger);
+        let counts = Ledger::open(place.path(), keys).unwrap().status().unwrap();
+        let of = |currency: &str, count, amount| Count {
+            what: "items",
+            state: "waiting".to_owned(),
+            currency: Some(currency.to_owned()),
+            count,
+            amount: Some(amount),
+        };
+        assert_eq!(counts, [of("392", 1, 7), of("978", 2, 1_250)]);
+    }
+}
