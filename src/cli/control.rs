@@ -1,4 +1,4 @@
-//! `ctl` and `clearing`: questions to the running daemon, and its answers as JSON lines.
+//! `ctl`: questions to the running daemon, and its answers as JSON lines.
 
 use std::io::{self, Write as _};
 
@@ -87,24 +87,6 @@ impl RuledBy {
     }
 }
 
-/// Clear a day.
-#[derive(Subcommand)]
-pub(super) enum Clearing {
-    /// Cut a day and write its files and positions; again, the same files
-    Cut {
-        /// The day, as YYYY-MM-DD
-        #[arg(long)]
-        date: String,
-        #[command(flatten)]
-        home: Home,
-    },
-    /// How many claims, files and items are in which state
-    Status {
-        #[command(flatten)]
-        home: Home,
-    },
-}
-
 /// What may be wanted of a link.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum Wanted {
@@ -165,17 +147,6 @@ impl Ctl {
     }
 }
 
-impl Clearing {
-    pub(super) fn run(&self) -> Result<(), Failure> {
-        match self {
-            Self::Cut { date, home } => {
-                ask_daemon(home, &control::Command::Cut { date: date.clone() })
-            }
-            Self::Status { home } => ask_daemon(home, &control::Command::Status),
-        }
-    }
-}
-
 /// The number of an entry; an error repeats nothing of what may be a card number.
 fn number_of(text: &str) -> Result<u64, Failure> {
     let wants = "N is the number that `iso8583d ctl owed` shows as `txn`, or `lsn` of an orphan: digits alone";
@@ -184,7 +155,7 @@ fn number_of(text: &str) -> Result<u64, Failure> {
 }
 
 /// Prints the lines of the daemon's answer, one JSON object each.
-fn ask_daemon(home: &Home, question: &control::Command) -> Result<(), Failure> {
+pub(super) fn ask_daemon(home: &Home, question: &control::Command) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let lines = control::ask(&home.state()?, question)?;
     for line in &lines {

@@ -3,6 +3,7 @@
 //! stdout is data, stderr is talk. Exit codes: 0 done, 1 failed, 2 wrong usage, 65 bad data, 74 journal unusable,
 //! 78 bad configuration.
 
+mod clearing;
 mod control;
 mod dialect;
 mod diff;
@@ -83,7 +84,7 @@ enum Command {
     Why(why::Why),
     /// Clear a day, through the running daemon
     #[command(subcommand)]
-    Clearing(control::Clearing),
+    Clearing(clearing::Clearing),
     /// Ask the running daemon
     #[command(subcommand)]
     Ctl(control::Ctl),

@@ -5,6 +5,7 @@
 
 mod bins;
 mod changes;
+mod clearing;
 mod compare;
 mod day;
 mod dialects;
@@ -29,7 +30,6 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::clearing;
 use crate::framing::{self, Framing};
 use crate::iso::ResponseCode;
 use crate::journal;
@@ -45,6 +45,7 @@ use crate::switch::{
 use read::Section;
 use report::Faults;
 
+pub use clearing::Clearing;
 pub use compare::{Difference, Fate, needs_restart};
 pub use dialects::{faults_of, named as dialect, spoken, tongue};
 pub use report::{Fault, Report};
@@ -99,15 +100,6 @@ pub struct Daemon {
     pub in_flight_max: u32,
     /// How many bytes of records and messages may wait for a commit before sockets are no longer read.
     pub queue_bytes_max: usize,
-}
-
-/// `[clearing]`: the day's files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Clearing {
-    /// Where the files go.
-    pub directory: PathBuf,
-    /// What is in them.
-    pub settings: clearing::Settings,
 }
 
 /// `[window]`: how much of the past is held in memory; what is older is looked up in the books.
@@ -326,7 +318,7 @@ fn read(root: &Section<'_>, (file, home): (&Path, &Path)) -> Option<Config> {
     let (journal, carry_every) = sections::journal(&section, state);
     section.end();
     let section = root.section("clearing");
-    let clearing = sections::clearing(&section, home, state);
+    let clearing = clearing::read(&section, home, state);
     section.end();
     let section = root.section("day");
     let day = day::read(&section);

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::read::{Limit, Section};
-use super::{Clearing, Daemon, Rules, Window, key};
+use super::{Daemon, Rules, Window, key};
 use crate::books;
-use crate::clearing::{self, Charset, Country, Digits};
 use crate::iso::ResponseCode;
 use crate::journal;
 use crate::seal::Keys;
@@ -112,35 +111,6 @@ pub(super) fn journal(section: &Section<'_>, state: &Path) -> (journal::Settings
     (journal::Settings { directory: state.join("journal"), retention_days }, carry_every)
 }
 
-/// `[clearing]`: the day's files.
-pub(super) fn clearing(section: &Section<'_>, home: &Path, state: &Path) -> Clearing {
-    let standard = clearing::Settings::default();
-    let directory = section.text("directory").filter(|text| !text.value.is_empty());
-    let country = section.word("country", |text| Country::new(text.as_bytes()));
-    let settings = clearing::Settings {
-        charset: section.choice("charset", CHARSETS).unwrap_or(standard.charset),
-        blocked: section.flag("blocked", standard.blocked),
-        processor: digits(section, "processor", standard.processor),
-        acquirer_bin: digits(section, "acquirer_bin", standard.acquirer_bin),
-        file_type: digits(section, "file_type", standard.file_type),
-        merchant_type: digits(section, "merchant_type", standard.merchant_type),
-        country: country.map_or(standard.country, |country| country.value),
-        production: section.flag("production", standard.production),
-    };
-    let directory = directory.map_or_else(|| state.join("clearing"), |text| home.join(text.value));
-    Clearing { directory, settings }
-}
-
-fn digits<const N: usize>(
-    section: &Section<'_>,
-    key: &'static str,
-    standard: Digits<N>,
-) -> Digits<N> {
-    let read =
-        |text: &str| Digits::new(text).map_err(|fault| format!("{fault}: exactly {N}, in quotes"));
-    section.word(key, read).map_or(standard, |digits| digits.value)
-}
-
 /// `[window]`: how much of the past is held in memory.
 pub(super) fn window(section: &Section<'_>) -> Window {
     Window {
@@ -168,7 +138,6 @@ pub(super) fn rules(section: &Section<'_>) -> Rules {
 /// Codes that networks read as approvals.
 const APPROVALS: [&str; 5] = ["00", "08", "10", "11", "16"];
 const CONSOLE: &str = "127.0.0.1:9583";
-const CHARSETS: &[(&str, Charset)] = &[("latin-1", Charset::Latin1), ("cp500", Charset::Cp500)];
 const DUPLICATES: &[(&str, Duplicate)] =
     &[("replay", Duplicate::Replay), ("94", Duplicate::Refuse)];
 const UNDELIVERED: &[(&str, Undelivered)] =

@@ -25,9 +25,7 @@ use super::listing;
 use super::orders::Orders;
 use super::reload::{self, Refused, Reloader};
 use super::state::{State, StateError};
-use crate::books::{self, Books, BooksError};
-use crate::iso::BusinessDate;
-use crate::ledger::{Ledger, LedgerError};
+use crate::books::{Books, BooksError};
 use crate::link::Links;
 use crate::record::{Lsn, Owing, Remark, Ruling, TxnId};
 use crate::switch::{self, Input, Order, OrderResult};
@@ -328,7 +326,7 @@ impl Desk {
     }
 
     /// Gives the engine an order, and waits until what became of it is durable.
-    async fn order(&self, order: Order) -> Result<OrderResult, String> {
+    pub(super) async fn order(&self, order: Order) -> Result<OrderResult, String> {
         let (id, result) = self.orders.give();
         self.core.handle(Input::Ordered { id, order });
         match result.await.map_err(|_closed| "the switch stops")? {
@@ -343,29 +341,6 @@ impl Desk {
         self.ask_books(self.durable(), move |books| listing::owed(books, &names, now, limit))
             .await?
             .map_err(|fault: BooksError| fault.to_string())
-    }
-
-    async fn cut(&self, text: &str) -> Result<Vec<Value>, String> {
-        let date = BusinessDate::from_text(text).map_err(|fault| fault.to_string())?;
-        let from = match self.order(Order::Cut(date)).await? {
-            OrderResult::Cut { at } => at,
-            OrderResult::NotBegun { current } => {
-                return Err(format!("{date} has not begun: the day in force is {current}"));
-            }
-            _ => self.durable(),
-        };
-        let order = self.days.order(date);
-        let report = self
-            .ask_books(from, move |books| books::write_files(books, &order))
-            .await?
-            .map_err(|fault| fault.to_string())?;
-        self.days.written(&report);
-        Ok(vec![listing::cut(&report)])
-    }
-
-    async fn status(&self) -> Result<Vec<Value>, String> {
-        let counts = self.ask_ledger(|ledger| ledger.status()).await?;
-        Ok(listing::status(&counts))
     }
 
     async fn requeue(
@@ -413,21 +388,12 @@ impl Desk {
         Ok(vec![listing::ordered(done, about, owing, ordered.as_ref())])
     }
 
-    /// Has something done on the ledger's thread, when the books have followed up to now.
-    async fn ask_ledger<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Ledger) -> Result<T, LedgerError> + Send + 'static,
-    ) -> Result<T, String> {
-        let done = self.bureau.ask(self.durable(), work).await;
-        done.ok_or("the switch stops")?.map_err(|fault| fault.to_string())
-    }
-
-    fn durable(&self) -> Lsn {
+    pub(super) fn durable(&self) -> Lsn {
         Lsn(self.durable.load(Ordering::Acquire))
     }
 
     /// Has something done on the books' thread, when the books have followed far enough.
-    async fn ask_books<T: Send + 'static>(
+    pub(super) async fn ask_books<T: Send + 'static>(
         &self,
         from: Lsn,
         work: impl FnOnce(&mut Books) -> T + Send + 'static,

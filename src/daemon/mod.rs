@@ -2,6 +2,7 @@
 
 mod board;
 mod bureau;
+mod clearing;
 mod clerk;
 mod clock;
 pub mod control;

@@ -3,6 +3,7 @@
 //! It is a truth of its own, beside the journal: what is told is on the disk. It reads the books and never writes them; it writes
 //! the files that issuers get, and reads those that they send. Knows no sockets and no engine.
 
+mod inbox;
 mod status;
 mod tables;
 
@@ -16,6 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::books::{BooksError, View};
 use crate::seal::Keys;
 
+pub use inbox::{Fate, Inbox};
 pub use status::Count;
 
 /// The ledger of a state directory; one thread owns it.

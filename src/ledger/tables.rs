@@ -7,14 +7,25 @@ use rusqlite::Connection;
 use super::LedgerError;
 
 /// The format of these tables, in the file's `user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+
+/// A format in which no program ever wrote a row.
+const FORMAT_EMPTY: i64 = 1;
+
+/// Takes its tables away.
+const FORGET_EMPTY: &str = "
+DROP TABLE state; DROP TABLE keys; DROP TABLE submissions; DROP TABLE claims; DROP TABLE cuts;
+DROP TABLE files; DROP TABLE items; DROP TABLE events; DROP TABLE answers;
+";
 
 /// Bytes of a page.
 const PAGE_BYTES: u32 = 8_192;
 
 /// Days are numbers like 20261123 and times milliseconds since 1970, as in the books; amounts and fees are minor units; links the
 /// numbers of their names. Rows are added and get further, and none goes away.
-const TABLES: &str = "
+///
+/// Merchants' side: what they claim, and what became of each claim.
+const CLAIMS: &str = "
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     indexed INTEGER NOT NULL    -- the last transaction of the books that `keys` knows
@@ -39,7 +50,7 @@ CREATE TABLE claims (
     claim INTEGER PRIMARY KEY,
     submission INTEGER NOT NULL, seq INTEGER NOT NULL, place INTEGER NOT NULL,  -- of the record: its number, its line
     merchant TEXT NOT NULL, terminal TEXT, op TEXT NOT NULL,                    -- capture, refund, reversal, adjust
-    reference TEXT NOT NULL, original_reference TEXT,
+    reference TEXT NOT NULL, original_reference TEXT, original_amount INTEGER,
     rrn TEXT, stan TEXT, approval TEXT, token TEXT,
     amount INTEGER NOT NULL, currency TEXT NOT NULL, local TEXT, mcc TEXT, final INTEGER NOT NULL, tip INTEGER NOT NULL,
     entry TEXT, digest BLOB NOT NULL,
@@ -47,16 +58,21 @@ CREATE TABLE claims (
     reason TEXT, field TEXT, expected TEXT, got TEXT,
     txn INTEGER,                -- the authorization it was matched with
     original INTEGER,           -- the claim that it refunds, takes back or adjusts
-    voided INTEGER,             -- the claim that took it back before it was presented
+    voided INTEGER,             -- the claim that took it back, or replaced it, before it was presented
     day INTEGER, cycle INTEGER  -- the cut that presents it
 ) STRICT;
+CREATE INDEX claims_by_submission ON claims (submission, seq);
 CREATE INDEX claims_by_reference ON claims (merchant, reference);
 CREATE INDEX claims_by_txn ON claims (txn) WHERE txn IS NOT NULL;
-CREATE INDEX claims_to_cut ON claims (claim) WHERE day IS NULL AND state IN ('accepted', 'warned');
+CREATE INDEX claims_to_cut ON claims (claim) WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned');
+";
 
+/// Issuers' side: what was presented to them, in which file.
+const ITEMS: &str = "
 -- Moments at which what was waiting was gathered: cycle 0 is the day's own end.
 CREATE TABLE cuts (
     day INTEGER, cycle INTEGER, lsn INTEGER NOT NULL, at INTEGER NOT NULL, last_claim INTEGER NOT NULL,
+    state TEXT NOT NULL,        -- begun, written
     PRIMARY KEY (day, cycle)
 ) STRICT, WITHOUT ROWID;
 
@@ -68,33 +84,43 @@ CREATE TABLE files (
     format TEXT NOT NULL,       -- ipm, csv
     records INTEGER, checksum INTEGER, digest BLOB, written INTEGER,
     state TEXT NOT NULL,        -- begun, written, accepted, rejected
-    answered INTEGER,
-    UNIQUE (day, sequence)
+    answered INTEGER,           -- when the issuer took or refused it
+    UNIQUE (day, cycle, issuer, currency), UNIQUE (day, sequence)
 ) STRICT;
 
--- What was, or will be, claimed of an issuer or taken back: a line of a file, or of an answer.
+-- Whatever moves money, once: what was, or will be, claimed of an issuer or taken back.
 CREATE TABLE items (
     item INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,         -- presentment, opposite, lowered, chargeback, representment
+    -- To the merchant: presentment, again (a rejected one, presented once more), representment (of a chargeback).
+    -- Back: opposite (all of it), lowered (a part of it), rejection (the issuer did not take it; it waits in suspense),
+    -- given_up (out of suspense, at the merchant's cost), chargeback.
+    kind TEXT NOT NULL,
     about INTEGER,              -- the item that it takes back, charges back or presents again
     txn INTEGER, claim INTEGER,
     issuer INTEGER NOT NULL, merchant TEXT NOT NULL, terminal TEXT, card TEXT, rrn TEXT, approval TEXT, mcc TEXT,
-    amount INTEGER NOT NULL, currency TEXT NOT NULL, refund INTEGER NOT NULL,   -- whether money flows to the card
+    amount INTEGER NOT NULL, currency TEXT NOT NULL, refund INTEGER NOT NULL,   -- whether the presentment pays the card
     discount INTEGER NOT NULL DEFAULT 0,    -- what the merchant pays of it
     interchange INTEGER NOT NULL DEFAULT 0, -- what the issuer gets of that
     scheme INTEGER NOT NULL DEFAULT 0,      -- what the network gets
-    day INTEGER, cycle INTEGER,             -- whose position it is in; none while it waits
+    exact TEXT,                 -- the fees before rounding, and the rules that gave them
+    day INTEGER, cycle INTEGER, -- the cut whose position it is in; none while it waits
     file INTEGER, number INTEGER, reference TEXT,   -- its file, its number there (element 71), its reference (element 31)
-    state TEXT NOT NULL,        -- waiting, presented, accepted, rejected, charged_back, settled
-    reason TEXT, due INTEGER
+    state TEXT NOT NULL,        -- waiting, presented, accepted, rejected, charged_back
+    reason TEXT, due INTEGER    -- of a chargeback: its reason code, and the last day on which it may be answered
 ) STRICT;
 CREATE INDEX items_by_file ON items (file, number) WHERE file IS NOT NULL;
 CREATE INDEX items_by_reference ON items (reference) WHERE reference IS NOT NULL;
 CREATE INDEX items_by_txn ON items (txn) WHERE txn IS NOT NULL;
-CREATE INDEX items_by_day ON items (day, merchant);
+CREATE INDEX items_by_claim ON items (claim) WHERE claim IS NOT NULL;
+CREATE INDEX items_by_day ON items (day, cycle, merchant);
 CREATE INDEX items_by_about ON items (about) WHERE about IS NOT NULL;
+CREATE INDEX items_to_cut ON items (item) WHERE day IS NULL;
+-- Once, whatever races.
+CREATE UNIQUE INDEX items_once ON items (about, kind)
+    WHERE kind IN ('again', 'opposite', 'rejection', 'given_up', 'representment');
+CREATE UNIQUE INDEX items_of_claim ON items (claim, kind) WHERE claim IS NOT NULL;
 
--- What became of an item, a claim or a file, in order.
+-- What became of an item, a claim, a file or an answer, in order.
 CREATE TABLE events (
     event INTEGER PRIMARY KEY, at INTEGER NOT NULL,
     item INTEGER, claim INTEGER, file INTEGER, answer INTEGER,
@@ -102,11 +128,63 @@ CREATE TABLE events (
 ) STRICT;
 CREATE INDEX events_by_item ON events (item) WHERE item IS NOT NULL;
 CREATE INDEX events_by_claim ON events (claim) WHERE claim IS NOT NULL;
+CREATE INDEX events_by_file ON events (file) WHERE file IS NOT NULL;
+CREATE INDEX events_by_answer ON events (answer) WHERE answer IS NOT NULL;
+";
 
--- Files that issuers sent.
+/// What issuers said, and what a person has to look at.
+const ANSWERS: &str = "
+-- Each logical file of what an issuer sent; the digest is that of its records, whatever form they came in.
 CREATE TABLE answers (
-    answer INTEGER PRIMARY KEY, name TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, file_id TEXT, received INTEGER NOT NULL,
-    records INTEGER NOT NULL, quarantined INTEGER NOT NULL, state TEXT NOT NULL
+    answer INTEGER PRIMARY KEY, name TEXT NOT NULL, file_id TEXT NOT NULL, digest BLOB NOT NULL,
+    issuer INTEGER, received INTEGER NOT NULL,
+    records INTEGER NOT NULL, quarantined INTEGER NOT NULL,
+    UNIQUE (file_id, digest)
+) STRICT;
+
+-- What each of their records says of what we sent. The states of items and files follow from the set of these, in any order.
+CREATE TABLE said (
+    said INTEGER PRIMARY KEY,
+    answer INTEGER NOT NULL, number INTEGER NOT NULL,
+    kind TEXT NOT NULL,         -- rejects_file, rejects, totals, charges_back, asks, text, collects
+    file INTEGER, item INTEGER, -- about which of ours; none where it was not found
+    about_file TEXT, about_number INTEGER, reference TEXT,  -- how it named them
+    function TEXT NOT NULL, reason TEXT, amount INTEGER, currency TEXT, detail TEXT,
+    UNIQUE (answer, number)
+) STRICT;
+CREATE INDEX said_by_item ON said (item) WHERE item IS NOT NULL;
+CREATE INDEX said_by_file ON said (file) WHERE file IS NOT NULL;
+
+-- What fits nowhere, until somebody closes it.
+CREATE TABLE exceptions (
+    exception INTEGER PRIMARY KEY, opened INTEGER NOT NULL,
+    kind TEXT NOT NULL,         -- quarantined, unmatched, ambiguous, totals_differ, over_claimed
+    claim INTEGER, item INTEGER, file INTEGER, answer INTEGER,
+    place INTEGER, start INTEGER, length INTEGER, digest BLOB,  -- of a record that cannot be read: its number, where it lies, its keyed hash
+    amount INTEGER, currency TEXT, detail TEXT NOT NULL,
+    closed INTEGER, closed_by TEXT, closed_why TEXT
+) STRICT;
+CREATE INDEX exceptions_open ON exceptions (opened) WHERE closed IS NULL;
+CREATE UNIQUE INDEX exceptions_once ON exceptions (answer, kind, place) WHERE answer IS NOT NULL;
+";
+
+/// Who paid whom.
+const SETTLEMENT: &str = "
+-- What is paid out to merchants: an instruction each, once for each day, cycle, merchant and currency.
+CREATE TABLE payouts (
+    payout INTEGER PRIMARY KEY,
+    day INTEGER NOT NULL, cycle INTEGER NOT NULL, merchant TEXT NOT NULL, currency TEXT NOT NULL,
+    amount INTEGER NOT NULL, value_day INTEGER NOT NULL, reference TEXT NOT NULL UNIQUE,
+    file TEXT NOT NULL, digest BLOB NOT NULL, made INTEGER NOT NULL,
+    UNIQUE (day, cycle, merchant, currency)
+) STRICT;
+
+-- What issuers paid.
+CREATE TABLE funds (
+    fund INTEGER PRIMARY KEY,
+    issuer INTEGER NOT NULL, currency TEXT NOT NULL, amount INTEGER NOT NULL, day INTEGER NOT NULL,
+    reference TEXT NOT NULL, received INTEGER NOT NULL,
+    UNIQUE (issuer, reference)
 ) STRICT;
 ";
 
@@ -122,9 +200,12 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(64);
     let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found == 0 {
+    if found == 0 || found == FORMAT_EMPTY {
         let whole = connection.unchecked_transaction()?;
-        connection.execute_batch(TABLES)?;
+        connection.execute_batch(if found == 0 { "" } else { FORGET_EMPTY })?;
+        for tables in [CLAIMS, ITEMS, ANSWERS, SETTLEMENT] {
+            connection.execute_batch(tables)?;
+        }
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
     } else if found != FORMAT {
