@@ -517,8 +517,9 @@ impl World {
         let (log, settings) = (engine.tranlog(), &self.mix.settings);
         let open = log.open().count();
         let untold = |conn: &Conn| conn.outbox.len() + conn.never_begun.len();
-        let on_their_way =
-            self.host.begun.len() + self.conns.iter().rev().take(64).map(untold).sum::<usize>();
+        // However many connections have come since, one that stands holds what it holds.
+        let sessions = self.host.sessions.values().filter_map(|id| self.conns.get(*id));
+        let on_their_way = self.host.begun.len() + sessions.map(untold).sum::<usize>();
         if log.len() > settings.entries_max + open + on_their_way + self.host.waiting() + 64 {
             let len = log.len();
             return self

@@ -65,8 +65,11 @@ impl World {
         if late && self.calm == 0 {
             let about = stuck.as_ref().and_then(|(txn, _)| self.truth.purchase(*txn));
             let about = about.or_else(|| waits.and_then(|place| u32::try_from(place + 1).ok()));
+            let asker = waits.map(|place| place + 1);
             return self.blame(about, || {
-                format!("an hour after the last fault, still open: {stuck:?}, or an asker waits")
+                format!(
+                    "an hour after the last fault, still open: {stuck:?}; an asker waits: {asker:?}"
+                )
             });
         }
         if self.calm < CALM || self.host.ordering || self.operates_at_rest() {

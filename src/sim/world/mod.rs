@@ -265,6 +265,8 @@ struct World {
     /// The keys of everything that was ever opened, durable or not.
     known_keys: BTreeSet<Tag>,
     conns: Vec<Conn>,
+    /// The latest connection of each slot of each link.
+    latest: BTreeMap<(usize, usize), ConnId>,
     /// Until when nobody reaches a link, by its place among the plans.
     outage_until: Vec<u64>,
     purchases: Vec<Purchase>,
@@ -329,6 +331,7 @@ impl World {
             untimed,
             known_keys: BTreeSet::new(),
             conns: Vec::new(),
+            latest: BTreeMap::new(),
             purchases: Vec::new(),
             begun: 0,
             last_purchase_at: 0,

@@ -1,5 +1,6 @@
 //! Connections that carry bytes: late, in pieces, in order, and not at all once they break. Knows no message.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
@@ -132,6 +133,7 @@ impl World {
         } else {
             SessionId(u64::try_from(id).unwrap_or(0) + 1)
         };
+        self.latest.insert((link, slot), id);
         self.conns.push(Conn {
             link,
             slot,
@@ -315,9 +317,13 @@ impl World {
 
     /// The connections of a link that a peer takes for standing, and that may carry financial messages.
     pub(super) fn standing(&self, link: usize) -> Vec<ConnId> {
-        let mine = |conn: &Conn| conn.link == link && conn.peer_up && !conn.is_strange();
-        // Only the latest connections can stand: each slot is dialled again when its peer saw the end.
-        let recent = self.conns.iter().enumerate().rev().take(64);
-        recent.filter(|(_, conn)| mine(conn)).map(|(id, _)| id).collect()
+        let mine = |conn: &Conn| conn.peer_up && !conn.is_strange();
+        // Only the latest of a slot can stand: it is dialled again when its peer saw the end. That may be long ago, and other links
+        // may have had any number of connections since.
+        let latest = self.latest.range((link, 0)..(link + 1, 0)).map(|(_, id)| *id);
+        let mut standing: Vec<ConnId> =
+            latest.filter(|id| self.conns.get(*id).is_some_and(mine)).collect();
+        standing.sort_unstable_by_key(|id| Reverse(*id));
+        standing
     }
 }
