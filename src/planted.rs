@@ -59,6 +59,8 @@ bugs! {
     TornInput,
     /// Trace 10: the cut takes the books as they stand.
     CutFromLaggingBooks,
+    /// A terminal's totals are compared with books that have not followed yet.
+    BatchAgainstLaggingBooks,
     /// Trace 11: a late answer to a dead-lettered advice takes it off the list.
     DeadAdviceRevived,
     /// Trace 12: an approval is reversed when any copy of it was not begun.
