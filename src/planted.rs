@@ -215,6 +215,12 @@ bugs! {
     CompletionUnnamed,
     /// Rule 10.2: a link takes any number of requests at once.
     LinkUnlimited,
+    /// Rule 11.2: what a closed batch has is in the next one, too.
+    BatchClosedTwice,
+    /// Rule 11.3: a transaction that is uploaded twice counts twice.
+    UploadCountedTwice,
+    /// Rule 11.4: what is in flight when a batch is closed is in none.
+    InFlightLeftOut,
 }
 
 impl Bug {

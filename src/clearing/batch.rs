@@ -1,9 +1,7 @@
 //! A terminal's batch as its network writes it: totals (0500), transactions that are uploaded (0320), and the end of that
 //! (0500 again). Knows no sockets and no books.
 
-use crate::iso::{
-    Amount, Currency, ElementNo, ElementSet, Elements, MaskedPan, Mti, ResponseCode,
-};
+use crate::iso::{Amount, Currency, ElementNo, ElementSet, Elements, MaskedPan, Mti, ResponseCode};
 use crate::record::Card;
 use crate::seal::Tag;
 
@@ -199,7 +197,8 @@ impl BatchProfile {
         let number = elements.get(self.number).map(<[u8]>::trim_ascii).and_then(digits);
         let number = number.and_then(|number| u32::try_from(number).ok());
         let number = number.filter(|number| (1..=NUMBER_MAX).contains(number));
-        let number = number.ok_or_else(|| fault(self.number, "it is no batch number, 1 to 999999"))?;
+        let number =
+            number.ok_or_else(|| fault(self.number, "it is no batch number, 1 to 999999"))?;
         let currency = self.currency_of(elements)?;
         let totals = elements.get(self.totals).and_then(|text| self.read_totals(text));
         let why = "its digits are not the counts and amounts that the profile lists";
@@ -250,8 +249,7 @@ impl BatchProfile {
         };
         let original = elements.get(self.original).unwrap_or_default();
         let why = "it does not begin with the MTI and the trace number of the original, ten digits";
-        let (mti, rest) =
-            original.split_at_checked(4).ok_or_else(|| fault(self.original, why))?;
+        let (mti, rest) = original.split_at_checked(4).ok_or_else(|| fault(self.original, why))?;
         let mti = Mti::from_ascii(mti).map_err(|_| fault(self.original, why))?;
         let stan = rest.get(..6).filter(|stan| digits(stan).is_some());
         let stan = stan.and_then(|stan| std::str::from_utf8(stan).ok());
@@ -279,7 +277,10 @@ impl BatchProfile {
             refund,
             approval: text(ElementNo::APPROVAL_CODE),
             card: card.map(|card| (card.masked.clone(), card.token)),
-            tip: tip.and_then(|tip| i64::try_from(tip).ok()).filter(|tip| *tip <= amount.minor).unwrap_or(0),
+            tip: tip
+                .and_then(|tip| i64::try_from(tip).ok())
+                .filter(|tip| *tip <= amount.minor)
+                .unwrap_or(0),
         })
     }
 
@@ -344,8 +345,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn profile() -> BatchProfile {
-        let field =
-            |kind| TotalField { kind, count_len: 3, amount_len: 12, amount_first: false };
+        let field = |kind| TotalField { kind, count_len: 3, amount_len: 12, amount_first: false };
         BatchProfile {
             settle: *b"920000",
             trailer: *b"960000",
@@ -402,7 +402,8 @@ pub(crate) mod tests {
         // Amounts first, and a share of the sales that is not compared.
         let mut other = profile();
         let field = |kind| TotalField { kind, count_len: 3, amount_len: 12, amount_first: true };
-        other.fields = vec![field(TotalKind::Sales), field(TotalKind::Other), field(TotalKind::Refunds)];
+        other.fields =
+            vec![field(TotalKind::Sales), field(TotalKind::Other), field(TotalKind::Refunds)];
         let text = "000000001250002000000000999001000000000300001000";
         let read = other.read(Mti::of(500), &with(SETTLE, 63, text), None).unwrap();
         assert_eq!(read.ask, BatchAsk::Settle { number: 12, totals, currency });

@@ -18,8 +18,8 @@ use crate::iso::{Currency, NotOne};
 use crate::record::TxnId;
 
 pub use batch::{
-    BatchAsk, BatchProfile, BatchTotals, BatchVerdict, Mismatch, NUMBER_MAX, NoPetition, Petition, Total, TotalField,
-    TotalKind, Upload, Words,
+    BatchAsk, BatchProfile, BatchTotals, BatchVerdict, Mismatch, NUMBER_MAX, NoPetition, Petition,
+    Total, TotalField, TotalKind, Upload, Words,
 };
 pub use capture::{Capture, Flow, Kind, Part, claims};
 pub use check::Checker;

@@ -31,7 +31,9 @@ pub(super) fn read(link: &Section<'_>, dialect: Option<&Dialect>) -> Option<Arc<
     };
     if profile.settle == profile.trailer {
         let fault = section.faults().at(section.span(), "`settle` and `trailer` are the same code");
-        section.faults().tell(fault.label("nobody could tell the end of an upload from its beginning"));
+        section
+            .faults()
+            .tell(fault.label("nobody could tell the end of an upload from its beginning"));
     }
     section.end();
     Some(Arc::new(profile))
@@ -72,7 +74,8 @@ fn fields(section: &Section<'_>) -> Vec<TotalField> {
         if let Some(field) = field(text.value) {
             fields.push(field);
         } else {
-            let fault = section.faults().at(text.span, format!("`fields` cannot be {:?}", text.value));
+            let fault =
+                section.faults().at(text.span, format!("`fields` cannot be {:?}", text.value));
             section.faults().tell(fault.label(FIELD));
         }
     }

@@ -8,9 +8,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{Ledger, LedgerError};
 use crate::books::{Line, View};
 use crate::clearing::{
-    BatchAsk, BatchProfile, BatchTotals, BatchVerdict, Mismatch, NUMBER_MAX, Petition, Total, Upload, Words,
+    BatchAsk, BatchProfile, BatchTotals, BatchVerdict, Mismatch, NUMBER_MAX, Petition, Total,
+    Upload, Words,
 };
 use crate::iso::{Currency, ResponseCode, Wall};
+use crate::planted::{self, Bug};
 use crate::record::{LinkId, TxnId};
 
 /// 77: the totals differ, and nothing is to be uploaded.
@@ -22,6 +24,31 @@ const UPLOAD: ResponseCode = ResponseCode::of(*b"95");
 
 /// So many transactions of one batch may be uploaded.
 const UPLOADS_MAX: i64 = 50_000;
+
+/// A batch for people.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct BatchLine {
+    /// Its terminal.
+    pub terminal: String,
+    /// The terminal's merchant.
+    pub merchant: String,
+    /// Its number.
+    pub number: u32,
+    /// `uploading` or `closed`.
+    pub state: &'static str,
+    /// ISO 4217, three digits.
+    pub currency: String,
+    /// What cards paid, as its terminal says: how many.
+    pub sales: i64,
+    /// And how much, minor units.
+    pub sales_amount: i64,
+    /// What cards got back: how many.
+    pub refunds: i64,
+    /// And how much, minor units.
+    pub refunds_amount: i64,
+    /// How many transactions were uploaded.
+    pub uploaded: i64,
+}
 
 /// Whose batch.
 #[derive(Clone, Copy)]
@@ -58,12 +85,40 @@ impl Ledger {
         let whole = self.connection.transaction()?;
         let desk = Desk { connection: &whole, books: &self.books, till };
         let verdict = match &petition.ask {
-            BatchAsk::Settle { number, totals, currency } => desk.settle(*number, (totals, *currency))?,
-            BatchAsk::Close { number, totals, currency } => desk.close(*number, (totals, *currency))?,
+            BatchAsk::Settle { number, totals, currency } => {
+                desk.settle(*number, (totals, *currency))?
+            }
+            BatchAsk::Close { number, totals, currency } => {
+                desk.close(*number, (totals, *currency))?
+            }
             BatchAsk::Upload(upload) => desk.upload(upload)?,
         };
         whole.commit()?;
         Ok(verdict)
+    }
+
+    /// The last batches, open ones first, at most so many.
+    pub fn batches(&self, at_most: u32) -> Result<Vec<BatchLine>, LedgerError> {
+        let mut ask = self.connection.prepare_cached(
+            "SELECT terminal, merchant, number, closed IS NULL, currency, ifnull(sales, 0), ifnull(sales_amount, 0),
+                ifnull(refunds, 0), ifnull(refunds_amount, 0), (SELECT count(*) FROM uploads WHERE uploads.batch = batches.batch)
+                FROM batches ORDER BY closed IS NOT NULL, batch DESC LIMIT ?",
+        )?;
+        let lines = ask.query_map([at_most], |row| {
+            Ok(BatchLine {
+                terminal: row.get(0)?,
+                merchant: row.get(1)?,
+                number: row.get(2)?,
+                state: if row.get(3)? { "uploading" } else { "closed" },
+                currency: row.get(4)?,
+                sales: row.get(5)?,
+                sales_amount: row.get(6)?,
+                refunds: row.get(7)?,
+                refunds_amount: row.get(8)?,
+                uploaded: row.get(9)?,
+            })
+        })?;
+        Ok(lines.collect::<Result<_, _>>()?)
     }
 
     /// Takes note of which terminal each transaction is of that the books have and this does not know yet.
@@ -71,16 +126,22 @@ impl Ledger {
         const AT_ONCE: usize = 10_000;
         loop {
             let whole = self.connection.transaction()?;
-            let after = whole.query_row("SELECT terminals_indexed FROM batch_state", [], |row| row.get(0))?;
+            let after =
+                whole
+                    .query_row("SELECT terminals_indexed FROM batch_state", [], |row| row.get(0))?;
             let opened = self.books.opened_after(after, AT_ONCE)?;
-            let mut insert = whole.prepare_cached("INSERT OR IGNORE INTO terminals VALUES (?, ?)")?;
+            let mut insert =
+                whole.prepare_cached("INSERT OR IGNORE INTO terminals VALUES (?, ?)")?;
             for one in &opened {
                 let key = self.books.terminal_key(one.asker, &one.terminal, &one.merchant);
                 insert.execute(params![key, one.txn.0.cast_signed()])?;
             }
             drop(insert);
             if let Some(last) = opened.last() {
-                whole.execute("UPDATE batch_state SET terminals_indexed = ?", [last.txn.0.cast_signed()])?;
+                whole.execute(
+                    "UPDATE batch_state SET terminals_indexed = ?",
+                    [last.txn.0.cast_signed()],
+                )?;
             }
             whole.commit()?;
             if opened.len() < AT_ONCE {
@@ -136,7 +197,12 @@ impl Desk<'_> {
         }
         let agrees = sum.as_ref() == Some(said);
         if !agrees {
-            self.except("batch_differs", &batch, (None, None), "what was uploaded does not come to the terminal's totals")?;
+            self.except(
+                "batch_differs",
+                &batch,
+                (None, None),
+                "what was uploaded does not come to the terminal's totals",
+            )?;
             if self.till.profile.mismatch == Mismatch::Refuse {
                 return Ok(self.say(DIFFER, Words::Differ, number));
             }
@@ -168,10 +234,12 @@ impl Desk<'_> {
         let mut put = self.connection.prepare_cached(
             "INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
+        let again = planted::is(Bug::UploadCountedTwice) && self.has(batch.batch, upload)?;
+        let stan = if again { format!("{}again", upload.stan) } else { upload.stan.clone() };
         put.execute(params![
             batch.batch,
             mti_of(upload),
-            upload.stan,
+            stan,
             upload.rrn,
             upload.amount.minor,
             upload.amount.currency.to_string(),
@@ -191,13 +259,20 @@ impl Desk<'_> {
     ) -> Result<Result<Batch, BatchVerdict>, LedgerError> {
         if let Some(open) = self.open()? {
             let named = open.number == number;
-            return Ok(if named { Ok(open) } else { Err(self.say(BAD_BATCH, Words::None, number)) });
+            return Ok(if named {
+                Ok(open)
+            } else {
+                Err(self.say(BAD_BATCH, Words::None, number))
+            });
         }
         let last = self.last()?;
         if let Some(last) = last.as_ref().filter(|last| last.number == number) {
             let same = last.totals == *said && last.currency == currency.to_string();
-            let (code, words) =
-                if same { (ResponseCode::APPROVED, Words::Duplicate) } else { (DIFFER, Words::Differ) };
+            let (code, words) = if same {
+                (ResponseCode::APPROVED, Words::Duplicate)
+            } else {
+                (DIFFER, Words::Differ)
+            };
             return Ok(Err(self.say(code, words, number)));
         }
         if last.as_ref().is_some_and(|last| number != last.number % NUMBER_MAX + 1) {
@@ -247,7 +322,8 @@ impl Desk<'_> {
         let mut ask = self.connection.prepare_cached(
             "SELECT txn FROM terminals WHERE key = ? AND txn >= ? AND txn NOT IN (SELECT txn FROM batched) ORDER BY txn",
         )?;
-        let txns = ask.query_map(params![key, batch.first.0.cast_signed()], |row| row.get::<_, i64>(0))?;
+        let txns =
+            ask.query_map(params![key, batch.first.0.cast_signed()], |row| row.get::<_, i64>(0))?;
         let mut lines = Vec::new();
         for txn in txns {
             let line = self.books.line(TxnId(txn?.cast_unsigned()))?;
@@ -282,7 +358,8 @@ impl Desk<'_> {
         let mut ask = self.connection.prepare_cached(
             "SELECT 1 FROM uploads WHERE batch = ? AND mti = ? AND stan = ? AND amount = ? AND refund = ?",
         )?;
-        let values = params![batch, mti_of(upload), upload.stan, upload.amount.minor, upload.refund];
+        let values =
+            params![batch, mti_of(upload), upload.stan, upload.amount.minor, upload.refund];
         Ok(ask.exists(values)?)
     }
 
@@ -354,12 +431,15 @@ impl Desk<'_> {
     /// Closes a batch: what it has is in no later one.
     fn end(&self, batch: &Batch, lines: &[Line]) -> Result<(), LedgerError> {
         let mut put = self.connection.prepare_cached("INSERT INTO batched VALUES (?, ?)")?;
-        for line in lines.iter().filter(|line| line.counts()) {
+        let kept = |line: &&Line| line.counts() && !planted::is(Bug::BatchClosedTwice);
+        for line in lines.iter().filter(kept) {
             put.execute(params![line.txn.0.cast_signed(), batch.batch])?;
         }
         // What is in flight may be approved yet: the next batch looks from there on.
         let open = lines.iter().find(|line| line.in_flight).map(|line| line.txn);
-        let next = open.or_else(|| lines.last().map(|line| TxnId(line.txn.0 + 1)));
+        let open = open.filter(|_| !planted::is(Bug::InFlightLeftOut));
+        let after = if planted::is(Bug::BatchClosedTwice) { None } else { lines.last() };
+        let next = open.or_else(|| after.map(|line| TxnId(line.txn.0 + 1)));
         let next = next.unwrap_or(batch.first).0.max(1);
         let BatchTotals { sales, refunds } = batch.totals;
         self.connection.execute(
@@ -388,7 +468,8 @@ impl Desk<'_> {
     ) -> Result<(), LedgerError> {
         let Petition { terminal, merchant, .. } = self.till.petition;
         let which = txn.map_or_else(String::new, |txn| format!(", transaction {}", txn.0));
-        let detail = format!("batch {} of terminal {terminal} of {merchant}{which}: {what}", batch.number);
+        let detail =
+            format!("batch {} of terminal {terminal} of {merchant}{which}: {what}", batch.number);
         let (amount, currency) = about.unzip();
         self.connection.execute(
             "INSERT INTO exceptions (opened, kind, amount, currency, detail) SELECT ?1, ?2, ?3, ?4, ?5

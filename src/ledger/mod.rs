@@ -20,6 +20,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::books::{BooksError, View};
 use crate::seal::Keys;
 
+pub use batches::BatchLine;
 pub use inbox::{Fate, Inbox};
 pub use status::Count;
 

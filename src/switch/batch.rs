@@ -65,8 +65,7 @@ impl Engine {
 
     /// Totals, or a transaction that is uploaded: the ledger is asked.
     pub(super) fn batch_asked(&mut self, arrival: Box<Arrival>, fx: &mut Effects) {
-        let Some(profile) =
-            self.peers.settings(arrival.link).and_then(|link| link.batches.clone())
+        let Some(profile) = self.peers.settings(arrival.link).and_then(|link| link.batches.clone())
         else {
             return;
         };
@@ -89,7 +88,8 @@ impl Engine {
         waiting.bytes += weight;
         let (id, link) = (PetitionId(waiting.asked), arrival.link);
         waiting.open.insert(id, arrival);
-        let from = if planted::is(Bug::BatchAgainstLaggingBooks) { Lsn(0) } else { self.log.tail() };
+        let from =
+            if planted::is(Bug::BatchAgainstLaggingBooks) { Lsn(0) } else { self.log.tail() };
         fx.actions.push(Action::Batch(BatchQuestion { id, link, petition, profile, from }));
     }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use iso8583d::clearing::{
-    BatchAsk, BatchProfile, BatchVerdict, Mismatch, TotalField, TotalKind,
-};
+use iso8583d::clearing::{BatchAsk, BatchProfile, BatchVerdict, Mismatch, TotalField, TotalKind};
 use iso8583d::iso::{Currency, ElementNo, Elements, ResponseCode};
 use iso8583d::switch::Input;
 

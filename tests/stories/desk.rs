@@ -13,10 +13,9 @@ use iso8583d::record::{LinkId, Lsn, Record, Standing, TxnId, decode_all, encode}
 use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
-    BatchQuestion,
-    Action, AnswerOn, Arrival, BreakerSettings, DaySettings, Duplicate, Effects, Engine, Input,
-    LinkSettings, Mark, NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Permit,
-    Question, Rate, SessionId, Settings, Undelivered, Unreadable,
+    Action, AnswerOn, Arrival, BatchQuestion, BreakerSettings, DaySettings, Duplicate, Effects,
+    Engine, Input, LinkSettings, Mark, NetworkSettings, Note, Order, OrderId, OrderResult,
+    OwedSettings, Permit, Question, Rate, SessionId, Settings, Undelivered, Unreadable,
 };
 use iso8583d::tranlog::{self, Ask, Found};
 

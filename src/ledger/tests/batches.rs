@@ -43,7 +43,13 @@ impl Till {
         self.put(txn, terminal, code, (amount, "approved", Some(20_261_129)));
     }
 
-    fn put(&self, txn: i64, terminal: &str, code: &str, (amount, outcome, captured): (i64, &str, Option<i64>)) {
+    fn put(
+        &self,
+        txn: i64,
+        terminal: &str,
+        code: &str,
+        (amount, outcome, captured): (i64, &str, Option<i64>),
+    ) {
         self.books
             .execute(
                 "INSERT INTO transactions (txn, opening, asker, mti, processing_code, stan, rrn, terminal, merchant, amount, currency,
@@ -106,7 +112,10 @@ impl Till {
             .connection
             .prepare("SELECT kind, amount FROM exceptions ORDER BY kind, exception")
             .unwrap();
-        ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+        ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
     }
 }
 
@@ -152,7 +161,12 @@ fn what_is_in_flight_is_in_the_next_batch() {
     till.put(1, "T1", "000000", (900, "in_flight", None));
     till.pays(2, "T1", "000000", 100);
     assert_eq!(till.settles(1, (1, 100), (0, 0)), "00");
-    till.books.execute("UPDATE transactions SET outcome = 'approved', captured = 20261129 WHERE txn = 1", []).unwrap();
+    till.books
+        .execute(
+            "UPDATE transactions SET outcome = 'approved', captured = 20261129 WHERE txn = 1",
+            [],
+        )
+        .unwrap();
     assert_eq!(till.settles(2, (1, 900), (0, 0)), "00");
 }
 

@@ -97,7 +97,8 @@ impl World {
             let stale = self.purchase_ref(id).is_none_or(|purchase| purchase.stale);
             if !known && !stale {
                 self.blame(Some(id), || {
-                    "a batch was compared with books that lack what its terminal had been told".to_owned()
+                    "a batch was compared with books that lack what its terminal had been told"
+                        .to_owned()
                 });
             }
             self.reached.count(Rare::BatchCompared);
