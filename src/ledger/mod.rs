@@ -7,8 +7,6 @@ mod batches;
 mod inbox;
 mod status;
 mod tables;
-#[cfg(test)]
-mod tests;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -88,3 +86,6 @@ impl Ledger {
         &self.books
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ fn a_terminal_closes_its_batch_and_a_death_in_between_changes_nothing() {
     let heard = hears(&mut pos, 500, &totals("920000", 102, (8, &wrong)));
     assert_eq!(heard, (510, "95".into(), "RB00008DIFFERENT COUNTS OR AMOUNTS".into()));
     assert_eq!(hears(&mut pos, 320, &uploaded(103, 4)).1, "00");
-    street.signal("KILL");
+    street.signal("-KILL");
     street.ended();
     street.start();
     let mut pos = street.asker("pos");

@@ -23,7 +23,7 @@ pub(super) struct Batches {
     /// Of those who heard an approval, in a thousand.
     often: u64,
     /// What the switch asks the ledger, until the books have followed.
-    pub(super) questions: Vec<BatchQuestion>,
+    questions: Vec<BatchQuestion>,
     /// Who waits for an answer: the connection, and the purchase whose number names the batch.
     waiting: Vec<(ConnId, PurchaseId)>,
 }
@@ -33,6 +33,11 @@ impl Batches {
         let mut rng = Rng::new(seed ^ 0x6261_7463_6865_7321);
         let often = rng.pick(&[0, 20, 100]).unwrap_or(0);
         Self { rng, often, questions: Vec::new(), waiting: Vec::new() }
+    }
+
+    /// Whether the switch waits for the books.
+    pub(super) const fn wait(&self) -> bool {
+        !self.questions.is_empty()
     }
 
     /// The process has ended: nobody answers what it was asked.
@@ -81,6 +86,15 @@ impl World {
         self.say(conn, mti_of(500), &elements);
     }
 
+    /// The switch asks the ledger, which looks into the books as they are, or waits for them.
+    pub(super) fn batch_asked(&mut self, question: BatchQuestion) {
+        self.batches.questions.push(question);
+        self.compare_batches();
+        if self.batches.wait() {
+            self.follow_later();
+        }
+    }
+
     /// The books have followed as far as the switch wanted.
     pub(super) fn compare_batches(&mut self) {
         let position = self.books.position;
@@ -94,8 +108,9 @@ impl World {
                 .books
                 .of_purchase(id)
                 .any(|past| !matches!(past.standing.outcome, Outcome::InFlight));
-            let stale = self.purchase_ref(id).is_none_or(|purchase| purchase.stale);
-            if !known && !stale {
+            // What its asker took back before it came was never opened.
+            let judged = self.purchase_ref(id).is_some_and(|one| !one.stale && one.undo.is_none());
+            if judged && !known {
                 self.blame(Some(id), || {
                     "a batch was compared with books that lack what its terminal had been told"
                         .to_owned()

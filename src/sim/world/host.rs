@@ -244,10 +244,7 @@ impl World {
                 self.host.questions.push(question);
                 self.follow_later();
             }
-            Action::Batch(question) => {
-                self.batches.questions.push(question);
-                self.follow_later();
-            }
+            Action::Batch(question) => self.batch_asked(question),
             Action::Doors { link, open } => self.set_doors(link, open),
             Action::Close { session, .. } => {
                 if let Some(id) = self.host.sessions.get(&session).copied() {
@@ -558,7 +555,7 @@ impl World {
         let (ready, rest): (Vec<_>, Vec<_>) =
             self.host.questions.iter().copied().partition(|question| question.from <= position);
         self.compare_batches();
-        if !rest.is_empty() || !self.batches.questions.is_empty() {
+        if !rest.is_empty() || self.batches.wait() {
             self.follow_later();
         }
         let life = self.host.life;
