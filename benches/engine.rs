@@ -61,6 +61,7 @@ fn link(name: &str, asks: bool, dialect: &Arc<Dialect>) -> LinkSettings {
         merchant_rate: Rate::default(),
         breaker: BreakerSettings { timeouts: 20, probe_ms: 5_000 },
         stamps_date: false,
+        batches: None,
         answer_on: AnswerOn::Link,
         owed: OwedSettings {
             in_flight_max: 8,

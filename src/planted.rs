@@ -59,6 +59,8 @@ bugs! {
     TornInput,
     /// Trace 10: the cut takes the books as they stand.
     CutFromLaggingBooks,
+    /// A terminal's totals are compared with books that have not followed yet.
+    BatchAgainstLaggingBooks,
     /// Trace 11: a late answer to a dead-lettered advice takes it off the list.
     DeadAdviceRevived,
     /// Trace 12: an approval is reversed when any copy of it was not begun.
@@ -213,6 +215,12 @@ bugs! {
     CompletionUnnamed,
     /// Rule 10.2: a link takes any number of requests at once.
     LinkUnlimited,
+    /// Rule 11.2: what a closed batch has is in the next one, too.
+    BatchClosedTwice,
+    /// Rule 11.3: a transaction that is uploaded twice counts twice.
+    UploadCountedTwice,
+    /// Rule 11.4: what is in flight when a batch is closed is in none.
+    InFlightLeftOut,
 }
 
 impl Bug {

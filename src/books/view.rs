@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::{BooksError, rows, tables};
-use crate::record::{Lsn, Standing, TxnId};
+use crate::iso::BusinessDate;
+use crate::record::{LinkId, Lsn, Standing, TxnId};
 use crate::seal::Keys;
 
 /// The books as they are at each look. What the follower commits meanwhile is seen by the next statement.
@@ -17,7 +18,102 @@ pub struct View {
     keys: Arc<Keys>,
 }
 
+/// A transaction that names a terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfTerminal {
+    /// Which.
+    pub txn: TxnId,
+    /// Whose.
+    pub asker: LinkId,
+    /// Element 41 without its padding; empty where there is none.
+    pub terminal: String,
+    /// Element 42 without its padding; empty where there is none.
+    pub merchant: String,
+}
+
+/// A transaction as a terminal's batch has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Which.
+    pub txn: TxnId,
+    /// Whose.
+    pub of: OfTerminal,
+    /// The terminal's element 11.
+    pub stan: Option<String>,
+    /// Element 37.
+    pub rrn: Option<String>,
+    /// What stands, minor units.
+    pub amount: i64,
+    /// Element 49.
+    pub currency: String,
+    /// Whether the card gets it.
+    pub refund: bool,
+    /// In the clearing of which day it is claimed.
+    pub captured: Option<BusinessDate>,
+    /// Whether that is taken back.
+    pub opposed: bool,
+    /// Whether its answer is still waited for.
+    pub in_flight: bool,
+}
+
+impl Line {
+    /// Whether it is paid: a batch has it.
+    pub const fn counts(&self) -> bool {
+        self.captured.is_some() && !self.opposed
+    }
+
+    /// Whether a terminal of a link sent it. Keyed hashes may meet; names do not.
+    pub fn is_of(&self, link: LinkId, terminal: &str, merchant: &str) -> bool {
+        self.of.asker == link && self.of.terminal == terminal && self.of.merchant == merchant
+    }
+}
+
 impl View {
+    /// The transactions after one, that one left out, in order, at most so many.
+    pub fn opened_after(&self, after: i64, at_most: usize) -> Result<Vec<OfTerminal>, BooksError> {
+        let mut ask = self.connection.prepare_cached(
+            "SELECT txn, asker, terminal, merchant FROM transactions WHERE txn > ? ORDER BY txn LIMIT ?",
+        )?;
+        let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
+        let found = ask.query_map([after, at_most], |row| of_terminal(row, 0))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    /// A transaction as a batch has it; none where the books do not have it.
+    pub fn line(&self, txn: TxnId) -> Result<Option<Line>, BooksError> {
+        let mut ask = self.connection.prepare_cached(
+            "SELECT txn, asker, terminal, merchant, stan, rrn, amount, currency, processing_code LIKE '2%', captured,
+                opposed IS NOT NULL, outcome = 'in_flight' FROM transactions WHERE txn = ?",
+        )?;
+        let line = ask.query_row([txn.0.cast_signed()], |row| {
+            Ok(Line {
+                txn,
+                of: of_terminal(row, 0)?,
+                stan: row.get(4)?,
+                rrn: row.get::<_, Option<String>>(5)?.map(|rrn| rrn.trim().to_owned()),
+                amount: row.get::<_, Option<i64>>(6)?.unwrap_or(0),
+                currency: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
+                refund: row.get::<_, Option<bool>>(8)?.unwrap_or(false),
+                captured: row.get::<_, Option<i64>>(9)?.and_then(tables::date),
+                opposed: row.get(10)?,
+                in_flight: row.get(11)?,
+            })
+        });
+        Ok(line.optional()?)
+    }
+
+    /// By what the transactions of a terminal are found.
+    pub fn terminal_key(&self, asker: LinkId, terminal: &str, merchant: &str) -> i64 {
+        let parts = [&asker.0.to_be_bytes()[..], terminal.as_bytes(), merchant.as_bytes()];
+        let [a, b, c, d, e, f, g, h, ..] = self.keys.tag("terminal", &parts).0.to_be_bytes();
+        i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// The last day that was cut; day 0 before the first.
+    pub fn last_cut(&self) -> Result<BusinessDate, BooksError> {
+        Ok(tables::state(&self.connection)?.cut)
+    }
+
     /// Opens the books of a directory for reading; they have to be there.
     pub fn open(directory: &Path, keys: Arc<Keys>) -> Result<Self, BooksError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -41,4 +137,17 @@ impl View {
     pub const fn keys(&self) -> &Arc<Keys> {
         &self.keys
     }
+}
+
+fn of_terminal(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<OfTerminal> {
+    let name = |column: usize| -> rusqlite::Result<String> {
+        let text: Option<String> = row.get(column)?;
+        Ok(text.map(|text| text.trim().to_owned()).unwrap_or_default())
+    };
+    Ok(OfTerminal {
+        txn: TxnId(row.get::<_, i64>(from)?.cast_unsigned()),
+        asker: LinkId(row.get(from + 1)?),
+        terminal: name(from + 2)?,
+        merchant: name(from + 3)?,
+    })
 }

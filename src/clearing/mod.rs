@@ -4,6 +4,7 @@
 //! The files are IPM-compatible in the sense of cardutil: records of an ISO 8583:1993 kind, each behind
 //! its length, with or without blocks of 1,014 bytes, in latin-1 or EBCDIC.
 
+mod batch;
 mod capture;
 mod check;
 mod fees;
@@ -16,6 +17,10 @@ mod text;
 use crate::iso::{Currency, NotOne};
 use crate::record::TxnId;
 
+pub use batch::{
+    BatchAsk, BatchProfile, BatchTotals, BatchVerdict, Mismatch, NUMBER_MAX, NoPetition, Petition,
+    Total, TotalField, TotalKind, Upload, Words,
+};
 pub use capture::{Capture, Flow, Kind, Part, claims};
 pub use check::Checker;
 pub use fees::Fees;

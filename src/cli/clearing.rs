@@ -18,6 +18,14 @@ pub(super) enum Clearing {
         #[command(flatten)]
         home: Home,
     },
+    /// The batches of terminals: what each came to, and whether it is closed
+    Batches {
+        /// How many to show, open ones first
+        #[arg(long, default_value_t = control::LINES_MAX)]
+        limit: u32,
+        #[command(flatten)]
+        home: Home,
+    },
     /// How many claims, files and items are in which state
     Status {
         #[command(flatten)]
@@ -30,6 +38,9 @@ impl Clearing {
         match self {
             Self::Cut { date, home } => {
                 ask_daemon(home, &control::Command::Cut { date: date.clone() })
+            }
+            Self::Batches { limit, home } => {
+                ask_daemon(home, &control::Command::Batches { limit: *limit })
             }
             Self::Status { home } => ask_daemon(home, &control::Command::Status),
         }

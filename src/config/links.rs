@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::batches;
 use super::changes;
 use super::dialects::Dialects;
 use super::frames;
@@ -140,6 +141,7 @@ fn read_one(
         answer_on: section.choice("answer_on", ANSWER_ONS).unwrap_or(AnswerOn::Link),
         owed: owed(section),
         stamps_date: section.choice("settlement_date", DATES).unwrap_or(false),
+        batches: batches::read(section, Some(dialect)),
         clearing: clearing(section, name),
     };
     let found = place.is_some() && dialect.is_some();

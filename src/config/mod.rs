@@ -3,6 +3,7 @@
 //! [`load()`] reads the file and whatever it names (dialects, the key), binds nothing, and tells every fault in one
 //! [`Report`]. What comes out is valid: nothing is checked again further down.
 
+mod batches;
 mod bins;
 mod changes;
 mod clearing;
@@ -169,6 +170,8 @@ pub struct Link {
     pub owed: OwedSettings,
     /// Whether it gets the business date where nobody said one.
     pub stamps_date: bool,
+    /// How its terminals write their batches; none where it has none.
+    pub batches: Option<Arc<crate::clearing::BatchProfile>>,
     /// Its name in clearing files.
     pub clearing: String,
 }
@@ -243,6 +246,7 @@ impl Link {
             answer_on: self.answer_on,
             owed: self.owed,
             stamps_date: self.stamps_date,
+            batches: self.batches.clone(),
         }
     }
 }

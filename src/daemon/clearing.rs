@@ -1,6 +1,6 @@
 //! What operators ask of clearing: cuts, files, and where claims stand.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::control::Desk;
 use super::listing;
@@ -26,6 +26,13 @@ impl Desk {
             .map_err(|fault| fault.to_string())?;
         self.days.written(&report);
         Ok(vec![listing::cut(&report)])
+    }
+
+    pub(super) async fn list_batches(&self, limit: u32) -> Result<Vec<Value>, String> {
+        let batches = self.ask_ledger(move |ledger| ledger.batches(limit)).await?;
+        let mut lines: Vec<Value> = batches.iter().map(|batch| json!(batch)).collect();
+        lines.push(json!({ "ok": true }));
+        Ok(lines)
     }
 
     pub(super) async fn status(&self) -> Result<Vec<Value>, String> {

@@ -88,6 +88,12 @@ pub enum Command {
         #[serde(default)]
         by: Option<String>,
     },
+    /// The batches of terminals.
+    Batches {
+        /// How many are wanted.
+        #[serde(default = "lines_max")]
+        limit: u32,
+    },
 }
 
 /// Which debt of a transaction.
@@ -270,6 +276,7 @@ impl Desk {
             Ok(Command::Day) => Ok(vec![listing::day(&self.core.day(), &self.days.unwritten())]),
             Ok(Command::Cut { date }) => self.cut(&date).await,
             Ok(Command::Status) => self.status().await,
+            Ok(Command::Batches { limit }) => self.list_batches(limit).await,
             Ok(Command::Requeue { txn, owing, by }) => self.requeue(txn, owing, (by, user)).await,
             Ok(Command::WriteOff { about, owing, reason, by }) => {
                 self.write_off((about, owing), &reason, (by, user)).await

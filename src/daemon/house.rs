@@ -290,6 +290,7 @@ fn start_threads(
         keys: Arc::clone(&config.keys),
         meter,
         clerk: clerk.clone(),
+        bureau: bureau.clone(),
         orders: Arc::clone(&orders),
         days: Arc::clone(&days),
         reopenings: Arc::clone(reopenings),
@@ -538,7 +539,7 @@ to = ["bank"]
         let home = tempfile::tempdir().unwrap();
         let config = configured(home.path());
         let state = State::take(&config.daemon.state).unwrap();
-        let Foundation { core, journal, books, durable, meter, .. } =
+        let Foundation { core, journal, books, ledger, durable, meter, .. } =
             found(&config, &state).unwrap();
         let links = Links::new(Arc::clone(&core), TaskTracker::new());
         core.handle(Input::Start);
@@ -562,6 +563,7 @@ to = ["bank"]
             days: Days::new(clerk.clone(), clearing_desk(&config), meter.clone()),
             meter,
             clerk,
+            bureau: Bureau::start(ledger).unwrap(),
             orders: Arc::new(Orders::default()),
             reopenings: Arc::new(Reopenings::new(Arc::clone(&core), Arc::clone(&links))),
             durable,

@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
+use super::bureau::Bureau;
 use super::clerk::Clerk;
 use super::core::{Core, Queue};
 use super::days::Days;
 use super::orders::Orders;
 use super::reload::Reopenings;
-use crate::iso::Class;
+use crate::clearing::BatchVerdict;
+use crate::iso::{Class, ResponseCode};
 use crate::journal::{Commit, Journal, JournalError};
 use crate::link::{Links, Session};
 use crate::meter::Meter;
@@ -29,6 +31,7 @@ pub(super) struct Release {
     pub(super) keys: Arc<Keys>,
     pub(super) meter: Meter,
     pub(super) clerk: Clerk,
+    pub(super) bureau: Bureau,
     pub(super) orders: Arc<Orders>,
     pub(super) days: Arc<Days>,
     pub(super) reopenings: Arc<Reopenings>,
@@ -111,6 +114,17 @@ impl Release {
                 let core = Arc::clone(&self.core);
                 self.clerk.look_up(question, move |found| {
                     core.handle(Input::LookedUp { question: question.id, found });
+                });
+            }
+            Action::Batch(question) => {
+                let core = Arc::clone(&self.core);
+                self.bureau.errand(question.from, move |ledger| {
+                    let now = core.clock().now().wall;
+                    let verdict = ledger.batch(question.link, &question.petition, &question.profile, now).unwrap_or_else(|fault| {
+                        tracing::error!(%fault, "a batch cannot be compared: its terminal hears 96, and asks again");
+                        BatchVerdict { code: ResponseCode::MALFUNCTION, text: None }
+                    });
+                    core.handle(Input::BatchAnswered { id: question.id, verdict });
                 });
             }
             Action::Doors { link, open } => self.links.set_doors(link, open),

@@ -42,6 +42,12 @@ impl ResponseCode {
     /// 96, system malfunction.
     pub const MALFUNCTION: Self = Self(*b"96\0\0");
 
+    /// For codes of two characters that stand in the source.
+    pub const fn of(code: [u8; 2]) -> Self {
+        let [first, second] = code;
+        Self([first, second, 0, 0])
+    }
+
     /// From 1 to 4 ASCII letters or digits.
     pub fn new(text: &[u8]) -> Result<Self, NotOne> {
         let fault = NotOne { expected: "a response code of 1 to 4 letters or digits" };

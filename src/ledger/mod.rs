@@ -3,6 +3,7 @@
 //! It is a truth of its own, beside the journal: what is told is on the disk. It reads the books and never writes them; it writes
 //! the files that issuers get, and reads those that they send. Knows no sockets and no engine.
 
+mod batches;
 mod inbox;
 mod status;
 mod tables;
@@ -17,6 +18,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::books::{BooksError, View};
 use crate::seal::Keys;
 
+pub use batches::BatchLine;
 pub use inbox::{Fate, Inbox};
 pub use status::Count;
 
@@ -84,3 +86,6 @@ impl Ledger {
         &self.books
     }
 }
+
+#[cfg(test)]
+mod tests;

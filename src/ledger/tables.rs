@@ -188,6 +188,38 @@ CREATE TABLE funds (
 ) STRICT;
 ";
 
+/// What terminals close.
+const BATCHES: &str = "
+-- The transactions of each terminal: a keyed hash of its link, itself and its merchant.
+CREATE TABLE terminals (key INTEGER, txn INTEGER, PRIMARY KEY (key, txn)) STRICT, WITHOUT ROWID;
+CREATE TABLE batch_state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    terminals_indexed INTEGER NOT NULL  -- the last transaction of the books that `terminals` knows
+) STRICT;
+INSERT INTO batch_state VALUES (1, 0);
+
+CREATE TABLE batches (
+    batch INTEGER PRIMARY KEY,
+    link INTEGER NOT NULL, terminal TEXT NOT NULL, merchant TEXT NOT NULL, number INTEGER NOT NULL,
+    first INTEGER NOT NULL,     -- no transaction before this one is in it; of a closed one, in the next
+    currency TEXT NOT NULL,
+    sales INTEGER, sales_amount INTEGER, refunds INTEGER, refunds_amount INTEGER,   -- as its terminal says
+    opened INTEGER NOT NULL, closed INTEGER
+) STRICT;
+CREATE INDEX batches_by_terminal ON batches (link, terminal, merchant, batch);
+CREATE UNIQUE INDEX batches_open ON batches (link, terminal, merchant) WHERE closed IS NULL;
+
+-- What a closed batch has: in no other one.
+CREATE TABLE batched (txn INTEGER PRIMARY KEY, batch INTEGER NOT NULL) STRICT;
+
+-- What a terminal uploads, by its original.
+CREATE TABLE uploads (
+    batch INTEGER, mti TEXT, stan TEXT, rrn TEXT, amount INTEGER NOT NULL, currency TEXT NOT NULL, refund INTEGER NOT NULL,
+    approval TEXT, card TEXT, tip INTEGER NOT NULL,
+    PRIMARY KEY (batch, mti, stan)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Settings, and the tables where there are none.
 pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -203,7 +235,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     if found == 0 || found == FORMAT_EMPTY {
         let whole = connection.unchecked_transaction()?;
         connection.execute_batch(if found == 0 { "" } else { FORGET_EMPTY })?;
-        for tables in [CLAIMS, ITEMS, ANSWERS, SETTLEMENT] {
+        for tables in [CLAIMS, ITEMS, ANSWERS, SETTLEMENT, BATCHES] {
             connection.execute_batch(tables)?;
         }
         connection.pragma_update(None, "user_version", FORMAT)?;

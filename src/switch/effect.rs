@@ -9,6 +9,7 @@ use crate::iso::{BusinessDate, Class, ElementNo, ElementSet, Mti, ResponseCode};
 use crate::record::{LinkId, Lsn, Owing, Reason, Record, Remark, Ruling, Trace, TxnId, Verdict};
 use crate::tranlog::Ask;
 
+use super::batch::BatchQuestion;
 use super::buckets::Limit;
 use super::input::{OrderId, OrderResult, SessionId};
 use super::nearest::Nearest;
@@ -49,6 +50,8 @@ pub enum Action {
     },
     /// Ask the books, once they have followed the journal up to `from`.
     Ask(Question),
+    /// Ask the ledger about a batch, once the books have followed the journal that far.
+    Batch(BatchQuestion),
     /// Let peers of a link come and be dialled, or not.
     Doors {
         /// Which.
@@ -92,6 +95,7 @@ impl fmt::Debug for Action {
                 write!(f, "Send({session:?}, {} bytes, {mark:?})", body.len())
             }
             Self::Ask(question) => write!(f, "Ask({question:?})"),
+            Self::Batch(question) => write!(f, "Batch({question:?})"),
             Self::Doors { link, open } => write!(f, "Doors({link:?}, {open})"),
             Self::Reopen { link } => write!(f, "Reopen({link:?})"),
             Self::Close { session, why } => write!(f, "Close({session:?}, {why})"),
@@ -347,6 +351,13 @@ pub enum Note {
     },
     /// The books were asked.
     Asked,
+    /// A message about a batch was answered.
+    Batch {
+        /// Whose.
+        asker: LinkId,
+        /// How.
+        code: ResponseCode,
+    },
     /// A session is ready for financial messages.
     SignedOn {
         /** Which. */

@@ -9,6 +9,7 @@ use crate::seal::Keys;
 use crate::tranlog::{self, Spread, Tranlog};
 
 use super::authorize::Waiting;
+use super::batch::Batches;
 use super::buckets::Buckets;
 use super::cutover::Cutover;
 use super::day::DayView;
@@ -44,6 +45,7 @@ pub struct Engine {
     pub(super) post: Post,
     pub(super) cutover: Cutover,
     pub(super) docket: Docket,
+    pub(super) batches: Batches,
     pub(super) disk_low: bool,
     pub(super) draining: bool,
     /// Of every link that was ever known here, whether its network echoes element 7.
@@ -79,6 +81,7 @@ impl Engine {
             post: Post::default(),
             cutover: Cutover::default(),
             docket: Docket::default(),
+            batches: Batches::default(),
             disk_low: false,
             draining: false,
             timing,
@@ -116,6 +119,7 @@ impl Engine {
             }
             Input::Unreadable(unreadable) => self.unreadable(&unreadable, fx),
             Input::LookedUp { question, found } => self.looked_up(question, found, fx),
+            Input::BatchAnswered { id, verdict } => self.batch_answered(id, &verdict, fx),
             Input::Ordered { id, order } => self.ordered(id, order, fx),
             Input::Disk { low } => self.disk_low = low,
             Input::Reload { id, change } => self.reload(id, *change, fx),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::clearing::BatchVerdict;
 use crate::codec::{Message, Plain};
 use crate::dialect::{Dialect, Form};
 use crate::framing::Head;
@@ -12,6 +13,7 @@ use crate::route::Facts;
 use crate::seal::{Keys, Tag};
 use crate::tranlog::Found;
 
+use super::batch::PetitionId;
 use super::docket::Denied;
 use super::effect::{Mark, QuestionId};
 use super::peers::LinkView;
@@ -69,6 +71,13 @@ pub enum Input {
         question: QuestionId,
         /// What they know.
         found: Found,
+    },
+    /// The ledger's answer.
+    BatchAnswered {
+        /// To which question.
+        id: PetitionId,
+        /// What the terminal hears.
+        verdict: BatchVerdict,
     },
     /// An operator wants something.
     Ordered {

@@ -5,10 +5,11 @@
 //!
 //! The stories: `authorize` (request, answer, time-out), `reroute` (what never left goes elsewhere), `stand_in` (in the issuer's place), `repeat`, `advice`, `reversal`, `owed`
 //! (store-and-forward), `docket` (what an operator decides about dead letters), `network`, `inquiry` (the books are asked),
-//! `cutover`, `recovery`, `reload` (other settings while it runs). Who asks too much is stopped by `buckets`, who answers nothing by `breaker`.
+//! `batch` (the ledger is asked), `cutover`, `recovery`, `reload` (other settings while it runs). Who asks too much is stopped by `buckets`, who answers nothing by `breaker`.
 
 mod advice;
 mod authorize;
+mod batch;
 mod breaker;
 mod buckets;
 mod choose;
@@ -41,6 +42,7 @@ mod timers;
 mod translate;
 mod undelivered;
 
+pub use batch::{BatchQuestion, PetitionId};
 pub use breaker::{Breaker, BreakerSettings};
 pub use buckets::{Limit, Rate};
 pub use day::{DaySettings, DayView, has_date};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::clearing::BatchProfile;
 use crate::dialect::Dialect;
 use crate::framing::{Fixed, Head};
 use crate::iso::ResponseCode;
@@ -81,6 +82,8 @@ pub struct LinkSettings {
     /// Whether it gets element 15, the business date, where nobody else said one: with requests and advices that are sent to
     /// it, and with answers to its own.
     pub stamps_date: bool,
+    /// How its terminals write their batches; none where it has none.
+    pub batches: Option<Arc<BatchProfile>>,
 }
 
 /// Store-and-forward on one link.

@@ -13,9 +13,9 @@ use iso8583d::record::{LinkId, Lsn, Record, Standing, TxnId, decode_all, encode}
 use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
-    Action, AnswerOn, Arrival, BreakerSettings, DaySettings, Duplicate, Effects, Engine, Input,
-    LinkSettings, Mark, NetworkSettings, Note, Order, OrderId, OrderResult, OwedSettings, Permit,
-    Question, Rate, SessionId, Settings, Undelivered, Unreadable,
+    Action, AnswerOn, Arrival, BatchQuestion, BreakerSettings, DaySettings, Duplicate, Effects,
+    Engine, Input, LinkSettings, Mark, NetworkSettings, Note, Order, OrderId, OrderResult,
+    OwedSettings, Permit, Question, Rate, SessionId, Settings, Undelivered, Unreadable,
 };
 use iso8583d::tranlog::{self, Ask, Found};
 
@@ -54,6 +54,8 @@ pub(super) struct Desk {
     pub(super) records: Vec<(Lsn, Record)>,
     pub(super) seen: Vec<Seen>,
     pub(super) questions: Vec<Question>,
+    /// What the ledger is asked.
+    pub(super) batches: Vec<BatchQuestion>,
     pub(super) done: Vec<OrderResult>,
     /// Sessions that the engine ended.
     pub(super) closed: Vec<u64>,
@@ -110,6 +112,7 @@ fn link(name: &str, asks: bool) -> LinkSettings {
             advices_max: 10_000,
         },
         stamps_date: false,
+        batches: None,
     }
 }
 
@@ -155,6 +158,7 @@ impl Desk {
             records: Vec::new(),
             seen: Vec::new(),
             questions: Vec::new(),
+            batches: Vec::new(),
             done: Vec::new(),
             closed: Vec::new(),
             doors: Vec::new(),
@@ -225,6 +229,7 @@ impl Desk {
                     });
                 }
                 Action::Ask(question) => self.questions.push(question),
+                Action::Batch(question) => self.batches.push(question),
                 Action::Done { result, .. } => self.done.push(result),
                 Action::Close { session, .. } => self.closed.push(session.0),
                 Action::DayCut { date, .. } => self.cut.push(date),
@@ -348,6 +353,7 @@ impl Desk {
         self.records.truncate(records);
         self.seen.clear();
         self.questions.clear();
+        self.batches.clear();
         self.links.clear();
         self.now.mono = Mono(5);
         self.engine = Engine::new(self.settings.clone(), Arc::clone(&self.keys));

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod batches;
 mod day;
 mod desk;
 mod docket;

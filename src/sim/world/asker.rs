@@ -345,6 +345,9 @@ impl World {
         if message.mti().class() == Class::Network {
             return self.network_reads(conn, message);
         }
+        if message.mti().class() == Class::Other(5) {
+            return self.batch_told(conn, message);
+        }
         if self.is_strange(conn) {
             return self.stranger_reads(message);
         }
@@ -466,6 +469,7 @@ impl World {
             purchase.approved = purchase.approved.take().or(Some(words));
             if first {
                 self.may_want_less(id);
+                self.may_close_batch(conn, id);
             }
         } else if words.code != b"94" {
             purchase.declined = Some(words);

@@ -244,6 +244,7 @@ impl World {
                 self.host.questions.push(question);
                 self.follow_later();
             }
+            Action::Batch(question) => self.batch_asked(question),
             Action::Doors { link, open } => self.set_doors(link, open),
             Action::Close { session, .. } => {
                 if let Some(id) = self.host.sessions.get(&session).copied() {
@@ -449,6 +450,7 @@ impl World {
         self.host.sessions.clear();
         self.host.begun.clear();
         self.host.questions.clear();
+        self.batches.forget();
         (self.host.begun_due, self.host.tick_at) = (false, None);
         (self.host.commits, self.host.crash_when_durable) = (0, false);
         (self.host.ordering, self.host.stopping) = (false, false);
@@ -552,7 +554,8 @@ impl World {
         let position = self.books.position;
         let (ready, rest): (Vec<_>, Vec<_>) =
             self.host.questions.iter().copied().partition(|question| question.from <= position);
-        if !rest.is_empty() {
+        self.compare_batches();
+        if !rest.is_empty() || self.batches.wait() {
             self.follow_later();
         }
         let life = self.host.life;

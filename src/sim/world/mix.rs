@@ -15,6 +15,7 @@ use crate::switch::{
     NetworkSettings, OwedSettings, Rate, Settings, SignOn, Undelivered,
 };
 
+use super::batches;
 use super::rng::Rng;
 
 /// A network that does not repeat element 7 in its answers.
@@ -498,6 +499,7 @@ fn link(
             advices_max: rng.pick(&[1, 20, 1_000]).map_or(20, |most| most),
         },
         stamps_date: false,
+        batches: batches::profile().filter(|_| asks),
     }
 }
 

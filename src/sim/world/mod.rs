@@ -4,6 +4,7 @@
 
 mod asker;
 mod audit;
+mod batches;
 mod calendar;
 mod disk;
 mod follow;
@@ -34,11 +35,12 @@ use crate::iso::{BusinessDate, Mti, Stan};
 use crate::planted::{self, Bug};
 use crate::record::{LinkId, Record, Trace, TxnId};
 use crate::seal::Tag;
-use crate::switch::{Input, LinkOrder, QuestionId, SignOn};
+use crate::switch::{Input, LinkOrder, PetitionId, QuestionId, SignOn};
 use crate::tranlog::{self, Found};
 
 use asker::Purchase;
 use audit::Heard;
+use batches::Batches;
 use calendar::Calendar;
 use disk::Disk;
 use follow::Follower;
@@ -190,6 +192,7 @@ enum Event {
     Begun { life: u32 },
     Follow,
     LookedUp { life: u32, question: QuestionId, found: Found },
+    BatchSaid { life: u32, id: PetitionId },
     Files { date: BusinessDate },
     Crash { life: u32 },
     Boot,
@@ -248,6 +251,7 @@ struct World {
     mix: Mix,
     rng: Rng,
     lowering: Lowering,
+    batches: Batches,
     time: u64,
     seq: u64,
     events: BinaryHeap<Reverse<Due>>,
@@ -316,6 +320,7 @@ impl World {
             mix,
             rng,
             lowering: Lowering::new(seed),
+            batches: Batches::new(seed),
             time: 0,
             seq: 0,
             events: BinaryHeap::new(),
@@ -460,6 +465,7 @@ impl World {
             Event::Begun { life } => self.report_begun(life),
             Event::Follow => self.follow(),
             Event::LookedUp { life, question, found } => self.looked_up(life, question, found),
+            Event::BatchSaid { life, id } => self.batch_said(life, id),
             Event::Files { date } => self.write_files(date),
             Event::Crash { life } => {
                 if life == self.host.life && !self.healed {

@@ -120,6 +120,8 @@ rare! {
     LookUpMissed = "look-up missed",
     /// The original arrived while its key was being looked up.
     LookUpRaced = "a copy arrived during its look-up",
+    /// A terminal's totals were held against the books.
+    BatchCompared = "batch compared",
     /// The asker's reversal was read before its original.
     ReversalFirst = "reversal overtook its original at the switch",
     /// A reversal of ours was read before its original.

@@ -1,0 +1,116 @@
+//! `batches` of a link: how its terminals write the end of a batch.
+
+use std::sync::Arc;
+
+use super::read::{Limit, Section};
+use crate::clearing::{BatchProfile, Mismatch, TotalField, TotalKind};
+use crate::dialect::Dialect;
+use crate::iso::{Currency, ElementNo};
+
+/// None where the link has none.
+pub(super) fn read(link: &Section<'_>, dialect: Option<&Dialect>) -> Option<Arc<BatchProfile>> {
+    link.has("batches")?;
+    let section = link.section("batches");
+    let currency = section.word("currency", |text| {
+        Currency::from_ascii(text.as_bytes())
+            .or(Err("three digits, the number of a currency: 978 is the euro"))
+    });
+    if section.has("currency").is_none() {
+        section.missing("currency", "currency = \"978\"");
+    }
+    let profile = BatchProfile {
+        settle: code(&section, "settle", *b"920000"),
+        trailer: code(&section, "trailer", *b"960000"),
+        number: element(&section, "number", 60, dialect),
+        totals: element(&section, "totals", 63, dialect),
+        fields: fields(&section),
+        original: element(&section, "original", 60, dialect),
+        currency: currency?.value,
+        mismatch: section.choice("mismatch", MISMATCHES).unwrap_or(Mismatch::Refuse),
+        says: section.flag("says", false),
+    };
+    if profile.settle == profile.trailer {
+        let fault = section.faults().at(section.span(), "`settle` and `trailer` are the same code");
+        section
+            .faults()
+            .tell(fault.label("nobody could tell the end of an upload from its beginning"));
+    }
+    section.end();
+    Some(Arc::new(profile))
+}
+
+fn code(section: &Section<'_>, key: &'static str, standard: [u8; 6]) -> [u8; 6] {
+    let read = |text: &str| {
+        let digits = text.as_bytes().try_into().ok();
+        let digits: Option<[u8; 6]> =
+            digits.filter(|digits: &[u8; 6]| digits.iter().all(u8::is_ascii_digit));
+        digits.ok_or("six digits in quotes: a processing code, element 3")
+    };
+    section.word(key, read).map_or(standard, |code| code.value)
+}
+
+/// An element that the link's dialect has.
+fn element(
+    section: &Section<'_>,
+    key: &'static str,
+    standard: u8,
+    dialect: Option<&Dialect>,
+) -> ElementNo {
+    let limit = Limit::new(u64::from(standard), 2, 128);
+    let no = u8::try_from(section.number(key, limit)).ok().map_or(ElementNo::of(60), ElementNo::of);
+    if dialect.is_some_and(|dialect| dialect.layout(no).is_none()) {
+        let span = section.has(key).unwrap_or_else(|| section.span());
+        let title = format!("the dialect of this link has no element {}", no.get());
+        let fault = section.faults().at(span, title);
+        section.faults().tell(fault.label(format!("`{key}` is element {} here", no.get())));
+    }
+    no
+}
+
+/// What stands in the element of the totals, in order.
+fn fields(section: &Section<'_>) -> Vec<TotalField> {
+    let mut fields = Vec::new();
+    for text in section.texts("fields") {
+        if let Some(field) = field(text.value) {
+            fields.push(field);
+        } else {
+            let fault =
+                section.faults().at(text.span, format!("`fields` cannot be {:?}", text.value));
+            section.faults().tell(fault.label(FIELD));
+        }
+    }
+    if let Some(span) = section.has_empty("fields") {
+        let fault = section.faults().at(span, "`fields` has no value");
+        section.faults().tell(fault.label(FIELD));
+    }
+    if section.has("fields").is_none() {
+        return [TotalKind::Sales, TotalKind::Refunds]
+            .map(|kind| TotalField { kind, count_len: 3, amount_len: 12, amount_first: false })
+            .to_vec();
+    }
+    fields
+}
+
+/// One of them: `sales count 3 amount 12`, or the amount first.
+fn field(text: &str) -> Option<TotalField> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [kind, first, first_len, second, second_len] = words.as_slice() else { return None };
+    let kind = match *kind {
+        "sales" => TotalKind::Sales,
+        "refunds" => TotalKind::Refunds,
+        "other" => TotalKind::Other,
+        _ => return None,
+    };
+    let (one, two) = (first_len.parse::<usize>().ok()?, second_len.parse::<usize>().ok()?);
+    let (count_len, amount_len, amount_first) = match (*first, *second) {
+        ("count", "amount") => (one, two, false),
+        ("amount", "count") => (two, one, true),
+        _ => return None,
+    };
+    let fits = (1..=10).contains(&count_len) && (1..=16).contains(&amount_len);
+    fits.then_some(TotalField { kind, count_len, amount_len, amount_first })
+}
+
+const FIELD: &str = "like \"sales count 3 amount 12\": `sales`, `refunds` or `other`, and the digits of `count` (1 to 10) and `amount` (1 to 16) in their order";
+const MISMATCHES: &[(&str, Mismatch)] =
+    &[("refuse", Mismatch::Refuse), ("terminal", Mismatch::Terminal)];

@@ -1,0 +1,3 @@
+//! What the ledger promises, told as stories.
+
+mod batches;

@@ -1,0 +1,118 @@
+//! A terminal's batch: the ledger compares it with the books, and closes it. Nothing here is journaled: the ledger has written what
+//! it answers, and answers a repeat with the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::clearing::{BatchAsk, BatchProfile, BatchVerdict, Petition};
+use crate::iso::{Class, ElementNo, ResponseCode};
+use crate::planted::{self, Bug};
+use crate::record::{LinkId, Lsn};
+
+use super::effect::{Action, Effects, Mark, Note};
+use super::engine::Engine;
+use super::input::Arrival;
+use super::reply::code_alone;
+
+/// The number of a question to the ledger, repeated by its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PetitionId(pub u64);
+
+/// A question to the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchQuestion {
+    /// Its number.
+    pub id: PetitionId,
+    /// Whose terminal asks.
+    pub link: LinkId,
+    /// What it wants.
+    pub petition: Petition,
+    /// How its network writes batches.
+    pub profile: Arc<BatchProfile>,
+    /// How far the books must have followed before it is compared with them: whatever was told before it came.
+    pub from: Lsn,
+}
+
+impl BatchQuestion {
+    /// The number of the batch; 0 of an uploaded transaction, which names none.
+    pub const fn number(&self) -> u32 {
+        match self.petition.ask {
+            BatchAsk::Settle { number, .. } | BatchAsk::Close { number, .. } => number,
+            BatchAsk::Upload(_) => 0,
+        }
+    }
+}
+
+/// The messages about batches that wait for the ledger.
+#[derive(Debug, Default)]
+pub(super) struct Batches {
+    open: BTreeMap<PetitionId, Box<Arrival>>,
+    asked: u64,
+    bytes: usize,
+}
+
+/// How many may wait.
+const WAITING_MAX: usize = 10_000;
+/// How many bytes of them.
+const WAITING_BYTES_MAX: usize = 16 << 20;
+
+impl Engine {
+    /// Whether a message is about a batch, and its link has batches.
+    pub(super) fn is_of_batch(&self, arrival: &Arrival) -> bool {
+        matches!(arrival.mti().class(), Class::Other(3 | 5))
+            && self.peers.settings(arrival.link).is_some_and(|link| link.batches.is_some())
+    }
+
+    /// Totals, or a transaction that is uploaded: the ledger is asked.
+    pub(super) fn batch_asked(&mut self, arrival: Box<Arrival>, fx: &mut Effects) {
+        let Some(profile) = self.peers.settings(arrival.link).and_then(|link| link.batches.clone())
+        else {
+            return;
+        };
+        let elements = arrival.message.elements(profile.needs());
+        let petition = match profile.read(arrival.mti(), &elements, arrival.card.one()) {
+            Ok(petition) => petition,
+            Err(fault) => return self.refuse(&arrival, ResponseCode::FORMAT, fault.why, fx),
+        };
+        if self.draining || self.disk_low {
+            let why = "the switch stops, or its disk is nearly full";
+            return self.refuse(&arrival, ResponseCode::MALFUNCTION, why, fx);
+        }
+        let (waiting, weight) = (&mut self.batches, arrival.message.body().len() + 512);
+        if waiting.open.len() >= WAITING_MAX || waiting.bytes + weight > WAITING_BYTES_MAX {
+            fx.notes.push(Note::Overload { asker: arrival.link });
+            let why = "too many messages wait for the ledger";
+            return self.refuse(&arrival, ResponseCode::MALFUNCTION, why, fx);
+        }
+        waiting.asked += 1;
+        waiting.bytes += weight;
+        let (id, link) = (PetitionId(waiting.asked), arrival.link);
+        waiting.open.insert(id, arrival);
+        let from =
+            if planted::is(Bug::BatchAgainstLaggingBooks) { Lsn(0) } else { self.log.tail() };
+        fx.actions.push(Action::Batch(BatchQuestion { id, link, petition, profile, from }));
+    }
+
+    /// The ledger has answered, and has written down what it answers.
+    pub(super) fn batch_answered(
+        &mut self,
+        id: PetitionId,
+        verdict: &BatchVerdict,
+        fx: &mut Effects,
+    ) {
+        let Some(arrival) = self.batches.open.remove(&id) else { return };
+        let weight = arrival.message.body().len() + 512;
+        self.batches.bytes = self.batches.bytes.saturating_sub(weight);
+        let mut added = code_alone(verdict.code);
+        // An answer repeats the kind of message, whatever else its network repeats.
+        if let Some(code) = arrival.get(ElementNo::PROCESSING_CODE) {
+            added.set(ElementNo::PROCESSING_CODE, &code);
+        }
+        let profile = self.peers.settings(arrival.link).and_then(|link| link.batches.clone());
+        if let (Some(text), Some(profile)) = (&verdict.text, profile) {
+            added.set(profile.totals, text.as_bytes());
+        }
+        fx.notes.push(Note::Batch { asker: arrival.link, code: verdict.code });
+        self.tell(&arrival, &added, Mark::Plain, fx);
+    }
+}
