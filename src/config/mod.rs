@@ -45,7 +45,7 @@ use crate::switch::{
 use read::Section;
 use report::Faults;
 
-pub use clearing::Clearing;
+pub use clearing::{Clearing, Form};
 pub use compare::{Difference, Fate, needs_restart};
 pub use dialects::{faults_of, named as dialect, spoken, tongue};
 pub use report::{Fault, Report};
@@ -171,6 +171,8 @@ pub struct Link {
     pub stamps_date: bool,
     /// Its name in clearing files.
     pub clearing: String,
+    /// What they have otherwise.
+    pub files: Form,
 }
 
 /// A client of a link, by its certificate.

@@ -3,7 +3,12 @@
 //! It is a truth of its own, beside the journal: what is told is on the disk. It reads the books and never writes them; it writes
 //! the files that issuers get, and reads those that they send. Knows no sockets and no engine.
 
+mod cut;
+mod files;
+mod gather;
 mod inbox;
+mod outbox;
+mod shelf;
 mod status;
 mod tables;
 
@@ -17,7 +22,9 @@ use rusqlite::{Connection, OpenFlags};
 use crate::books::{BooksError, View};
 use crate::seal::Keys;
 
+pub use cut::{Asked, CutError, CutReport, Cycle, Order, Outgoing};
 pub use inbox::{Fate, Inbox};
+pub use shelf::Shelf;
 pub use status::Count;
 
 /// The ledger of a state directory; one thread owns it.
@@ -76,7 +83,9 @@ impl Ledger {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags)?;
         tables::prepare(&connection)?;
-        Ok(Self { connection, books: View::open(directory, keys)? })
+        let ledger = Self { connection, books: View::open(directory, keys)? };
+        ledger.take_over()?;
+        Ok(ledger)
     }
 
     /// The books as they are now.
@@ -84,3 +93,6 @@ impl Ledger {
         &self.books
     }
 }
+
+#[cfg(test)]
+mod tests;
