@@ -13,68 +13,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use iso8583d::books::{Books, CutError, Each, Frozen, Hash, Order, write_files};
-use iso8583d::clearing::{
-    Capture, Charset, ClearingError, Digits, Kind, Settings, claims, records, unblock,
-};
+use iso8583d::books::Books;
+use iso8583d::clearing::{self, Capture, Charset, Digits, Part, Settings, records, unblock};
 use iso8583d::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, Stan, Wall};
 use iso8583d::journal::{self, Commit, Journal, Reader};
+use iso8583d::ledger::{Asked, CutError, Ledger, Order, Outgoing};
 use iso8583d::record::{
     self, Approval, Card, LinkId, Lsn, Opening, Outcome, Reason, Record, Secret, Sent, Standing,
     Trace, TxnId, Unanswered, Verdict,
 };
-use iso8583d::seal::{Keys, SealError, Tag};
+use iso8583d::seal::{Keys, Tag};
 use iso8583d::tools::ipm;
 
-/// A transaction of the day, and what became of capturing it.
-type Tried = (TxnId, Result<Capture, ClearingError>);
-
-/// Books that hold one day in memory.
-struct Shelf {
-    date: BusinessDate,
-    captures: BTreeMap<LinkId, Vec<Tried>>,
-    digests: BTreeMap<String, Hash>,
-    /// What is in the directory when the digests are remembered: before that nothing may be visible.
-    watched: Option<PathBuf>,
-    seen: Vec<String>,
-}
-
-impl Frozen for Shelf {
-    fn is_cut(&self, date: BusinessDate) -> Result<bool, CutError> {
-        Ok(date == self.date)
-    }
-
-    fn issuers(&self, _: BusinessDate) -> Result<Vec<LinkId>, CutError> {
-        Ok(self.captures.keys().copied().collect())
-    }
-
-    fn captures(&self, _: BusinessDate, issuer: LinkId, each: Each<'_>) -> Result<(), CutError> {
-        self.captures[&issuer].iter().try_for_each(|(txn, capture)| each(*txn, capture.clone()))
-    }
-
-    fn sequence(&mut self, _: BusinessDate, issuer: LinkId) -> Result<u32, CutError> {
-        let at = self.captures.keys().position(|known| *known == issuer).unwrap();
-        Ok(u32::try_from(at).unwrap() + 1)
-    }
-
-    fn remember(
-        &mut self,
-        _: BusinessDate,
-        files: &[(String, Hash)],
-    ) -> Result<Option<String>, CutError> {
-        if let Some(directory) = &self.watched {
-            self.seen = listed(directory);
-        }
-        let differs = |(name, digest): &&(String, Hash)| {
-            self.digests.get(name).is_some_and(|known| known != digest)
-        };
-        if let Some((name, _)) = files.iter().find(differs) {
-            return Ok(Some(name.clone()));
-        }
-        self.digests.extend(files.iter().cloned());
-        Ok(None)
-    }
-}
+/// 2026-11-23T18:34:00Z.
+const AT: Wall = Wall(1_795_458_840_000);
 
 const BANK_A: &str = "bank-a";
 const BANK_B: &str = "bank-b";
@@ -115,7 +67,7 @@ fn sent(id: u64) -> Sent {
     ] {
         elements.set(ElementNo::of(no), &latin(&value));
     }
-    let at = Wall(1_795_458_840_000 + id);
+    let at = Wall(AT.0 + id);
     let card = Card { masked: pan.masked(), token: Tag(id.into()), secret: Secret::Clear(pan) };
     Sent {
         asker: LinkId::of_name("shop"),
@@ -157,24 +109,11 @@ fn standing(id: u64) -> Standing {
     }
 }
 
-/// A day of this many captures, each fortieth of them the opposite of an earlier one.
-fn shelf(count: u64) -> Shelf {
-    let keys = Keys::new(&[7; 32]);
-    let mut captures: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for id in 1..=count {
-        let kind = if id.is_multiple_of(40) { Kind::Opposite } else { Kind::Presentment };
-        let standing = standing(id * 3);
-        assert!(claims(&standing));
-        let issuer = standing.sent().unwrap().issuer;
-        let capture = Capture::of(&standing, kind, &keys);
-        captures.entry(issuer).or_default().push((standing.id, capture));
-    }
-    Shelf { date: date(), captures, digests: BTreeMap::new(), watched: None, seen: Vec::new() }
-}
-
-fn order(directory: &Path, settings: Settings) -> Order {
+fn order(directory: &Path, date: BusinessDate, settings: Settings) -> Order {
     let names = [BANK_A, BANK_B].map(|name| (LinkId::of_name(name), name.to_owned()));
-    Order { date: date(), settings, directory: directory.to_owned(), names: names.into() }
+    let (directory, by_issuer) = (directory.to_owned(), BTreeMap::new());
+    let outgoing = Outgoing { directory, settings, by_issuer, names: names.into() };
+    Order { asked: Asked::End(date), now: AT, outgoing }
 }
 
 /// The names in a directory, sorted.
@@ -192,16 +131,36 @@ fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     names.map(|name| (name.clone(), fs::read(directory.join(name)).unwrap())).collect()
 }
 
-const FILES: [&str; 4] = [
-    "clearing-bank-a-2026-11-23.ipm",
-    "clearing-bank-b-2026-11-23.ipm",
-    "positions-2026-11-23.csv",
-    "positions-2026-11-23.json",
-];
+/// Of each bank, in each of four currencies.
+fn files_of(date: BusinessDate) -> Vec<String> {
+    let file = |bank: &'static str| {
+        let name = move |currency| format!("clearing-{bank}-{currency}-{date}.ipm");
+        ["392", "414", "840", "978"].map(name)
+    };
+    let positions = ["csv", "json"].map(|kind| format!("positions-{date}.{kind}"));
+    [&file(BANK_A)[..], &file(BANK_B)[..], &positions[..]].concat()
+}
 
+/// Two days: of the first every tenth sale is taken back on the second.
 #[test]
-fn a_day_in_all_four_forms() {
+fn two_days_in_all_four_forms() {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clearing");
+    let state = tempfile::tempdir().unwrap();
+    let mut house = House::new(state.path());
+    let (today, tomorrow) = (date(), date().next());
+    let mut regretted = Vec::new();
+    for id in 1..=900 {
+        let txn = house.pays(sent(id), Verdict::Approved, b"00");
+        if id.is_multiple_of(10) {
+            regretted.push(txn);
+        }
+    }
+    house.is_cut(today);
+    regretted.into_iter().for_each(|txn| house.is_reversed(txn));
+    for id in 901..=1100 {
+        house.pays(Sent { date: tomorrow, ..sent(id) }, Verdict::Approved, b"00");
+    }
+    house.is_cut(tomorrow);
     for (form, charset, blocked) in [
         ("latin-1", Charset::Latin1, false),
         ("latin-1-blocked", Charset::Latin1, true),
@@ -214,28 +173,30 @@ fn a_day_in_all_four_forms() {
         }
         let acquirer_bin = Digits::new("271828").unwrap();
         let settings = Settings { charset, blocked, acquirer_bin, ..Settings::default() };
-        let order = order(&directory, settings);
-        let report = write_files(&mut shelf(1200), &order).unwrap();
-        assert_eq!(listed(&directory), FILES);
-        for name in FILES {
+        let mut ledger = house.ledger(&state.path().join(form));
+        let mut presented = 0;
+        for date in [today, tomorrow] {
+            let report = ledger.cut(&order(&directory, date, settings.clone())).unwrap().unwrap();
+            for filed in &report.files {
+                let file = fs::read(directory.join(&filed.name)).unwrap();
+                every_form_of(&file, (charset, blocked));
+                let data = if blocked { unblock(&file).unwrap() } else { file };
+                let records = records(&data).unwrap().len();
+                assert_eq!(u32::try_from(records).unwrap(), filed.totals.records);
+                presented += records - 2;
+            }
+        }
+        assert_eq!(presented, 900 + 90 + 200);
+        let mut names = [files_of(today), files_of(tomorrow)].concat();
+        names.sort_unstable();
+        assert_eq!(listed(&directory), names);
+        for name in &names {
             let mode = fs::metadata(directory.join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
-        let mut presented = 0;
-        for filed in &report.files {
-            let file = fs::read(directory.join(&filed.name)).unwrap();
-            let data = if blocked { unblock(&file).unwrap() } else { file };
-            let records = records(&data).unwrap().len();
-            assert_eq!(u32::try_from(records).unwrap(), filed.totals.records);
-            presented += records - 2;
-        }
-        assert_eq!(presented, 1200);
-        for filed in &report.files {
-            every_form_of(&fs::read(directory.join(&filed.name)).unwrap(), (charset, blocked));
-        }
-        // Again, from books that forgot nothing: the same bytes.
+        // Again, from a ledger that forgot nothing: the same bytes.
         let before = contents(&directory);
-        write_files(&mut shelf(1200), &order).unwrap();
+        ledger.cut(&order(&directory, today, settings)).unwrap();
         assert_eq!(contents(&directory), before);
     }
 }
@@ -287,97 +248,14 @@ fn a_partial_approval_is_presented_for_what_was_granted() {
         added.set(ElementNo::AMOUNT, b"000000000600");
         let (at, verdict) = (sent(31).at, Verdict::Approved);
         partial.outcome = Outcome::Answered { verdict, added: Arc::new(added), at };
-        let capture = Capture::of(&partial, Kind::Presentment, &Keys::new(&[7; 32])).unwrap();
+        let capture = Capture::of(&partial, Part::Standing, &Keys::new(&[7; 32])).unwrap();
         assert_eq!(capture.amount().minor, claimed);
     }
 }
 
-#[test]
-fn nothing_is_visible_before_everything_is_whole() {
-    let directory = tempfile::tempdir().unwrap();
-    let order = order(directory.path(), Settings::default());
-    // What a crash left, of another day even, and what is not ours.
-    for name in
-        [".clearing-bank-a-2026-11-22.ipm.part", ".positions-2026-11-22.csv.part", "readme.txt"]
-    {
-        fs::write(directory.path().join(name), "half").unwrap();
-    }
-    let mut shelf = shelf(60);
-    shelf.watched = Some(directory.path().to_owned());
-    write_files(&mut shelf, &order).unwrap();
-    let hidden = FILES.map(|name| format!(".{name}.part"));
-    assert_eq!(shelf.seen, [hidden.as_slice(), &["readme.txt".to_owned()]].concat());
-    assert_eq!(listed(directory.path()), [FILES.as_slice(), &["readme.txt"]].concat());
-}
-
-#[test]
-fn a_day_that_fails_leaves_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let order = order(directory.path(), Settings::default());
-    let txn = TxnId(5000);
-    let source = SealError::Forged;
-    let mut shelf = shelf(60);
-    let last = shelf.captures.values_mut().last().unwrap();
-    last.push((txn, Err(ClearingError::Card { txn, source })));
-    let failed = write_files(&mut shelf, &order).unwrap_err();
-    assert!(matches!(failed, CutError::Clearing(ClearingError::Card { .. })));
-    assert!(listed(directory.path()).is_empty() && shelf.digests.is_empty());
-
-    let tomorrow = Order { date: date().next(), ..order };
-    let failed = write_files(&mut shelf, &tomorrow).unwrap_err();
-    assert!(matches!(failed, CutError::NotCut { .. }));
-}
-
-#[test]
-fn what_cannot_be_presented_is_held_and_told() {
-    let directory = tempfile::tempdir().unwrap();
-    let order = order(directory.path(), Settings::default());
-    let txn = TxnId(5000);
-    let mut shelf = shelf(60);
-    let last = shelf.captures.values_mut().last().unwrap();
-    last.push((txn, Err(ClearingError::Missing { txn, element: 49 })));
-    let report = write_files(&mut shelf, &order).unwrap();
-    let [held] = report.balanced.held() else { panic!("{:?}", report.balanced.held()) };
-    assert_eq!(
-        (held.transaction, held.fault.as_str()),
-        (5000, "transaction 5000: element 49 is missing")
-    );
-    let json = fs::read_to_string(directory.path().join(FILES[3])).unwrap();
-    assert!(json.contains("element 49 is missing"));
-}
-
-#[test]
-fn other_settings_do_not_replace_a_day_that_left() {
-    let directory = tempfile::tempdir().unwrap();
-    let order = order(directory.path(), Settings::default());
-    let mut shelf = shelf(60);
-    write_files(&mut shelf, &order).unwrap();
-    let before = contents(directory.path());
-    let settings = Settings { charset: Charset::Cp500, ..Settings::default() };
-    let failed = write_files(&mut shelf, &Order { settings, ..order.clone() }).unwrap_err();
-    assert!(matches!(failed, CutError::Differs { name } if name.starts_with("clearing-bank-")));
-    assert_eq!(contents(directory.path()), before);
-    // A file that was lost comes back as it was.
-    fs::remove_file(directory.path().join(FILES[0])).unwrap();
-    write_files(&mut shelf, &order).unwrap();
-    assert_eq!(contents(directory.path()), before);
-}
-
-#[test]
-fn issuers_have_names_of_their_own() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut order = order(directory.path(), Settings::default());
-    order.names.insert(LinkId::of_name(BANK_B), BANK_A.to_owned());
-    assert!(matches!(write_files(&mut shelf(60), &order), Err(CutError::SameName { .. })));
-    order.names.insert(LinkId::of_name(BANK_B), "../bank".to_owned());
-    let report = write_files(&mut shelf(60), &order).unwrap();
-    let unnamed = format!("link-{:08x}", LinkId::of_name(BANK_B).0);
-    assert!(report.files.iter().any(|filed| filed.issuer == unnamed));
-    assert_eq!(listed(directory.path()).len(), 4);
-}
-
 /// A journal and the books that follow it.
 struct House {
+    home: PathBuf,
     journal: Journal,
     reader: Reader,
     books: Books,
@@ -388,13 +266,23 @@ impl House {
     fn new(home: &Path) -> Self {
         let settings = journal::Settings { directory: home.join("journal"), retention_days: 7 };
         let (journal, _) = Journal::open(&settings).unwrap();
-        let books = Books::open(&home.join("books"), Arc::new(Keys::new(&[7; 32]))).unwrap();
-        Self {
-            journal,
-            reader: Reader::open(&settings.directory),
-            books,
-            at: Wall(1_795_458_840_000),
-        }
+        let books = Books::open(home, Arc::new(Keys::new(&[7; 32]))).unwrap();
+        let reader = Reader::open(&settings.directory);
+        Self { home: home.to_owned(), journal, reader, books, at: AT }
+    }
+
+    /// A ledger in a directory of its own, over books that are built anew there.
+    fn ledger(&self, directory: &Path) -> Ledger {
+        let keys = Arc::new(Keys::new(&[7; 32]));
+        let mut books = Books::open(directory, Arc::clone(&keys)).unwrap();
+        let mut reader = self.reader_again();
+        while books.follow(&mut reader).unwrap().records > 0 {}
+        assert_eq!(books.position(), self.books.position());
+        Ledger::open(directory, keys).unwrap()
+    }
+
+    fn reader_again(&self) -> Reader {
+        Reader::open(&self.home.join("journal"))
     }
 
     /// Writes records as one commit and lets the books follow; gives the position of the first.
@@ -431,15 +319,18 @@ impl House {
     }
 }
 
-/// The reference numbers of a plain latin-1 file, and whether each claim is taken back.
-fn claimed(file: &[u8]) -> Vec<(String, bool)> {
+/// Approval code, reference number, and whether the claim is taken back, of each record of a plain latin-1 file.
+fn claimed(file: &[u8]) -> Vec<(String, String, bool)> {
+    let read = |record| clearing::read(record, Charset::Latin1).unwrap();
     let presentments =
-        records(file).unwrap().into_iter().filter(|record| record.starts_with(b"1240"));
+        records(file).unwrap().into_iter().map(read).filter(|record| record.mti == *b"1240");
     presentments
         .map(|record| {
-            let text = record.escape_ascii().to_string();
-            let (_, reference) = text.split_once("232271828").unwrap();
-            (format!("2271828{}", reference.get(..16).unwrap()), text.contains("0025007R"))
+            let text = |no| {
+                let value = record.elements.get(ElementNo::of(no)).unwrap_or_default();
+                value.escape_ascii().to_string()
+            };
+            (text(38), text(31), record.part(25).is_some())
         })
         .collect()
 }
@@ -457,7 +348,7 @@ fn from_the_journal_to_the_files_of_two_days() {
     house.pays(of(4, today, 100), Verdict::Approved, b"00");
     let undone = house.pays(of(5, today, 200), Verdict::Approved, b"00");
     house.is_reversed(undone);
-    let completion = house.happens(&[Record::Stored(Arc::new(of(6, today, 220)))]);
+    house.happens(&[Record::Stored(Arc::new(of(6, today, 220)))]);
     let unheard = house.happens(&[Record::Sent(Arc::new(of(7, today, 200)))]);
     house.happens(&[Record::Over { txn: unheard, at: house.at, why: Unanswered::Deadline }]);
     house.is_reversed(unheard);
@@ -468,48 +359,75 @@ fn from_the_journal_to_the_files_of_two_days() {
         ..Settings::default()
     };
     let out = home.path().join("clearing");
-    let first = order(&out, settings);
-    let refused = write_files(&mut house.books, &first).unwrap_err();
+    let mut ledger = Ledger::open(home.path(), Arc::new(Keys::new(&[7; 32]))).unwrap();
+    let (first, second) =
+        (order(&out, today, settings.clone()), order(&out, tomorrow, settings.clone()));
+    let refused = ledger.cut(&first).unwrap_err();
     assert!(matches!(refused, CutError::NotCut { .. }), "nothing is written of a day that is open");
     house.is_cut(today);
-    write_files(&mut house.books, &first).unwrap();
+    ledger.cut(&first).unwrap();
     let written = contents(&out);
-    let file = |name: &str| fs::read(out.join(name)).unwrap();
-    let numbers = |claims: Vec<(String, bool)>| -> Vec<_> {
-        claims
-            .into_iter()
-            .map(|(text, back)| (text.get(11..22).unwrap().parse::<u64>().unwrap(), back))
-            .collect()
+    let claims = |date: BusinessDate| -> Vec<(String, String, bool)> {
+        let names = listed(&out);
+        let of_day = names.iter().filter(|name| {
+            name.starts_with("clearing-bank-a-") && name.ends_with(&format!("-{date}.ipm"))
+        });
+        of_day.flat_map(|name| claimed(&fs::read(out.join(name)).unwrap())).collect()
     };
-    let claims = claimed(&file("clearing-bank-a-2026-11-23.ipm"));
-    let expected = [(sale.0, false), (regretted.0, false), (completion.0, false)];
-    assert_eq!(numbers(claims.clone()), expected);
+    let approvals = |claims: &[(String, String, bool)]| -> Vec<_> {
+        let mut approvals: Vec<_> =
+            claims.iter().map(|(approval, _, back)| (approval.clone(), *back)).collect();
+        approvals.sort_unstable();
+        approvals
+    };
+    // An advice has no approval code of its own.
+    let code = |txn: TxnId| format!("A{:05}", txn.0);
+    let today_claims = claims(today);
+    let mut expected = vec![(code(sale), false), (code(regretted), false), (String::new(), false)];
+    expected.sort_unstable();
+    assert_eq!(approvals(&today_claims), expected);
 
     // What comes after the cut changes nothing of the day, and is taken back on the next.
     house.is_reversed(regretted);
-    write_files(&mut house.books, &first).unwrap();
+    ledger.cut(&first).unwrap();
     assert_eq!(contents(&out), written);
     house.is_cut(tomorrow);
-    let second = Order { date: tomorrow, ..first.clone() };
-    write_files(&mut house.books, &second).unwrap();
-    let next = claimed(&file("clearing-bank-a-2026-11-24.ipm"));
-    assert_eq!(numbers(next.clone()), [(regretted.0, true), (later.0, false)]);
-    assert_eq!(next[0].0, claims[1].0, "a claim is taken back under its own reference");
+    ledger.cut(&second).unwrap();
+    let next = claims(tomorrow);
+    let mut expected = vec![(code(regretted), true), (code(later), false)];
+    expected.sort_unstable();
+    assert_eq!(approvals(&next), expected);
+    let reference = |claims: &[(String, String, bool)]| {
+        claims.iter().find(|(approval, ..)| *approval == code(regretted)).unwrap().1.clone()
+    };
+    assert_eq!(
+        reference(&next),
+        reference(&today_claims),
+        "a claim is taken back under its own reference"
+    );
 
-    // Books that are built again from the journal make the same files.
-    let again = home.path().join("again");
-    let mut rebuilt = Books::open(&again, Arc::new(Keys::new(&[7; 32]))).unwrap();
-    rebuilt.follow(&mut Reader::open(&home.path().join("journal"))).unwrap();
-    for order in [&first, &second] {
-        let directory = again.join("clearing");
-        write_files(&mut rebuilt, &Order { directory, ..order.clone() }).unwrap();
+    // Books that are built again from the journal make the same files: with the ledger, and with one that begins anew.
+    let kept = contents(&out);
+    drop(house.books);
+    for file in ["books.db", "books.db-wal", "books.db-shm"] {
+        drop(fs::remove_file(home.path().join(file)));
     }
-    assert_eq!(contents(&again.join("clearing")), contents(&out));
-
-    // Without the right key nothing is written, rather than a file without its presentments.
-    drop(rebuilt);
-    let mut locked = Books::open(&again, Arc::new(Keys::new(&[8; 32]))).unwrap();
-    let refused = write_files(&mut locked, &Order { directory: home.path().join("none"), ..first });
-    assert!(matches!(refused, Err(CutError::Clearing(ClearingError::Card { .. }))));
-    assert!(listed(&home.path().join("none")).is_empty());
+    let mut rebuilt = Books::open(home.path(), Arc::new(Keys::new(&[7; 32]))).unwrap();
+    let mut reader = Reader::open(&home.path().join("journal"));
+    while rebuilt.follow(&mut reader).unwrap().records > 0 {}
+    let mut ledger = Ledger::open(home.path(), Arc::new(Keys::new(&[7; 32]))).unwrap();
+    for order in [&first, &second] {
+        ledger.cut(order).unwrap();
+    }
+    assert_eq!(contents(&out), kept);
+    drop(ledger);
+    for file in ["clearing.db", "clearing.db-wal", "clearing.db-shm"] {
+        drop(fs::remove_file(home.path().join(file)));
+    }
+    let again = home.path().join("again");
+    let mut anew = Ledger::open(home.path(), Arc::new(Keys::new(&[7; 32]))).unwrap();
+    for date in [today, tomorrow] {
+        anew.cut(&order(&again, date, settings.clone())).unwrap();
+    }
+    assert_eq!(contents(&again), kept);
 }

@@ -5,7 +5,6 @@
 
 mod captures;
 mod columns;
-mod cut;
 mod follow;
 mod keys;
 mod lists;
@@ -16,7 +15,6 @@ mod traces;
 mod view;
 pub mod why;
 
-use std::cell::Cell;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -29,8 +27,7 @@ use crate::journal::JournalError;
 use crate::record::{BadRecord, Lsn, TxnId};
 use crate::seal::Keys;
 
-pub use captures::Cut;
-pub use cut::{CutError, CutReport, Each, Frozen, Hash, Order, unwritten, write_files};
+pub use captures::{Cut, Member};
 pub use follow::{BATCH_WAL_BYTES, Progress};
 pub use lists::{Orphan, Totals};
 pub use orders::Ordered;
@@ -49,8 +46,6 @@ pub struct Books {
     fresh: Vec<keys::Entry>,
     /// The last pair of each link, as far as it was asked for.
     given: traces::Given,
-    /// The cut day whose members are gathered.
-    gathered: Cell<Option<BusinessDate>>,
 }
 
 /// Where the follower stands; a row of its own, written with the rows that it counts.
@@ -84,7 +79,7 @@ pub enum BooksError {
     Sqlite(Box<rusqlite::Error>),
     /// A program of another time wrote them.
     #[error(
-        "books.db has format {found}, and this program writes format {known}: its next `run` takes format 2 over as it is; of another one move books.db* away, and they are rebuilt from the journal"
+        "books.db has format {found}, and this program writes format {known}: its next `run` takes formats 2 to 4 over as they are; of another one move books.db* away, and they are rebuilt from the journal"
     )]
     Format {
         /// The format they say they have.
@@ -133,8 +128,8 @@ impl Books {
         tables::prepare(&connection)?;
         let state = tables::state(&connection)?;
         let (recent, given) = (follow::Recent::default(), traces::Given::default());
-        let (fresh, gathered) = (Vec::new(), Cell::new(None));
-        let mut books = Self { connection, keys, state, recent, fresh, given, gathered };
+        let fresh = Vec::new();
+        let mut books = Self { connection, keys, state, recent, fresh, given };
         books.fresh = books.fresh_keys()?;
         Ok(books)
     }

@@ -9,10 +9,13 @@ use crate::iso::BusinessDate;
 use crate::record::Lsn;
 
 /// The format of these tables, in the file's `user_version`.
-pub(super) const FORMAT: i64 = 4;
+pub(super) const FORMAT: i64 = 5;
 
 /// The oldest format that is brought up to date.
 const FORMAT_OLDEST: i64 = 2;
+
+/// The first that knew of partial reversals.
+const FORMAT_LOWERED: i64 = 4;
 
 /// Bytes of a page.
 const PAGE_BYTES: u32 = 16_384;
@@ -80,10 +83,6 @@ CREATE TABLE cuts (
     date INTEGER PRIMARY KEY, previous INTEGER NOT NULL, lsn INTEGER NOT NULL, at INTEGER NOT NULL,
     first INTEGER, last INTEGER
 ) STRICT;
-CREATE TABLE sequences (
-    date INTEGER, issuer INTEGER, sequence INTEGER NOT NULL, PRIMARY KEY (date, issuer), UNIQUE (date, sequence)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE files (date INTEGER, name TEXT, digest BLOB NOT NULL, PRIMARY KEY (date, name)) STRICT, WITHOUT ROWID;
 
 CREATE VIEW owed AS
     SELECT txn, card, (SELECT name FROM links WHERE link = issuer) AS issuer, mti, amount, currency, outcome, heard,
@@ -142,6 +141,18 @@ CREATE INDEX by_about ON orders (about);
 ALTER TABLE orphans ADD COLUMN written_off INTEGER;
 ";
 
+/// What came with format 5: files are the ledger's. What was written before it kept them is known by its name.
+const EARLIER: &str = "
+CREATE TABLE earlier_files (date INTEGER, name TEXT, PRIMARY KEY (date, name)) STRICT, WITHOUT ROWID;
+";
+
+/// What the books knew of files before.
+const FORGET_FILES: &str = "
+INSERT INTO earlier_files SELECT date, name FROM files;
+DROP TABLE files;
+DROP TABLE sequences;
+";
+
 /// Settings, and the tables where there are none.
 pub(super) fn prepare(connection: &Connection) -> Result<(), BooksError> {
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -160,6 +171,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), BooksError> {
         connection.execute_batch(TABLES)?;
         connection.execute_batch(ORDERS)?;
         connection.execute_batch(LOWERED)?;
+        connection.execute_batch(EARLIER)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
     } else if (FORMAT_OLDEST..FORMAT).contains(&found) {
@@ -167,7 +179,11 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), BooksError> {
         if found == FORMAT_OLDEST {
             connection.execute_batch(ORDERS)?;
         }
-        connection.execute_batch(LOWERED)?;
+        if found < FORMAT_LOWERED {
+            connection.execute_batch(LOWERED)?;
+        }
+        connection.execute_batch(EARLIER)?;
+        connection.execute_batch(FORGET_FILES)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
     } else if found != FORMAT {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
+use super::captures::{self, Cut, Member};
 use super::{BooksError, rows, tables};
 use crate::iso::BusinessDate;
 use crate::record::{LinkId, Lsn, Standing, TxnId};
@@ -131,6 +132,30 @@ impl View {
     /// How a transaction stands; none when the books do not have it.
     pub fn standing(&self, txn: TxnId) -> Result<Option<Standing>, BooksError> {
         Ok(rows::row(&self.connection, txn)?.map(|row| row.standing))
+    }
+
+    /// A day's cut; none when the books do not know of one.
+    pub fn cut_of(&self, date: BusinessDate) -> Result<Option<Cut>, BooksError> {
+        captures::cut_of(&self.connection, date)
+    }
+
+    /// The days that were cut, ascending.
+    pub fn cuts(&self) -> Result<Vec<Cut>, BooksError> {
+        captures::cuts(&self.connection)
+    }
+
+    /// The days whose files were written before the ledger kept them, ascending. Books that were built anew know of none.
+    pub fn earlier(&self) -> Result<Vec<BusinessDate>, BooksError> {
+        captures::earlier(&self.connection)
+    }
+
+    /// Gives each member of a cut day, one after the other and always in the same order; the first fault of `each` ends it.
+    pub fn members<E: From<BooksError>>(
+        &self,
+        date: BusinessDate,
+        each: impl FnMut(Member) -> Result<(), E>,
+    ) -> Result<(), E> {
+        captures::members(&self.connection, date, each)
     }
 
     /// What opens cards.

@@ -8,7 +8,7 @@ use crate::planted::{self, Bug};
 use crate::record::{LinkId, Outcome, Standing, TxnId, Verdict};
 use crate::seal::Keys;
 
-/// Which half of a transaction's life in clearing a capture is.
+/// Which half of a transaction's life in clearing something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// It is claimed of its issuer.
@@ -43,7 +43,6 @@ pub enum Flow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capture {
     pub(super) txn: TxnId,
-    pub(super) kind: Kind,
     pub(super) issuer: LinkId,
     pub(super) date: BusinessDate,
     pub(super) pan: Pan,
@@ -79,22 +78,71 @@ impl Flow {
     }
 }
 
+/// What a merchant's claim says otherwise than the authorization that it names.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// How much.
+    pub amount: Amount,
+    /// Whether it pays the card.
+    pub refund: bool,
+    /// Whose claim it is.
+    pub merchant: &'a str,
+    /// At which terminal.
+    pub terminal: Option<&'a str>,
+    /// The merchant's category.
+    pub mcc: Option<&'a str>,
+    /// When the card was used: `2026-11-23T19:34:00`, or the digits of that alone.
+    pub local: Option<&'a str>,
+}
+
 impl Capture {
-    /// From how a transaction stood at its cut. What came later, such as a reversal, changes nothing here.
-    pub fn of(standing: &Standing, kind: Kind, keys: &Keys) -> Result<Self, ClearingError> {
-        Self::of_part(standing, (kind, Part::Standing), keys)
+    /// From how a transaction stood at its cut, of a part of it. What came later, such as a reversal, changes nothing here.
+    pub fn of(standing: &Standing, part: Part, keys: &Keys) -> Result<Self, ClearingError> {
+        let mut capture = Self::approved(standing, keys)?;
+        capture.amount.minor = part.of(capture.amount.minor, standing.lowered);
+        Ok(capture)
     }
 
-    /// Of a part of it.
-    pub fn of_part(
+    /// The same transaction for an amount that was found before.
+    pub fn of_amount(standing: &Standing, minor: i64, keys: &Keys) -> Result<Self, ClearingError> {
+        let mut capture = Self::approved(standing, keys)?;
+        capture.amount.minor = minor;
+        Ok(capture)
+    }
+
+    /// What a merchant claims of an authorization. Money flows as the claim says.
+    pub fn claimed(
         standing: &Standing,
-        (kind, part): (Kind, Part),
+        terms: &Terms<'_>,
         keys: &Keys,
     ) -> Result<Self, ClearingError> {
+        let mut capture = Self::approved(standing, keys)?;
+        if !(0..=AMOUNT_MAX).contains(&terms.amount.minor) {
+            let expected = "an amount of up to twelve digits";
+            return Err(unfit(standing.id, ElementNo::AMOUNT, expected));
+        }
+        if capture.refund != terms.refund {
+            capture.processing_code = if terms.refund { *b"200000" } else { *b"000000" };
+        }
+        (capture.amount, capture.refund) = (terms.amount, terms.refund);
+        capture.local = terms.local.and_then(local_of).unwrap_or(capture.local);
+        for (no, text) in [
+            (ElementNo::MERCHANT, Some(terms.merchant)),
+            (ElementNo::TERMINAL, terms.terminal),
+            (ElementNo::MERCHANT_TYPE, terms.mcc),
+        ] {
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                capture.elements.set(no, &super::text::latin1(text));
+            }
+        }
+        Ok(capture)
+    }
+
+    /// All of what was granted.
+    fn approved(standing: &Standing, keys: &Keys) -> Result<Self, ClearingError> {
         let txn = standing.id;
         let missing = |no: ElementNo| ClearingError::Missing { txn, element: no.get() };
-        let unfit =
-            |no: ElementNo, expected| ClearingError::Unfit { txn, element: no.get(), expected };
+        let unfit = |no, expected| unfit(txn, no, expected);
         let sent = standing.sent().ok_or(ClearingError::NotApproved { txn })?;
         let (elements, amount) = match &standing.outcome {
             Outcome::Answered { verdict: Verdict::Approved, added, .. } => {
@@ -135,21 +183,15 @@ impl Capture {
             .ok()
             .filter(|amount| amount.minor <= AMOUNT_MAX)
             .ok_or_else(|| unfit(ElementNo::AMOUNT, "an amount of up to twelve digits"))?;
-        let amount = Amount { minor: part.of(amount.minor, standing.lowered), ..amount };
         let pan = card.open(keys).map_err(|source| ClearingError::Card { txn, source })?;
         let local = local(&sent.elements, sent.at);
         let (issuer, date) = (sent.issuer, sent.date);
-        Ok(Self { txn, kind, issuer, date, pan, processing_code, amount, refund, local, elements })
+        Ok(Self { txn, issuer, date, pan, processing_code, amount, refund, local, elements })
     }
 
     /// Which transaction.
     pub const fn txn(&self) -> TxnId {
         self.txn
-    }
-
-    /// Claimed, or taken back.
-    pub const fn kind(&self) -> Kind {
-        self.kind
     }
 
     /// Of whom it is claimed.
@@ -170,6 +212,17 @@ impl Capture {
     /// Whether it is a refund: money from the merchant to the card.
     pub const fn is_refund(&self) -> bool {
         self.refund
+    }
+
+    /// An element as a text, without its padding.
+    pub fn text(&self, no: ElementNo) -> Option<String> {
+        let text = self.elements.get(no).map(<[u8]>::trim_ascii).filter(|text| !text.is_empty());
+        text.map(super::text::of_latin1)
+    }
+
+    /// Its merchant, as a text.
+    pub fn merchant_text(&self) -> String {
+        super::text::of_latin1(self.merchant())
     }
 
     /// The merchant's element 42 without its padding; `UNKNOWN` where there is none.
@@ -194,6 +247,21 @@ impl Part {
             Self::Difference => approved.saturating_sub(standing),
         }
     }
+}
+
+fn unfit(txn: TxnId, no: ElementNo, expected: &'static str) -> ClearingError {
+    ClearingError::Unfit { txn, element: no.get(), expected }
+}
+
+/// `YYMMDDhhmmss` of a time that is one.
+fn local_of(text: &str) -> Option<[u8; 12]> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).collect();
+    let date = std::str::from_utf8(digits.get(..8)?).ok()?;
+    let (year, rest) = date.split_at_checked(4)?;
+    let (month, day) = rest.split_at_checked(2)?;
+    let day = BusinessDate::from_text(&format!("{year}-{month}-{day}")).ok()?;
+    let time = digits.get(8..14).filter(|time| is_time(time))?;
+    Some(joined(day, time))
 }
 
 /// When the card was used, by the clock where it was: elements 12 and 13, with the year that puts them
@@ -340,7 +408,7 @@ pub(super) mod tests {
         declined.outcome = answered(Verdict::Declined, &[(39, "05")]);
         assert!(!claims(&declined));
         assert_eq!(
-            Capture::of(&declined, Kind::Presentment, &keys()),
+            Capture::of(&declined, Part::Standing, &keys()),
             Err(ClearingError::NotApproved { txn: TxnId(1) })
         );
     }
@@ -351,7 +419,7 @@ pub(super) mod tests {
             let mut standing = standing(1, 200, &[]);
             standing.outcome =
                 answered(Verdict::Approved, &[(4, "000000000400"), (38, "A1B2C3"), (39, code)]);
-            let capture = Capture::of(&standing, Kind::Presentment, &keys()).unwrap();
+            let capture = Capture::of(&standing, Part::Standing, &keys()).unwrap();
             assert_eq!(capture.amount().minor, amount);
             assert_eq!(capture.elements.get(ElementNo::APPROVAL_CODE), Some(&b"A1B2C3"[..]));
         }
@@ -362,7 +430,7 @@ pub(super) mod tests {
         let mut standing = standing(1, 200, &[]);
         standing.lowered = Some(400);
         let amount = |part| {
-            let capture = Capture::of_part(&standing, (Kind::Presentment, part), &keys()).unwrap();
+            let capture = Capture::of(&standing, part, &keys()).unwrap();
             capture.amount().minor
         };
         assert_eq!(
@@ -394,7 +462,7 @@ pub(super) mod tests {
             };
             let standing = standing(9, 200, &[(no, value)]);
             assert!(claims(&standing), "nothing is left out silently");
-            assert_eq!(Capture::of(&standing, Kind::Presentment, &keys()), Err(fault));
+            assert_eq!(Capture::of(&standing, Part::Standing, &keys()), Err(fault));
         }
     }
 
@@ -431,7 +499,7 @@ pub(super) mod tests {
             ("12345678901234 67", "12345678901234"),
         ] {
             let capture =
-                Capture::of(&standing(1, 200, &[(42, value)]), Kind::Presentment, &keys()).unwrap();
+                Capture::of(&standing(1, 200, &[(42, value)]), Part::Standing, &keys()).unwrap();
             assert_eq!(capture.merchant(), merchant.as_bytes());
         }
     }

@@ -7,10 +7,12 @@
 mod batch;
 mod capture;
 mod check;
+mod csv;
 mod fees;
 mod file;
 mod frame;
 mod ipm;
+mod line;
 mod positions;
 mod text;
 
@@ -21,18 +23,47 @@ pub use batch::{
     BatchAsk, BatchProfile, BatchTotals, BatchVerdict, Mismatch, NUMBER_MAX, NoPetition, Petition,
     Total, TotalField, TotalKind, Upload, Words,
 };
-pub use capture::{Capture, Flow, Kind, Part, claims};
+pub use capture::{Capture, Flow, Kind, Part, Terms, claims};
 pub use check::Checker;
+pub use csv::{Csv, Sheet};
 pub use fees::Fees;
-pub use file::{File, Head, Sum, Sums, Totals};
+pub use file::{File, FileId, Head, Sum, Sums, Totals};
 pub use frame::{Framer, Unframer, guess, records, unblock};
 pub use ipm::{BadIpm, CONTAINERS, ICC, IpmRecord, Shape, parts, read, rewrite, shape};
+pub use line::{Line, Reference, Turn};
 pub use positions::{Balanced, Filed, Held, Positions};
 pub use text::Charset;
+
+/// What kind of file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// IPM-compatible records.
+    #[default]
+    Ipm,
+    /// Lines of comma-separated values.
+    Csv,
+}
+
+impl Format {
+    /// Of such a word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Ipm, Self::Csv].into_iter().find(|format| format.word() == word)
+    }
+
+    /// As file names end.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ipm => "ipm",
+            Self::Csv => "csv",
+        }
+    }
+}
 
 /// How the files are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// What they are.
+    pub format: Format,
     /// The characters outside of bitmaps and lengths.
     pub charset: Charset,
     /// Whether the file is cut into blocks of 1,014 bytes.
@@ -47,6 +78,12 @@ pub struct Settings {
     pub merchant_type: Digits<4>,
     /// The country, ISO 3166 alpha-3, of a merchant whose element 43 names none.
     pub country: Country,
+    /// What element 25 says of a claim that is one of several of one authorization: more follow.
+    pub share_more: Digits<4>,
+    /// The same of the last of them.
+    pub share_last: Digits<4>,
+    /// What it says of a second presentment; the reason of the chargeback where none is set.
+    pub second_reason: Option<Digits<4>>,
     /// Whether the files say that they are meant: `P`, else `T` for test.
     pub production: bool,
 }
@@ -94,17 +131,9 @@ pub enum ClearingError {
         /// Which.
         txn: TxnId,
     },
-    /// Captures come in the order of their transactions, each once.
-    #[error("transaction {} comes after transaction {} in one file", txn.0, last.0)]
-    Order {
-        /// The one that came.
-        txn: TxnId,
-        /// The one before it.
-        last: TxnId,
-    },
-    /// A capture of one issuer in the file of another.
-    #[error("transaction {} belongs to another issuer's file", txn.0)]
-    OtherIssuer {
+    /// A line in the file of another issuer, or of another currency.
+    #[error("transaction {} belongs to another file", txn.0)]
+    OtherFile {
         /// Which.
         txn: TxnId,
     },
@@ -157,6 +186,7 @@ pub enum ClearingError {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            format: Format::Ipm,
             charset: Charset::Latin1,
             blocked: true,
             processor: Digits(*b"00000000001"),
@@ -165,6 +195,9 @@ impl Default for Settings {
             merchant_type: Digits(*b"5999"),
             // User-assigned for ever, so nobody's.
             country: Country(*b"ZZZ"),
+            share_more: Digits(*b"1403"),
+            share_last: Digits(*b"1404"),
+            second_reason: None,
             production: false,
         }
     }

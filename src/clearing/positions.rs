@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::file::{Sums, Totals};
-use super::{Capture, Charset, ClearingError};
+use super::file::{Sum, Sums, Totals};
+use super::{Charset, ClearingError, text};
 use crate::iso::{BusinessDate, Currency};
 
 /// The positions of a day while its captures are counted in.
 #[derive(Clone, Debug)]
 pub struct Positions {
     date: BusinessDate,
+    cycle: Option<u32>,
     charset: Charset,
     lines: BTreeMap<(Party, String, Currency), Sums>,
 }
@@ -20,7 +21,7 @@ pub struct Positions {
 /// A file of the day, as the reports name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filed {
-    /// The issuer's name, as given to `Positions::add`.
+    /// The issuer's name, as given to `Positions::add`. It may have a file for each currency.
     pub issuer: String,
     /// The file's name.
     pub name: String,
@@ -43,6 +44,7 @@ pub struct Held {
 #[derive(Clone, Debug)]
 pub struct Balanced {
     date: BusinessDate,
+    cycle: Option<u32>,
     lines: Vec<Line>,
     files: Vec<FileLine>,
     held: Vec<Held>,
@@ -86,23 +88,31 @@ struct FileLine {
 #[derive(Serialize)]
 struct Report<'a> {
     date: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cycle: Option<u32>,
     files: &'a [FileLine],
     positions: &'a [Line],
     held: &'a [Held],
 }
 
 impl Positions {
-    /// Nothing was captured. Names of merchants are shown as a file in this set shows them.
-    pub const fn new(date: BusinessDate, charset: Charset) -> Self {
-        Self { date, charset, lines: BTreeMap::new() }
+    /// Nothing was captured. Names of merchants are shown as a file in this set shows them; a cycle within the day has a number.
+    pub const fn new(date: BusinessDate, cycle: Option<u32>, charset: Charset) -> Self {
+        Self { date, cycle, charset, lines: BTreeMap::new() }
     }
 
-    /// Counts a capture in, for its issuer and for its merchant.
-    pub fn add(&mut self, issuer: &str, capture: &Capture) -> Result<(), ClearingError> {
-        let merchant = self.charset.shown(capture.merchant());
+    /// Counts lines in, for their issuer and for their merchant: refunds or purchases, claimed or taken back.
+    pub fn add(
+        &mut self,
+        (issuer, merchant): (&str, &str),
+        currency: Currency,
+        way: (bool, bool),
+        sum: Sum,
+    ) -> Result<(), ClearingError> {
+        let merchant = self.charset.shown(&text::latin1(merchant));
         for (party, name) in [(Party::Issuer, issuer.to_owned()), (Party::Merchant, merchant)] {
-            let sums = self.lines.entry((party, name, capture.amount.currency)).or_default();
-            sums.add(capture).ok_or(ClearingError::Overflow { what: "sum" })?;
+            let sums = self.lines.entry((party, name, currency)).or_default();
+            sums.add(way, sum).ok_or(ClearingError::Overflow { what: "sum" })?;
         }
         Ok(())
     }
@@ -135,7 +145,7 @@ impl Positions {
             return Err(ClearingError::Unbalanced { currency, net });
         }
         let files = files.iter().map(FileLine::from).collect();
-        Ok(Balanced { date: self.date, lines, files, held })
+        Ok(Balanced { date: self.date, cycle: self.cycle, lines, files, held })
     }
 
     /// Each issuer's lines are its files' sums, and no issuer has lines without a file.
@@ -174,7 +184,8 @@ impl Balanced {
     /// The same as JSON, with the day's files and with what they do not hold.
     pub fn json(&self) -> String {
         let (positions, files, held) = (&self.lines, &self.files, &self.held);
-        let report = Report { date: self.date.to_string(), files, positions, held };
+        let (date, cycle) = (self.date.to_string(), self.cycle);
+        let report = Report { date, cycle, files, positions, held };
         // Strings and numbers under fixed names: nothing here can fail to be written.
         let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
         text.push('\n');
@@ -254,7 +265,7 @@ impl From<&Filed> for FileLine {
 }
 
 /// A text as one value of a line (RFC 4180).
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
@@ -265,38 +276,45 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clearing::capture::tests::standing;
-    use crate::clearing::{File, Head, Kind, Settings};
-    use crate::seal::Keys;
+    use std::cell::Cell;
 
-    type Changes<'a> = &'a [(u8, &'a str)];
+    /// A currency, whether it pays the card, whether it is taken back, the merchant, minor units.
+    type Counted<'a> = (u16, bool, bool, &'a str, i64);
 
-    fn day(captures: &[(Kind, Changes<'_>)]) -> (Positions, Filed) {
-        let (settings, date) = (Settings::default(), BusinessDate(20_780));
-        let keys = Keys::new(&[7; 32]);
-        let mut positions = Positions::new(date, settings.charset);
-        let issuer = crate::record::LinkId(2);
-        let mut file = File::begin(&settings, Head { date, sequence: 1, issuer }).unwrap();
-        for (id, (kind, changes)) in (1..).zip(captures) {
-            let capture = Capture::of(&standing(id, 200, changes), *kind, &keys).unwrap();
-            positions.add("bank", &capture).unwrap();
-            file.add(&capture).unwrap();
+    fn day(lines: &[Counted<'_>]) -> (Positions, Vec<Filed>) {
+        let mut positions = Positions::new(BusinessDate(20_780), None, Charset::Latin1);
+        let mut filed: BTreeMap<Currency, Sums> = BTreeMap::new();
+        for (currency, refund, back, merchant, minor) in lines {
+            let (currency, sum) =
+                (Currency::new(*currency).unwrap(), Sum { count: 1, minor: *minor });
+            positions.add(("bank", merchant), currency, (*refund, *back), sum).unwrap();
+            filed.entry(currency).or_default().add((*refund, *back), sum).unwrap();
         }
-        let (_, totals) = file.end().unwrap();
-        (positions, Filed { issuer: "bank".to_owned(), name: "bank.ipm".to_owned(), totals })
+        let checksum = Cell::new(0);
+        let files = filed.into_iter().map(|(currency, sums)| {
+            let of = [sums.purchases, sums.refunds, sums.purchases_reversed, sums.refunds_reversed];
+            checksum.set(of.iter().map(|sum| sum.minor.unsigned_abs()).sum());
+            let records = 2 + u32::try_from(of.iter().map(|sum| sum.count).sum::<u64>()).unwrap();
+            let sums = [(currency, sums)].into();
+            let file_id = format!("{currency:>25}");
+            let totals = Totals { file_id, records, checksum: checksum.get(), sums };
+            Filed { issuer: "bank".to_owned(), name: format!("bank-{currency}.ipm"), totals }
+        });
+        let files = files.collect();
+        (positions, files)
     }
 
     #[test]
     fn both_sides_of_every_capture() {
         let (positions, filed) = day(&[
-            (Kind::Presentment, &[(4, "1000")]),
-            (Kind::Presentment, &[(4, "300"), (42, "A,\"B\"")]),
-            (Kind::Presentment, &[(3, "200000"), (4, "50")]),
-            (Kind::Opposite, &[(4, "7")]),
-            (Kind::Opposite, &[(3, "200000"), (4, "2"), (49, "414")]),
+            (978, false, false, "MERCHANT 7", 1000),
+            (978, false, false, "A,\"B\"", 300),
+            (978, true, false, "MERCHANT 7", 50),
+            (978, false, true, "MERCHANT 7", 7),
+            (414, true, true, "MERCHANT 7", 2),
         ]);
         let held = Held { transaction: 6, issuer: "bank".to_owned(), fault: "none".to_owned() };
-        let balanced = positions.balance(&[filed], vec![held]).unwrap();
+        let balanced = positions.balance(&filed, vec![held]).unwrap();
         let lines = balanced.csv();
         let lines: Vec<_> = lines.lines().skip(1).collect();
         assert_eq!(
@@ -315,34 +333,34 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&balanced.json()).unwrap();
         assert_eq!(json["positions"].as_array().unwrap().len(), 7);
         assert_eq!(json["positions"][1]["net"], -1243);
-        assert_eq!(json["files"][0]["amount_checksum"], 1359);
+        assert_eq!(json["files"][0]["amount_checksum"], 2);
+        assert_eq!(json["files"][1]["amount_checksum"], 1357);
         assert_eq!(json["held"][0]["transaction"], 6);
     }
 
     #[test]
     fn a_file_that_differs_is_caught() {
-        let captures: [(Kind, Changes<'_>); 2] =
-            [(Kind::Presentment, &[]), (Kind::Presentment, &[])];
-        let (positions, filed) = day(&captures);
-        let (_, other) = day(captures.split_at(1).0);
+        let lines = [(978, false, false, "SHOP", 1000), (978, false, false, "SHOP", 1000)];
+        let (positions, filed) = day(&lines);
+        let (_, other) = day(lines.split_at(1).0);
         let unequal = |party: &str| ClearingError::Unequal {
             party: party.to_owned(),
             currency: Currency::new(978).unwrap(),
         };
         let balance = |files: &[Filed]| positions.clone().balance(files, Vec::new()).map(|_| ());
-        assert_eq!(balance(std::slice::from_ref(&filed)), Ok(()));
-        assert_eq!(balance(&[other]), Err(unequal("bank")));
+        assert_eq!(balance(&filed), Ok(()));
+        assert_eq!(balance(&other), Err(unequal("bank")));
         assert_eq!(balance(&[]), Err(unequal("bank")));
-        let stranger = Filed { issuer: "stranger".to_owned(), ..filed.clone() };
-        assert_eq!(balance(&[filed, stranger]), Err(unequal("stranger")));
+        let stranger = Filed { issuer: "stranger".to_owned(), ..filed[0].clone() };
+        assert_eq!(balance(&[filed, vec![stranger]].concat()), Err(unequal("stranger")));
     }
 
     #[test]
     fn a_lost_half_is_caught() {
-        let (mut positions, filed) = day(&[(Kind::Presentment, &[])]);
+        let (mut positions, filed) = day(&[(978, false, false, "SHOP", 1000)]);
         positions.lines.retain(|(party, ..), _| *party == Party::Issuer);
         let currency = Currency::new(978).unwrap();
         let unbalanced = ClearingError::Unbalanced { currency, net: -1000 };
-        assert_eq!(positions.balance(&[filed], Vec::new()).unwrap_err(), unbalanced);
+        assert_eq!(positions.balance(&filed, Vec::new()).unwrap_err(), unbalanced);
     }
 }

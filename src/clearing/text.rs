@@ -57,6 +57,16 @@ impl Charset {
     }
 }
 
+/// The characters of a text as one latin-1 byte each; what is none becomes `?`.
+pub(super) fn latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|character| u8::try_from(character).unwrap_or(b'?')).collect()
+}
+
+/// A text of one latin-1 byte a character.
+pub(super) fn of_latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
 const EBCDIC_QUESTION_MARK: u8 = 0x6f;
 
 /// Code page 500 by latin-1 character. Control characters stand in it for completeness and are never written.

@@ -10,11 +10,14 @@ use crate::daemon::control;
 /// Clear a day.
 #[derive(Subcommand)]
 pub(super) enum Clearing {
-    /// Cut a day and write its files and positions; again, the same files
+    /// Cut a day, or what waits now, and write its files and positions; a day again, the same files
     Cut {
-        /// The day, as YYYY-MM-DD
-        #[arg(long)]
-        date: String,
+        /// The day that ends, as YYYY-MM-DD
+        #[arg(long, required_unless_present = "now")]
+        date: Option<String>,
+        /// What merchants have claimed until now, in a cycle of the day in force
+        #[arg(long, conflicts_with = "date")]
+        now: bool,
         #[command(flatten)]
         home: Home,
     },
@@ -36,8 +39,9 @@ pub(super) enum Clearing {
 impl Clearing {
     pub(super) fn run(&self) -> Result<(), Failure> {
         match self {
-            Self::Cut { date, home } => {
-                ask_daemon(home, &control::Command::Cut { date: date.clone() })
+            Self::Cut { date, home, .. } => {
+                let cut = |date: &String| control::Command::Cut { date: date.clone() };
+                ask_daemon(home, &date.as_ref().map_or(control::Command::CutNow, cut))
             }
             Self::Batches { limit, home } => {
                 ask_daemon(home, &control::Command::Batches { limit: *limit })

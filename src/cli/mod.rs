@@ -29,6 +29,7 @@ use crate::books::BooksError;
 use crate::config::{self, Report};
 use crate::daemon::control::ControlError;
 use crate::daemon::{self, DaemonError};
+use crate::ledger::LedgerError;
 use crate::sim::SimError;
 use crate::tools::journal::ShowError;
 
@@ -117,6 +118,9 @@ enum Failure {
     /// The journal or the books, as `why` reads them.
     #[error(transparent)]
     Books(#[from] BooksError),
+    /// The ledger of a state directory cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// A simulated peer.
     #[error(transparent)]
     Sim(#[from] SimError),
@@ -236,6 +240,7 @@ impl Failure {
             | Self::Books(BooksError::Journal(_) | BooksError::Record(_)) => 74,
             Self::Journal(ShowError::Output(_))
             | Self::Books(_)
+            | Self::Ledger(_)
             | Self::Sim(_)
             | Self::Control(_)
             | Self::Found(_)

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::home::Home;
 use super::{Failure, say};
 use crate::books::why::{Archive, Found, Life, Listed, Now, Step, Stray, Wanted};
+use crate::ledger::Shelf;
 use crate::record::TxnId;
 
 /// Tell the life of a transaction.
@@ -27,7 +28,11 @@ impl Why {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let wanted = Wanted::parse(&self.key);
         let wanted = wanted.map_err(|fault| Failure::Usage(fault.to_string()))?;
-        let archive = Archive::open(&self.home.state()?)?;
+        let state = self.home.state()?;
+        let mut archive = Archive::open(&state)?;
+        if let Some(shelf) = Shelf::open(&state)? {
+            archive = archive.with_filing(Box::new(shelf));
+        }
         let found = archive.find(&wanted)?;
         let Some(txn) = one(&found) else {
             return self.list(&archive, &wanted, &found);

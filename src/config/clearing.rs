@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::read::Section;
-use crate::clearing::{self, Charset, Country, Digits};
+use crate::clearing::{self, Charset, Country, Digits, Format};
 
 /// `[clearing]`: the day's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +14,43 @@ pub struct Clearing {
     pub settings: clearing::Settings,
 }
 
+/// What one issuer's files have otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    format: Option<Format>,
+    charset: Option<Charset>,
+    blocked: Option<bool>,
+}
+
+impl Form {
+    /// How its files are written; none when as all others.
+    pub fn settings(&self, of_all: &clearing::Settings) -> Option<clearing::Settings> {
+        let settings = clearing::Settings {
+            format: self.format.unwrap_or(of_all.format),
+            charset: self.charset.unwrap_or(of_all.charset),
+            blocked: self.blocked.unwrap_or(of_all.blocked),
+            ..of_all.clone()
+        };
+        (settings != *of_all).then_some(settings)
+    }
+}
+
+/// The keys of a link about its files.
+pub(super) fn form(section: &Section<'_>) -> Form {
+    Form {
+        format: section.choice("clearing_format", FORMATS),
+        charset: section.choice("clearing_charset", CHARSETS),
+        blocked: section.choice("clearing_blocks", BLOCKS),
+    }
+}
+
 /// `[clearing]`: the day's files.
 pub(super) fn read(section: &Section<'_>, home: &Path, state: &Path) -> Clearing {
     let standard = clearing::Settings::default();
     let directory = section.text("directory").filter(|text| !text.value.is_empty());
     let country = section.word("country", |text| Country::new(text.as_bytes()));
     let settings = clearing::Settings {
+        format: section.choice("format", FORMATS).unwrap_or(standard.format),
         charset: section.choice("charset", CHARSETS).unwrap_or(standard.charset),
         blocked: section.flag("blocked", standard.blocked),
         processor: digits(section, "processor", standard.processor),
@@ -27,6 +58,9 @@ pub(super) fn read(section: &Section<'_>, home: &Path, state: &Path) -> Clearing
         file_type: digits(section, "file_type", standard.file_type),
         merchant_type: digits(section, "merchant_type", standard.merchant_type),
         country: country.map_or(standard.country, |country| country.value),
+        share_more: digits(section, "share_more", standard.share_more),
+        share_last: digits(section, "share_last", standard.share_last),
+        second_reason: read_digits(section, "second_reason"),
         production: section.flag("production", standard.production),
     };
     let directory = directory.map_or_else(|| state.join("clearing"), |text| home.join(text.value));
@@ -38,9 +72,15 @@ fn digits<const N: usize>(
     key: &'static str,
     standard: Digits<N>,
 ) -> Digits<N> {
+    read_digits(section, key).unwrap_or(standard)
+}
+
+fn read_digits<const N: usize>(section: &Section<'_>, key: &'static str) -> Option<Digits<N>> {
     let read =
         |text: &str| Digits::new(text).map_err(|fault| format!("{fault}: exactly {N}, in quotes"));
-    section.word(key, read).map_or(standard, |digits| digits.value)
+    section.word(key, read).map(|digits| digits.value)
 }
 
 const CHARSETS: &[(&str, Charset)] = &[("latin-1", Charset::Latin1), ("cp500", Charset::Cp500)];
+const FORMATS: &[(&str, Format)] = &[("ipm", Format::Ipm), ("csv", Format::Csv)];
+const BLOCKS: &[(&str, bool)] = &[("yes", true), ("no", false)];

@@ -143,6 +143,7 @@ fn read_one(
         stamps_date: section.choice("settlement_date", DATES).unwrap_or(false),
         batches: batches::read(section, Some(dialect)),
         clearing: clearing(section, name),
+        files: super::clearing::form(section),
     };
     let found = place.is_some() && dialect.is_some();
     let place = place.unwrap_or(Place::Dial { peers: Vec::new(), sessions: 0 });
@@ -346,6 +347,9 @@ fn useless(section: &Section<'_>) {
         "owed_age_hours_max",
         "owed_max",
         "clearing",
+        "clearing_format",
+        "clearing_charset",
+        "clearing_blocks",
     ] {
         if let Some(span) = section.has(key) {
             let title = format!("`{key}` is for links that answer requests");

@@ -46,7 +46,7 @@ use crate::switch::{
 use read::Section;
 use report::Faults;
 
-pub use clearing::Clearing;
+pub use clearing::{Clearing, Form};
 pub use compare::{Difference, Fate, needs_restart};
 pub use dialects::{faults_of, named as dialect, spoken, tongue};
 pub use report::{Fault, Report};
@@ -174,6 +174,8 @@ pub struct Link {
     pub batches: Option<Arc<crate::clearing::BatchProfile>>,
     /// Its name in clearing files.
     pub clearing: String,
+    /// What they have otherwise.
+    pub files: Form,
 }
 
 /// A client of a link, by its certificate.

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::control::Desk;
 use super::listing;
-use crate::books;
 use crate::iso::BusinessDate;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Asked, CutReport, Ledger, LedgerError};
+use crate::record::Lsn;
 use crate::switch::{Order, OrderResult};
 
 impl Desk {
@@ -19,13 +19,27 @@ impl Desk {
             }
             _ => self.durable(),
         };
-        let order = self.days.order(date);
-        let report = self
-            .ask_books(from, move |books| books::write_files(books, &order))
-            .await?
-            .map_err(|fault| fault.to_string())?;
-        self.days.written(&report);
-        Ok(vec![listing::cut(&report)])
+        let report = self.ledger_cut(from, Asked::End(date)).await?;
+        Ok(report.as_ref().map(listing::cut).into_iter().collect())
+    }
+
+    /// A cycle within the day in force: what merchants have claimed until now, and what waits.
+    pub(super) async fn cut_now(&self) -> Result<Vec<Value>, String> {
+        let asked = Asked::Now(self.core.day().date);
+        let report = self.ledger_cut(self.durable(), asked).await?;
+        Ok(vec![report.as_ref().map_or_else(listing::nothing_cut, listing::cut)])
+    }
+
+    async fn ledger_cut(&self, from: Lsn, asked: Asked) -> Result<Option<CutReport>, String> {
+        let order = self.days.order(asked);
+        // Whoever asks the books has them follow at once.
+        self.ask_books(from, |_| ()).await?;
+        let report = self.bureau.ask(from, move |ledger| ledger.cut(&order)).await;
+        let report = report.ok_or("the switch stops")?.map_err(|fault| fault.to_string())?;
+        if let Some(report) = &report {
+            self.days.written(report);
+        }
+        Ok(report)
     }
 
     pub(super) async fn list_batches(&self, limit: u32) -> Result<Vec<Value>, String> {

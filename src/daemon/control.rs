@@ -94,6 +94,8 @@ pub enum Command {
         #[serde(default = "lines_max")]
         limit: u32,
     },
+    /// Cut what has been waiting until now, within the day in force.
+    CutNow,
 }
 
 /// Which debt of a transaction.
@@ -275,6 +277,7 @@ impl Desk {
             Ok(Command::Owed { limit }) => self.list_owed(limit).await,
             Ok(Command::Day) => Ok(vec![listing::day(&self.core.day(), &self.days.unwritten())]),
             Ok(Command::Cut { date }) => self.cut(&date).await,
+            Ok(Command::CutNow) => self.cut_now().await,
             Ok(Command::Status) => self.status().await,
             Ok(Command::Batches { limit }) => self.list_batches(limit).await,
             Ok(Command::Requeue { txn, owing, by }) => self.requeue(txn, owing, (by, user)).await,

@@ -1,39 +1,39 @@
-//! Days that were cut without anybody waiting for it: their files are written by the books' thread, and tried again until
-//! they are there. Must not know why a day ended.
+//! Cuts whose files nobody waits for: they are written by the ledger's thread, and tried again until they are there. Must not
+//! know why a day ended.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::bureau::Bureau;
 use super::clerk::Clerk;
-use crate::books::{self, CutError, CutReport};
-use crate::clearing;
+use super::clock::Clock;
 use crate::iso::BusinessDate;
+use crate::ledger::{Asked, CutError, CutReport, Cycle, Order, Outgoing};
 use crate::meter::Meter;
-use crate::record::{LinkId, Lsn};
-
-/// How a day's files are written.
-pub(super) struct ClearingDesk {
-    pub(super) directory: PathBuf,
-    pub(super) settings: clearing::Settings,
-    pub(super) names: BTreeMap<LinkId, String>,
-}
+use crate::record::Lsn;
 
 /// After how long files that could not be written are tried again.
 const AGAIN: Duration = Duration::from_mins(1);
 
-/// The days whose files are not there yet.
+/// The cuts whose files are not there yet.
 pub(super) struct Days {
-    clerk: Clerk,
-    desk: Mutex<ClearingDesk>,
+    doors: Doors,
+    outgoing: Mutex<Outgoing>,
+    clock: Clock,
     meter: Meter,
-    waiting: Mutex<BTreeMap<BusinessDate, Waiting>>,
+    waiting: Mutex<BTreeMap<Cycle, Waiting>>,
 }
 
-/// A day whose files are not there yet.
+/// Who keeps the books, and who the ledger.
+pub(super) struct Doors {
+    pub(super) clerk: Clerk,
+    pub(super) bureau: Bureau,
+}
+
+/// A cut whose files are not there yet.
 struct Waiting {
     /// The books must have followed so far.
     from: Lsn,
@@ -44,53 +44,57 @@ struct Waiting {
 }
 
 impl Days {
-    pub(super) fn new(clerk: Clerk, desk: ClearingDesk, meter: Meter) -> Arc<Self> {
-        Arc::new(Self { clerk, desk: Mutex::new(desk), meter, waiting: Mutex::default() })
+    pub(super) fn new(doors: Doors, outgoing: Outgoing, clock: Clock, meter: Meter) -> Arc<Self> {
+        let (outgoing, waiting) = (Mutex::new(outgoing), Mutex::default());
+        Arc::new(Self { doors, outgoing, clock, meter, waiting })
     }
 
-    /// What the books need to write a day's files.
-    pub(super) fn order(&self, date: BusinessDate) -> books::Order {
-        let desk = self.desk();
-        books::Order {
-            date,
-            settings: desk.settings.clone(),
-            directory: desk.directory.clone(),
-            names: desk.names.clone(),
-        }
+    /// What the ledger needs for a cut.
+    pub(super) fn order(&self, asked: Asked) -> Order {
+        Order { asked, now: self.clock.now().wall, outgoing: self.outgoing().clone() }
     }
 
     /// Files are written otherwise from now on. A link that is gone keeps its name: what it approved today is cleared tonight.
-    pub(super) fn set_desk(&self, desk: ClearingDesk) {
-        let mut now = self.desk();
+    pub(super) fn set_outgoing(&self, outgoing: Outgoing) {
+        let mut now = self.outgoing();
         let mut names = std::mem::take(&mut now.names);
         // Unless another link has that name by now: two issuers never share a file.
-        names.retain(|_, name| !desk.names.values().any(|other| other == name));
-        names.extend(desk.names);
-        *now = ClearingDesk { names, ..desk };
+        names.retain(|_, name| !outgoing.names.values().any(|other| other == name));
+        names.extend(outgoing.names);
+        *now = Outgoing { names, ..outgoing };
     }
 
-    fn desk(&self) -> MutexGuard<'_, ClearingDesk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A day was cut by the record at this position: its files are wanted.
     pub(super) fn cut(self: &Arc<Self>, date: BusinessDate, from: Lsn) {
-        self.waiting().insert(date, Waiting { from, due: Some(Instant::now()), fault: None });
+        self.want(Cycle { date, number: 0 }, from);
+    }
+
+    fn want(self: &Arc<Self>, cycle: Cycle, from: Lsn) {
+        self.waiting().insert(cycle, Waiting { from, due: Some(Instant::now()), fault: None });
         self.look();
     }
 
-    /// After a start: days that were cut by a process that ended before it wrote their files.
+    /// After a start: cuts of a process that ended before it wrote their files.
     pub(super) fn find(self: &Arc<Self>, from: Lsn) {
         // An errand that holds a door to the thread that has yet to do it would keep that thread for ever.
         let days = Arc::downgrade(self);
-        self.clerk.errand(from, move |books| {
-            let Some(days) = days.upgrade() else { return Ok(()) };
-            let directory = days.desk().directory.clone();
-            for date in books::unwritten(books, &directory)? {
-                tracing::warn!(%date, "the day is cut, and its files were not written: they are now");
-                days.cut(date, from);
+        self.doors.bureau.errand(from, move |ledger| {
+            let Some(days) = days.upgrade() else { return };
+            match ledger.unfinished() {
+                Ok(unfinished) => {
+                    for cycle in unfinished.into_iter().filter_map(Asked::cycle) {
+                        tracing::warn!(%cycle, "it is cut, and its files were not written: they are now");
+                        days.want(cycle, from);
+                    }
+                }
+                Err(fault) => {
+                    tracing::error!(%fault, "it is not known which files were not written");
+                }
             }
-            Ok(())
         });
     }
 
@@ -98,46 +102,51 @@ impl Days {
     pub(super) fn look(self: &Arc<Self>) {
         let now = Instant::now();
         let mut waiting = self.waiting();
-        for (date, day) in waiting.iter_mut().filter(|(_, day)| day.due.is_some_and(|at| at <= now))
+        for (cycle, cut) in
+            waiting.iter_mut().filter(|(_, cut)| cut.due.is_some_and(|at| at <= now))
         {
-            day.due = None;
-            let (days, order, date) = (Arc::downgrade(self), self.order(*date), *date);
-            self.clerk.errand(day.from, move |books| {
-                let Some(days) = days.upgrade() else { return Ok(()) };
-                days.tried(date, books::write_files(books, &order));
-                Ok(())
+            cut.due = None;
+            let (days, order) = (Arc::downgrade(self), self.order(Asked::from(*cycle)));
+            let (cycle, from) = (*cycle, cut.from);
+            // Whoever asks the books has them follow at once.
+            self.doors.clerk.errand(from, |_| Ok(()));
+            self.doors.bureau.errand(from, move |ledger| {
+                let Some(days) = days.upgrade() else { return };
+                days.tried(cycle, ledger.cut(&order));
             });
         }
         self.meter.days_unwritten(waiting.len());
     }
 
-    fn tried(&self, date: BusinessDate, result: Result<CutReport, CutError>) {
+    fn tried(&self, cycle: Cycle, result: Result<Option<CutReport>, CutError>) {
         match result {
-            Ok(report) => self.written(&report),
+            Ok(Some(report)) => self.written(&report),
+            // Only of a cycle that is new nothing comes, and such are not waited for.
+            Ok(None) => drop(self.waiting().remove(&cycle)),
             Err(fault) => {
-                tracing::error!(%date, %fault, "the day is cut, and its files cannot be written; they are tried again each minute: see `iso8583d ctl day`");
-                if let Some(day) = self.waiting().get_mut(&date) {
-                    (day.due, day.fault) = (Some(Instant::now() + AGAIN), Some(fault.to_string()));
+                tracing::error!(%cycle, %fault, "it is cut, and its files cannot be written; they are tried again each minute: see `iso8583d ctl day`");
+                if let Some(cut) = self.waiting().get_mut(&cycle) {
+                    (cut.due, cut.fault) = (Some(Instant::now() + AGAIN), Some(fault.to_string()));
                 }
             }
         }
     }
 
-    /// The files of a day are there.
+    /// The files of a cut are there.
     pub(super) fn written(&self, report: &CutReport) {
-        let (date, files) = (report.date, report.files.len());
-        tracing::info!(%date, files, "the day is cut and its files are written");
+        let (cycle, files) = (report.cycle, report.files.len());
+        tracing::info!(%cycle, files, "it is cut and its files are written");
         let mut waiting = self.waiting();
-        waiting.remove(&date);
+        waiting.remove(&cycle);
         self.meter.days_unwritten(waiting.len());
     }
 
-    /// The days whose files are not there yet, each with the reason if there is one.
-    pub(super) fn unwritten(&self) -> Vec<(BusinessDate, Option<String>)> {
-        self.waiting().iter().map(|(date, day)| (*date, day.fault.clone())).collect()
+    /// The cuts whose files are not there yet, each with the reason if there is one.
+    pub(super) fn unwritten(&self) -> Vec<(Cycle, Option<String>)> {
+        self.waiting().iter().map(|(cycle, cut)| (*cycle, cut.fault.clone())).collect()
     }
 
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<BusinessDate, Waiting>> {
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<Cycle, Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

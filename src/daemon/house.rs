@@ -20,7 +20,7 @@ use super::clerk::Clerk;
 use super::clock::Clock;
 use super::control::{self, Desk};
 use super::core::Core;
-use super::days::{ClearingDesk, Days};
+use super::days::{Days, Doors};
 use super::directory::Directory;
 use super::listing::Entry;
 use super::narrator::Narrator;
@@ -36,7 +36,7 @@ use crate::config::{Config, Link, Place};
 use crate::console;
 use crate::dialect::Dialect;
 use crate::journal::{Journal, JournalError, Recovery};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Outgoing};
 use crate::link::{self, Links, Way};
 use crate::meter::{self, Meter, Rendering};
 use crate::record::{self, Lsn};
@@ -281,7 +281,8 @@ fn start_threads(
         .map_err(system("start the books' thread"))?;
     let bureau = Bureau::start(ledger).map_err(system("start the ledger's thread"))?;
     let orders = Arc::new(Orders::default());
-    let days = Days::new(clerk.clone(), clearing_desk(config), meter.clone());
+    let doors = Doors { clerk: clerk.clone(), bureau: bureau.clone() };
+    let days = Days::new(doors, outgoing(config), core.clock(), meter.clone());
     days.find(Lsn(durable.load(Ordering::Acquire)));
     let release = Release {
         core,
@@ -307,10 +308,15 @@ fn start_threads(
     Ok(Threads { clerk, orders, days, bureau, failure })
 }
 
-pub(super) fn clearing_desk(config: &Config) -> ClearingDesk {
-    ClearingDesk {
-        directory: config.clearing.directory.clone(),
-        settings: config.clearing.settings.clone(),
+/// Where files go, and how they are written.
+pub(super) fn outgoing(config: &Config) -> Outgoing {
+    let clearing = &config.clearing;
+    let issuers = || config.links.iter().filter(|link| link.answers);
+    let form = |link: &Link| Some((link.id, link.files.settings(&clearing.settings)?));
+    Outgoing {
+        directory: clearing.directory.clone(),
+        settings: clearing.settings.clone(),
+        by_issuer: issuers().filter_map(form).collect(),
         names: config.links.iter().map(|link| (link.id, link.clearing.clone())).collect(),
     }
 }
@@ -555,12 +561,13 @@ to = ["bank"]
         until(|| links.sessions_open() == 1).await;
         let directory = &config.journal.directory;
         let clerk = Clerk::start(books, directory, Arc::clone(&durable), meter.clone()).unwrap();
+        let doors = Doors { clerk: clerk.clone(), bureau: Bureau::start(ledger).unwrap() };
         let release = Release {
             core: Arc::clone(&core),
             links: Arc::clone(&links),
             journal,
             keys: Arc::clone(&config.keys),
-            days: Days::new(clerk.clone(), clearing_desk(&config), meter.clone()),
+            days: Days::new(doors, outgoing(&config), core.clock(), meter.clone()),
             meter,
             clerk,
             bureau: Bureau::start(ledger).unwrap(),

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::books::{Books, BooksError, CutReport, Ordered};
+use crate::books::{Books, BooksError, Ordered};
 use crate::iso::{BusinessDate, ElementNo, Wall};
-use crate::ledger::Count;
+use crate::ledger::{Count, CutReport, Cycle};
 use crate::link::Snapshot;
 use crate::record::{Closing, Debt, DebtState, LinkId, Lsn, Outcome, Owing, Standing};
 use crate::switch::{DayView, LinkView};
@@ -185,11 +185,14 @@ fn about(standing: &Standing, names: &Names) -> serde_json::Map<String, Value> {
 }
 
 /// The business day: the date in force, the one that closes, the last cut, and the days that are cut without their files.
-pub(super) fn day(day: &DayView, unwritten: &[(BusinessDate, Option<String>)]) -> Value {
+pub(super) fn day(day: &DayView, unwritten: &[(Cycle, Option<String>)]) -> Value {
     let known = |date: BusinessDate| (date != BusinessDate::default()).then(|| date.to_string());
     let unwritten: Vec<Value> = unwritten
         .iter()
-        .map(|(date, fault)| json!({ "date": date.to_string(), "fault": fault }))
+        .map(|(cycle, fault)| match cycle.number {
+            0 => json!({ "date": cycle.date.to_string(), "fault": fault }),
+            number => json!({ "date": cycle.date.to_string(), "cycle": number, "fault": fault }),
+        })
         .collect();
     json!({
         "ok": true,
@@ -206,17 +209,27 @@ pub(super) fn cut(report: &CutReport) -> Value {
     let files: Vec<Value> = report
         .files
         .iter()
-        .map(|file| json!({ "issuer": file.issuer, "name": file.name }))
+        .map(|file| {
+            let (totals, id) = (&file.totals, &file.totals.file_id);
+            let (records, checksum) = (totals.records, totals.checksum);
+            json!({ "issuer": file.issuer, "name": file.name, "id": id, "records": records, "checksum": checksum })
+        })
         .collect();
     let positions: Value = serde_json::from_str(&report.balanced.json()).unwrap_or(Value::Null);
     json!({
         "ok": true,
-        "date": report.date.to_string(),
+        "date": report.cycle.date.to_string(),
+        "cycle": report.cycle.number,
         "directory": report.directory.display().to_string(),
         "files": files,
         "positions_files": report.positions,
         "positions": positions,
     })
+}
+
+/// Nothing was waiting for a cycle.
+pub(super) fn nothing_cut() -> Value {
+    json!({ "ok": true, "cycle": null, "files": [] })
 }
 
 /// How many of what are in which state.

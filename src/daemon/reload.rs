@@ -16,7 +16,7 @@ use super::clerk::Clerk;
 use super::core::Core;
 use super::days::Days;
 use super::directory::Numbers;
-use super::house::{clearing_desk, entry, of_link};
+use super::house::{entry, of_link, outgoing};
 use super::orders::Orders;
 use super::view::Sight;
 use super::{descriptors, tell_stale};
@@ -328,7 +328,7 @@ impl Reloader {
             self.links.renew(settings_of(link, plan.numbers(link)), None);
         }
         self.board.set(plan.next.links.iter().map(entry).collect());
-        self.days.set_desk(clearing_desk(&plan.next));
+        self.days.set_outgoing(outgoing(&plan.next));
         self.sight.set_limits(&plan.next.daemon);
         self.core.set_queue_bytes_max(plan.next.daemon.queue_bytes_max);
         tell_stale(&plan.next);

@@ -4,7 +4,12 @@
 //! the files that issuers get, and reads those that they send. Knows no sockets and no engine.
 
 mod batches;
+mod cut;
+mod files;
+mod gather;
 mod inbox;
+mod outbox;
+mod shelf;
 mod status;
 mod tables;
 
@@ -19,7 +24,9 @@ use crate::books::{BooksError, View};
 use crate::seal::Keys;
 
 pub use batches::BatchLine;
+pub use cut::{Asked, CutError, CutReport, Cycle, Order, Outgoing};
 pub use inbox::{Fate, Inbox};
+pub use shelf::Shelf;
 pub use status::Count;
 
 /// The ledger of a state directory; one thread owns it.
@@ -78,7 +85,9 @@ impl Ledger {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags)?;
         tables::prepare(&connection)?;
-        Ok(Self { connection, books: View::open(directory, keys)? })
+        let ledger = Self { connection, books: View::open(directory, keys)? };
+        ledger.take_over()?;
+        Ok(ledger)
     }
 
     /// The books as they are now.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::LedgerError;
+use crate::iso::BusinessDate;
 
 /// The format of these tables, in the file's `user_version`.
 const FORMAT: i64 = 2;
@@ -72,8 +73,15 @@ const ITEMS: &str = "
 -- Moments at which what was waiting was gathered: cycle 0 is the day's own end.
 CREATE TABLE cuts (
     day INTEGER, cycle INTEGER, lsn INTEGER NOT NULL, at INTEGER NOT NULL, last_claim INTEGER NOT NULL,
-    state TEXT NOT NULL,        -- begun, written
+    state TEXT NOT NULL,        -- begun, written; earlier: by a program that kept no ledger
+    digest BLOB,                -- of the positions, both of them
     PRIMARY KEY (day, cycle)
+) STRICT, WITHOUT ROWID;
+
+-- Approvals that cannot be presented: somebody must see to them.
+CREATE TABLE held (
+    day INTEGER, cycle INTEGER, txn INTEGER, kind TEXT, party TEXT NOT NULL, fault TEXT NOT NULL,
+    PRIMARY KEY (day, cycle, txn, kind)
 ) STRICT, WITHOUT ROWID;
 
 -- What went to issuers. The sequence never recurs within a day; a row is there before its file can be seen.
@@ -81,6 +89,7 @@ CREATE TABLE files (
     file INTEGER PRIMARY KEY,
     day INTEGER NOT NULL, cycle INTEGER NOT NULL, issuer INTEGER NOT NULL, currency TEXT NOT NULL,
     sequence INTEGER NOT NULL, file_id TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,
+    party TEXT NOT NULL,        -- the issuer's name as it was then
     format TEXT NOT NULL,       -- ipm, csv
     records INTEGER, checksum INTEGER, digest BLOB, written INTEGER,
     state TEXT NOT NULL,        -- begun, written, accepted, rejected
@@ -105,7 +114,7 @@ CREATE TABLE items (
     exact TEXT,                 -- the fees before rounding, and the rules that gave them
     day INTEGER, cycle INTEGER, -- the cut whose position it is in; none while it waits
     file INTEGER, number INTEGER, reference TEXT,   -- its file, its number there (element 71), its reference (element 31)
-    state TEXT NOT NULL,        -- waiting, presented, accepted, rejected, charged_back
+    state TEXT NOT NULL,        -- waiting, presented (once it has a file), accepted, rejected, charged_back
     reason TEXT, due INTEGER    -- of a chargeback: its reason code, and the last day on which it may be answered
 ) STRICT;
 CREATE INDEX items_by_file ON items (file, number) WHERE file IS NOT NULL;
@@ -231,7 +240,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(64);
-    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found == 0 || found == FORMAT_EMPTY {
         let whole = connection.unchecked_transaction()?;
         connection.execute_batch(if found == 0 { "" } else { FORGET_EMPTY })?;
@@ -240,8 +249,24 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
         }
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
-    } else if found != FORMAT {
-        return Err(LedgerError::Format { found, known: FORMAT });
     }
-    Ok(())
+    is_known(connection)
+}
+
+/// Whether the tables are of the format that is known here.
+pub(super) fn is_known(connection: &Connection) -> Result<(), LedgerError> {
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found == FORMAT { Ok(()) } else { Err(LedgerError::Format { found, known: FORMAT }) }
+}
+
+/// A day as people and tables have it: 20261123. 0 stands for no day.
+pub(super) fn day(date: BusinessDate) -> i64 {
+    let (year, month, day) = date.parts();
+    i64::from(if date.0 == 0 { 0 } else { year * 10_000 + month * 100 + day })
+}
+
+/// The day of such a number.
+pub(super) fn date(day: i64) -> Option<BusinessDate> {
+    let text = format!("{:04}-{:02}-{:02}", day / 10_000, day / 100 % 100, day % 100);
+    BusinessDate::from_text(&text).ok()
 }

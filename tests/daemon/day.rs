@@ -72,7 +72,7 @@ fn a_peer_ends_the_day_and_its_files_are_written_without_an_order() {
     let name = |what: &str, kind: &str| format!("{what}-{today}.{kind}");
     assert_eq!(
         names,
-        [name("clearing-bank", "ipm"), name("positions", "csv"), name("positions", "json")]
+        [name("clearing-bank-978", "ipm"), name("positions", "csv"), name("positions", "json")]
     );
     // The order for the same day finds it cut, and writes the same bytes.
     let lines = street.ask(&Command::Cut { date: today.to_string() }).unwrap();

@@ -88,7 +88,7 @@ fn an_approved_purchase_is_found_by_any_key_and_told_into_its_clearing() {
     assert_eq!(tells(&street, &[number], APPROVED), by_pair);
     let date = street.today();
     street.ask(&Command::Cut { date: date.clone() }).unwrap();
-    let file = format!("file clearing-bank-{date}.ipm");
+    let file = format!("file clearing-bank-978-{date}.ipm");
     let cut = format!("cut into the day {date}, {file}");
     let now = format!("; captured, in the clearing of {date}, {file}; nothing is open");
     let steps = &APPROVED[..11];

@@ -92,12 +92,10 @@ def unframed(raw, blocked, faults):
 class Day:
     """What the files of a day say, added up."""
 
-    def __init__(self, date):
-        self.date = date
+    def __init__(self, date, cycle):
+        self.date, self.cycle = date, cycle
         self.short = date.replace("-", "")[2:]
-        # A day that was never cut by itself clears with the next one.
-        days = [datetime.date.fromisoformat(date) - datetime.timedelta(days=ago) for ago in range(10)]
-        self.recent = {day.strftime("%Y%j")[3:] for day in days}
+        self.julian = datetime.date.fromisoformat(date).strftime("%Y%j")[3:]
         self.lines = collections.defaultdict(collections.Counter)
         self.references, self.ids, self.files = set(), set(), []
         self.presentments, self.refunds, self.opposites, self.currencies = 0, 0, 0, set()
@@ -116,7 +114,7 @@ class Day:
         faults.unless(record["DE24"] == "200", "function code", record["DE24"])
         reversed_day = record.get("PDS0025")
         if reversed_day is None:
-            faults.unless(reference[7:11] in self.recent, "DE31 is not of the day, nor of a day just before")
+            faults.unless(reference[7:11] == self.julian, "DE31 is not of the day of its file")
         else:
             faults.unless(re.fullmatch(r"R\d{6}", reversed_day), "PDS0025 is no reversal")
         refund = record["DE3"].startswith("2")
@@ -139,7 +137,8 @@ class Day:
         faults.unless(record["PDS0122"] in ("T", "P"), "neither test nor production")
         self.ids.add(file_id)
 
-    def file(self, path, issuer, charset, faults):
+    def file(self, path, party, charset, faults):
+        issuer, only = party
         raw = path.read_bytes()
         encoding = charset or charset_of(raw)
         blocked = len(raw) % BLOCK == 0 and raw[DATA:BLOCK] == b"@@"
@@ -169,6 +168,7 @@ class Day:
                     faults.unless(record["PDS0306"] == f"{number:08}", "the trailer counts", record["PDS0306"])
                 elif kind[0] == "1240":
                     amounts += record["DE4"]
+                    faults.unless(record["DE49"] == only, "currency", record["DE49"], "in a file of", only)
                     self.presentment(issuer, record, faults)
             except Exception as fault:  # whatever it is, a record that cannot be read is at fault
                 faults.unless(False, "cannot be read:", type(fault).__name__, fault)
@@ -197,7 +197,7 @@ class Day:
 
 def compare_positions(day, directory, faults):
     computed = list(day.positions())
-    faults.where = f"positions-{day.date}.csv"
+    faults.where = f"positions-{day.date}{day.cycle}.csv"
     with open(directory / faults.where, encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     faults.unless(rows and rows[0] == CSV_HEAD, "its head line is another")
@@ -205,7 +205,7 @@ def compare_positions(day, directory, faults):
     for number, (row, line) in enumerate(zip(rows[1:], expected), 2):
         faults.unless(row == line, "line", number, "is", row, "and the files say", line)
     faults.unless(len(rows) - 1 == len(expected), "it has", len(rows) - 1, "lines, the files make", len(expected))
-    faults.where = f"positions-{day.date}.json"
+    faults.where = f"positions-{day.date}{day.cycle}.json"
     try:
         report = json.loads((directory / faults.where).read_text(encoding="utf-8"))
     except ValueError as fault:
@@ -248,8 +248,11 @@ def check(directory, asked):
     for path in sorted(directory.glob("clearing-*.ipm")):
         faults.where = path.name
         faults.unless(path.stat().st_mode & 0o777 == 0o600, "others may read it")
-        issuer, date = re.fullmatch(r"clearing-(.+)-(\d{4}-\d\d-\d\d)\.ipm", path.name).groups()
-        days.setdefault(date, Day(date)).file(path, issuer, asked.charset, faults)
+        issuer, currency, date, cycle = re.fullmatch(
+            r"clearing-(.+)-(\d{3})-(\d{4}-\d\d-\d\d)(-\d+)?\.ipm", path.name
+        ).groups()
+        day = days.setdefault((date, cycle), Day(date, cycle or ""))
+        day.file(path, (issuer, currency), asked.charset, faults)
     held = sum(compare_positions(day, directory, faults) for day in days.values())
     totals = days.values()
     presentments = sum(day.presentments for day in totals)

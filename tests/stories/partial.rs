@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use iso8583d::clearing::{self, Capture, Kind, Part};
+use iso8583d::clearing::{self, Capture, Part};
 use iso8583d::dialect::Dialect;
 use iso8583d::iso::{ElementNo, Elements};
 use iso8583d::mapping::{self, Tongue};
@@ -72,7 +72,7 @@ fn a_purchase_is_lowered_and_stays_approved() {
     assert_eq!((again.code(), again.text(38)), ("00".into(), "A1B2C3".into()));
     // It clears for what is left.
     let keys = Keys::new(&[3; 32]);
-    let capture = Capture::of(&standing, Kind::Presentment, &keys).unwrap();
+    let capture = Capture::of(&standing, Part::Standing, &keys).unwrap();
     assert!(clearing::claims(&standing));
     assert_eq!(capture.amount().minor, 400);
 }
@@ -315,10 +315,9 @@ fn what_was_lowered_after_the_cut_gives_the_difference_back() {
     lowered(&mut desk);
     let (standing, keys) = (the_only_standing(&desk), Keys::new(&[3; 32]));
     assert_eq!(standing.id, super::txn_of(&asked));
-    let amount =
-        |kind, part| Capture::of_part(&standing, (kind, part), &keys).unwrap().amount().minor;
-    assert_eq!(amount(Kind::Presentment, Part::Approved), 1000);
-    assert_eq!(amount(Kind::Opposite, Part::Difference), 600);
+    let amount = |part| Capture::of(&standing, part, &keys).unwrap().amount().minor;
+    assert_eq!(amount(Part::Approved), 1000);
+    assert_eq!(amount(Part::Difference), 600);
 }
 
 fn of_1993(link: LinkId, dialect: &str) -> Desk {

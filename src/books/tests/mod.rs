@@ -1,6 +1,5 @@
 //! The books against a model: random stories, followed in steps of every size, with restarts in between.
 
-mod days;
 mod lives;
 mod rulings;
 
@@ -9,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::clearing::{Kind, claims};
+use crate::clearing::{Capture, Kind, claims};
 use crate::iso::{Class, ElementNo, Elements, Mti, Pan, ResponseCode, Transmission, Wall};
 use crate::journal::{Commit, Journal, Reader, Settings};
 use crate::record::{
@@ -405,21 +404,15 @@ impl Story {
         check_nowhere(books);
         for (date, clearing) in &self.clearings {
             let mut found = Vec::new();
-            for issuer in books.issuers(*date).unwrap() {
-                let before = found.len();
-                books
-                    .captures(*date, issuer, &mut |txn, capture| {
-                        let capture = capture.unwrap();
-                        assert_eq!((capture.txn(), capture.issuer()), (txn, issuer));
-                        let amount = u64::try_from(capture.amount().minor).unwrap();
-                        found.push((txn, capture.kind(), amount));
-                        Ok(())
-                    })
-                    .unwrap();
-                // A file takes each transaction once.
-                let in_order = found[before..].windows(2).all(|two| two[0].0 < two[1].0);
-                assert!(found.len() > before && in_order);
-            }
+            captures::members(&books.connection, *date, |member| {
+                let capture = Capture::of(&member.standing, member.part, &self.keys).unwrap();
+                let amount = u64::try_from(capture.amount().minor).unwrap();
+                found.push((member.standing.id, member.kind, amount));
+                Ok::<_, BooksError>(())
+            })
+            .unwrap();
+            // A day claims or takes back each transaction once.
+            assert_eq!(found.iter().map(|one| one.0).collect::<BTreeSet<_>>().len(), found.len());
             found.sort_unstable();
             assert!(found.iter().eq(clearing), "{date}");
         }

@@ -117,6 +117,9 @@ fn books_of_the_format_before_are_taken_over() {
             "DROP TABLE orders; ALTER TABLE orphans DROP COLUMN written_off;
             DROP VIEW positions; DROP VIEW batches; DROP VIEW captures; DROP INDEX by_lowered;
             ALTER TABLE transactions DROP COLUMN lowered; ALTER TABLE transactions DROP COLUMN amount_before;
+            DROP TABLE earlier_files; CREATE TABLE sequences (date INTEGER, issuer INTEGER, sequence INTEGER);
+            CREATE TABLE files (date INTEGER, name TEXT, digest BLOB);
+            INSERT INTO files VALUES (20261123, 'clearing-bank-2026-11-23.ipm', x'00'), (20261123, 'positions-2026-11-23.csv', x'00');
             PRAGMA user_version = 2",
         )
         .unwrap();
@@ -128,6 +131,9 @@ fn books_of_the_format_before_are_taken_over() {
     story.durable();
     let mut books = Books::open(scratch.path(), Arc::clone(&story.keys)).unwrap();
     assert_eq!(books.owed(9).unwrap().len() + books.orphans(9).unwrap().len(), 2);
+    // The days whose files it wrote are known: they are not written again under other names.
+    let earlier = View::open(scratch.path(), Arc::clone(&story.keys)).unwrap().earlier().unwrap();
+    assert_eq!(earlier, [BusinessDate::from_text("2026-11-23").unwrap()]);
     while books.follow(&mut reader).unwrap().records > 0 {}
     assert_eq!(books.owed(9).unwrap().len() + books.orphans(9).unwrap().len(), 0);
 }

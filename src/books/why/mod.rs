@@ -19,7 +19,7 @@ use super::tables;
 use super::{BooksError, State};
 use crate::iso::Wall;
 use crate::journal::Reader;
-use crate::record::{LinkId, Lsn};
+use crate::record::{LinkId, Lsn, TxnId};
 
 pub use find::{Found, Listed, Stray};
 pub use stand::Now;
@@ -33,6 +33,13 @@ pub struct Archive {
     books: Option<Connection>,
     journal: PathBuf,
     names: BTreeMap<LinkId, String>,
+    filing: Option<Box<dyn Filing>>,
+}
+
+/// Who knows in which file a transaction went to its issuer, or was taken back: neither journal nor books do.
+pub trait Filing {
+    /// The file's name; none where it is in none. What is asked for is a `presentment`, the `lowered` part, or the `opposite`.
+    fn file_of(&self, txn: TxnId, what: &str) -> Option<String>;
 }
 
 /// How far back it is possible to look.
@@ -51,7 +58,8 @@ impl Archive {
     pub fn open(state: &Path) -> Result<Self, BooksError> {
         let path = state.join("books.db");
         let books = if path.exists() { Some(connect(&path)?) } else { None };
-        let mut archive = Self { books, journal: state.join("journal"), names: BTreeMap::new() };
+        let (journal, names) = (state.join("journal"), BTreeMap::new());
+        let mut archive = Self { books, journal, names, filing: None };
         // Whoever names the wrong directory is told so at once.
         archive.reader().oldest()?;
         if let Some(books) = &archive.books {
@@ -60,6 +68,13 @@ impl Archive {
             archive.names = names.collect::<Result<_, _>>()?;
         }
         Ok(archive)
+    }
+
+    /// With somebody who knows the files.
+    #[must_use]
+    pub fn with_filing(mut self, filing: Box<dyn Filing>) -> Self {
+        self.filing = Some(filing);
+        self
     }
 
     /// How far back journal and books reach.

@@ -67,16 +67,23 @@ impl Archive {
         }
         let mut date = None;
         let clears = [
-            (row.captured, "captured", "cleared", "captured"),
+            (row.captured, "captured", "cleared", "captured", "presentment"),
             (
                 row.difference_day(),
                 "cleared",
                 "cleared",
                 "the difference taken back by an opposite presentment",
+                "lowered",
             ),
-            (row.opposed, "taken_back", "taken_back", "taken back by the opposite presentment"),
+            (
+                row.opposed,
+                "taken_back",
+                "taken_back",
+                "taken back by the opposite presentment",
+                "opposite",
+            ),
         ];
-        for (day, before, after, what) in clears {
+        for (day, before, after, what, kind) in clears {
             let Some(day) = day else { continue };
             date = Some(day);
             let is_cut = family.cuts.contains_key(&day);
@@ -84,7 +91,10 @@ impl Archive {
             if standing.reversal.as_ref().is_none_or(is_settled) {
                 state = if is_cut { after } else { before };
             }
-            said.push_str(&self.clears(sent.issuer, day, (is_cut, what))?);
+            let verb = if is_cut { "in" } else { "to be in" };
+            let file = self.file_of((txn, sent.issuer), day, kind)?;
+            let clears = format!("; {what}, {verb} the clearing of {day}{file}");
+            said.push_str(&clears);
             if !is_cut {
                 open.push(format!("the day {day} is not cut yet"));
             }
@@ -95,22 +105,19 @@ impl Archive {
         Ok(Now { txn, state, date, said, open })
     }
 
-    /// `; captured in the clearing of 2026-11-23, file clearing-bank-2026-11-23.ipm`
-    fn clears(
+    /// `, file clearing-bank-978-2026-11-23.ipm`, where it was written.
+    pub(super) fn file_of(
         &self,
-        issuer: LinkId,
+        (txn, issuer): (TxnId, LinkId),
         day: BusinessDate,
-        (is_cut, what): (bool, &str),
+        kind: &str,
     ) -> Result<String, BooksError> {
-        let verb = if is_cut { "in" } else { "to be in" };
-        Ok(format!("; {what}, {verb} the clearing of {day}{}", self.file_of(issuer, day)?))
-    }
-
-    /// `, file clearing-bank-2026-11-23.ipm`, where it was written.
-    pub(super) fn file_of(&self, issuer: LinkId, day: BusinessDate) -> Result<String, BooksError> {
+        if let Some(name) = self.filing.as_ref().and_then(|filing| filing.file_of(txn, kind)) {
+            return Ok(format!(", file {name}"));
+        }
         let Some(books) = &self.books else { return Ok(String::new()) };
         let mut ask = books.prepare_cached(
-            "SELECT name FROM files WHERE name LIKE 'clearing-%'
+            "SELECT name FROM earlier_files WHERE name LIKE 'clearing-%'
                 AND date = (SELECT min(date) FROM cuts WHERE date >= ?1 AND previous < ?1) ORDER BY name",
         )?;
         let names = ask.query_map([tables::day(day)], |row| row.get::<_, String>(0))?;

@@ -444,17 +444,21 @@ impl Teller<'_> {
     fn tell_cuts(&mut self) -> Result<(), BooksError> {
         for row in self.family.rows.values() {
             let Some(issuer) = row.standing.sent().map(|sent| sent.issuer) else { continue };
-            for (day, what) in [
-                (row.captured, "cut"),
-                (row.difference_day(), "the difference taken back: an opposite presentment is cut"),
-                (row.opposed, "taken back: the opposite presentment is cut"),
+            for (day, kind, what) in [
+                (row.captured, "presentment", "cut"),
+                (
+                    row.difference_day(),
+                    "lowered",
+                    "the difference taken back: an opposite presentment is cut",
+                ),
+                (row.opposed, "opposite", "taken back: the opposite presentment is cut"),
             ] {
                 let Some((day, (lsn, at))) =
                     day.and_then(|day| Some((day, *self.family.cuts.get(&day)?)))
                 else {
                     continue;
                 };
-                let file = self.archive.file_of(issuer, day)?;
+                let file = self.archive.file_of((row.standing.id, issuer), day, kind)?;
                 let said = format!("{what} into the day {day}{file}");
                 self.put((lsn, row.standing.id), (SWITCH, "clearing"), (None, Vec::new()), said);
                 if let Some((_, step)) = self.steps.last_mut() {

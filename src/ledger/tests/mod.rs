@@ -1,3 +1,242 @@
-//! What the ledger promises, told as stories.
+//! What the ledger promises: stories in a small world, with journal, books and ledger in one directory.
 
 mod batches;
+mod cuts;
+mod histories;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::*;
+use crate::books::Books;
+use crate::clearing::{Charset, Checker, IpmRecord, Settings, read, records};
+use crate::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, Stan, Wall};
+use crate::journal::{self, Commit, Journal, Reader};
+use crate::record::{self, Card, LinkId, Reason, Record, Secret, Sent, Trace, TxnId, Verdict};
+use crate::seal::Tag;
+
+/// 2026-11-23T18:34:00Z.
+const AT: Wall = Wall(1_795_458_840_000);
+
+const BANKS: [&str; 2] = ["bank-a", "bank-b"];
+
+/// Journal, books and ledger of one state directory.
+struct World {
+    home: PathBuf,
+    journal: Journal,
+    reader: Reader,
+    books: Books,
+    ledger: Ledger,
+    today: BusinessDate,
+}
+
+fn keys() -> Arc<Keys> {
+    Arc::new(Keys::new(&[7; 32]))
+}
+
+/// What a request says.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    bank: usize,
+    mti: u16,
+    code: &'a str,
+    amount: u64,
+    currency: &'a str,
+}
+
+const SALE: Ask<'_> = Ask { bank: 0, mti: 200, code: "000000", amount: 1_000, currency: "978" };
+const HOLD: Ask<'_> = Ask { mti: 100, ..SALE };
+
+impl World {
+    fn new(home: &Path) -> Self {
+        let settings = journal::Settings { directory: home.join("journal"), retention_days: 7 };
+        let (journal, _) = Journal::open(&settings).unwrap();
+        let reader = Reader::open(&settings.directory);
+        let books = Books::open(home, keys()).unwrap();
+        let ledger = Ledger::open(home, keys()).unwrap();
+        Self { home: home.to_owned(), journal, reader, books, ledger, today: AT.date() }
+    }
+
+    /// The ledger of another process.
+    fn restarts(&mut self) {
+        self.ledger = Ledger::open(&self.home, keys()).unwrap();
+    }
+
+    fn happens(&mut self, record: &Record) -> TxnId {
+        let first = self.journal.next();
+        let mut blob = Vec::new();
+        record::encode(record, first, &keys(), &mut blob);
+        let commit = Commit { first, count: 1, carry: false, day: AT.date().0, blob };
+        self.journal.commit(&commit).unwrap();
+        self.books.follow(&mut self.reader).unwrap();
+        TxnId(first.0)
+    }
+
+    /// A request that its issuer approves. Cards tell whose they are.
+    fn approved(&mut self, ask: Ask<'_>) -> TxnId {
+        let number = self.journal.next().0;
+        let card = format!("5413330{}{number:08}", ask.bank);
+        let pan = Pan::new(card.as_bytes()).unwrap();
+        let mut elements = Elements::default();
+        for (no, value) in [
+            (3, ask.code.to_owned()),
+            (4, format!("{:012}", ask.amount)),
+            (12, "193400".to_owned()),
+            (13, "1123".to_owned()),
+            (18, "5411".to_owned()),
+            (37, format!("632718{:06}", number)),
+            (41, "TERM0001".to_owned()),
+            (42, format!("SHOP {:10}", number % 3)),
+            (43, format!("{:22} {:13} FRA", "CORNER SHOP", "NIMES")),
+            (49, ask.currency.to_owned()),
+        ] {
+            elements.set(ElementNo::of(no), value.as_bytes());
+        }
+        let txn = self.happens(&Record::Sent(Arc::new(Sent {
+            asker: LinkId::of_name("shop"),
+            key: Tag(number.into()),
+            content: Tag(number.into()),
+            mti: Mti::new(ask.mti).unwrap(),
+            issuer: LinkId::of_name(BANKS[ask.bank]),
+            trace: Trace::default(),
+            date: self.today,
+            at: AT,
+            card: Some(Card { masked: pan.masked(), token: Tag(1), secret: Secret::Clear(pan) }),
+            elements,
+            completes: None,
+        })));
+        let mut added = Elements::default();
+        added.set(ElementNo::APPROVAL_CODE, b"A1B2C3");
+        added.set(ElementNo::RESPONSE_CODE, b"00");
+        let verdict = Verdict::Approved;
+        self.happens(&Record::Answered { txn, at: AT, verdict, added: Arc::new(added) });
+        txn
+    }
+
+    fn is_reversed(&mut self, txn: TxnId) {
+        let stan = Stan::new(u32::try_from(txn.0).unwrap()).unwrap();
+        let trace = Trace { stan, ..Trace::default() };
+        self.happens(&Record::Owed { txn, at: AT, trace, reason: Reason::Undelivered });
+    }
+
+    /// The day ends in the journal, and the next begins.
+    fn day_ends(&mut self) -> BusinessDate {
+        let date = self.today;
+        self.happens(&Record::Cut { date, at: AT });
+        self.today = date.next();
+        date
+    }
+
+    /// A merchant's claim that was accepted.
+    fn claims(&self, claim: Claim<'_>) -> i64 {
+        let sql = "INSERT INTO claims (submission, seq, place, merchant, terminal, op, reference, amount, currency, local, mcc,
+                final, tip, digest, state, txn, original)
+            VALUES (1, 1, 1, 'SHOP 7', 'TERM0007', ?, 'r', ?, ?, '2026-11-22T13:45:10', '5812', ?, 0, x'', 'accepted', ?, ?)";
+        let txn = claim.txn.map(|txn| txn.0.cast_signed());
+        let values = (claim.op, claim.amount, claim.currency, claim.is_final, txn, claim.original);
+        self.ledger.connection.execute(sql, values).unwrap();
+        self.ledger.connection.last_insert_rowid()
+    }
+
+    fn outgoing(&self) -> Outgoing {
+        let names = BANKS.map(|name| (LinkId::of_name(name), name.to_owned())).into();
+        let settings = Settings { blocked: false, ..Settings::default() };
+        let directory = self.home.join("clearing");
+        Outgoing { directory, settings, by_issuer: BTreeMap::new(), names }
+    }
+
+    fn order(&self, asked: Asked) -> Order {
+        Order { asked, now: AT, outgoing: self.outgoing() }
+    }
+
+    fn cut(&mut self, asked: Asked) -> Result<Option<CutReport>, CutError> {
+        let order = self.order(asked);
+        self.ledger.cut(&order)
+    }
+
+    /// Every file that can be seen, with its contents.
+    fn seen(&self) -> BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(self.home.join("clearing")).into_iter().flatten();
+        let file = |entry: std::io::Result<fs::DirEntry>| {
+            let path = entry.unwrap().path();
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())
+        };
+        entries.map(file).filter(|(name, _)| !name.starts_with('.')).collect()
+    }
+
+    /// The presentments of a file; the whole is in order.
+    fn lines(&self, name: &str) -> Vec<Said> {
+        let bytes = fs::read(self.home.join("clearing").join(name)).unwrap();
+        said(&bytes)
+    }
+
+    /// A number that the ledger knows.
+    fn asks<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
+        self.ledger.connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
+/// A claim as a test makes it.
+#[derive(Clone, Copy)]
+struct Claim<'a> {
+    op: &'a str,
+    amount: i64,
+    currency: &'a str,
+    is_final: bool,
+    txn: Option<TxnId>,
+    original: Option<i64>,
+}
+
+impl Claim<'_> {
+    const fn of(txn: TxnId, amount: i64) -> Self {
+        let (op, currency, is_final) = ("capture", "978", true);
+        Self { op, amount, currency, is_final, txn: Some(txn), original: None }
+    }
+}
+
+/// What a record of a file says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Said {
+    card: String,
+    code: String,
+    amount: i64,
+    function: String,
+    reason: String,
+    reference: String,
+    merchant: String,
+    back: Option<String>,
+}
+
+fn said(bytes: &[u8]) -> Vec<Said> {
+    let mut checker = Checker::default();
+    let mut lines = Vec::new();
+    for bytes in records(bytes).unwrap() {
+        let record = read(bytes, Charset::Latin1).unwrap();
+        checker.record(&record, |fault| panic!("{fault}"));
+        if record.mti == *b"1240" {
+            lines.push(Said::of(&record));
+        }
+    }
+    assert_eq!((checker.end(), checker.files()), (None, 1));
+    lines
+}
+
+impl Said {
+    fn of(record: &IpmRecord) -> Self {
+        let text = |bytes: Option<&[u8]>| bytes.unwrap_or_default().escape_ascii().to_string();
+        let get = |no| text(record.elements.get(ElementNo::of(no)));
+        Self {
+            card: get(2),
+            code: get(3),
+            amount: get(4).parse().unwrap(),
+            function: get(24),
+            reason: get(25),
+            reference: get(31),
+            merchant: get(42).trim_end().to_owned(),
+            back: record.part(25).map(|part| text(Some(part))),
+        }
+    }
+}

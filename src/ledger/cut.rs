@@ -1,0 +1,340 @@
+//! The cut: what was approved, claimed and waiting up to a moment gets its file, its number and its reference in one transaction;
+//! then the files are written from that, however often it takes, to the same bytes. Writes no bytes itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+
+use rusqlite::OptionalExtension as _;
+
+use super::gather::Gathering;
+use super::tables::{date, day};
+use super::{Ledger, LedgerError};
+use crate::books::BooksError;
+use crate::clearing::{Balanced, ClearingError, Filed, Settings};
+use crate::iso::{BusinessDate, Wall};
+use crate::record::{LinkId, Lsn};
+
+/// A moment at which what was waiting was gathered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cycle {
+    /// The day that it belongs to.
+    pub date: BusinessDate,
+    /// 0 is the day's own end; others come before it.
+    pub number: u32,
+}
+
+/// Which cut is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The end of a day that is cut in the books.
+    End(BusinessDate),
+    /// What has been waiting until now, in a cycle of the day in force.
+    Now(BusinessDate),
+    /// One that was begun.
+    Again(Cycle),
+}
+
+/// Where files go, and how they are written.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Where they go.
+    pub directory: PathBuf,
+    /// How they are written.
+    pub settings: Settings,
+    /// How those of some issuers are.
+    pub by_issuer: BTreeMap<LinkId, Settings>,
+    /// The names that issuers have in file names and positions.
+    pub names: BTreeMap<LinkId, String>,
+}
+
+/// A cut that is ordered.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Which.
+    pub asked: Asked,
+    /// When.
+    pub now: Wall,
+    /// How its files are written.
+    pub outgoing: Outgoing,
+}
+
+/// What was written.
+#[derive(Clone, Debug)]
+pub struct CutReport {
+    /// Which cut.
+    pub cycle: Cycle,
+    /// Where the files are.
+    pub directory: PathBuf,
+    /// The clearing files.
+    pub files: Vec<Filed>,
+    /// The names of the positions, as CSV and as JSON.
+    pub positions: [String; 2],
+    /// The positions.
+    pub balanced: Balanced,
+}
+
+/// How far a cut is. Each is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// What it claims, and in which files, is settled.
+    Begun,
+    /// One more file is written under its hidden name.
+    Hidden,
+    /// Numbers and digests of all are remembered.
+    Remembered,
+    /// One more file has its name.
+    Named,
+    /// All have, and that is remembered.
+    Shown,
+}
+
+/// Why a cut's files are not there.
+#[derive(Debug, thiserror::Error)]
+pub enum CutError {
+    /// The day is still open, or the books have not followed that far.
+    #[error(
+        "{date} is not cut in the books: cut it first, or wait a second for the books to follow"
+    )]
+    NotCut {
+        /// The day.
+        date: BusinessDate,
+    },
+    /// The day has ended: nothing is added to it.
+    #[error("{date} has ended while this was asked: ask again, for the day in force")]
+    Ended {
+        /// The day.
+        date: BusinessDate,
+    },
+    /// The day was written by a program that kept no ledger.
+    #[error(
+        "{date} was written by an earlier version of this program, and is not written again: its files are those that it made"
+    )]
+    Earlier {
+        /// The day.
+        date: BusinessDate,
+    },
+    /// No such cycle was begun.
+    #[error("{cycle} was never begun: `clearing cut --now` begins a cycle")]
+    NotBegun {
+        /// Which.
+        cycle: Cycle,
+    },
+    /// Ledger, books or disk refused.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// What was claimed makes no files and positions.
+    #[error(transparent)]
+    Clearing(#[from] ClearingError),
+    /// The cut was written before, with other contents.
+    #[error(
+        "{name} was made with other contents before: the clearing settings changed since; \
+         set them back, or send the file that was made"
+    )]
+    Differs {
+        /// The file's name.
+        name: String,
+    },
+    /// A file is not what the ledger says of it.
+    #[error("{name} does not hold what the ledger says: no file leaves")]
+    Disagrees {
+        /// The file's name.
+        name: String,
+    },
+    /// Two issuers would write one file.
+    #[error("two issuers are both called {name} in clearing: give each its own name")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+}
+
+impl From<rusqlite::Error> for CutError {
+    fn from(source: rusqlite::Error) -> Self {
+        Self::Ledger(source.into())
+    }
+}
+
+impl From<BooksError> for CutError {
+    fn from(source: BooksError) -> Self {
+        Self::Ledger(source.into())
+    }
+}
+
+/// `2026-11-23`, or `2026-11-23-2` for the second cycle within it: as file names have it.
+impl fmt::Display for Cycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            0 => write!(f, "{}", self.date),
+            number => write!(f, "{}-{number}", self.date),
+        }
+    }
+}
+
+impl Asked {
+    /// The cycle that is meant, where it is known before.
+    pub const fn cycle(self) -> Option<Cycle> {
+        match self {
+            Self::End(date) => Some(Cycle { date, number: 0 }),
+            Self::Again(cycle) => Some(cycle),
+            Self::Now(_) => None,
+        }
+    }
+}
+
+impl From<Cycle> for Asked {
+    fn from(cycle: Cycle) -> Self {
+        if cycle.number == 0 { Self::End(cycle.date) } else { Self::Again(cycle) }
+    }
+}
+
+impl Outgoing {
+    /// How an issuer's files are written.
+    pub(super) fn settings(&self, issuer: LinkId) -> &Settings {
+        self.by_issuer.get(&issuer).unwrap_or(&self.settings)
+    }
+
+    /// The name that an issuer has in file names: letters, digits, `-`, `_` and `.`.
+    pub(super) fn party(&self, issuer: LinkId) -> String {
+        let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let name = self.names.get(&issuer);
+        let name = name.filter(|name| !name.is_empty() && name.bytes().all(safe));
+        // A link that the configuration no longer has keeps its number.
+        name.map_or_else(|| format!("link-{:08x}", issuer.0), String::clone)
+    }
+}
+
+impl Ledger {
+    /// Cuts, and writes the files. None when nothing was waiting for a cycle within the day.
+    pub fn cut(&mut self, order: &Order) -> Result<Option<CutReport>, CutError> {
+        let Some(cycle) = self.begin(order)? else { return Ok(None) };
+        self.write(cycle, order).map(Some)
+    }
+
+    /// Settles what a cut claims of whom, in which file, under which number and reference; once, in one transaction. What was
+    /// settled before stays as it is.
+    pub fn begin(&mut self, order: &Order) -> Result<Option<Cycle>, CutError> {
+        match order.asked {
+            Asked::End(date) => self.begin_end(date, order).map(Some),
+            Asked::Now(date) => self.begin_cycle(date, order),
+            Asked::Again(cycle) => match self.state_of(cycle)? {
+                Some(_) => Ok(Some(cycle)),
+                None => Err(CutError::NotBegun { cycle }),
+            },
+        }
+    }
+
+    /// Cuts whose files are not all there: those that were begun, and days that the books know and nobody began.
+    pub fn unfinished(&self) -> Result<Vec<Asked>, LedgerError> {
+        let sql =
+            "SELECT day, cycle FROM cuts WHERE state = 'begun' ORDER BY day, cycle = 0, cycle";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let begun = ask.query_map([], |row| Ok((date(row.get(0)?), row.get(1)?)))?;
+        let mut asked = Vec::new();
+        for cycle in begun {
+            let (date, number) = cycle?;
+            asked.extend(date.map(|date| Asked::from(Cycle { date, number })));
+        }
+        asked.extend(self.unbegun()?.into_iter().map(Asked::End));
+        Ok(asked)
+    }
+
+    /// Days whose files were written by a program that kept no ledger are never written again.
+    pub(super) fn take_over(&self) -> Result<(), LedgerError> {
+        for date in self.books.earlier()? {
+            let cut = self.books.cut_of(date)?;
+            let (lsn, at) = cut.map_or((Lsn(0), Wall(0)), |cut| (cut.lsn, cut.at));
+            self.connection.execute(
+                "INSERT OR IGNORE INTO cuts VALUES (?, 0, ?, ?, 0, 'earlier', NULL)",
+                (day(date), lsn.0.cast_signed(), at.0.cast_signed()),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The days that were cut and that nobody began, after the first that somebody did. A ledger that was begun anew knows of
+    /// none, and what was written before is not written again; but where only one day was ever cut, it is that.
+    fn unbegun(&self) -> Result<Vec<BusinessDate>, LedgerError> {
+        let mut ask = self.connection.prepare_cached("SELECT day FROM cuts WHERE cycle = 0")?;
+        let known = ask.query_map([], |row| row.get(0).map(date))?;
+        let known: BTreeSet<BusinessDate> =
+            known.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let cuts = self.books.cuts()?;
+        let first = known.first().copied();
+        let alone = cuts.len() == 1 && first.is_none();
+        let wanted = |date: BusinessDate, previous: BusinessDate| match first {
+            Some(first) => first < date && !known.contains(&date),
+            None => alone && previous == BusinessDate::default(),
+        };
+        Ok(cuts
+            .into_iter()
+            .filter(|cut| wanted(cut.date, cut.previous))
+            .map(|cut| cut.date)
+            .collect())
+    }
+
+    fn begin_end(&self, date: BusinessDate, order: &Order) -> Result<Cycle, CutError> {
+        let cycle = Cycle { date, number: 0 };
+        match self.state_of(cycle)?.as_deref() {
+            Some("earlier") => return Err(CutError::Earlier { date }),
+            Some(_) => return Ok(cycle),
+            None if self.books.cut_of(date)?.is_none() => return Err(CutError::NotCut { date }),
+            None => {}
+        }
+        // What a day takes back was claimed on a day before: that is settled first.
+        let before = self.unbegun()?.into_iter().filter(|earlier| *earlier < date);
+        for date in before.chain([date]) {
+            self.begin_day(date, order)?;
+        }
+        Ok(cycle)
+    }
+
+    fn begin_day(&self, date: BusinessDate, order: &Order) -> Result<(), CutError> {
+        let cut = self.books.cut_of(date)?.ok_or(CutError::NotCut { date })?;
+        let cycle = Cycle { date, number: 0 };
+        let whole = self.connection.unchecked_transaction()?;
+        let mut gathering = Gathering::new(self, cycle, order)?;
+        gathering.waiting()?;
+        gathering.members()?;
+        gathering.claims()?;
+        gathering.end(cut.lsn)?;
+        whole.commit()?;
+        Ok(())
+    }
+
+    fn begin_cycle(&self, date: BusinessDate, order: &Order) -> Result<Option<Cycle>, CutError> {
+        let end = Cycle { date, number: 0 };
+        if self.state_of(end)?.is_some() || self.books.cut_of(date)?.is_some() {
+            return Err(CutError::Ended { date });
+        }
+        // One that was begun and not finished is what is wanted first.
+        let mut ask = self
+            .connection
+            .prepare_cached("SELECT max(cycle), max(state = 'begun') FROM cuts WHERE day = ?")?;
+        let (last, begun): (Option<u32>, Option<bool>) =
+            ask.query_row([day(date)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if begun == Some(true) {
+            let sql = "SELECT min(cycle) FROM cuts WHERE day = ? AND state = 'begun'";
+            let number = self.connection.query_row(sql, [day(date)], |row| row.get(0))?;
+            return Ok(Some(Cycle { date, number }));
+        }
+        let cycle = Cycle { date, number: last.map_or(1, |last| last.saturating_add(1)) };
+        let whole = self.connection.unchecked_transaction()?;
+        let mut gathering = Gathering::new(self, cycle, order)?;
+        gathering.waiting()?;
+        gathering.claims()?;
+        let any = gathering.any();
+        if any {
+            gathering.end(self.books.position()?)?;
+        }
+        whole.commit()?;
+        Ok(any.then_some(cycle))
+    }
+
+    fn state_of(&self, cycle: Cycle) -> Result<Option<String>, LedgerError> {
+        let sql = "SELECT state FROM cuts WHERE day = ? AND cycle = ?";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let state = ask.query_row((day(cycle.date), cycle.number), |row| row.get(0));
+        Ok(state.optional()?)
+    }
+}
