@@ -6,6 +6,7 @@
 
 mod capture;
 mod check;
+pub mod claim;
 mod fees;
 mod file;
 mod frame;

@@ -3,6 +3,7 @@
 //! It is a truth of its own, beside the journal: what is told is on the disk. It reads the books and never writes them; it writes
 //! the files that issuers get, and reads those that they send. Knows no sockets and no engine.
 
+mod claims;
 mod inbox;
 mod status;
 mod tables;
@@ -17,6 +18,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::books::{BooksError, View};
 use crate::seal::Keys;
 
+pub use claims::{CaptureSettings, Counted, Taken, Unlinked};
 pub use inbox::{Fate, Inbox};
 pub use status::Count;
 
@@ -24,6 +26,8 @@ pub use status::Count;
 pub struct Ledger {
     connection: Connection,
     books: View,
+    /// Whether claims that wait may find what they wait for since they were looked at last.
+    is_fresh: bool,
 }
 
 /// What went wrong with the ledger. Journal and books are not touched by any of these.
@@ -76,7 +80,7 @@ impl Ledger {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags)?;
         tables::prepare(&connection)?;
-        Ok(Self { connection, books: View::open(directory, keys)? })
+        Ok(Self { connection, books: View::open(directory, keys)?, is_fresh: true })
     }
 
     /// The books as they are now.
