@@ -158,6 +158,26 @@ impl View {
         captures::members(&self.connection, date, each)
     }
 
+    /// The transactions after one, ascending, each as it stands now, and at most so many; gives how many there were.
+    pub fn standings_after(
+        &self,
+        after: TxnId,
+        limit: u32,
+        each: &mut dyn FnMut(Standing),
+    ) -> Result<u32, BooksError> {
+        let sql = "SELECT txn, standing FROM transactions WHERE txn > ? ORDER BY txn LIMIT ?";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut rows = ask.query((after.0.cast_signed(), limit))?;
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            let txn = TxnId(row.get::<_, i64>(0)?.cast_unsigned());
+            let blob = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            each(rows::standing(txn, blob)?);
+            count += 1;
+        }
+        Ok(count)
+    }
+
     /// What opens cards.
     pub const fn keys(&self) -> &Arc<Keys> {
         &self.keys

@@ -266,7 +266,7 @@ fn local_of(text: &str) -> Option<[u8; 12]> {
 
 /// When the card was used, by the clock where it was: elements 12 and 13, with the year that puts them
 /// nearest to our own clock; all of it ours where they are no date.
-fn local(elements: &Elements, at: Wall) -> [u8; 12] {
+pub(super) fn local(elements: &Elements, at: Wall) -> [u8; 12] {
     let today = at.date();
     let (year, _, _) = today.parts();
     let time = elements.get(ElementNo::LOCAL_TIME).unwrap_or_default();

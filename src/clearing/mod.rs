@@ -8,6 +8,7 @@ mod batch;
 mod capture;
 mod check;
 mod csv;
+pub mod claim;
 mod fees;
 mod file;
 mod frame;

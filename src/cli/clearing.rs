@@ -1,11 +1,17 @@
 //! `clearing`: from what merchants claim to what issuers owe, through the running daemon.
 
-use clap::Subcommand;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use super::Failure;
+use clap::Subcommand;
+use serde_json::Value;
+
 use super::control::ask_daemon;
 use super::home::Home;
-use crate::daemon::control;
+use super::{Failure, say};
+use crate::daemon::control::{self, Command};
+use crate::ledger::Inbox;
 
 /// Clear a day.
 #[derive(Subcommand)]
@@ -34,19 +40,64 @@ pub(super) enum Clearing {
         #[command(flatten)]
         home: Home,
     },
+    /// Hand in a merchant's file of captures and refunds, and show what became of each record; exit code 1 when all of it was
+    /// refused, 65 when any record was
+    Submit {
+        /// The file, capture-1 as CSV or as JSON Lines
+        file: PathBuf,
+        /// The result as JSON Lines instead of CSV
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        home: Home,
+    },
 }
 
 impl Clearing {
     pub(super) fn run(&self) -> Result<(), Failure> {
         match self {
             Self::Cut { date, home, .. } => {
-                let cut = |date: &String| control::Command::Cut { date: date.clone() };
-                ask_daemon(home, &date.as_ref().map_or(control::Command::CutNow, cut))
+                let cut = |date: &String| Command::Cut { date: date.clone() };
+                ask_daemon(home, &date.as_ref().map_or(Command::CutNow, cut))
             }
-            Self::Batches { limit, home } => {
-                ask_daemon(home, &control::Command::Batches { limit: *limit })
-            }
-            Self::Status { home } => ask_daemon(home, &control::Command::Status),
+            Self::Batches { limit, home } => ask_daemon(home, &Command::Batches { limit: *limit }),
+            Self::Status { home } => ask_daemon(home, &Command::Status),
+            Self::Submit { file, json, home } => submit(file, *json, home),
         }
+    }
+}
+
+/// The file goes through the inbox as others do: a copy of it, whole, and the daemon is told its name.
+fn submit(file: &Path, json: bool, home: &Home) -> Result<(), Failure> {
+    let state = home.state()?;
+    let asked = |command| -> Result<Value, Failure> {
+        Ok(control::ask(&state, &command)?.pop().unwrap_or_default())
+    };
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let inbox = asked(Command::Submit { name: None })?;
+    let inbox = Inbox::open(Path::new(&text(&inbox, "inbox")));
+    let put = inbox.and_then(|inbox| inbox.put(file));
+    let name = put.map_err(|fault| Failure::Input(fault.to_string()))?;
+    let answer = asked(Command::Submit { name: Some(name) })?;
+    let result = format!("{}.{}", text(&answer, "result"), if json { "jsonl" } else { "csv" });
+    let mut page = File::open(&result).map_err(Failure::io(&result))?;
+    io::copy(&mut page, &mut io::stdout().lock()).map_err(Failure::io("stdout"))?;
+    if answer["state"] == "refused" {
+        return Err(Failure::Found(format!(
+            "all of the file is refused: {}",
+            text(&answer, "fault")
+        )));
+    }
+    if answer["again"] == true {
+        say("the file was taken before; this is what became of it");
+    }
+    let counts = answer["counts"].as_array();
+    let count = |state: Option<&str>| -> u64 {
+        let of = |one: &&Value| state.is_none_or(|state| one["state"] == state);
+        counts.into_iter().flatten().filter(of).filter_map(|one| one["count"].as_u64()).sum()
+    };
+    match count(Some("rejected")) {
+        0 => Ok(()),
+        bad => Err(Failure::Data { bad, all: count(None), what: "records" }),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::captures::{self, Captures};
 use super::read::Section;
 use crate::clearing::{self, Charset, Country, Digits, Format};
 
@@ -12,6 +13,8 @@ pub struct Clearing {
     pub directory: PathBuf,
     /// What is in them.
     pub settings: clearing::Settings,
+    /// Merchants' files.
+    pub captures: Captures,
 }
 
 /// What one issuer's files have otherwise.
@@ -64,7 +67,9 @@ pub(super) fn read(section: &Section<'_>, home: &Path, state: &Path) -> Clearing
         production: section.flag("production", standard.production),
     };
     let directory = directory.map_or_else(|| state.join("clearing"), |text| home.join(text.value));
-    Clearing { directory, settings }
+    let within = section.section("captures");
+    let captures = captures::read(&within, home, (state, settings.production));
+    Clearing { directory, settings, captures }
 }
 
 fn digits<const N: usize>(

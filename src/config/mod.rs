@@ -5,6 +5,7 @@
 
 mod batches;
 mod bins;
+mod captures;
 mod changes;
 mod clearing;
 mod compare;
@@ -46,6 +47,7 @@ use crate::switch::{
 use read::Section;
 use report::Faults;
 
+pub use captures::Captures;
 pub use clearing::{Clearing, Form};
 pub use compare::{Difference, Fate, needs_restart};
 pub use dialects::{faults_of, named as dialect, spoken, tongue};
@@ -605,6 +607,26 @@ to = ["issuer-a"]
             ),
             ("class = \"financial\"", "processing_code = \"0000000\"", "up to six digits"),
             ("[[routes]]", "[clearing]\nprocessor = \"1\"\n[[routes]]", "exactly 11, in quotes"),
+            (
+                "[[routes]]",
+                "[clearing.captures]\nvalidity_day = 3\n[[routes]]",
+                "did you mean `validity_days`?",
+            ),
+            (
+                "[[routes]]",
+                "[[clearing.captures.tolerance]]\nmcc = \"581\"\n[[routes]]",
+                "four digits, or two of them like 3501-3999",
+            ),
+            (
+                "[[routes]]",
+                "[[clearing.captures.tolerance]]\namount = 5\n[[routes]]",
+                "`amount` and `currency` of a tolerance go together",
+            ),
+            (
+                "[[routes]]",
+                "[[clearing.captures.validity]]\nmcc = \"7011\"\n[[routes]]",
+                "`days` is missing in [[clearing.captures.validity]]",
+            ),
             (
                 "[[routes]]",
                 "[rules]\ntimeout_code = \"9 1\"\n[[routes]]",

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::board::Board;
 use super::bureau::Bureau;
+use super::captures::Captures;
 use super::clerk::Clerk;
 use super::core::Core;
 use super::days::Days;
@@ -96,6 +97,12 @@ pub enum Command {
     },
     /// Cut what has been waiting until now, within the day in force.
     CutNow,
+    /// Take a merchant's file out of the inbox, and wait for the result.
+    Submit {
+        /// Its name there; without one it is told where the inbox is.
+        #[serde(default)]
+        name: Option<String>,
+    },
 }
 
 /// Which debt of a transaction.
@@ -210,6 +217,7 @@ pub(super) struct Desk {
     pub(super) console: Option<SocketAddr>,
     pub(super) days: Arc<Days>,
     pub(super) bureau: Bureau,
+    pub(super) captures: Arc<Captures>,
 }
 
 /// Opens the socket; what an earlier process left of it goes.
@@ -284,6 +292,7 @@ impl Desk {
             Ok(Command::WriteOff { about, owing, reason, by }) => {
                 self.write_off((about, owing), &reason, (by, user)).await
             }
+            Ok(Command::Submit { name }) => self.submit(name).await,
             Err(fault) => Err(format!("not a command: {fault}")),
         };
         answered.unwrap_or_else(|error| vec![json!({ "ok": false, "error": error })])

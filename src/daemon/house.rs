@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::DaemonError;
 use super::board::Board;
 use super::bureau::Bureau;
+use super::captures::{Captures, CapturesDesk};
 use super::clerk::Clerk;
 use super::clock::Clock;
 use super::control::{self, Desk};
@@ -87,12 +88,14 @@ impl House {
         let reopenings = Arc::new(Reopenings::new(Arc::clone(&core), Arc::clone(&links)));
         let Threads { clerk, orders, days, bureau, failure } =
             start_threads(&config, foundation, (&links, &reopenings))?;
+        let captures = Captures::new(Arc::clone(&core), bureau.clone(), captures_desk(&config));
         core.handle(Input::Start);
         let ticker = Ticker {
             core: Arc::clone(&core),
             sight: Arc::clone(&sight),
             meter,
             days: Arc::clone(&days),
+            captures: Arc::clone(&captures),
         };
         ticker.look_around();
         spawn(&tasks, &closing, ticker.run());
@@ -104,6 +107,7 @@ impl House {
             clerk: clerk.clone(),
             orders: Arc::clone(&orders),
             days: Arc::clone(&days),
+            captures: Arc::clone(&captures),
             durable: Arc::clone(&durable),
             sight: Arc::clone(&sight),
             board: Arc::clone(&board),
@@ -122,6 +126,7 @@ impl House {
             console: window.as_ref().map(|window| window.address),
             days,
             bureau,
+            captures,
         };
         let socket = control::bind(sight.state())?;
         spawn(&tasks, &closing, control::serve(Arc::new(desk), socket, tasks.clone()));
@@ -319,6 +324,11 @@ pub(super) fn outgoing(config: &Config) -> Outgoing {
         by_issuer: issuers().filter_map(form).collect(),
         names: config.links.iter().map(|link| (link.id, link.clearing.clone())).collect(),
     }
+}
+
+pub(super) fn captures_desk(config: &Config) -> CapturesDesk {
+    let captures = &config.clearing.captures;
+    CapturesDesk { inbox: captures.inbox.clone(), settings: captures.settings.clone() }
 }
 
 /// Everything waits for the journal's thread, so it does not wait for the others, where the system allows that.

@@ -2,6 +2,7 @@
 
 mod board;
 mod bureau;
+mod captures;
 mod clearing;
 mod clerk;
 mod clock;

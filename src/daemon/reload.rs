@@ -12,11 +12,12 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::board::Board;
+use super::captures::Captures;
 use super::clerk::Clerk;
 use super::core::Core;
 use super::days::Days;
 use super::directory::Numbers;
-use super::house::{entry, of_link, outgoing};
+use super::house::{captures_desk, entry, of_link, outgoing};
 use super::orders::Orders;
 use super::view::Sight;
 use super::{descriptors, tell_stale};
@@ -33,6 +34,7 @@ pub(super) struct Reloader {
     pub(super) clerk: Clerk,
     pub(super) orders: Arc<Orders>,
     pub(super) days: Arc<Days>,
+    pub(super) captures: Arc<Captures>,
     pub(super) durable: Arc<AtomicU64>,
     pub(super) sight: Arc<Sight>,
     pub(super) board: Arc<Board>,
@@ -329,6 +331,7 @@ impl Reloader {
         }
         self.board.set(plan.next.links.iter().map(entry).collect());
         self.days.set_outgoing(outgoing(&plan.next));
+        self.captures.set_desk(captures_desk(&plan.next));
         self.sight.set_limits(&plan.next.daemon);
         self.core.set_queue_bytes_max(plan.next.daemon.queue_bytes_max);
         tell_stale(&plan.next);

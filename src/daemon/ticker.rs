@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::captures::Captures;
 use super::core::{Core, Pulse};
 use super::days::Days;
 use super::view::Sight;
@@ -25,6 +26,7 @@ pub(super) struct Ticker {
     pub(super) sight: Arc<Sight>,
     pub(super) meter: Meter,
     pub(super) days: Arc<Days>,
+    pub(super) captures: Arc<Captures>,
 }
 
 impl Ticker {
@@ -63,6 +65,7 @@ impl Ticker {
                 self.gauge(pulse);
                 self.look_around();
                 self.days.look();
+                self.captures.look();
             }
         }
     }

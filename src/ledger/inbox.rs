@@ -84,14 +84,22 @@ impl Inbox {
 
     /// Puts a file away. One that is gone was put away before.
     pub fn put_away(&self, name: &str, fate: Fate) -> Result<(), LedgerError> {
-        let (from, shelf) = (self.path(name)?, self.directory.join(fate.word()));
-        let to = shelf.join(self.free(&shelf, name));
+        let from = self.path(name)?;
+        let (shelf, name) = self.place(name, fate);
+        let to = shelf.join(name);
         match fs::rename(&from, &to) {
             Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(()),
             moved => moved.map_err(fault("rename to", &to))?,
         }
         sync(&shelf)?;
         sync(&self.directory)
+    }
+
+    /// Where a file will lie when it is put away, and under which name.
+    pub(super) fn place(&self, name: &str, fate: Fate) -> (PathBuf, String) {
+        let shelf = self.directory.join(fate.word());
+        let name = self.free(&shelf, name);
+        (shelf, name)
     }
 
     /// A name is one in the directory itself, whatever somebody asks for.

@@ -7,6 +7,7 @@ mod batches;
 mod cut;
 mod files;
 mod gather;
+mod claims;
 mod inbox;
 mod outbox;
 mod shelf;
@@ -25,6 +26,7 @@ use crate::seal::Keys;
 
 pub use batches::BatchLine;
 pub use cut::{Asked, CutError, CutReport, Cycle, Order, Outgoing};
+pub use claims::{CaptureSettings, Counted, Taken, Unlinked};
 pub use inbox::{Fate, Inbox};
 pub use shelf::Shelf;
 pub use status::Count;
@@ -33,6 +35,8 @@ pub use status::Count;
 pub struct Ledger {
     connection: Connection,
     books: View,
+    /// Whether claims that wait may find what they wait for since they were looked at last.
+    is_fresh: bool,
 }
 
 /// What went wrong with the ledger. Journal and books are not touched by any of these.
@@ -85,7 +89,7 @@ impl Ledger {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags)?;
         tables::prepare(&connection)?;
-        let ledger = Self { connection, books: View::open(directory, keys)? };
+        let ledger = Self { connection, books: View::open(directory, keys)?, is_fresh: true };
         ledger.take_over()?;
         Ok(ledger)
     }

@@ -33,7 +33,8 @@ CREATE TABLE state (
 ) STRICT;
 INSERT INTO state VALUES (1, 0);
 
--- By what claims name authorizations: keyed hashes of the names, and the transactions that have them.
+-- By what claims name authorizations: keyed hashes of the names, and the transactions that have them. Key 0 has those that are
+-- in flight, whose names are not all known; a negative one, those that complete an authorization.
 CREATE TABLE keys (key INTEGER, txn INTEGER, PRIMARY KEY (key, txn)) STRICT, WITHOUT ROWID;
 
 -- Merchants' files, and batches that terminals uploaded.
@@ -59,12 +60,14 @@ CREATE TABLE claims (
     reason TEXT, field TEXT, expected TEXT, got TEXT,
     txn INTEGER,                -- the authorization it was matched with
     original INTEGER,           -- the claim that it refunds, takes back or adjusts
-    voided INTEGER,             -- the claim that took it back, or replaced it, before it was presented
+    voided INTEGER,             -- the claim that took it back, or replaced it, before it was presented; of the one that took it back, itself
     day INTEGER, cycle INTEGER  -- the cut that presents it
 ) STRICT;
 CREATE INDEX claims_by_submission ON claims (submission, seq);
 CREATE INDEX claims_by_reference ON claims (merchant, reference);
 CREATE INDEX claims_by_txn ON claims (txn) WHERE txn IS NOT NULL;
+CREATE INDEX claims_by_original ON claims (original) WHERE original IS NOT NULL;
+CREATE INDEX claims_pending ON claims (claim) WHERE state = 'pending';
 CREATE INDEX claims_to_cut ON claims (claim) WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned');
 ";
 

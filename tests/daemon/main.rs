@@ -8,6 +8,7 @@
 )]
 
 mod batches;
+mod captures;
 mod day;
 mod dead_letters;
 mod doctor;

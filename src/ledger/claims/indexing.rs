@@ -1,0 +1,168 @@
+//! By what merchants may name transactions: keyed hashes, made of the books as they grow. Judges no claim.
+
+use rusqlite::Connection;
+
+use super::super::{Ledger, LedgerError};
+use crate::books::View;
+use crate::clearing::claim::{Authorization, Claim, Said, Stands};
+use crate::record::TxnId;
+use crate::seal::Keys;
+
+/// How many transactions are indexed in one step.
+const STEP: u32 = 20_000;
+
+/// Under this key are the transactions that were in flight: their answers may give them more names.
+const IN_FLIGHT: i64 = 0;
+
+impl Ledger {
+    /// Indexes what the books have and the ledger does not know yet; gives how many transactions that were.
+    pub fn index(&mut self) -> Result<u64, LedgerError> {
+        let mut all = self.index_answered()?;
+        self.is_fresh |= all > 0;
+        loop {
+            let sql = "SELECT indexed FROM state";
+            let after: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
+            let mut last = after;
+            let mut entries = Vec::new();
+            let count = self.books.standings_after(
+                TxnId(after.cast_unsigned()),
+                STEP,
+                &mut |standing| {
+                    last = standing.id.0.cast_signed();
+                    if let Some(one) = Authorization::of(&standing) {
+                        enter(&one, self.books.keys(), &mut entries);
+                    }
+                },
+            )?;
+            if count == 0 {
+                return Ok(all);
+            }
+            let whole = self.connection.unchecked_transaction()?;
+            insert(&whole, entries)?;
+            whole.execute("UPDATE state SET indexed = ?", [last])?;
+            whole.commit()?;
+            all += u64::from(count);
+            self.is_fresh = true;
+            if count < STEP {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Those that were in flight when they were seen last.
+    fn index_answered(&self) -> Result<u64, LedgerError> {
+        let waiting = transactions(&self.connection, IN_FLIGHT, u32::MAX)?;
+        let (mut entries, mut done) = (Vec::new(), Vec::new());
+        for txn in waiting {
+            // Books that are built anew may not have it yet.
+            let Some(standing) = self.books.standing(txn)? else { continue };
+            match Authorization::of(&standing) {
+                Some(one) if one.stands == Stands::InFlight => continue,
+                Some(one) => enter(&one, self.books.keys(), &mut entries),
+                None => {}
+            }
+            done.push(txn);
+        }
+        if done.is_empty() {
+            return Ok(0);
+        }
+        let whole = self.connection.unchecked_transaction()?;
+        insert(&whole, entries)?;
+        for txn in &done {
+            let sql = "DELETE FROM keys WHERE key = ? AND txn = ?";
+            whole.prepare_cached(sql)?.execute((IN_FLIGHT, txn.0.cast_signed()))?;
+        }
+        whole.commit()?;
+        Ok(u64::try_from(done.len()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The names of one transaction.
+fn enter(one: &Authorization, keys: &Keys, entries: &mut Vec<(i64, i64)>) {
+    let txn = one.txn.0.cast_signed();
+    if one.stands == Stands::InFlight {
+        entries.push((IN_FLIGHT, txn));
+    }
+    let [asked, answered] = &one.rrns;
+    for rrn in [Some(asked), Some(answered).filter(|rrn| *rrn != asked)].into_iter().flatten() {
+        if !rrn.is_empty() {
+            entries.push((by_rrn(keys, [&one.merchant, &one.terminal, rrn]), txn));
+        }
+    }
+    if let Some(currency) = one.currency.filter(|_| !one.approval.is_empty()) {
+        let names = [&one.merchant, &one.card, &one.approval, &currency.to_string()];
+        entries.push((by_card(keys, names.map(String::as_str)), txn));
+    }
+    if let Some(completed) = one.completes {
+        entries.push((by_completed(completed), txn));
+    }
+}
+
+fn insert(connection: &Connection, mut entries: Vec<(i64, i64)>) -> Result<(), LedgerError> {
+    // One walk through the table instead of a search for each.
+    entries.sort_unstable();
+    let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO keys VALUES (?, ?)")?;
+    for entry in entries {
+        insert.execute(entry)?;
+    }
+    Ok(())
+}
+
+fn transactions(connection: &Connection, key: i64, limit: u32) -> Result<Vec<TxnId>, LedgerError> {
+    let sql = "SELECT txn FROM keys WHERE key = ? ORDER BY txn LIMIT ?";
+    let mut ask = connection.prepare_cached(sql)?;
+    let found =
+        ask.query_map((key, limit), |row| Ok(TxnId(row.get::<_, i64>(0)?.cast_unsigned())))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// So many transactions of one name are looked at; who has more of them names none.
+const NAMED_MAX: u32 = 64;
+
+/// The transactions that have the names of a claim; none where it names nothing. Others may share the hash.
+pub(super) fn named(
+    connection: &Connection,
+    books: &View,
+    (claim, said, merchant): (&Claim, &Said, &str),
+) -> Result<Option<Vec<TxnId>>, LedgerError> {
+    let keys = books.keys();
+    let key = match (&claim.rrn, &claim.token, &claim.approval) {
+        (Some(rrn), _, _) => {
+            let terminal = claim.terminal.as_deref().unwrap_or_default();
+            by_rrn(keys, [merchant, terminal, rrn])
+        }
+        (None, Some(card), Some(approval)) => {
+            by_card(keys, [merchant, card, approval, &said.currency.to_string()])
+        }
+        _ => return Ok(None),
+    };
+    transactions(connection, key, NAMED_MAX + 1).map(Some)
+}
+
+/// Whether so many were found that there may be more.
+pub(super) fn are_too_many(found: &[TxnId]) -> bool {
+    found.len() > usize::try_from(NAMED_MAX).unwrap_or(usize::MAX)
+}
+
+/// The transactions that complete this one.
+pub(super) fn completions(connection: &Connection, txn: TxnId) -> Result<Vec<TxnId>, LedgerError> {
+    transactions(connection, by_completed(txn), NAMED_MAX)
+}
+
+fn by_rrn(keys: &Keys, names: [&str; 3]) -> i64 {
+    hash(keys, "claim by rrn", &names.map(str::as_bytes))
+}
+
+fn by_card(keys: &Keys, names: [&str; 4]) -> i64 {
+    hash(keys, "claim by card", &names.map(str::as_bytes))
+}
+
+/// Positive; what is looked at is compared with the names themselves.
+fn hash(keys: &Keys, name: &'static str, parts: &[&[u8]]) -> i64 {
+    let tag = u64::try_from(keys.tag(name, parts).0 >> 65).unwrap_or(0);
+    tag.cast_signed().max(1)
+}
+
+const fn by_completed(txn: TxnId) -> i64 {
+    i64::MIN + txn.0.cast_signed()
+}

@@ -1,0 +1,542 @@
+//! What becomes of one claim: what it names is looked up in books and ledger, and the rules say the rest. Writes one row.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::super::LedgerError;
+use super::indexing;
+use crate::books::View;
+use crate::clearing::claim::{
+    self, Authorization, Claim, Misfit, Note, Op, Past, Reason, Rules, Said, Stands, Used, Verdict,
+};
+use crate::iso::Wall;
+use crate::record::TxnId;
+
+/// What becomes of a refund that names nothing that was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlinked {
+    /// It is rejected at once.
+    Reject,
+    /// It waits for its capture, as captures wait for their authorization.
+    Wait,
+}
+
+/// What claims are matched with.
+pub(super) struct Matcher<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) books: &'a View,
+    pub(super) rules: &'a Rules,
+    pub(super) unlinked: Unlinked,
+    /// Whose file it is.
+    pub(super) merchant: &'a str,
+    /// When the file came: what is too old is too old then.
+    pub(super) at: Wall,
+    /// When this is.
+    pub(super) now: Wall,
+}
+
+/// What became of a claim, and what else that changes.
+struct Matched {
+    verdict: Verdict,
+    txn: Option<TxnId>,
+    original: Option<i64>,
+    /// An earlier claim is not presented: this one takes it back, or stands in its place.
+    voids: Option<Earlier>,
+}
+
+/// An earlier claim of the same merchant.
+#[derive(Clone)]
+struct Earlier {
+    claim: i64,
+    op: Op,
+    amount: i64,
+    currency: String,
+    is_pending: bool,
+    txn: Option<TxnId>,
+    voided: Option<i64>,
+    is_presented: bool,
+}
+
+/// What a claim names in the books.
+enum Named {
+    /// Nothing that is known.
+    None,
+    /// It does not say.
+    Nothing,
+    One(Box<Authorization>),
+    Several(usize),
+    Foreign(TxnId),
+}
+
+impl Matched {
+    const fn only(verdict: Verdict) -> Self {
+        Self { verdict, txn: None, original: None, voids: None }
+    }
+
+    fn rejected(note: Note) -> Self {
+        Self::only(Verdict::Rejected(note))
+    }
+}
+
+impl Matcher<'_> {
+    /// Takes one record of a file in.
+    pub(super) fn take(&self, submission: i64, claim: &Claim) -> Result<(), LedgerError> {
+        let digest = self.digest(claim);
+        let matched = match self.first_looks(claim, &digest)? {
+            Some(matched) => matched,
+            None => self.judge(claim)?,
+        };
+        let id = self.insert(submission, (claim, &digest), &matched)?;
+        self.follow_up(id, claim, &matched)
+    }
+
+    /// Looks at a claim once more that waited; with `last` for the last time. Gives whether anything became of it.
+    pub(super) fn retry(&self, id: i64, claim: &Claim, last: bool) -> Result<bool, LedgerError> {
+        let mut matched = self.judge(claim)?;
+        if let Verdict::Pending(mut note) = matched.verdict {
+            if !last {
+                return Ok(false);
+            }
+            if note.reason == Reason::InFlight {
+                note.reason = Reason::Unmatched;
+            }
+            matched.verdict = Verdict::Rejected(note);
+        }
+        let (state, note) = told(&matched.verdict);
+        let sql = "UPDATE claims SET state = ?, reason = ?, field = ?, expected = ?, got = ?, txn = ?, original = ?
+            WHERE claim = ?";
+        self.connection.prepare_cached(sql)?.execute(params![
+            state,
+            note.map(|note| note.reason.word()),
+            note.map(|note| note.field),
+            note.map(|note| &note.expected),
+            note.map(|note| &note.got),
+            matched.txn.map(|txn| txn.0.cast_signed()),
+            matched.original,
+            id,
+        ])?;
+        self.event(id, state, note.map(|note| note.reason.word()))?;
+        self.follow_up(id, claim, &matched)?;
+        Ok(true)
+    }
+
+    fn digest(&self, claim: &Claim) -> [u8; 16] {
+        let (texts, numbers) = claim.content();
+        let numbers = numbers.map(i64::to_be_bytes);
+        let mut parts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+        parts.extend(numbers.iter().map(<[u8; 8]>::as_slice));
+        self.books.keys().tag("claim", &parts).0.to_be_bytes()
+    }
+
+    /// What needs no authorization: fields that say nothing, another merchant's record, one that was taken before.
+    fn first_looks(
+        &self,
+        claim: &Claim,
+        digest: &[u8; 16],
+    ) -> Result<Option<Matched>, LedgerError> {
+        let note = |reason, field, expected: &str, got: &str| {
+            Matched::rejected(Note::new(reason, field, expected, got))
+        };
+        if let Some(merchant) = claim.merchant.as_deref().filter(|its| *its != self.merchant) {
+            let expected = self.merchant;
+            return Ok(Some(note(Reason::WrongMerchant, "merchant_id", expected, merchant)));
+        }
+        if let Err(Misfit { field, expected, got }) = &claim.said {
+            return Ok(Some(note(Reason::BadField, field, expected, got)));
+        }
+        let sql = "SELECT claim, digest FROM claims WHERE merchant = ? AND reference = ?
+            AND state IN ('accepted', 'warned', 'pending') ORDER BY claim LIMIT 1";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let found = ask.query_row((self.merchant, &claim.reference), |row| {
+            Ok((row.get::<_, i64>(0)?, row.get_ref(1)?.as_blob()? == digest))
+        });
+        let Some((first, same)) = found.optional()? else { return Ok(None) };
+        if !same {
+            let expected = "a name that no other record has";
+            return Ok(Some(note(Reason::DupRef, "capture_ref", expected, &claim.reference)));
+        }
+        let matched = note(Reason::Duplicate, "capture_ref", "", "");
+        Ok(Some(Matched { original: Some(first), ..matched }))
+    }
+
+    fn judge(&self, claim: &Claim) -> Result<Matched, LedgerError> {
+        // What says nothing was rejected before.
+        let Ok(said) = &claim.said else {
+            let note = Note::new(Reason::BadField, "op", "", "");
+            return Ok(Matched::rejected(note));
+        };
+        match said.op {
+            Op::Capture => self.capture(claim, said),
+            Op::Refund => self.refund(claim, said),
+            Op::Reversal => self.reversal(claim, said),
+            Op::Adjust => self.adjust(claim, said),
+        }
+    }
+
+    fn capture(&self, claim: &Claim, said: &Said) -> Result<Matched, LedgerError> {
+        let it = match self.named(claim, said)? {
+            Named::One(it) => it,
+            other => return Ok(Self::unnamed(&other, Reason::Unmatched)),
+        };
+        let used = self.used(it.txn, None)?;
+        let verdict = claim::capture((claim, said), &it, used, self.rules, self.at);
+        Ok(Matched { txn: Some(it.txn), ..Matched::only(verdict) })
+    }
+
+    /// A refund may have an authorization of its own, name a capture, or name what was bought.
+    fn refund(&self, claim: &Claim, said: &Said) -> Result<Matched, LedgerError> {
+        let named = self.named(claim, said)?;
+        let original = match &claim.original {
+            Some(name) if txn_of(name).is_none() => self.earlier(name)?,
+            _ => None,
+        };
+        match (named, original) {
+            (Named::One(it), original) if it.refund => {
+                let used = self.used(it.txn, None)?;
+                let verdict = claim::capture((claim, said), &it, used, self.rules, self.at);
+                let original = original.map(|original| original.claim);
+                Ok(Matched { txn: Some(it.txn), original, ..Matched::only(verdict) })
+            }
+            (_, Some(original)) => self.refund_of(claim, said, &original),
+            (Named::One(it), None) => {
+                let verdict = claim::refund((claim, said), &it, self.used(it.txn, None)?);
+                Ok(Matched { txn: Some(it.txn), ..Matched::only(verdict) })
+            }
+            (other, None) => {
+                let matched = Self::unnamed(&other, Reason::UnlinkedRefund);
+                Ok(match matched.verdict {
+                    Verdict::Pending(note) if self.unlinked == Unlinked::Reject => {
+                        Matched::rejected(note)
+                    }
+                    verdict => Matched::only(verdict),
+                })
+            }
+        }
+    }
+
+    fn refund_of(
+        &self,
+        claim: &Claim,
+        said: &Said,
+        original: &Earlier,
+    ) -> Result<Matched, LedgerError> {
+        let given = claim.original.as_deref().unwrap_or_default();
+        let note = |reason, expected: &str| Note::new(reason, "orig_ref", expected, given);
+        let matched = |verdict| Matched {
+            txn: original.txn,
+            original: Some(original.claim),
+            ..Matched::only(verdict)
+        };
+        if !matches!(original.op, Op::Capture | Op::Adjust) {
+            return Ok(matched(Verdict::Rejected(note(Reason::WrongOp, "a capture"))));
+        }
+        if original.voided.is_some() {
+            let note = note(Reason::AlreadyReversed, "a capture that was not taken back");
+            return Ok(matched(Verdict::Rejected(note)));
+        }
+        let Some(it) = self.authorization(original.txn)?.filter(|_| !original.is_pending) else {
+            let note = note(Reason::UnlinkedRefund, "a capture that has its authorization");
+            return Ok(matched(Verdict::Pending(note)));
+        };
+        let used = self.used(it.txn, None)?;
+        Ok(matched(claim::refund((claim, said), &it, used)))
+    }
+
+    fn reversal(&self, claim: &Claim, said: &Said) -> Result<Matched, LedgerError> {
+        let Some(original) = self.taken_back(claim)? else { return Ok(Self::no_original(claim)) };
+        let used = match original.txn.filter(|_| !original.is_pending) {
+            Some(txn) => self.used(txn, None)?,
+            // Nothing is refunded of what waits.
+            None => Used { captured: original.amount, ..Used::default() },
+        };
+        let about = (original.op, original.amount, original.currency.as_str());
+        let verdict = claim::reversal((claim, said), about, used);
+        let reversed = original.voided.is_some() || self.is_reversed(original.claim)?;
+        let verdict = if reversed { Self::already(claim) } else { verdict };
+        let accepted = verdict == Verdict::Accepted;
+        Ok(Matched {
+            verdict,
+            txn: original.txn,
+            original: Some(original.claim),
+            voids: (accepted && !original.is_presented).then_some(original),
+        })
+    }
+
+    fn adjust(&self, claim: &Claim, said: &Said) -> Result<Matched, LedgerError> {
+        let Some(original) = self.taken_back(claim)? else { return Ok(Self::no_original(claim)) };
+        let given = claim.original.as_deref().unwrap_or_default();
+        let note = |reason, expected: &str| Note::new(reason, "orig_ref", expected, given);
+        let matched = |verdict| Matched {
+            txn: original.txn,
+            original: Some(original.claim),
+            ..Matched::only(verdict)
+        };
+        if !matches!(original.op, Op::Capture | Op::Adjust) {
+            return Ok(matched(Verdict::Rejected(note(Reason::WrongOp, "a capture"))));
+        }
+        if original.voided.is_some() {
+            return Ok(matched(Self::already(claim)));
+        }
+        if original.is_presented {
+            let note = note(Reason::AlreadyPresented, "a capture that was not presented yet");
+            return Ok(matched(Verdict::Rejected(note)));
+        }
+        let Some(it) = self.authorization(original.txn)?.filter(|_| !original.is_pending) else {
+            let note = note(Reason::NoOriginal, "a capture that has its authorization");
+            return Ok(matched(Verdict::Pending(note)));
+        };
+        let used = self.used(it.txn, Some(original.claim))?;
+        let verdict = claim::adjust((claim, said), &it, used, self.rules);
+        let voids = (verdict == Verdict::Accepted).then(|| original.clone());
+        Ok(Matched { voids, ..matched(verdict) })
+    }
+
+    fn already(claim: &Claim) -> Verdict {
+        let given = claim.original.as_deref().unwrap_or_default();
+        let expected = "a claim that was not taken back";
+        Verdict::Rejected(Note::new(Reason::AlreadyReversed, "orig_ref", expected, given))
+    }
+
+    fn no_original(claim: &Claim) -> Matched {
+        let given = claim.original.as_deref().unwrap_or_default();
+        let expected = "the capture_ref of a record that was accepted";
+        Matched::rejected(Note::new(Reason::NoOriginal, "orig_ref", expected, given))
+    }
+
+    /// What becomes of a claim that names not exactly one transaction.
+    fn unnamed(named: &Named, reason: Reason) -> Matched {
+        match named {
+            Named::Several(count) => {
+                let expected =
+                    "names of one transaction: its stan, local_dt, or orig_ref txn:NUMBER";
+                let got = format!("{count} transactions");
+                Matched::rejected(Note::new(Reason::Ambiguous, "rrn", expected, got))
+            }
+            Named::Foreign(txn) => {
+                let note =
+                    Note::new(Reason::Foreign, "orig_ref", "a transaction of this merchant", "");
+                Matched { txn: Some(*txn), ..Matched::rejected(note) }
+            }
+            Named::Nothing => {
+                let expected = "orig_ref txn:NUMBER, or rrn, or pan_token and auth_code";
+                Matched::rejected(Note::new(reason, "rrn", expected, ""))
+            }
+            Named::None | Named::One(_) => {
+                let expected = "names of an authorization that is known here";
+                Matched::only(Verdict::Pending(Note::new(reason, "rrn", expected, "")))
+            }
+        }
+    }
+
+    fn named(&self, claim: &Claim, said: &Said) -> Result<Named, LedgerError> {
+        if let Some(txn) = claim.original.as_deref().and_then(txn_of) {
+            return Ok(match self.authorization(Some(txn))? {
+                None => Named::None,
+                Some(it) if it.merchant != self.merchant => Named::Foreign(txn),
+                Some(it) => self.completed(it)?,
+            });
+        }
+        let names = (claim, said, self.merchant);
+        let Some(found) = indexing::named(self.connection, self.books, names)? else {
+            return Ok(Named::Nothing);
+        };
+        if indexing::are_too_many(&found) {
+            return Ok(Named::Several(found.len()));
+        }
+        let mut named = Vec::with_capacity(found.len());
+        for txn in found {
+            let it = self.authorization(Some(txn))?;
+            named.extend(it.filter(|it| claim::names_it(claim, said, self.merchant, it)));
+        }
+        match claim::choose(named) {
+            Ok(None) => Ok(Named::None),
+            Ok(Some(it)) => self.completed(it),
+            Err(several) => Ok(Named::Several(several)),
+        }
+    }
+
+    /// What an advice completed is presented as that advice says.
+    fn completed(&self, it: Authorization) -> Result<Named, LedgerError> {
+        for txn in indexing::completions(self.connection, it.txn)? {
+            if let Some(completion) = self.authorization(Some(txn))?
+                && completion.stands == Stands::Approved
+            {
+                return Ok(Named::One(Box::new(completion)));
+            }
+        }
+        Ok(Named::One(Box::new(it)))
+    }
+
+    fn authorization(&self, txn: Option<TxnId>) -> Result<Option<Authorization>, LedgerError> {
+        let Some(txn) = txn else { return Ok(None) };
+        Ok(self.books.standing(txn)?.as_ref().and_then(Authorization::of))
+    }
+
+    /// What was claimed of a transaction, but for one claim that is to be replaced.
+    fn used(&self, txn: TxnId, but: Option<i64>) -> Result<Used, LedgerError> {
+        let sql = "SELECT one.op, original.op, one.amount, one.final, one.claim FROM claims AS one
+            LEFT JOIN claims AS original ON original.claim = one.original
+            WHERE one.txn = ? AND one.state IN ('accepted', 'warned') AND one.voided IS NULL";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut rows = ask.query([txn.0.cast_signed()])?;
+        let mut past = Vec::new();
+        while let Some(row) = rows.next()? {
+            if but == Some(row.get(4)?) {
+                continue;
+            }
+            let Some(op) = Op::of(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) else {
+                continue;
+            };
+            let original: Option<String> = if op == Op::Reversal { row.get(1)? } else { None };
+            let takes_back = original.as_deref().and_then(Op::of);
+            past.push(Past { op, takes_back, amount: row.get(2)?, last: row.get(3)? });
+        }
+        Ok(Used::of(past))
+    }
+
+    /// An earlier claim by its name; what replaced it, in its place.
+    fn earlier(&self, name: &str) -> Result<Option<Earlier>, LedgerError> {
+        let sql = "SELECT claim, op, amount, currency, state, txn, voided, day FROM claims
+            WHERE merchant = ? AND reference = ? AND state IN ('accepted', 'warned', 'pending')
+            ORDER BY claim LIMIT 1";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut found = ask.query_row((self.merchant, name), earlier).optional()?.flatten();
+        let by_number = "SELECT claim, op, amount, currency, state, txn, voided, day FROM claims
+            WHERE claim = ?";
+        let mut ask = self.connection.prepare_cached(by_number)?;
+        while let Some(voided) = found.as_ref().and_then(|found| found.voided) {
+            match ask.query_row([voided], earlier).optional()?.flatten() {
+                Some(later) if later.op == Op::Adjust => found = Some(later),
+                _ => break,
+            }
+        }
+        Ok(found)
+    }
+
+    fn taken_back(&self, claim: &Claim) -> Result<Option<Earlier>, LedgerError> {
+        claim.original.as_deref().map_or(Ok(None), |name| self.earlier(name))
+    }
+
+    fn is_reversed(&self, claim: i64) -> Result<bool, LedgerError> {
+        let sql = "SELECT 1 FROM claims WHERE original = ? AND op = 'reversal' AND state IN ('accepted', 'warned')";
+        Ok(self.connection.prepare_cached(sql)?.exists([claim])?)
+    }
+
+    fn insert(
+        &self,
+        submission: i64,
+        (claim, digest): (&Claim, &[u8; 16]),
+        matched: &Matched,
+    ) -> Result<i64, LedgerError> {
+        let (state, note) = told(&matched.verdict);
+        let said = claim.said.as_ref().ok();
+        let sql = "INSERT INTO claims (submission, seq, place, merchant, terminal, op, reference, original_reference,
+                original_amount, rrn, stan, approval, token, amount, currency, local, mcc, final, tip, entry, digest,
+                state, reason, field, expected, got, txn, original)
+            VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+        self.connection.prepare_cached(sql)?.execute(params![
+            submission,
+            claim.seq.cast_signed(),
+            claim.line.cast_signed(),
+            claim.merchant.as_deref().unwrap_or(self.merchant),
+            claim.terminal,
+            claim.op,
+            claim.reference,
+            claim.original,
+            said.and_then(|said| said.original_amount),
+            claim.rrn,
+            claim.stan,
+            claim.approval,
+            claim.token,
+            claim.amount,
+            claim.currency,
+            claim.local,
+            claim.mcc,
+            said.is_none_or(|said| said.last),
+            said.map_or(0, |said| said.tip),
+            claim.entry,
+            digest,
+            state,
+            note.map(|note| note.reason.word()),
+            note.map(|note| note.field),
+            note.map(|note| &note.expected),
+            note.map(|note| &note.got),
+            matched.txn.map(|txn| txn.0.cast_signed()),
+            matched.original,
+        ])?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// What else a claim changes, once it has its row.
+    fn follow_up(&self, id: i64, claim: &Claim, matched: &Matched) -> Result<(), LedgerError> {
+        if let Some(earlier) = &matched.voids {
+            let sql = "UPDATE claims SET voided = ?1 WHERE claim = ?2";
+            let mut void = self.connection.prepare_cached(sql)?;
+            void.execute((id, earlier.claim))?;
+            if claim.said.as_ref().is_ok_and(|said| said.op == Op::Reversal) {
+                // Both are over: nothing goes to an issuer.
+                void.execute((id, id))?;
+            }
+            if earlier.is_pending {
+                let sql = "UPDATE claims SET state = 'rejected', reason = ?, field = 'orig_ref', expected = NULL
+                    WHERE claim = ?";
+                self.connection
+                    .prepare_cached(sql)?
+                    .execute((Reason::Voided.word(), earlier.claim))?;
+            }
+            self.event(earlier.claim, "voided", Some(&format!("claim {id}")))?;
+        }
+        if let Verdict::Rejected(note) = &matched.verdict
+            && note.reason == Reason::Ambiguous
+        {
+            let sql = "INSERT INTO exceptions (opened, kind, claim, amount, currency, detail)
+                VALUES (?, 'ambiguous', ?, ?, ?, ?)";
+            let detail = format!("a claim of {} names {}", self.merchant, note.got);
+            let opened = self.now.0.cast_signed();
+            self.connection.prepare_cached(sql)?.execute(params![
+                opened,
+                id,
+                claim.amount,
+                claim.currency,
+                detail
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn event(&self, claim: i64, kind: &str, detail: Option<&str>) -> Result<(), LedgerError> {
+        let sql = "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, ?, ?)";
+        let at = self.now.0.cast_signed();
+        self.connection.prepare_cached(sql)?.execute(params![at, claim, kind, detail])?;
+        Ok(())
+    }
+}
+
+fn earlier(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Earlier>> {
+    let Some(op) = Op::of(row.get_ref(1)?.as_str()?) else { return Ok(None) };
+    Ok(Some(Earlier {
+        claim: row.get(0)?,
+        op,
+        amount: row.get(2)?,
+        currency: row.get(3)?,
+        is_pending: row.get_ref(4)?.as_str()? == "pending",
+        txn: row.get::<_, Option<i64>>(5)?.map(|txn| TxnId(txn.cast_unsigned())),
+        voided: row.get(6)?,
+        is_presented: row.get::<_, Option<i64>>(7)?.is_some(),
+    }))
+}
+
+/// A transaction's number, as `orig_ref` names it.
+fn txn_of(name: &str) -> Option<TxnId> {
+    name.strip_prefix("txn:")?.parse().ok().map(TxnId)
+}
+
+/// The state of a claim, and what is said of it.
+fn told(verdict: &Verdict) -> (&'static str, Option<&Note>) {
+    match verdict {
+        Verdict::Accepted => ("accepted", None),
+        Verdict::Warned(note) => ("warned", Some(note)),
+        Verdict::Pending(note) => ("pending", Some(note)),
+        Verdict::Rejected(note) if note.reason == Reason::Duplicate => ("duplicate", None),
+        Verdict::Rejected(note) => ("rejected", Some(note)),
+    }
+}

@@ -1,0 +1,367 @@
+//! Merchants' files taken in: each as a whole or not at all, once, with a result beside it. Reads no clock.
+
+mod indexing;
+mod matching;
+mod results;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use sha2::{Digest as _, Sha256};
+
+use super::{Fate, Inbox, Ledger, LedgerError};
+use crate::books::View;
+use crate::clearing::claim::{Claim, FileFault, Head, Intake, Limits, Line, Misfit, Rules};
+use crate::iso::Wall;
+
+use matching::Matcher;
+pub use matching::Unlinked;
+
+/// How merchants' files are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureSettings {
+    /// How large a file may be.
+    pub limits: Limits,
+    /// What claims are judged by.
+    pub rules: Rules,
+    /// For how long a claim waits for what it names.
+    pub pending_ms: u64,
+    /// What becomes of refunds of what nobody captured.
+    pub unlinked: Unlinked,
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The merchant, as far as the file says.
+    pub merchant: Option<String>,
+    /// The file's id, as far as it says.
+    pub file: Option<String>,
+    /// Why all of it was refused.
+    pub refused: Option<String>,
+    /// Whether it was taken before: nothing has changed.
+    pub again: bool,
+    /// How many records are in which state, and their sums by currency.
+    pub counts: Vec<Counted>,
+    /// Where the results are: the same name with `.csv` and with `.jsonl`.
+    pub result: PathBuf,
+}
+
+/// Records of one state and currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// accepted, warned, rejected, pending or duplicate.
+    pub state: String,
+    /// ISO 4217, three digits; whatever a record says that was rejected for it.
+    pub currency: String,
+    /// How many.
+    pub count: i64,
+    /// Minor units.
+    pub amount: i64,
+}
+
+/// A file that was read to its end, or to where it was refused.
+struct Read {
+    digest: [u8; 32],
+    merchant: Option<String>,
+    file: Option<String>,
+    outcome: Result<Accepted, String>,
+}
+
+/// A file that is in the ledger.
+#[derive(Clone, Copy)]
+struct Accepted {
+    submission: i64,
+    again: bool,
+}
+
+/// How much of a file is read at once.
+const PIECE: usize = 65_536;
+
+impl Ledger {
+    /// Takes a file out of the inbox: all of its records get their state, or it is refused as a whole. Taken again it gives the
+    /// same result and changes nothing, whenever the process ended before.
+    pub fn take_captures(
+        &mut self,
+        name: &str,
+        inbox: &Inbox,
+        settings: &CaptureSettings,
+        now: Wall,
+    ) -> Result<Taken, LedgerError> {
+        self.index()?;
+        let mut file = inbox.file(name)?;
+        let read = self.read_captures(name, &mut file, settings, now)?;
+        if let Err(why) = &read.outcome {
+            self.refuse(&read, why, now)?;
+        }
+        self.is_fresh |= read.outcome.is_ok();
+        let fate = if read.outcome.is_ok() { Fate::Done } else { Fate::Refused };
+        let (counts, result) = self.write_results(name, (inbox, fate), &read, now)?;
+        inbox.put_away(name, fate)?;
+        let Read { merchant, file, outcome, .. } = read;
+        let again = outcome.as_ref().is_ok_and(|accepted| accepted.again);
+        Ok(Taken { merchant, file, refused: outcome.err(), again, counts, result })
+    }
+
+    /// Looks at what waits once more: for the last time where it has waited for long enough. Gives of how many something became.
+    pub fn retry_captures(
+        &mut self,
+        settings: &CaptureSettings,
+        now: Wall,
+    ) -> Result<u64, LedgerError> {
+        self.index()?;
+        let before = now.0.saturating_sub(settings.pending_ms).cast_signed();
+        let sql = "SELECT claims.claim FROM claims JOIN submissions USING (submission)
+            WHERE claims.state = 'pending' AND (?1 OR received < ?2) ORDER BY 1";
+        let mut ask = self.connection.prepare(sql)?;
+        let waiting = ask.query_map((self.is_fresh, before), |row| row.get::<_, i64>(0))?;
+        let waiting = waiting.collect::<Result<Vec<_>, _>>()?;
+        drop(ask);
+        if waiting.is_empty() {
+            self.is_fresh = false;
+            return Ok(0);
+        }
+        let whole = self.connection.unchecked_transaction()?;
+        let mut became = 0;
+        for id in waiting {
+            let Some((merchant, at, claim)) = pending(&whole, id)? else { continue };
+            let matcher = Matcher {
+                connection: &whole,
+                books: &self.books,
+                rules: &settings.rules,
+                unlinked: settings.unlinked,
+                merchant: &merchant,
+                at: Wall(at.cast_unsigned()),
+                now,
+            };
+            became += u64::from(matcher.retry(id, &claim, at < before)?);
+        }
+        whole.commit()?;
+        self.is_fresh = false;
+        Ok(became)
+    }
+
+    /// All of the file in one transaction; of a file that is refused nothing is left.
+    fn read_captures(
+        &self,
+        name: &str,
+        file: &mut File,
+        settings: &CaptureSettings,
+        now: Wall,
+    ) -> Result<Read, LedgerError> {
+        let whole = self.connection.unchecked_transaction()?;
+        let mut hand = Hand {
+            connection: &whole,
+            books: &self.books,
+            settings,
+            now,
+            head: None,
+            merchant: None,
+            entry: None,
+        };
+        let mut intake = Intake::new(settings.limits);
+        let mut digest = Sha256::new();
+        let mut fault = None;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let count = file.read(&mut piece).map_err(|source| LedgerError::Io {
+                what: "read",
+                path: name.into(),
+                source,
+            })?;
+            let bytes = piece.get(..count).unwrap_or_default();
+            digest.update(bytes);
+            if fault.is_none() {
+                fault = hand.take(&mut intake, bytes)?.err();
+            }
+            if count == 0 {
+                break;
+            }
+        }
+        let digest: [u8; 32] = digest.finalize().into();
+        let outcome = match fault {
+            Some(fault) => Err(fault.to_string()),
+            None => hand.end(&digest)?,
+        };
+        let Hand { head, merchant, .. } = hand;
+        if outcome.as_ref().is_ok_and(|accepted| !accepted.again) {
+            whole.commit()?;
+        } else {
+            whole.rollback()?;
+        }
+        Ok(Read { digest, merchant, file: head.map(|head| head.file), outcome })
+    }
+
+    /// Remembers that a file was refused. Its id is free: who put it right sends it again under the same one.
+    fn refuse(&self, read: &Read, why: &str, now: Wall) -> Result<(), LedgerError> {
+        let Some(file) = &read.file else { return Ok(()) };
+        let merchant = read.merchant.as_deref().unwrap_or_default();
+        let sql = "INSERT INTO submissions (merchant, reference, digest, received, finished, state, fault)
+            VALUES (?1, ?2, ?3, ?4, ?4, 'rejected', ?5)
+            ON CONFLICT (merchant, reference) DO UPDATE
+                SET digest = excluded.digest, received = excluded.received, finished = excluded.finished, fault = excluded.fault
+                WHERE state = 'rejected' AND digest <> excluded.digest";
+        let now = now.0.cast_signed();
+        self.connection.execute(sql, params![merchant, file, read.digest, now, why])?;
+        Ok(())
+    }
+}
+
+/// A file while it is read.
+struct Hand<'a> {
+    connection: &'a Connection,
+    books: &'a View,
+    settings: &'a CaptureSettings,
+    now: Wall,
+    head: Option<Head>,
+    merchant: Option<String>,
+    entry: Option<Entry>,
+}
+
+/// What the ledger has under the file's id.
+enum Entry {
+    /// Nothing before: the records belong here.
+    New(i64),
+    /// A file that was taken.
+    Known { submission: i64, digest: Vec<u8> },
+}
+
+impl Hand<'_> {
+    /// Takes what comes next of the file; nothing is its end.
+    fn take(
+        &mut self,
+        intake: &mut Intake,
+        bytes: &[u8],
+    ) -> Result<Result<(), FileFault>, LedgerError> {
+        if bytes.is_empty() {
+            intake.close()
+        } else {
+            intake.feed(bytes)
+        }
+        loop {
+            match intake.next_record() {
+                Ok(Some(line)) => self.line(line)?,
+                Ok(None) => return Ok(Ok(())),
+                Err(fault) => return Ok(Err(fault)),
+            }
+        }
+    }
+
+    fn line(&mut self, line: Line) -> Result<(), LedgerError> {
+        match line {
+            Line::Head(head) => {
+                self.merchant.clone_from(&head.merchant);
+                self.head = Some(head);
+            }
+            Line::Claim(claim) => {
+                if self.merchant.is_none() {
+                    self.merchant = Some(claim.merchant.clone().unwrap_or_default());
+                }
+                self.begin()?;
+                let (Some(merchant), Some(Entry::New(submission))) = (&self.merchant, &self.entry)
+                else {
+                    return Ok(());
+                };
+                let matcher = Matcher {
+                    connection: self.connection,
+                    books: self.books,
+                    rules: &self.settings.rules,
+                    unlinked: self.settings.unlinked,
+                    merchant,
+                    at: self.now,
+                    now: self.now,
+                };
+                matcher.take(*submission, &claim)?;
+            }
+            Line::Tail(_) => self.begin()?,
+        }
+        Ok(())
+    }
+
+    /// Whose file it is, and which, is known.
+    fn begin(&mut self) -> Result<(), LedgerError> {
+        if self.entry.is_some() {
+            return Ok(());
+        }
+        let merchant = self.merchant.as_deref().unwrap_or_default();
+        let file = self.head.as_ref().map_or("", |head| head.file.as_str());
+        let sql = "SELECT submission, digest, state FROM submissions WHERE merchant = ? AND reference = ?";
+        let found = self.connection.query_row(sql, (merchant, file), |row| {
+            let refused = row.get_ref(2)?.as_str()? == "rejected";
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, refused))
+        });
+        let now = self.now.0.cast_signed();
+        self.entry = Some(match found.optional()? {
+            Some((submission, digest, false)) => Entry::Known { submission, digest },
+            Some((submission, _, true)) => {
+                let sql = "UPDATE submissions SET state = 'received', received = ?, finished = NULL, fault = NULL
+                    WHERE submission = ?";
+                self.connection.execute(sql, (now, submission))?;
+                Entry::New(submission)
+            }
+            None => {
+                let sql = "INSERT INTO submissions (merchant, reference, digest, received, state)
+                    VALUES (?, ?, x'', ?, 'received')";
+                self.connection.execute(sql, (merchant, file, now))?;
+                Entry::New(self.connection.last_insert_rowid())
+            }
+        });
+        Ok(())
+    }
+
+    /// The file is whole.
+    fn end(&self, digest: &[u8; 32]) -> Result<Result<Accepted, String>, LedgerError> {
+        match &self.entry {
+            Some(Entry::New(submission)) => {
+                let sql = "UPDATE submissions SET digest = ?, finished = ?, state = 'accepted' WHERE submission = ?";
+                let now = self.now.0.cast_signed();
+                self.connection.execute(sql, params![digest, now, submission])?;
+                Ok(Ok(Accepted { submission: *submission, again: false }))
+            }
+            Some(Entry::Known { submission, digest: before }) if before == digest => {
+                Ok(Ok(Accepted { submission: *submission, again: true }))
+            }
+            Some(Entry::Known { .. }) | None => {
+                Ok(Err("a file of this merchant with this id was taken before, and was another one: give each file an id of its own".to_owned()))
+            }
+        }
+    }
+}
+
+/// A claim that waits: whose it is, when its file came, and what it says.
+fn pending(connection: &Connection, id: i64) -> Result<Option<(String, i64, Claim)>, LedgerError> {
+    let sql = "SELECT claims.merchant, received, seq, place, terminal, op, claims.reference, original_reference, rrn, stan,
+            approval, token, amount, currency, local, mcc, entry, final, tip, original_amount
+        FROM claims JOIN submissions USING (submission) WHERE claim = ? AND claims.state = 'pending'";
+    let mut ask = connection.prepare_cached(sql)?;
+    let found = ask.query_row([id], |row| {
+        let number = |at| row.get(at).map(i64::cast_unsigned);
+        let claim = Claim {
+            seq: number(2)?,
+            line: number(3)?,
+            merchant: None,
+            terminal: row.get(4)?,
+            op: row.get(5)?,
+            reference: row.get(6)?,
+            original: row.get(7)?,
+            rrn: row.get(8)?,
+            stan: row.get(9)?,
+            approval: row.get(10)?,
+            token: row.get(11)?,
+            amount: row.get(12)?,
+            currency: row.get(13)?,
+            local: row.get(14)?,
+            mcc: row.get(15)?,
+            entry: row.get(16)?,
+            said: Err(Misfit { field: "op", expected: "", got: String::new() }),
+        };
+        let claim = claim.again((row.get(17)?, row.get(18)?), row.get(19)?);
+        Ok((row.get(0)?, row.get(1)?, claim))
+    });
+    Ok(found.optional()?)
+}
+
+#[cfg(test)]
+mod tests;

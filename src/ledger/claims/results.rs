@@ -1,0 +1,282 @@
+//! What a merchant hears of a file: every record with its state, the sums of each state, as CSV and as JSON Lines. Decides nothing.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::super::{Fate, Inbox, Ledger, LedgerError};
+use super::{Counted, Read};
+use crate::clearing::claim::Reason;
+use crate::iso::Wall;
+
+/// The columns of a result, in order; in JSON those without a value are left out.
+const COLUMNS: [&str; 25] = [
+    "type",
+    "file_id",
+    "sha256",
+    "received",
+    "finished",
+    "state",
+    "currency",
+    "count",
+    "amount",
+    "seq",
+    "line",
+    "op",
+    "capture_ref",
+    "merchant_id",
+    "terminal_id",
+    "rrn",
+    "auth_code",
+    "card",
+    "reason",
+    "field",
+    "expected",
+    "got",
+    "transaction",
+    "retryable",
+    "fault",
+];
+
+/// What stands in one column.
+enum Cell {
+    Text(String),
+    Number(i64),
+    Flag(bool),
+}
+
+/// One line of a result.
+#[derive(Default)]
+struct Row(Vec<(&'static str, Cell)>);
+
+impl Row {
+    fn of(kind: &str) -> Self {
+        Self::default().text("type", Some(kind.to_owned()))
+    }
+
+    fn text(mut self, column: &'static str, text: Option<String>) -> Self {
+        self.0.extend(text.map(|text| (column, Cell::Text(text))));
+        self
+    }
+
+    fn number(mut self, column: &'static str, number: Option<i64>) -> Self {
+        self.0.extend(number.map(|number| (column, Cell::Number(number))));
+        self
+    }
+
+    fn flag(mut self, column: &'static str, flag: bool) -> Self {
+        self.0.push((column, Cell::Flag(flag)));
+        self
+    }
+
+    fn csv(&self, out: &mut impl io::Write) -> io::Result<()> {
+        let mut cells = self.0.iter().peekable();
+        for (at, column) in COLUMNS.iter().enumerate() {
+            if at > 0 {
+                out.write_all(b",")?;
+            }
+            let Some((_, cell)) = cells.next_if(|(name, _)| name == column) else { continue };
+            match cell {
+                Cell::Number(number) => write!(out, "{number}")?,
+                Cell::Flag(flag) => out.write_all(if *flag { b"Y" } else { b"N" })?,
+                Cell::Text(text) if text.contains([',', '"', '\n', '\r']) => {
+                    write!(out, "\"{}\"", text.replace('"', "\"\""))?;
+                }
+                Cell::Text(text) => out.write_all(text.as_bytes())?,
+            }
+        }
+        out.write_all(b"\n")
+    }
+
+    fn json(&self, out: &mut impl io::Write) -> io::Result<()> {
+        for (at, (column, cell)) in self.0.iter().enumerate() {
+            write!(out, "{}\"{column}\":", if at == 0 { '{' } else { ',' })?;
+            match cell {
+                Cell::Number(number) => write!(out, "{number}")?,
+                Cell::Flag(flag) => write!(out, "{flag}")?,
+                Cell::Text(text) => serde_json::to_writer(&mut *out, text)?,
+            }
+        }
+        out.write_all(b"}\n")
+    }
+}
+
+/// Both forms of a result, under hidden names until they are whole.
+struct Pages {
+    shelf: PathBuf,
+    name: String,
+    csv: BufWriter<File>,
+    json: BufWriter<File>,
+}
+
+impl Pages {
+    fn begin(shelf: &Path, name: &str) -> Result<Self, LedgerError> {
+        let open = |kind: &str| {
+            let path = shelf.join(format!(".{name}.{kind}.part"));
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            let file = options.open(&path).map_err(fault("create", &path))?;
+            Ok::<_, LedgerError>(BufWriter::with_capacity(1 << 16, file))
+        };
+        let (mut csv, json) = (open("csv")?, open("jsonl")?);
+        writeln!(csv, "{}", COLUMNS.join(",")).map_err(fault("write", shelf))?;
+        Ok(Self { shelf: shelf.to_owned(), name: name.to_owned(), csv, json })
+    }
+
+    fn put(&mut self, row: &Row) -> Result<(), LedgerError> {
+        let put = row.csv(&mut self.csv).and_then(|()| row.json(&mut self.json));
+        put.map_err(fault("write", &self.shelf))
+    }
+
+    fn show(mut self) -> Result<PathBuf, LedgerError> {
+        let whole = |out: &mut BufWriter<File>| out.flush().and_then(|()| out.get_ref().sync_all());
+        let synced = whole(&mut self.csv).and_then(|()| whole(&mut self.json));
+        synced.map_err(fault("sync", &self.shelf))?;
+        for kind in ["csv", "jsonl"] {
+            let hidden = self.shelf.join(format!(".{}.{kind}.part", self.name));
+            let path = self.shelf.join(format!("{}.{kind}", self.name));
+            fs::rename(&hidden, &path).map_err(fault("rename to", &path))?;
+        }
+        let open = File::open(&self.shelf).and_then(|shelf| shelf.sync_all());
+        open.map_err(fault("sync", &self.shelf))?;
+        Ok(self.shelf.join(self.name))
+    }
+}
+
+fn fault(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LedgerError {
+    let path = path.to_owned();
+    move |source| LedgerError::Io { what, path, source }
+}
+
+impl Ledger {
+    /// Writes what became of a file beside where the file goes; gives the counts, and the path without its ending.
+    pub(super) fn write_results(
+        &self,
+        name: &str,
+        (inbox, fate): (&Inbox, Fate),
+        read: &Read,
+        now: Wall,
+    ) -> Result<(Vec<Counted>, PathBuf), LedgerError> {
+        let (shelf, shelved) = inbox.place(name, fate);
+        let mut pages = Pages::begin(&shelf, &format!("{shelved}.result"))?;
+        let about = Row::of("file")
+            .text("file_id", read.file.clone())
+            .text("sha256", Some(hex(&read.digest)));
+        let counts = match &read.outcome {
+            Err(why) => {
+                let now = Some(now.to_string());
+                pages.put(
+                    &about
+                        .text("received", now.clone())
+                        .text("finished", now)
+                        .text("state", Some("refused".to_owned()))
+                        .text("merchant_id", read.merchant.clone())
+                        .text("fault", Some(why.clone())),
+                )?;
+                Vec::new()
+            }
+            Ok(accepted) => {
+                let sql = "SELECT received, finished FROM submissions WHERE submission = ?";
+                let (received, finished): (i64, i64) =
+                    self.connection.query_row(sql, [accepted.submission], |row| {
+                        Ok((row.get(0)?, row.get(1)?))
+                    })?;
+                let when = |ms: i64| Some(Wall(ms.cast_unsigned()).to_string());
+                pages.put(
+                    &about
+                        .text("received", when(received))
+                        .text("finished", when(finished))
+                        .text("state", Some("accepted".to_owned()))
+                        .text("merchant_id", read.merchant.clone()),
+                )?;
+                let counts = self.counted(accepted.submission)?;
+                sums(&mut pages, &counts)?;
+                self.records(&mut pages, accepted.submission)?;
+                counts
+            }
+        };
+        Ok((counts, pages.show()?))
+    }
+
+    /// How many records of a file are in which state.
+    fn counted(&self, submission: i64) -> Result<Vec<Counted>, LedgerError> {
+        let sql = "SELECT state, currency, count(*), sum(amount) FROM claims WHERE submission = ?
+            GROUP BY 1, 2 ORDER BY 1, 2";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let counts = ask.query_map([submission], |row| {
+            Ok(Counted {
+                state: row.get(0)?,
+                currency: row.get(1)?,
+                count: row.get(2)?,
+                amount: row.get(3)?,
+            })
+        })?;
+        Ok(counts.collect::<Result<_, _>>()?)
+    }
+
+    fn records(&self, pages: &mut Pages, submission: i64) -> Result<(), LedgerError> {
+        let sql = "SELECT state, currency, amount, seq, place, op, reference, merchant, terminal, rrn, approval, token, reason,
+                field, expected, got, txn
+            FROM claims WHERE submission = ? ORDER BY seq";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut rows = ask.query([submission])?;
+        while let Some(row) = rows.next()? {
+            let reason: Option<String> = row.get(12)?;
+            let known = reason
+                .as_deref()
+                .and_then(|word| Reason::ALL.iter().find(|reason| reason.word() == word));
+            let mut line = Row::of("record")
+                .text("state", row.get(0)?)
+                .text("currency", row.get(1)?)
+                .number("amount", row.get(2)?)
+                .number("seq", row.get(3)?)
+                .number("line", row.get(4)?)
+                .text("op", row.get(5)?)
+                .text("capture_ref", row.get(6)?)
+                .text("merchant_id", row.get(7)?)
+                .text("terminal_id", row.get(8)?)
+                .text("rrn", row.get(9)?)
+                .text("auth_code", row.get(10)?)
+                .text("card", row.get::<_, Option<String>>(11)?.as_deref().map(masked))
+                .text("reason", reason)
+                .text("field", row.get(13)?)
+                .text("expected", row.get(14)?)
+                .text("got", row.get(15)?)
+                .number("transaction", row.get(16)?);
+            if row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)? == "rejected" {
+                line = line.flag("retryable", known.is_some_and(|reason| reason.is_retryable()));
+            }
+            pages.put(&line)?;
+        }
+        Ok(())
+    }
+}
+
+/// A line for each state and currency, and one for all.
+fn sums(pages: &mut Pages, counts: &[Counted]) -> Result<(), LedgerError> {
+    let mut all = (0, 0);
+    for one in counts {
+        all = (all.0 + one.count, all.1 + one.amount);
+        pages.put(
+            &Row::of("sum")
+                .text("state", Some(one.state.clone()))
+                .text("currency", Some(one.currency.clone()))
+                .number("count", Some(one.count))
+                .number("amount", Some(one.amount)),
+        )?;
+    }
+    pages.put(&Row::of("total").number("count", Some(all.0)).number("amount", Some(all.1)))
+}
+
+/// First six and last four characters at most, as of a card.
+fn masked(token: &str) -> String {
+    let length = token.chars().count();
+    let (front, back) = if length >= 14 { (6, length - 4) } else { (0, length.saturating_sub(4)) };
+    let shown = |at: usize| at < front || (back <= at && length > 4);
+    token.chars().enumerate().map(|(at, char)| if shown(at) { char } else { '*' }).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
