@@ -4,6 +4,7 @@
 //! The files are IPM-compatible in the sense of cardutil: records of an ISO 8583:1993 kind, each behind
 //! its length, with or without blocks of 1,014 bytes, in latin-1 or EBCDIC.
 
+pub mod answers;
 mod capture;
 mod check;
 mod fees;

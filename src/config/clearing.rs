@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::answers::{self, Answers};
 use super::read::Section;
 use crate::clearing::{self, Charset, Country, Digits};
 
@@ -12,6 +13,8 @@ pub struct Clearing {
     pub directory: PathBuf,
     /// What is in them.
     pub settings: clearing::Settings,
+    /// What issuers send back.
+    pub answers: Answers,
 }
 
 /// `[clearing]`: the day's files.
@@ -30,7 +33,10 @@ pub(super) fn read(section: &Section<'_>, home: &Path, state: &Path) -> Clearing
         production: section.flag("production", standard.production),
     };
     let directory = directory.map_or_else(|| state.join("clearing"), |text| home.join(text.value));
-    Clearing { directory, settings }
+    let within = section.section("answers");
+    let answers = answers::read(&within, (home, state), settings.production);
+    within.end();
+    Clearing { directory, settings, answers }
 }
 
 fn digits<const N: usize>(

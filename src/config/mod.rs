@@ -3,6 +3,7 @@
 //! [`load()`] reads the file and whatever it names (dialects, the key), binds nothing, and tells every fault in one
 //! [`Report`]. What comes out is valid: nothing is checked again further down.
 
+mod answers;
 mod bins;
 mod changes;
 mod clearing;
@@ -45,6 +46,7 @@ use crate::switch::{
 use read::Section;
 use report::Faults;
 
+pub use answers::Answers;
 pub use clearing::Clearing;
 pub use compare::{Difference, Fate, needs_restart};
 pub use dialects::{faults_of, named as dialect, spoken, tongue};

@@ -23,6 +23,7 @@ use super::core::Core;
 use super::days::{ClearingDesk, Days};
 use super::directory::Directory;
 use super::listing::Entry;
+use super::mailroom::{MailDesk, Mailroom};
 use super::narrator::Narrator;
 use super::orders::Orders;
 use super::quarantine::Quarantine;
@@ -87,12 +88,14 @@ impl House {
         let reopenings = Arc::new(Reopenings::new(Arc::clone(&core), Arc::clone(&links)));
         let Threads { clerk, orders, days, bureau, failure } =
             start_threads(&config, foundation, (&links, &reopenings))?;
+        let mail = Mailroom::new(bureau.clone(), Arc::clone(&core), MailDesk::new(&config));
         core.handle(Input::Start);
         let ticker = Ticker {
             core: Arc::clone(&core),
             sight: Arc::clone(&sight),
             meter,
             days: Arc::clone(&days),
+            mail: Arc::clone(&mail),
         };
         ticker.look_around();
         spawn(&tasks, &closing, ticker.run());
@@ -104,6 +107,7 @@ impl House {
             clerk: clerk.clone(),
             orders: Arc::clone(&orders),
             days: Arc::clone(&days),
+            mail: Arc::clone(&mail),
             durable: Arc::clone(&durable),
             sight: Arc::clone(&sight),
             board: Arc::clone(&board),
@@ -122,6 +126,7 @@ impl House {
             console: window.as_ref().map(|window| window.address),
             days,
             bureau,
+            mail,
         };
         let socket = control::bind(sight.state())?;
         spawn(&tasks, &closing, control::serve(Arc::new(desk), socket, tasks.clone()));

@@ -7,6 +7,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::core::{Core, Pulse};
 use super::days::Days;
+use super::mailroom::Mailroom;
 use super::view::Sight;
 use crate::iso::Mono;
 use crate::meter::Meter;
@@ -25,6 +26,7 @@ pub(super) struct Ticker {
     pub(super) sight: Arc<Sight>,
     pub(super) meter: Meter,
     pub(super) days: Arc<Days>,
+    pub(super) mail: Arc<Mailroom>,
 }
 
 impl Ticker {
@@ -63,6 +65,7 @@ impl Ticker {
                 self.gauge(pulse);
                 self.look_around();
                 self.days.look();
+                self.mail.look();
             }
         }
     }

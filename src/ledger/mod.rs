@@ -3,6 +3,8 @@
 //! It is a truth of its own, beside the journal: what is told is on the disk. It reads the books and never writes them; it writes
 //! the files that issuers get, and reads those that they send. Knows no sockets and no engine.
 
+mod answers;
+mod explain;
 mod inbox;
 mod status;
 mod tables;
@@ -17,6 +19,11 @@ use rusqlite::{Connection, OpenFlags};
 use crate::books::{BooksError, View};
 use crate::seal::Keys;
 
+pub use answers::{
+    AnswerSettings, Charged, Exception, FileReport, Moment, OfFile, Ordered, Quarantined,
+    Represent, TakeReport, day_text,
+};
+pub use explain::{NotWanted, Step, Wanted};
 pub use inbox::{Fate, Inbox};
 pub use status::Count;
 
