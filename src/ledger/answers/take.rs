@@ -86,6 +86,7 @@ impl Ledger {
             moment,
             open: None,
             stray: Tag::default(),
+            told: 0,
             report: TakeReport::default(),
         };
         let done = taking.all(&mut file);
@@ -110,6 +111,8 @@ struct Taking<'a> {
     open: Option<Open>,
     /// The keyed hash of what belongs to no logical file.
     stray: Tag,
+    /// So many records that cannot be read are in the report.
+    told: usize,
     report: TakeReport,
 }
 
@@ -293,7 +296,8 @@ impl Taking<'_> {
     fn unreadable(&mut self, bad: BadIpm, met: Met<'_>) -> Result<(), LedgerError> {
         let (connection, keys, issuer, at) =
             (self.connection, self.keys, self.who.0, self.moment.at());
-        let Some(open) = self.open_now() else { return Ok(()) };
+        let open = self.open.as_mut().filter(|open| open.before.is_none());
+        let Some(open) = open else { return Ok(()) };
         let length = u64::try_from(met.bytes.len()).unwrap_or(u64::MAX);
         // It was counted when it was hashed.
         let place = open.report.records;
@@ -307,7 +311,8 @@ impl Taking<'_> {
         exceptions::open(connection, &trouble, at)?;
         open.report.unreadable += 1;
         open.report.exceptions += 1;
-        if open.report.quarantined.len() < TOLD_MAX {
+        if self.told < TOLD_MAX {
+            self.told += 1;
             let (start, fault) = (met.start, bad.to_string());
             open.report.quarantined.push(Quarantined { place, start, length, fault });
         }
