@@ -5,6 +5,7 @@
 //! its length, with or without blocks of 1,014 bytes, in latin-1 or EBCDIC.
 
 mod batch;
+pub mod answers;
 mod capture;
 mod check;
 mod csv;

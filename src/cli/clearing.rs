@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::Value;
 
+use super::answers;
 use super::control::ask_daemon;
 use super::home::Home;
 use super::{Failure, say};
@@ -51,6 +52,20 @@ pub(super) enum Clearing {
         #[command(flatten)]
         home: Home,
     },
+    /// Take a file of answers: rejections, totals and charge-backs of an issuer
+    Receive(answers::Receive),
+    /// Present a rejected item, or one that was charged back, once more in the next file
+    Represent(answers::Represent),
+    /// Give a rejected item up: its merchant bears the cost
+    GiveUp(answers::GiveUp),
+    /// What fits nowhere: oldest first, with its age in days
+    Exceptions(answers::Listed),
+    /// Take an exception off the list
+    Close(answers::Close),
+    /// Charge-backs, with the day by which each is to be answered
+    Chargebacks(answers::Listed),
+    /// Tell the life of one thing: its claim, authorization, file, what was said of it, and where its money is
+    Explain(answers::Explain),
 }
 
 impl Clearing {
@@ -63,6 +78,13 @@ impl Clearing {
             Self::Batches { limit, home } => ask_daemon(home, &Command::Batches { limit: *limit }),
             Self::Status { home } => ask_daemon(home, &Command::Status),
             Self::Submit { file, json, home } => submit(file, *json, home),
+            Self::Receive(receive) => receive.run(),
+            Self::Represent(represent) => represent.run(),
+            Self::GiveUp(give_up) => give_up.run(),
+            Self::Exceptions(listed) => listed.exceptions(),
+            Self::Close(close) => close.run(),
+            Self::Chargebacks(listed) => listed.chargebacks(),
+            Self::Explain(explain) => explain.run(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! stdout is data, stderr is talk. Exit codes: 0 done, 1 failed, 2 wrong usage, 65 bad data, 74 journal unusable,
 //! 78 bad configuration.
 
+mod answers;
 mod clearing;
 mod control;
 mod dialect;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::captures::{self, Captures};
+use super::answers::{self, Answers};
 use super::read::Section;
 use crate::clearing::{self, Charset, Country, Digits, Format};
 
@@ -15,6 +16,8 @@ pub struct Clearing {
     pub settings: clearing::Settings,
     /// Merchants' files.
     pub captures: Captures,
+    /// What issuers send back.
+    pub answers: Answers,
 }
 
 /// What one issuer's files have otherwise.
@@ -69,7 +72,10 @@ pub(super) fn read(section: &Section<'_>, home: &Path, state: &Path) -> Clearing
     let directory = directory.map_or_else(|| state.join("clearing"), |text| home.join(text.value));
     let within = section.section("captures");
     let captures = captures::read(&within, home, (state, settings.production));
-    Clearing { directory, settings, captures }
+    let within = section.section("answers");
+    let answers = answers::read(&within, (home, state), settings.production);
+    within.end();
+    Clearing { directory, settings, captures, answers }
 }
 
 fn digits<const N: usize>(

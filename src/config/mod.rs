@@ -4,6 +4,7 @@
 //! [`Report`]. What comes out is valid: nothing is checked again further down.
 
 mod batches;
+mod answers;
 mod bins;
 mod captures;
 mod changes;
@@ -47,6 +48,7 @@ use crate::switch::{
 use read::Section;
 use report::Faults;
 
+pub use answers::Answers;
 pub use captures::Captures;
 pub use clearing::{Clearing, Form};
 pub use compare::{Difference, Fate, needs_restart};

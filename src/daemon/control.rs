@@ -23,6 +23,7 @@ use super::clerk::Clerk;
 use super::core::Core;
 use super::days::Days;
 use super::listing;
+use super::mailroom::Mailroom;
 use super::orders::Orders;
 use super::reload::{self, Refused, Reloader};
 use super::state::{State, StateError};
@@ -95,6 +96,47 @@ pub enum Command {
         #[serde(default = "lines_max")]
         limit: u32,
     },
+    /// Where an issuer's answers are put.
+    Inbox {
+        /// Its name in clearing; not needed where there is one alone.
+        #[serde(default)]
+        issuer: Option<String>,
+    },
+    /// Take a file of answers that is there.
+    Receive {
+        /// Whose.
+        issuer: String,
+        /// Its name in the inbox.
+        name: String,
+    },
+    /// Present a rejected item, or one that was charged back, once more.
+    Represent {
+        /// The rejected item, or the charge-back, or `file:NAME` for all of a file.
+        id: String,
+        /// Minor units, where it is less than all of a charge-back.
+        #[serde(default)]
+        amount: Option<i64>,
+        /// Why, as a code of four digits.
+        #[serde(default)]
+        reason: Option<String>,
+        /// Who orders it; the caller's user where nobody is named.
+        #[serde(default)]
+        by: Option<String>,
+    },
+    /// Give a rejected item up, at its merchant's cost.
+    GiveUp {
+        /// Which, or `file:NAME` for all of a file.
+        id: String,
+        /// Who orders it; the caller's user where nobody is named.
+        #[serde(default)]
+        by: Option<String>,
+    },
+    /// What fits nowhere in clearing.
+    Exceptions {
+        /// How many are wanted.
+        #[serde(default = "lines_max")]
+        limit: u32,
+    },
     /// Cut what has been waiting until now, within the day in force.
     CutNow,
     /// Take a merchant's file out of the inbox, and wait for the result.
@@ -102,6 +144,27 @@ pub enum Command {
         /// Its name there; without one it is told where the inbox is.
         #[serde(default)]
         name: Option<String>,
+    },
+    /// Take an exception off the list.
+    CloseException {
+        /// Which.
+        exception: i64,
+        /// Why.
+        reason: String,
+        /// Who orders it; the caller's user where nobody is named.
+        #[serde(default)]
+        by: Option<String>,
+    },
+    /// Charge-backs, with the day by which each is to be answered.
+    Chargebacks {
+        /// How many are wanted.
+        #[serde(default = "lines_max")]
+        limit: u32,
+    },
+    /// The life of one thing in clearing.
+    Explain {
+        /// What: a number, a file's name, a reference.
+        id: String,
     },
 }
 
@@ -218,6 +281,7 @@ pub(super) struct Desk {
     pub(super) days: Arc<Days>,
     pub(super) bureau: Bureau,
     pub(super) captures: Arc<Captures>,
+    pub(super) mail: Arc<Mailroom>,
 }
 
 /// Opens the socket; what an earlier process left of it goes.
@@ -293,6 +357,16 @@ impl Desk {
                 self.write_off((about, owing), &reason, (by, user)).await
             }
             Ok(Command::Submit { name }) => self.submit(name).await,
+            Ok(
+                command @ (Command::Inbox { .. }
+                | Command::Receive { .. }
+                | Command::Represent { .. }
+                | Command::GiveUp { .. }
+                | Command::Exceptions { .. }
+                | Command::CloseException { .. }
+                | Command::Chargebacks { .. }
+                | Command::Explain { .. }),
+            ) => self.answers(command, user).await,
             Err(fault) => Err(format!("not a command: {fault}")),
         };
         answered.unwrap_or_else(|error| vec![json!({ "ok": false, "error": error })])
@@ -431,7 +505,7 @@ impl Desk {
 }
 
 /// Who gives an order: the name that is given, or the user who calls.
-fn name((by, user): (Option<String>, &str)) -> Result<Remark, String> {
+pub(super) fn name((by, user): (Option<String>, &str)) -> Result<Remark, String> {
     let by = by.unwrap_or_else(|| format!("uid {user}"));
     Remark::name(&by).map_err(|fault| format!("--by: {fault}"))
 }

@@ -24,6 +24,7 @@ use super::core::Core;
 use super::days::{Days, Doors};
 use super::directory::Directory;
 use super::listing::Entry;
+use super::mailroom::{MailDesk, Mailroom};
 use super::narrator::Narrator;
 use super::orders::Orders;
 use super::quarantine::Quarantine;
@@ -89,6 +90,7 @@ impl House {
         let Threads { clerk, orders, days, bureau, failure } =
             start_threads(&config, foundation, (&links, &reopenings))?;
         let captures = Captures::new(Arc::clone(&core), bureau.clone(), captures_desk(&config));
+        let mail = Mailroom::new(bureau.clone(), Arc::clone(&core), MailDesk::new(&config));
         core.handle(Input::Start);
         let ticker = Ticker {
             core: Arc::clone(&core),
@@ -96,6 +98,7 @@ impl House {
             meter,
             days: Arc::clone(&days),
             captures: Arc::clone(&captures),
+            mail: Arc::clone(&mail),
         };
         ticker.look_around();
         spawn(&tasks, &closing, ticker.run());
@@ -108,6 +111,7 @@ impl House {
             orders: Arc::clone(&orders),
             days: Arc::clone(&days),
             captures: Arc::clone(&captures),
+            mail: Arc::clone(&mail),
             durable: Arc::clone(&durable),
             sight: Arc::clone(&sight),
             board: Arc::clone(&board),
@@ -127,6 +131,7 @@ impl House {
             days,
             bureau,
             captures,
+            mail,
         };
         let socket = control::bind(sight.state())?;
         spawn(&tasks, &closing, control::serve(Arc::new(desk), socket, tasks.clone()));

@@ -1,5 +1,6 @@
 //! The shell: opens the house, carries out the engine's effects, closes it. Must not decide anything about money.
 
+mod answers;
 mod board;
 mod bureau;
 mod captures;
@@ -13,6 +14,7 @@ pub mod descriptors;
 mod directory;
 mod house;
 mod listing;
+mod mailroom;
 mod narrator;
 mod orders;
 mod quarantine;

@@ -18,6 +18,7 @@ use super::core::Core;
 use super::days::Days;
 use super::directory::Numbers;
 use super::house::{captures_desk, entry, of_link, outgoing};
+use super::mailroom::{MailDesk, Mailroom};
 use super::orders::Orders;
 use super::view::Sight;
 use super::{descriptors, tell_stale};
@@ -35,6 +36,7 @@ pub(super) struct Reloader {
     pub(super) orders: Arc<Orders>,
     pub(super) days: Arc<Days>,
     pub(super) captures: Arc<Captures>,
+    pub(super) mail: Arc<Mailroom>,
     pub(super) durable: Arc<AtomicU64>,
     pub(super) sight: Arc<Sight>,
     pub(super) board: Arc<Board>,
@@ -332,6 +334,7 @@ impl Reloader {
         self.board.set(plan.next.links.iter().map(entry).collect());
         self.days.set_outgoing(outgoing(&plan.next));
         self.captures.set_desk(captures_desk(&plan.next));
+        self.mail.set_desk(MailDesk::new(&plan.next));
         self.sight.set_limits(&plan.next.daemon);
         self.core.set_queue_bytes_max(plan.next.daemon.queue_bytes_max);
         tell_stale(&plan.next);

@@ -8,6 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::captures::Captures;
 use super::core::{Core, Pulse};
 use super::days::Days;
+use super::mailroom::Mailroom;
 use super::view::Sight;
 use crate::iso::Mono;
 use crate::meter::Meter;
@@ -27,6 +28,7 @@ pub(super) struct Ticker {
     pub(super) meter: Meter,
     pub(super) days: Arc<Days>,
     pub(super) captures: Arc<Captures>,
+    pub(super) mail: Arc<Mailroom>,
 }
 
 impl Ticker {
@@ -66,6 +68,7 @@ impl Ticker {
                 self.look_around();
                 self.days.look();
                 self.captures.look();
+                self.mail.look();
             }
         }
     }

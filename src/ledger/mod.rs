@@ -8,6 +8,8 @@ mod cut;
 mod files;
 mod gather;
 mod claims;
+mod answers;
+mod explain;
 mod inbox;
 mod outbox;
 mod shelf;
@@ -27,6 +29,11 @@ use crate::seal::Keys;
 pub use batches::BatchLine;
 pub use cut::{Asked, CutError, CutReport, Cycle, Order, Outgoing};
 pub use claims::{CaptureSettings, Counted, Taken, Unlinked};
+pub use answers::{
+    AnswerSettings, Charged, Exception, FileReport, Moment, OfFile, Ordered, Quarantined,
+    Represent, TakeReport, day_text,
+};
+pub use explain::{NotWanted, Step, Wanted};
 pub use inbox::{Fate, Inbox};
 pub use shelf::Shelf;
 pub use status::Count;

@@ -149,35 +149,40 @@ const ANSWERS: &str = "
 -- Each logical file of what an issuer sent; the digest is that of its records, whatever form they came in.
 CREATE TABLE answers (
     answer INTEGER PRIMARY KEY, name TEXT NOT NULL, file_id TEXT NOT NULL, digest BLOB NOT NULL,
-    issuer INTEGER, received INTEGER NOT NULL,
+    issuer INTEGER NOT NULL, received INTEGER NOT NULL,
     records INTEGER NOT NULL, quarantined INTEGER NOT NULL,
-    UNIQUE (file_id, digest)
+    UNIQUE (issuer, file_id)
 ) STRICT;
 
 -- What each of their records says of what we sent. The states of items and files follow from the set of these, in any order.
 CREATE TABLE said (
     said INTEGER PRIMARY KEY,
     answer INTEGER NOT NULL, number INTEGER NOT NULL,
-    kind TEXT NOT NULL,         -- rejects_file, rejects, totals, charges_back, asks, text, collects
+    kind TEXT NOT NULL,         -- rejects_file, rejects, totals, charges_back, takes_back, asks, text, collects
     file INTEGER, item INTEGER, -- about which of ours; none where it was not found
     about_file TEXT, about_number INTEGER, reference TEXT,  -- how it named them
     function TEXT NOT NULL, reason TEXT, amount INTEGER, currency TEXT, detail TEXT,
+    made INTEGER,               -- the charge-back that came of it
     UNIQUE (answer, number)
 ) STRICT;
 CREATE INDEX said_by_item ON said (item) WHERE item IS NOT NULL;
 CREATE INDEX said_by_file ON said (file) WHERE file IS NOT NULL;
+CREATE INDEX said_by_made ON said (made) WHERE made IS NOT NULL;
 
 -- What fits nowhere, until somebody closes it.
 CREATE TABLE exceptions (
     exception INTEGER PRIMARY KEY, opened INTEGER NOT NULL,
-    kind TEXT NOT NULL,         -- quarantined, unmatched, ambiguous, totals_differ, over_claimed
-    claim INTEGER, item INTEGER, file INTEGER, answer INTEGER,
-    place INTEGER, start INTEGER, length INTEGER, digest BLOB,  -- of a record that cannot be read: its number, where it lies, its keyed hash
+    kind TEXT NOT NULL,         -- quarantined, unmatched, ambiguous, totals_differ, over_claimed, refused, unfit, fee
+    claim INTEGER, item INTEGER, file INTEGER, answer INTEGER, issuer INTEGER,
+    place INTEGER, start INTEGER, length INTEGER, digest BLOB,  -- of a record: its number, where it lies, its keyed hash
     amount INTEGER, currency TEXT, detail TEXT NOT NULL,
-    closed INTEGER, closed_by TEXT, closed_why TEXT
+    closed INTEGER, closed_by TEXT, closed_why TEXT     -- closed_by is `switch` where what came later settled it
 ) STRICT;
 CREATE INDEX exceptions_open ON exceptions (opened) WHERE closed IS NULL;
+CREATE INDEX exceptions_by_item ON exceptions (item) WHERE item IS NOT NULL;
 CREATE UNIQUE INDEX exceptions_once ON exceptions (answer, kind, place) WHERE answer IS NOT NULL;
+CREATE UNIQUE INDEX exceptions_of_file ON exceptions (file, kind) WHERE kind = 'totals_differ';
+CREATE UNIQUE INDEX exceptions_of_refused ON exceptions (issuer, digest) WHERE kind = 'refused';
 ";
 
 /// Who paid whom.

@@ -17,7 +17,7 @@ fn day(street: &Street) -> Value {
 }
 
 /// The issuer says which date opens, and hears that this is so.
-fn ends_the_day(issuer: &mut Peer, stan: u32, opens: BusinessDate) {
+pub(crate) fn ends_the_day(issuer: &mut Peer, stan: u32, opens: BusinessDate) {
     let (stan, opens) = (format!("{stan:06}"), opens.mmdd());
     let mut said = Elements::default();
     for (no, value) in [(7, &b"1123184000"[..]), (11, stan.as_bytes()), (15, &opens), (70, b"201")]

@@ -9,6 +9,7 @@
 
 mod batches;
 mod captures;
+mod answers;
 mod day;
 mod dead_letters;
 mod doctor;
