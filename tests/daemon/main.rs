@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod cuts;
 mod day;
 mod dead_letters;
 mod doctor;
