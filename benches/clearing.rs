@@ -191,7 +191,7 @@ fn claims(home: &Path, count: u64) {
             SELECT 1, number, number, 'SHOP ' || number % 5000, 'TERM0001', 'capture', 'c-' || number, 100 + number % 90000,
                 CASE number % 10 WHEN 0 THEN '840' ELSE '978' END, '2026-11-23T19:34:00', '5411', 1, 0, x'', 'accepted', 2 * number - 1
             FROM numbers",
-            [count],
+            [count.cast_signed()],
         )
         .unwrap();
 }

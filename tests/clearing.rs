@@ -156,7 +156,9 @@ fn two_days_in_all_four_forms() {
         }
     }
     house.is_cut(today);
-    regretted.into_iter().for_each(|txn| house.is_reversed(txn));
+    for txn in regretted {
+        house.is_reversed(txn);
+    }
     for id in 901..=1100 {
         house.pays(Sent { date: tomorrow, ..sent(id) }, Verdict::Approved, b"00");
     }
@@ -335,6 +337,12 @@ fn claimed(file: &[u8]) -> Vec<(String, String, bool)> {
         .collect()
 }
 
+/// Without blocks, of an acquirer that is known again.
+fn plain() -> Settings {
+    let acquirer_bin = Digits::new("271828").unwrap();
+    Settings { blocked: false, acquirer_bin, ..Settings::default() }
+}
+
 #[test]
 fn from_the_journal_to_the_files_of_two_days() {
     let home = tempfile::tempdir().unwrap();
@@ -353,11 +361,7 @@ fn from_the_journal_to_the_files_of_two_days() {
     house.happens(&[Record::Over { txn: unheard, at: house.at, why: Unanswered::Deadline }]);
     house.is_reversed(unheard);
     let later = house.pays(of(8, tomorrow, 200), Verdict::Approved, b"00");
-    let settings = Settings {
-        blocked: false,
-        acquirer_bin: Digits::new("271828").unwrap(),
-        ..Settings::default()
-    };
+    let settings = plain();
     let out = home.path().join("clearing");
     let mut ledger = Ledger::open(home.path(), Arc::new(Keys::new(&[7; 32]))).unwrap();
     let (first, second) =
@@ -406,28 +410,33 @@ fn from_the_journal_to_the_files_of_two_days() {
         "a claim is taken back under its own reference"
     );
 
-    // Books that are built again from the journal make the same files: with the ledger, and with one that begins anew.
-    let kept = contents(&out);
-    drop(house.books);
-    for file in ["books.db", "books.db-wal", "books.db-shm"] {
-        drop(fs::remove_file(home.path().join(file)));
-    }
-    let mut rebuilt = Books::open(home.path(), Arc::new(Keys::new(&[7; 32]))).unwrap();
-    let mut reader = Reader::open(&home.path().join("journal"));
+    drop((house, ledger));
+    made_again(home.path(), &out, &settings);
+}
+
+/// Books that are built again from the journal make the same files: with the ledger, and with one that begins anew.
+fn made_again(home: &Path, out: &Path, settings: &Settings) {
+    let keys = || Arc::new(Keys::new(&[7; 32]));
+    let forget = |name: &str| {
+        for end in ["", "-wal", "-shm"] {
+            drop(fs::remove_file(home.join(format!("{name}{end}"))));
+        }
+    };
+    let write = |directory: &Path| {
+        let mut ledger = Ledger::open(home, keys()).unwrap();
+        for date in [date(), date().next()] {
+            ledger.cut(&order(directory, date, settings.clone())).unwrap();
+        }
+    };
+    let kept = contents(out);
+    forget("books.db");
+    let mut rebuilt = Books::open(home, keys()).unwrap();
+    let mut reader = Reader::open(&home.join("journal"));
     while rebuilt.follow(&mut reader).unwrap().records > 0 {}
-    let mut ledger = Ledger::open(home.path(), Arc::new(Keys::new(&[7; 32]))).unwrap();
-    for order in [&first, &second] {
-        ledger.cut(order).unwrap();
-    }
-    assert_eq!(contents(&out), kept);
-    drop(ledger);
-    for file in ["clearing.db", "clearing.db-wal", "clearing.db-shm"] {
-        drop(fs::remove_file(home.path().join(file)));
-    }
-    let again = home.path().join("again");
-    let mut anew = Ledger::open(home.path(), Arc::new(Keys::new(&[7; 32]))).unwrap();
-    for date in [today, tomorrow] {
-        anew.cut(&order(&again, date, settings.clone())).unwrap();
-    }
+    write(out);
+    assert_eq!(contents(out), kept);
+    forget("clearing.db");
+    let again = home.join("again");
+    write(&again);
     assert_eq!(contents(&again), kept);
 }

@@ -227,8 +227,8 @@ mod tests {
         );
         assert!(back.ends_with(",978,999999,2,2026-11-23,"), "{back}");
         let before = bytes.len() - trailer.len() - 1;
-        let digest = Sha256::digest(bytes.get(..before).unwrap());
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = Sha256::digest(&bytes[..before]);
+        let digest = digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         assert_eq!(*trailer, format!("T,4,,,1250,,,,,,,,{id},,,,,,,,,978,,2,,{digest}"));
         assert_eq!((totals.records, totals.checksum), (4, 1250));
         // The same, however often it is taken.

@@ -109,8 +109,8 @@ pub struct Sum {
 
 impl Sums {
     /// Counts lines in: refunds or purchases, claimed or taken back. None when a sum does not fit 64 bits.
-    pub(super) fn add(&mut self, (refund, back): (bool, bool), sum: Sum) -> Option<()> {
-        self.of(refund, back).add(sum)
+    pub(super) fn add(&mut self, way: (bool, bool), sum: Sum) -> Option<()> {
+        self.of(way).add(sum)
     }
 
     /// Counts another's sums in; none when a sum does not fit 64 bits.
@@ -130,8 +130,8 @@ impl Sums {
             .checked_add(self.refunds_reversed.minor)
     }
 
-    const fn of(&mut self, refund: bool, back: bool) -> &mut Sum {
-        match (refund, back) {
+    const fn of(&mut self, way: (bool, bool)) -> &mut Sum {
+        match way {
             (false, false) => &mut self.purchases,
             (true, false) => &mut self.refunds,
             (false, true) => &mut self.purchases_reversed,

@@ -240,8 +240,8 @@ impl Listed {
         Ok(Self {
             file: row.get(0)?,
             issuer: LinkId(row.get(1)?),
-            currency: Currency::from_ascii(currency.as_bytes()).map_err(|_| disagrees())?,
-            id: FileId::from_text(&id).map_err(|_| disagrees())?,
+            currency: Currency::from_ascii(currency.as_bytes()).ok().ok_or_else(disagrees)?,
+            id: FileId::from_text(&id).ok().ok_or_else(disagrees)?,
             party: row.get(5)?,
             format: Format::of_word(&format).ok_or_else(disagrees)?,
             digest: row.get(7)?,
@@ -292,7 +292,7 @@ impl Entry {
             Capture::of_amount(&standing, self.amount, books.keys())?
         };
         let turn = self.turn(&capture, settings);
-        let reference = Reference::from_text(&self.reference).map_err(|_| disagrees())?;
+        let reference = Reference::from_text(&self.reference).ok().ok_or_else(disagrees)?;
         Ok(Line { capture, turn, reference })
     }
 

@@ -10,6 +10,7 @@
 mod batches;
 mod captures;
 mod answers;
+mod cuts;
 mod day;
 mod dead_letters;
 mod doctor;

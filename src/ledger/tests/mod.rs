@@ -87,7 +87,7 @@ impl World {
             (12, "193400".to_owned()),
             (13, "1123".to_owned()),
             (18, "5411".to_owned()),
-            (37, format!("632718{:06}", number)),
+            (37, format!("632718{number:06}")),
             (41, "TERM0001".to_owned()),
             (42, format!("SHOP {:10}", number % 3)),
             (43, format!("{:22} {:13} FRA", "CORNER SHOP", "NIMES")),
