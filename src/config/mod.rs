@@ -1143,6 +1143,7 @@ to = ["issuer-a"]
         let mut asked = Vec::new();
         for file in [
             include_str!("sections.rs"),
+            include_str!("captures.rs"),
             include_str!("day.rs"),
             include_str!("load.rs"),
             include_str!("links.rs"),
