@@ -21,12 +21,12 @@ use tokio::time::Instant;
 const AT: Wall = Wall(1_795_459_600_000);
 
 fn main() {
-    let asked = std::env::args().filter_map(|text| text.parse().ok()).next();
+    let asked = std::env::args().find_map(|text| text.parse().ok());
     let records: u32 = asked.unwrap_or(200_000);
     let home = tempfile::tempdir().unwrap();
     let keys = Arc::new(Keys::new(&[7; 32]));
     let directory = home.path().join("journal");
-    authorize(Settings { directory: directory.clone(), retention_days: 100 }, &keys, records);
+    authorize(&Settings { directory: directory.clone(), retention_days: 100 }, &keys, records);
     let mut books = Books::open(home.path(), Arc::clone(&keys)).unwrap();
     let mut reader = Reader::open(&directory);
     while books.follow(&mut reader).unwrap().records > 0 {}
@@ -53,8 +53,8 @@ fn main() {
 }
 
 /// A journal of approved 0100s.
-fn authorize(settings: Settings, keys: &Keys, records: u32) {
-    let mut journal = Journal::open(&settings).unwrap().0;
+fn authorize(settings: &Settings, keys: &Keys, records: u32) {
+    let mut journal = Journal::open(settings).unwrap().0;
     let mut next = Lsn(1);
     let mut commit = Commit { first: next, day: AT.date().0, carry: true, ..Commit::default() };
     let mut push = |record: &Record, commit: &mut Commit| {
