@@ -549,7 +549,6 @@ to = ["issuer-a"]
         assert_eq!(engine.routes.pick(&facts).unwrap().to, [issuer.id]);
     }
 
-    /// Each line put into the good one, and what is said about it.
     #[test]
     fn one_fault_in_what_claims_are_judged_by() {
         for (from, to, said) in [
@@ -578,6 +577,7 @@ to = ["issuer-a"]
         }
     }
 
+    /// Each line put into the good one, and what is said about it.
     #[test]
     fn one_fault_at_a_time() {
         for (from, to, said) in [
