@@ -95,7 +95,9 @@ fn submit(file: &Path, json: bool, home: &Home) -> Result<(), Failure> {
     let asked = |command| -> Result<Value, Failure> {
         Ok(control::ask(&state, &command)?.pop().unwrap_or_default())
     };
-    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let text = |value: &Value, key: &str| {
+        value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
     let inbox = asked(Command::Submit { name: None })?;
     let inbox = Inbox::open(Path::new(&text(&inbox, "inbox")));
     let put = inbox.and_then(|inbox| inbox.put(file));
@@ -104,19 +106,19 @@ fn submit(file: &Path, json: bool, home: &Home) -> Result<(), Failure> {
     let result = format!("{}.{}", text(&answer, "result"), if json { "jsonl" } else { "csv" });
     let mut page = File::open(&result).map_err(Failure::io(&result))?;
     io::copy(&mut page, &mut io::stdout().lock()).map_err(Failure::io("stdout"))?;
-    if answer["state"] == "refused" {
+    if text(&answer, "state") == "refused" {
         return Err(Failure::Found(format!(
             "all of the file is refused: {}",
             text(&answer, "fault")
         )));
     }
-    if answer["again"] == true {
+    if answer.get("again") == Some(&Value::Bool(true)) {
         say("the file was taken before; this is what became of it");
     }
-    let counts = answer["counts"].as_array();
+    let counts = answer.get("counts").and_then(Value::as_array);
     let count = |state: Option<&str>| -> u64 {
-        let of = |one: &&Value| state.is_none_or(|state| one["state"] == state);
-        counts.into_iter().flatten().filter(of).filter_map(|one| one["count"].as_u64()).sum()
+        let of = |one: &&Value| state.is_none_or(|state| text(one, "state") == state);
+        counts.into_iter().flatten().filter(of).filter_map(|one| one.get("count")?.as_u64()).sum()
     };
     match count(Some("rejected")) {
         0 => Ok(()),

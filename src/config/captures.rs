@@ -101,7 +101,8 @@ const LATE: &[(&str, Late)] = &[("reject", Late::Reject), ("warn", Late::Warn)];
 const UNLINKED: &[(&str, Unlinked)] = &[("reject", Unlinked::Reject), ("wait", Unlinked::Wait)];
 
 const FILE_MIB_MAX: Limit = Limit::new(1024, 1, 1 << 16);
-const RECORDS_MAX: Limit = Limit::new(2_000_000, 2, 100_000_000);
+/// The largest amounts of so many records still add up to 64 bits.
+const RECORDS_MAX: Limit = Limit::new(2_000_000, 2, 9_000_000);
 const VALIDITY_DAYS: Limit = Limit::new(7, 0, 3650);
 const PENDING_HOURS: Limit = Limit::new(72, 0, 8760);
 const PERCENT: Limit = Limit::new(0, 0, 1000);

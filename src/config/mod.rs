@@ -557,6 +557,34 @@ to = ["issuer-a"]
         assert_eq!(engine.routes.pick(&facts).unwrap().to, [issuer.id]);
     }
 
+    #[test]
+    fn one_fault_in_what_claims_are_judged_by() {
+        for (from, to, said) in [
+            (
+                "[[routes]]",
+                "[clearing.captures]\nvalidity_day = 3\n[[routes]]",
+                "did you mean `validity_days`?",
+            ),
+            (
+                "[[routes]]",
+                "[[clearing.captures.tolerance]]\nmcc = \"581\"\n[[routes]]",
+                "four digits, or two of them like 3501-3999",
+            ),
+            (
+                "[[routes]]",
+                "[[clearing.captures.tolerance]]\namount = 5\n[[routes]]",
+                "`amount` and `currency` of a tolerance go together",
+            ),
+            (
+                "[[routes]]",
+                "[[clearing.captures.validity]]\nmcc = \"7011\"\n[[routes]]",
+                "`days` is missing in [[clearing.captures.validity]]",
+            ),
+        ] {
+            one_fault(from, to, said);
+        }
+    }
+
     /// Each line put into the good one, and what is said about it.
     #[test]
     fn one_fault_at_a_time() {
@@ -609,26 +637,6 @@ to = ["issuer-a"]
             ),
             ("class = \"financial\"", "processing_code = \"0000000\"", "up to six digits"),
             ("[[routes]]", "[clearing]\nprocessor = \"1\"\n[[routes]]", "exactly 11, in quotes"),
-            (
-                "[[routes]]",
-                "[clearing.captures]\nvalidity_day = 3\n[[routes]]",
-                "did you mean `validity_days`?",
-            ),
-            (
-                "[[routes]]",
-                "[[clearing.captures.tolerance]]\nmcc = \"581\"\n[[routes]]",
-                "four digits, or two of them like 3501-3999",
-            ),
-            (
-                "[[routes]]",
-                "[[clearing.captures.tolerance]]\namount = 5\n[[routes]]",
-                "`amount` and `currency` of a tolerance go together",
-            ),
-            (
-                "[[routes]]",
-                "[[clearing.captures.validity]]\nmcc = \"7011\"\n[[routes]]",
-                "`days` is missing in [[clearing.captures.validity]]",
-            ),
             (
                 "[[routes]]",
                 "[rules]\ntimeout_code = \"9 1\"\n[[routes]]",
@@ -1151,6 +1159,7 @@ to = ["issuer-a"]
         let mut asked = Vec::new();
         for file in [
             include_str!("sections.rs"),
+            include_str!("captures.rs"),
             include_str!("day.rs"),
             include_str!("load.rs"),
             include_str!("links.rs"),

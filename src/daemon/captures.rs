@@ -153,21 +153,20 @@ fn tell(name: &str, taken: &Taken) {
     let of = |state: &str| -> i64 {
         taken.counts.iter().filter(|one| one.state == state).map(|one| one.count).sum()
     };
-    match &taken.refused {
-        Some(fault) => {
-            tracing::warn!(name, fault, "a merchant's file is refused; nothing of it was taken");
-        }
-        None => tracing::info!(
-            name,
-            again = taken.again,
-            accepted = of("accepted"),
-            warned = of("warned"),
-            pending = of("pending"),
-            rejected = of("rejected"),
-            duplicate = of("duplicate"),
-            "a merchant's file is taken"
-        ),
+    if let Some(fault) = &taken.refused {
+        tracing::warn!(name, fault, "a merchant's file is refused; nothing of it was taken");
+        return;
     }
+    tracing::info!(
+        name,
+        again = taken.again,
+        accepted = of("accepted"),
+        warned = of("warned"),
+        pending = of("pending"),
+        rejected = of("rejected"),
+        duplicate = of("duplicate"),
+        "a merchant's file is taken"
+    );
 }
 
 fn listed(name: &str, taken: &Taken) -> Value {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -63,6 +64,48 @@ fn records(lines: &[Value]) -> Vec<String> {
         .collect()
 }
 
+/// What was accepted, minor units, as `clearing status` says.
+fn accepted(street: &Street) -> i64 {
+    let (out, _) = street.command(&["clearing", "status"]);
+    let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let claims = lines.filter(|line| line["of"] == "claims" && line["state"] == "accepted");
+    claims.map(|line| line["amount"].as_i64().unwrap()).sum()
+}
+
+fn refuses_others_and_finds_what_is_there(street: &Street) {
+    // Another file of that id is refused, and so is one with a card number, of which nothing is left anywhere.
+    street.keep("other.csv", &file("F1", &[("capture", "new", "", 4, 1250, "Y")]));
+    let (code, lines, said) = submit(street, "other.csv");
+    assert_eq!((code, lines.len(), &lines[0]["state"]), (Some(1), 1, &"refused".into()), "{said}");
+    street.keep("card.csv", &file("F2", &[("capture", "4111111111111111", "", 4, 1250, "Y")]));
+    let (code, _, said) = submit(street, "card.csv");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("line 3, capture_ref: expected no card number in clear"), "{said}");
+    assert_eq!(accepted(street), 1250 + 1000 + 375 + 250);
+    // Who puts a file into the inbox need not ask: it is found there.
+    let inbox = street.state().join("captures");
+    fs::write(inbox.join(".found.csv"), file("F3", &[("capture", "found", "", 4, 1250, "Y")]))
+        .unwrap();
+    fs::rename(inbox.join(".found.csv"), inbox.join("found.csv")).unwrap();
+    street.wait(|_| inbox.join("done/found.csv.result.jsonl").exists().then_some(()));
+    street.wait(|street| (accepted(street) == 1250 + 1000 + 375 + 250 + 1250).then_some(()));
+}
+
+/// The files themselves are their senders' words; what is made here tells no card, and is its owner's alone.
+fn tells_no_card(inbox: &Path) {
+    for shelf in ["done", "refused"] {
+        for entry in fs::read_dir(inbox.join(shelf)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.to_str().unwrap().contains(".result.") {
+                let page = fs::read_to_string(&path).unwrap();
+                assert!(!page.contains("4111111111111111"), "{}", path.display());
+                let mode = fs::metadata(&path).unwrap().permissions().mode();
+                assert_eq!(mode & 0o777, 0o600);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_merchants_file_is_matched_and_told_and_counts_once() {
     let mut street = Street::new("");
@@ -116,41 +159,9 @@ fn a_merchants_file_is_matched_and_told_and_counts_once() {
     street.ended();
     street.start();
     assert_eq!(submit(&street, "day.csv").1, lines);
-    let counts = |street: &Street| -> i64 {
-        let (out, _) = street.command(&["clearing", "status"]);
-        let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let claims = lines.filter(|line| line["of"] == "claims" && line["state"] == "accepted");
-        claims.map(|line| line["amount"].as_i64().unwrap()).sum()
-    };
-    assert_eq!(counts(&street), 1250 + 1000 + 375 + 250);
-    // Another file of that id is refused, and so is one with a card number, of which nothing is left anywhere.
-    street.keep("other.csv", &file("F1", &[("capture", "new", "", 4, 1250, "Y")]));
-    let (code, lines, said) = submit(&street, "other.csv");
-    assert_eq!((code, lines.len(), &lines[0]["state"]), (Some(1), 1, &"refused".into()), "{said}");
-    street.keep("card.csv", &file("F2", &[("capture", "4111111111111111", "", 4, 1250, "Y")]));
-    let (code, _, said) = submit(&street, "card.csv");
-    assert_eq!(code, Some(1));
-    assert!(said.contains("line 3, capture_ref: expected no card number in clear"), "{said}");
-    assert_eq!(counts(&street), 1250 + 1000 + 375 + 250);
-    // Who puts a file into the inbox need not ask: it is found there.
-    let inbox = street.state().join("captures");
-    fs::write(inbox.join(".found.csv"), file("F3", &[("capture", "found", "", 4, 1250, "Y")]))
-        .unwrap();
-    fs::rename(inbox.join(".found.csv"), inbox.join("found.csv")).unwrap();
-    street.wait(|_| inbox.join("done/found.csv.result.jsonl").exists().then_some(()));
-    street.wait(|street| (counts(street) == 1250 + 1000 + 375 + 250 + 1250).then_some(()));
-    for shelf in ["done", "refused"] {
-        for entry in fs::read_dir(inbox.join(shelf)).unwrap() {
-            let path = entry.unwrap().path();
-            // The files themselves are their senders' words; what is made here tells no card.
-            if path.to_str().unwrap().contains(".result.") {
-                let page = fs::read_to_string(&path).unwrap();
-                assert!(!page.contains("4111111111111111"), "{}", path.display());
-                let mode = fs::metadata(&path).unwrap().permissions().mode();
-                assert_eq!(mode & 0o777, 0o600);
-            }
-        }
-    }
+    assert_eq!(accepted(&street), 1250 + 1000 + 375 + 250);
+    refuses_others_and_finds_what_is_there(&street);
+    tells_no_card(&street.state().join("captures"));
     street.signal("-TERM");
     let (code, said) = street.ended();
     assert_eq!(code, Some(0));

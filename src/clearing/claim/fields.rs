@@ -223,9 +223,9 @@ impl<'a> Fields<'a> {
         }
         let op = Op::of(&self.op);
         let op = op.ok_or_else(|| misfit("op", "capture, refund, reversal or adjust", &self.op))?;
-        let currency = Currency::from_ascii(self.currency.as_bytes());
+        let currency = Currency::from_ascii(self.currency.as_bytes()).ok();
         let currency = currency
-            .or_else(|_| Err(misfit("currency", "three digits of ISO 4217", &self.currency)))?;
+            .ok_or_else(|| misfit("currency", "three digits of ISO 4217", &self.currency))?;
         let exponent = self.exponent.parse::<u8>().ok();
         if !self.exponent.is_empty() && exponent != Some(currency.exponent()) {
             let expected = match currency.exponent() {
@@ -242,7 +242,8 @@ impl<'a> Fields<'a> {
                 misfit("local_dt", "a date and time like 2026-11-22T13:45:10", text)
             })?),
         };
-        if !self.mcc.is_empty() && !(self.mcc.len() == 4 && is_digits(&self.mcc)) {
+        let category = self.mcc.len() == 4 && is_digits(&self.mcc);
+        if !category && !self.mcc.is_empty() {
             return Err(misfit("mcc", "four digits", &self.mcc));
         }
         let last = match &*self.last {
@@ -269,6 +270,7 @@ impl<'a> Fields<'a> {
 
 impl Claim {
     /// The same record with what its texts mean, when it was read before and kept in columns.
+    #[must_use]
     pub fn again(mut self, (last, tip): (bool, i64), original_amount: Option<i64>) -> Self {
         if let (Some(op), Ok(currency)) =
             (Op::of(&self.op), Currency::from_ascii(self.currency.as_bytes()))

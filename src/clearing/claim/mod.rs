@@ -15,7 +15,7 @@ pub use judge::{
     Late, Note, Past, Reason, Rules, Span, Tolerance, Used, Validity, Verdict, adjust, capture,
     choose, names_it, refund, reversal,
 };
-pub use whole::{FileFault, Head, Intake, Limits, Line, Tail};
+pub use whole::{FileFault, Head, Intake, Limits, Line, Tail, fuzz_claims};
 
 /// What a record asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -296,12 +296,14 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), piece in 1..64_usize) {
         prop_assert!(read(&bytes, piece).is_err());
+        fuzz_claims(&bytes);
     }
 
     #[test]
     fn a_file_with_a_byte_changed_is_read_or_refused(at in 0..WHOLE.len(), byte in any::<u8>(), piece in 1..64_usize) {
         let mut bytes = WHOLE.as_bytes().to_vec();
         bytes[at] = byte;
+        fuzz_claims(&[&[u8::try_from(piece).unwrap()], bytes.as_slice()].concat());
         if let Ok(lines) = read(&bytes, piece) {
             prop_assert_eq!(lines.len(), 4);
         }
@@ -385,13 +387,13 @@ fn captures_are_judged() {
         // What the authorization says of its category counts, and else what the record says.
         (
             |claim, _, it, _| {
-                (claim.amount, claim.mcc, it.mcc) = (1200, Some("5812".into()), "5411".into())
+                (claim.amount, claim.mcc, it.mcc) = (1200, Some("5812".into()), "5411".into());
             },
             "OVER_AMOUNT",
         ),
         (
             |claim, _, it, _| {
-                (claim.amount, claim.mcc, it.mcc) = (1200, Some("5812".into()), String::new())
+                (claim.amount, claim.mcc, it.mcc) = (1200, Some("5812".into()), String::new());
             },
             "accepted",
         ),
@@ -480,19 +482,19 @@ fn names_fit_or_they_do_not() {
         (|claim, _, it| (claim.rrn, it.currency) = (None, Currency::new(840).ok()), false),
         (
             |claim, said, _| {
-                (claim.rrn, said.day) = (None, BusinessDate::from_text("2026-11-24").ok())
+                (claim.rrn, said.day) = (None, BusinessDate::from_text("2026-11-24").ok());
             },
             true,
         ),
         (
             |claim, said, _| {
-                (claim.rrn, said.day) = (None, BusinessDate::from_text("2026-11-25").ok())
+                (claim.rrn, said.day) = (None, BusinessDate::from_text("2026-11-25").ok());
             },
             false,
         ),
         (
             |claim, said, _| {
-                (claim.rrn, said.day) = (None, BusinessDate::from_text("2026-11-19").ok())
+                (claim.rrn, said.day) = (None, BusinessDate::from_text("2026-11-19").ok());
             },
             false,
         ),
@@ -510,8 +512,8 @@ fn names_fit_or_they_do_not() {
 
 #[test]
 fn of_several_the_one_that_stands_is_meant_and_never_a_guess() {
-    let one = |txn, stands| Authorization { txn: TxnId(txn), stands, ..authorization() };
     use Stands::{Approved, Declined, InFlight, Reversed};
+    let one = |txn, stands| Authorization { txn: TxnId(txn), stands, ..authorization() };
     let chosen = |named: &[(u64, Stands)]| {
         let named = named.iter().map(|(txn, stands)| one(*txn, *stands)).collect();
         choose(named).map(|it| it.map(|it| it.txn.0))

@@ -151,11 +151,11 @@ impl Intake {
         while let Some((end, next)) = self.find_end()? {
             let buffer = std::mem::take(&mut self.buffer);
             let line = buffer.get(self.begins..end).unwrap_or_default();
-            let newlines = line.iter().filter(|byte| **byte == b'\n').count();
+            let lines = line.split(|byte| *byte == b'\n').count();
             let read = self.read(line);
             self.buffer = buffer;
             (self.begins, self.looked) = (next, next);
-            self.line = self.line.saturating_add(u64::try_from(newlines).unwrap_or(0) + 1);
+            self.line = self.line.saturating_add(u64::try_from(lines).unwrap_or(1));
             if let Some(line) = read? {
                 return Ok(Some(line));
             }
@@ -356,4 +356,33 @@ fn header_row(text: &str) -> Result<Vec<&'static str>, NoRecord> {
         }
     }
     Ok(columns)
+}
+
+/// What a fuzzer attacks: bytes in pieces of any length say what they say as a whole, or are refused; the first byte is the length.
+#[doc(hidden)]
+pub fn fuzz_claims(data: &[u8]) {
+    let Some((piece, bytes)) = data.split_first() else { return };
+    let read = |piece: usize| {
+        let limits = Limits { bytes_max: u64::MAX, records_max: u64::MAX, live: true };
+        let mut intake = Intake::new(limits);
+        let mut lines = Vec::new();
+        for piece in bytes.chunks(piece.max(1)).map(Some).chain([None]) {
+            match piece {
+                Some(piece) => intake.feed(piece),
+                None => intake.close(),
+            }
+            while let Some(line) = intake.next_record()? {
+                lines.push(line);
+            }
+        }
+        Ok::<_, FileFault>(lines)
+    };
+    let whole = read(bytes.len());
+    assert_eq!(whole, read(usize::from(*piece)));
+    if let Ok(lines) = whole {
+        assert!(matches!(lines.first(), Some(Line::Head(_))));
+        assert!(
+            matches!(lines.last(), Some(Line::Tail(tail)) if usize::try_from(tail.records) == Ok(lines.len()))
+        );
+    }
 }

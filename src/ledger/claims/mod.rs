@@ -236,9 +236,9 @@ impl Hand<'_> {
         bytes: &[u8],
     ) -> Result<Result<(), FileFault>, LedgerError> {
         if bytes.is_empty() {
-            intake.close()
+            intake.close();
         } else {
-            intake.feed(bytes)
+            intake.feed(bytes);
         }
         loop {
             match intake.next_record() {

@@ -10,7 +10,75 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use shop::{PAN, Shop, Written, capture, file, lines, one};
+use crate::record::TxnId;
+use shop::{PAN, Shop, Written, capture, file, lines, one, states};
+
+/// Records of every kind; one names a transaction of another merchant.
+fn of_all_kinds(own: &str, other: &str) -> Vec<Written<'static>> {
+    vec![
+        capture("c-1", 1, 600, &[("final", "N"), ("stan", "000001")]),
+        capture("c-2", 1, 400, &[]),
+        capture("c-3", 1, 1, &[]),
+        capture("c-4", 2, 1001, &[]),
+        capture("c-5", 3, 1000, &[]),
+        one("capture", "c-6", 1000, &[("orig_ref", other)]),
+        one("capture", "c-7", 1000, &[("pan_token", "541333******4111"), ("auth_code", "A00004")]),
+        capture("c-8", 5, 1000, &[]),
+        capture("c-9", 6, 1000, &[]),
+        capture("c-10", 7, 1000, &[]),
+        capture("c-11", 8, 1000, &[]),
+        capture("c-12", 9, 1000, &[]),
+        capture("c-13", 9, 1000, &[("stan", "000090")]),
+        capture("c-14", 11, 1000, &[]),
+        capture("c-15", 10, 1000, &[("currency", "840")]),
+        capture("c-16", 77, 1000, &[]),
+        capture("c-17", 10, 1000, &[("merchant_id", "OTHER")]),
+        capture("c-18", 10, 1000, &[("exp", "0")]),
+        one("capture", "c-19", 1000, &[]),
+        capture("c-1", 1, 600, &[("final", "N"), ("stan", "000001")]),
+        capture("c-1", 1, 601, &[("final", "N"), ("stan", "000001")]),
+        one("refund", "r-1", 300, &[("orig_ref", "c-1")]),
+        one("refund", "r-2", 701, &[("orig_ref", own)]),
+        one("refund", "r-3", 700, &[("orig_ref", own)]),
+        one("refund", "r-4", 1, &[("orig_ref", "c-99")]),
+        one("refund", "r-5", 1000, &[("terminal_id", "TERM0001"), ("rrn", "000000000012")]),
+        one("refund", "r-6", 500, &[("terminal_id", "TERM0001"), ("rrn", "000000000007")]),
+        capture("c-20", 12, 1000, &[]),
+    ]
+}
+
+/// What becomes of each.
+const EXPECTED: [(&str, &str, &str); 28] = [
+    ("c-1", "accepted", ""),
+    ("c-2", "accepted", ""),
+    ("c-3", "rejected", "ALREADY_FINAL"),
+    ("c-4", "rejected", "OVER_AMOUNT"),
+    // By these names it is nobody's of this merchant.
+    ("c-5", "pending", "UNMATCHED"),
+    ("c-6", "rejected", "FOREIGN"),
+    ("c-7", "accepted", ""),
+    ("c-8", "rejected", "DECLINED"),
+    ("c-9", "rejected", "REVERSED"),
+    ("c-10", "rejected", "ALREADY_CAPTURED"),
+    ("c-11", "pending", "IN_FLIGHT"),
+    ("c-12", "rejected", "AMBIGUOUS"),
+    ("c-13", "accepted", ""),
+    ("c-14", "rejected", "ALREADY_CAPTURED"),
+    ("c-15", "rejected", "CURRENCY"),
+    ("c-16", "pending", "UNMATCHED"),
+    ("c-17", "rejected", "WRONG_MERCHANT"),
+    ("c-18", "rejected", "BAD_FIELD"),
+    ("c-19", "rejected", "UNMATCHED"),
+    ("c-1", "duplicate", ""),
+    ("c-1", "rejected", "DUP_REF"),
+    ("r-1", "accepted", ""),
+    ("r-2", "rejected", "REFUND_OVER_CAPTURED"),
+    ("r-3", "accepted", ""),
+    ("r-4", "rejected", "UNLINKED_REFUND"),
+    ("r-5", "accepted", ""),
+    ("r-6", "accepted", ""),
+    ("c-20", "rejected", "WRONG_OP"),
+];
 
 #[test]
 fn every_record_of_a_file_ends_in_one_state_and_the_sums_close() {
@@ -36,73 +104,13 @@ fn every_record_of_a_file_ends_in_one_state_and_the_sums_close() {
     let foreign = shop.ledger.books.standing(TxnId(first.0 + 8)).unwrap().unwrap();
     let other = format!("txn:{}", foreign.id.0);
     let own = format!("txn:{}", first.0);
-    let records = [
-        capture("c-1", 1, 600, &[("final", "N"), ("stan", "000001")]),
-        capture("c-2", 1, 400, &[]),
-        capture("c-3", 1, 1, &[]),
-        capture("c-4", 2, 1001, &[]),
-        capture("c-5", 3, 1000, &[]),
-        one("capture", "c-6", 1000, &[("orig_ref", &other)]),
-        one("capture", "c-7", 1000, &[("pan_token", "541333******4111"), ("auth_code", "A00004")]),
-        capture("c-8", 5, 1000, &[]),
-        capture("c-9", 6, 1000, &[]),
-        capture("c-10", 7, 1000, &[]),
-        capture("c-11", 8, 1000, &[]),
-        capture("c-12", 9, 1000, &[]),
-        capture("c-13", 9, 1000, &[("stan", "000090")]),
-        capture("c-14", 11, 1000, &[]),
-        capture("c-15", 10, 1000, &[("currency", "840")]),
-        capture("c-16", 77, 1000, &[]),
-        capture("c-17", 10, 1000, &[("merchant_id", "OTHER")]),
-        capture("c-18", 10, 1000, &[("exp", "0")]),
-        one("capture", "c-19", 1000, &[]),
-        capture("c-1", 1, 600, &[("final", "N"), ("stan", "000001")]),
-        capture("c-1", 1, 601, &[("final", "N"), ("stan", "000001")]),
-        one("refund", "r-1", 300, &[("orig_ref", "c-1")]),
-        one("refund", "r-2", 701, &[("orig_ref", &own)]),
-        one("refund", "r-3", 700, &[("orig_ref", &own)]),
-        one("refund", "r-4", 1, &[("orig_ref", "c-99")]),
-        one("refund", "r-5", 1000, &[("terminal_id", "TERM0001"), ("rrn", "000000000012")]),
-        one("refund", "r-6", 500, &[("terminal_id", "TERM0001"), ("rrn", "000000000007")]),
-        capture("c-20", 12, 1000, &[]),
-    ];
+    let records = of_all_kinds(&own, &other);
     let taken = shop.submit("day.csv", &file("F1", &records));
-    let states = shop.states(&taken);
-    let expected = [
-        ("c-1", "accepted", ""),
-        ("c-2", "accepted", ""),
-        ("c-3", "rejected", "ALREADY_FINAL"),
-        ("c-4", "rejected", "OVER_AMOUNT"),
-        // By these names it is nobody's of this merchant.
-        ("c-5", "pending", "UNMATCHED"),
-        ("c-6", "rejected", "FOREIGN"),
-        ("c-7", "accepted", ""),
-        ("c-8", "rejected", "DECLINED"),
-        ("c-9", "rejected", "REVERSED"),
-        ("c-10", "rejected", "ALREADY_CAPTURED"),
-        ("c-11", "pending", "IN_FLIGHT"),
-        ("c-12", "rejected", "AMBIGUOUS"),
-        ("c-13", "accepted", ""),
-        ("c-14", "rejected", "ALREADY_CAPTURED"),
-        ("c-15", "rejected", "CURRENCY"),
-        ("c-16", "pending", "UNMATCHED"),
-        ("c-17", "rejected", "WRONG_MERCHANT"),
-        ("c-18", "rejected", "BAD_FIELD"),
-        ("c-19", "rejected", "UNMATCHED"),
-        ("c-1", "duplicate", ""),
-        ("c-1", "rejected", "DUP_REF"),
-        ("r-1", "accepted", ""),
-        ("r-2", "rejected", "REFUND_OVER_CAPTURED"),
-        ("r-3", "accepted", ""),
-        ("r-4", "rejected", "UNLINKED_REFUND"),
-        ("r-5", "accepted", ""),
-        ("r-6", "accepted", ""),
-        ("c-20", "rejected", "WRONG_OP"),
-    ];
-    for (seen, (reference, state, reason)) in states.iter().zip(expected) {
+    let seen = states(&taken);
+    for (seen, (reference, state, reason)) in seen.iter().zip(EXPECTED) {
         assert_eq!((&*seen.0, &*seen.1, &*seen.2), (reference, state, reason));
     }
-    assert_eq!(states.len(), expected.len());
+    assert_eq!(seen.len(), EXPECTED.len());
     let sum: i64 = records.iter().map(|(_, _, amount, _)| amount).sum();
     closes(&taken, records.len(), sum);
     let about = &lines(&taken)[0];
@@ -161,9 +169,32 @@ fn a_file_counts_once_and_another_one_of_its_id_not_at_all() {
         "anew.csv",
         &file("F2", &[capture("c-1", 1, 1000, &[]), capture("c-2", 2, 500, &[])]),
     );
-    let states: Vec<_> = shop.states(&anew).into_iter().map(|(_, state, _)| state).collect();
+    let states: Vec<_> = states(&anew).into_iter().map(|(_, state, _)| state).collect();
     assert_eq!(states, ["duplicate", "duplicate"]);
     assert_eq!(shop.sum("SELECT sum(amount) FROM claims WHERE state = 'accepted'"), 1500);
+}
+
+/// The process ended when the claims were durable and the result was not: in the way of the result lies a directory.
+#[test]
+fn a_file_that_was_taken_and_not_answered_is_answered_by_the_next_process() {
+    let mut shop = Shop::new();
+    shop.approved(1, 100, &[]);
+    shop.follow();
+    let text = file("F1", &[capture("c-1", 1, 1000, &[])]);
+    let hidden = shop.home.path().join("captures/done/.day.csv.result.csv.part");
+    fs::create_dir(&hidden).unwrap();
+    let path = shop.home.path().join("captures/day.csv");
+    fs::write(&path, &text).unwrap();
+    let taken = shop.ledger.take_captures("day.csv", &shop.inbox, &shop.settings, shop.at);
+    assert!(matches!(taken, Err(LedgerError::Io { what: "create", .. })), "{taken:?}");
+    assert!(path.exists());
+    assert_eq!(shop.sum("SELECT count(*) FROM claims WHERE state = 'accepted'"), 1);
+    fs::remove_dir(&hidden).unwrap();
+    shop.anew();
+    let taken = shop.ledger.take_captures("day.csv", &shop.inbox, &shop.settings, shop.at).unwrap();
+    assert!(taken.again && taken.refused.is_none() && !path.exists());
+    assert_eq!(states(&taken), [("c-1".into(), "accepted".into(), String::new())]);
+    assert_eq!((shop.count(), shop.sum("SELECT count(*) FROM submissions")), (1, 1));
 }
 
 #[test]
@@ -214,7 +245,7 @@ fn what_waits_is_looked_at_again_until_it_is_too_old() {
         one("reversal", "v-4", 1000, &[("orig_ref", "c-4")]),
     ];
     let taken = shop.submit("day.csv", &file("F1", &records));
-    let states = |shop: &Shop| -> Vec<String> {
+    let now = |shop: &Shop| -> Vec<String> {
         let mut ask = shop
             .ledger
             .connection
@@ -223,9 +254,9 @@ fn what_waits_is_looked_at_again_until_it_is_too_old() {
         let states = ask.query_map([], |row| row.get(0)).unwrap();
         states.collect::<Result<_, _>>().unwrap()
     };
-    assert_eq!(shop.states(&taken).len(), 7);
+    assert_eq!(states(&taken).len(), 7);
     assert_eq!(
-        states(&shop),
+        now(&shop),
         [
             "pending IN_FLIGHT",
             "pending IN_FLIGHT",
@@ -245,7 +276,7 @@ fn what_waits_is_looked_at_again_until_it_is_too_old() {
     shop.at.0 += shop.settings.pending_ms;
     assert_eq!(shop.ledger.retry_captures(&shop.settings, shop.at).unwrap(), 4);
     assert_eq!(
-        states(&shop),
+        now(&shop),
         [
             "accepted ",
             "rejected DECLINED",
@@ -258,14 +289,14 @@ fn what_waits_is_looked_at_again_until_it_is_too_old() {
     );
     shop.at.0 += 1;
     assert_eq!(shop.ledger.retry_captures(&shop.settings, shop.at).unwrap(), 1);
-    assert_eq!(states(&shop)[2], "rejected UNMATCHED");
+    assert_eq!(now(&shop)[2], "rejected UNMATCHED");
     // The reference of what was rejected is free.
     let again = shop.submit(
         "again.csv",
         &file("F2", &[capture("c-2", 5, 1, &[]), capture("c-3", 4, 1000, &[])]),
     );
-    assert_eq!(shop.states(&again)[1].1, "accepted");
-    assert_eq!(shop.states(&again)[0].2, "ALREADY_FINAL");
+    assert_eq!(states(&again)[1].1, "accepted");
+    assert_eq!(states(&again)[0].2, "ALREADY_FINAL");
     assert_eq!(shop.ledger.retry_captures(&shop.settings, shop.at).unwrap(), 0);
 }
 
@@ -309,7 +340,7 @@ fn claims_are_taken_back_and_replaced_before_they_are_presented_or_answered_afte
     ];
     let taken = shop.submit("two.csv", &file("F2", &records));
     let seen: Vec<_> =
-        shop.states(&taken).into_iter().map(|(_, state, reason)| (state, reason)).collect();
+        states(&taken).into_iter().map(|(_, state, reason)| (state, reason)).collect();
     let expected = [
         ("accepted", ""),
         ("rejected", "ALREADY_REVERSED"),

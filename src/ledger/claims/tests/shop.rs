@@ -29,7 +29,7 @@ pub(super) struct Shop {
     next: Lsn,
     pub(super) at: Wall,
     pub(super) ledger: Ledger,
-    inbox: Inbox,
+    pub(super) inbox: Inbox,
     pub(super) settings: CaptureSettings,
 }
 
@@ -62,6 +62,11 @@ impl Shop {
             Self { home, keys, journal, reader, books, commit, next, at, ledger, inbox, settings };
         shop.push(&Record::Opened { date: BusinessDate(DAY), at });
         shop
+    }
+
+    /// Another process has the ledger.
+    pub(super) fn anew(&mut self) {
+        self.ledger = Ledger::open(self.home.path(), Arc::clone(&self.keys)).unwrap();
     }
 
     pub(super) fn push(&mut self, record: &Record) -> TxnId {
@@ -146,14 +151,6 @@ impl Shop {
         self.ledger.take_captures(name, &self.inbox, &self.settings, self.at).unwrap()
     }
 
-    /// The result's lines of records: reference, state, reason.
-    pub(super) fn states(&self, taken: &Taken) -> Vec<(String, String, String)> {
-        let text = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
-        let of =
-            |line: &Value| (text(line, "capture_ref"), text(line, "state"), text(line, "reason"));
-        lines(taken).iter().filter(|line| line["type"] == "record").map(of).collect()
-    }
-
     pub(super) fn sum(&self, sql: &str) -> i64 {
         self.ledger.connection.query_row(sql, [], |row| row.get(0)).unwrap()
     }
@@ -161,6 +158,13 @@ impl Shop {
     pub(super) fn count(&self) -> i64 {
         self.sum("SELECT count(*) FROM claims")
     }
+}
+
+/// The result's lines of records: reference, state, reason.
+pub(super) fn states(taken: &Taken) -> Vec<(String, String, String)> {
+    let text = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
+    let of = |line: &Value| (text(line, "capture_ref"), text(line, "state"), text(line, "reason"));
+    lines(taken).iter().filter(|line| line["type"] == "record").map(of).collect()
 }
 
 /// A result as JSON; that the CSV has as many lines is looked at, too.
