@@ -122,7 +122,7 @@ fn a_charge_back_is_answered_once_and_in_time() {
 fn a_file_that_was_rejected_is_decided_about_as_a_whole() {
     let mut desk = Desk::new();
     desk.take(&answer(1, 0, |answers| {
-        answers.reject_file(OURS.as_bytes(), b"P0301000519000").unwrap()
+        answers.reject_file(OURS.as_bytes(), b"P0301000519000").unwrap();
     }));
     let (by, moment) = (remark("anna"), Desk::moment());
     desk.ledger.give_up(6, &by, moment).unwrap().unwrap();
