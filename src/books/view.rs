@@ -37,6 +37,10 @@ impl View {
         Ok(rows::row(&self.connection, txn)?.map(|row| row.standing))
     }
 
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// What opens cards.
     pub const fn keys(&self) -> &Arc<Keys> {
         &self.keys

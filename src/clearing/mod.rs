@@ -4,25 +4,35 @@
 //! The files are IPM-compatible in the sense of cardutil: records of an ISO 8583:1993 kind, each behind
 //! its length, with or without blocks of 1,014 bytes, in latin-1 or EBCDIC.
 
+mod account;
+mod calendar;
 mod capture;
 mod check;
 mod fees;
 mod file;
 mod frame;
 mod ipm;
+mod letters;
+mod pain;
 mod positions;
+mod sheet;
 mod text;
 
 use crate::iso::{Currency, NotOne};
 use crate::record::TxnId;
 
+pub use account::{Account, Bic, Holder};
+pub use calendar::{Calendar, Weekday};
 pub use capture::{Capture, Flow, Kind, Part, claims};
 pub use check::Checker;
-pub use fees::Fees;
+pub use fees::{Charge, Exact, FeeTable, Fees, Line, Priced, RATE_PPM_MAX, Rounding, Rule, Tariff};
 pub use file::{File, Head, Sum, Sums, Totals};
 pub use frame::{Framer, Unframer, guess, records, unblock};
 pub use ipm::{BadIpm, CONTAINERS, ICC, IpmRecord, Shape, parts, read, rewrite, shape};
+pub use letters::{currency, decimal, from_decimal, letters};
+pub use pain::{Transfer, Transfers, escaped};
 pub use positions::{Balanced, Filed, Held, Positions};
+pub use sheet::{Cell, Column, Form, Sheet};
 pub use text::Charset;
 
 /// How the files are written.

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::read::Section;
-use crate::clearing::{self, Charset, Country, Digits};
+use super::settlement;
+use crate::clearing::{self, Charset, Country, Digits, FeeTable};
+use crate::ledger::Settling;
 
 /// `[clearing]`: the day's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,10 +14,18 @@ pub struct Clearing {
     pub directory: PathBuf,
     /// What is in them.
     pub settings: clearing::Settings,
+    /// How merchants are paid.
+    pub settling: Settling,
+    /// What lines cost.
+    pub fees: FeeTable,
 }
 
 /// `[clearing]`: the day's files.
-pub(super) fn read(section: &Section<'_>, home: &Path, state: &Path) -> Clearing {
+pub(super) fn read(
+    section: &Section<'_>,
+    (home, state): (&Path, &Path),
+    links: &[&str],
+) -> Clearing {
     let standard = clearing::Settings::default();
     let directory = section.text("directory").filter(|text| !text.value.is_empty());
     let country = section.word("country", |text| Country::new(text.as_bytes()));
@@ -30,7 +40,8 @@ pub(super) fn read(section: &Section<'_>, home: &Path, state: &Path) -> Clearing
         production: section.flag("production", standard.production),
     };
     let directory = directory.map_or_else(|| state.join("clearing"), |text| home.join(text.value));
-    Clearing { directory, settings }
+    let (settling, fees) = settlement::read(section, (home, state), links);
+    Clearing { directory, settings, settling, fees }
 }
 
 fn digits<const N: usize>(

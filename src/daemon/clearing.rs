@@ -34,7 +34,7 @@ impl Desk {
     }
 
     /// Has something done on the ledger's thread, when the books have followed up to now.
-    async fn ask_ledger<T: Send + 'static>(
+    pub(super) async fn ask_ledger<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, String> {

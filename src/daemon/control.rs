@@ -24,6 +24,7 @@ use super::days::Days;
 use super::listing;
 use super::orders::Orders;
 use super::reload::{self, Refused, Reloader};
+use super::settlement::Wanted;
 use super::state::{State, StateError};
 use crate::books::{Books, BooksError};
 use crate::link::Links;
@@ -87,6 +88,42 @@ pub enum Command {
         /// Who orders it; the caller's user where nobody is named.
         #[serde(default)]
         by: Option<String>,
+    },
+    /// Pay merchants what they have at a cut.
+    PayOut {
+        /// The day.
+        date: String,
+        /// The cycle; 0 is the day's own end.
+        #[serde(default)]
+        cycle: u32,
+    },
+    /// An issuer paid.
+    Funds {
+        /// The name of its link.
+        issuer: String,
+        /// How much, with the decimals of the currency.
+        amount: String,
+        /// Three digits or letters.
+        currency: String,
+        /// What the bank's statement calls it.
+        reference: String,
+        /// On which day.
+        date: String,
+    },
+    /// Write a report.
+    Report {
+        /// Which.
+        kind: String,
+        /// Of which day.
+        date: String,
+        /// `csv`, `json` or `html`.
+        format: String,
+        /// Of one merchant alone.
+        #[serde(default)]
+        merchant: Option<String>,
+        /// Of one issuer alone.
+        #[serde(default)]
+        issuer: Option<String>,
     },
 }
 
@@ -273,6 +310,15 @@ impl Desk {
             Ok(Command::Requeue { txn, owing, by }) => self.requeue(txn, owing, (by, user)).await,
             Ok(Command::WriteOff { about, owing, reason, by }) => {
                 self.write_off((about, owing), &reason, (by, user)).await
+            }
+            Ok(Command::PayOut { date, cycle }) => self.pay_out(&date, cycle).await,
+            Ok(Command::Funds { issuer, amount, currency, reference, date }) => {
+                self.book_funds((&issuer, &amount, &currency), (reference, &date)).await
+            }
+            Ok(Command::Report { kind, date, format, merchant, issuer }) => {
+                let issuer = issuer.as_deref();
+                self.report(Wanted { kind: &kind, date: &date, format: &format, merchant, issuer })
+                    .await
             }
             Err(fault) => Err(format!("not a command: {fault}")),
         };

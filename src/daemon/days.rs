@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use super::clerk::Clerk;
 use crate::books::{self, CutError, CutReport};
-use crate::clearing;
+use crate::clearing::{self, FeeTable};
 use crate::iso::BusinessDate;
+use crate::ledger::Settling;
 use crate::meter::Meter;
 use crate::record::{LinkId, Lsn};
 
@@ -19,6 +20,10 @@ use crate::record::{LinkId, Lsn};
 pub(super) struct ClearingDesk {
     pub(super) directory: PathBuf,
     pub(super) settings: clearing::Settings,
+    pub(super) settling: Arc<Settling>,
+    pub(super) fees: Arc<FeeTable>,
+    /// Where reports go.
+    pub(super) reports: PathBuf,
     pub(super) names: BTreeMap<LinkId, String>,
 }
 
@@ -57,6 +62,22 @@ impl Days {
             directory: desk.directory.clone(),
             names: desk.names.clone(),
         }
+    }
+
+    /// How merchants are paid, and what lines cost.
+    pub(super) fn settling(&self) -> (Arc<Settling>, Arc<FeeTable>) {
+        let desk = self.desk();
+        (Arc::clone(&desk.settling), Arc::clone(&desk.fees))
+    }
+
+    /// The names that issuers have in clearing.
+    pub(super) fn issuer_names(&self) -> BTreeMap<LinkId, String> {
+        self.desk().names.clone()
+    }
+
+    /// Where reports go.
+    pub(super) fn reports(&self) -> PathBuf {
+        self.desk().reports.clone()
     }
 
     /// Files are written otherwise from now on. A link that is gone keeps its name: what it approved today is cleared tonight.

@@ -310,6 +310,9 @@ pub(super) fn clearing_desk(config: &Config) -> ClearingDesk {
     ClearingDesk {
         directory: config.clearing.directory.clone(),
         settings: config.clearing.settings.clone(),
+        settling: Arc::new(config.clearing.settling.clone()),
+        fees: Arc::new(config.clearing.fees.clone()),
+        reports: config.daemon.state.join("reports"),
         names: config.links.iter().map(|link| (link.id, link.clearing.clone())).collect(),
     }
 }

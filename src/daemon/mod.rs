@@ -17,6 +17,7 @@ mod orders;
 mod quarantine;
 mod release;
 mod reload;
+mod settlement;
 mod state;
 mod ticker;
 mod view;

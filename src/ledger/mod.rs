@@ -3,7 +3,12 @@
 //! It is a truth of its own, beside the journal: what is told is on the disk. It reads the books and never writes them; it writes
 //! the files that issuers get, and reads those that they send. Knows no sockets and no engine.
 
+mod funds;
 mod inbox;
+mod payouts;
+mod pricing;
+mod report;
+mod settlement;
 mod status;
 mod tables;
 
@@ -15,9 +20,13 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::books::{BooksError, View};
+use crate::clearing::ClearingError;
 use crate::seal::Keys;
 
+pub use funds::{Booked, Fund};
 pub use inbox::{Fate, Inbox};
+pub use payouts::{Debtor, Held, PaidFile, PaidOut, PayOut, Settling};
+pub use report::{Ask, Kind, Written};
 pub use status::Count;
 
 /// The ledger of a state directory; one thread owns it.
@@ -53,6 +62,15 @@ pub enum LedgerError {
     /// The books could not be read.
     #[error(transparent)]
     Books(#[from] BooksError),
+    /// A fee or a sum cannot be.
+    #[error(transparent)]
+    Clearing(#[from] ClearingError),
+    /// What was asked for cannot be done; it says why, and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// Sums that must be alike are not: nothing leaves.
+    #[error("the ledger does not close, so nothing leaves: {0}")]
+    Unbalanced(String),
 }
 
 impl From<rusqlite::Error> for LedgerError {

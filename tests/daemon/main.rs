@@ -15,6 +15,7 @@ mod load;
 #[path = "../../src/link/papers.rs"]
 mod papers;
 mod reload;
+mod settlement;
 mod street;
 mod tls;
 mod why;
