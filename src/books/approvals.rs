@@ -32,11 +32,11 @@ impl View {
         date: BusinessDate,
         each: &mut dyn FnMut(Approved),
     ) -> Result<(), BooksError> {
-        let (after, last) = self.span_of(date)?;
+        let after = self.before(date)?;
         let completed = self.completed(after)?;
-        let sql = "SELECT txn, standing FROM transactions WHERE txn > ? AND txn <= ? AND date = ? AND opening <> 'reversal' ORDER BY txn";
+        let sql = "SELECT txn, standing FROM transactions WHERE txn > ? AND date = ? AND opening <> 'reversal' ORDER BY txn";
         let mut ask = self.connection().prepare_cached(sql)?;
-        let mut found = ask.query((after, last, tables::day(date)))?;
+        let mut found = ask.query((after, tables::day(date)))?;
         while let Some(row) = found.next()? {
             let txn = TxnId(row.get::<_, i64>(0)?.cast_unsigned());
             let standing =
@@ -49,13 +49,12 @@ impl View {
         Ok(())
     }
 
-    /// Between which records, the first excluded, all transactions of a day began: a day begins when the one before it closes,
-    /// and that is after the one before that was cut.
-    fn span_of(&self, date: BusinessDate) -> Result<(i64, i64), BooksError> {
-        let sql = "SELECT ifnull((SELECT lsn FROM cuts WHERE date < ?1 ORDER BY date DESC LIMIT 1 OFFSET 1), 0),
-            ifnull((SELECT lsn FROM cuts WHERE date = ?1), 9223372036854775807)";
+    /// A record before all transactions of a day: a day begins when the one before it closes, and that is after the one before
+    /// that was cut. What is stored later under its date is behind it, too.
+    fn before(&self, date: BusinessDate) -> Result<i64, BooksError> {
+        let sql = "SELECT ifnull((SELECT lsn FROM cuts WHERE date < ? ORDER BY date DESC LIMIT 1 OFFSET 1), 0)";
         let mut ask = self.connection().prepare_cached(sql)?;
-        Ok(ask.query_row([tables::day(date)], |row| Ok((row.get(0)?, row.get(1)?)))?)
+        Ok(ask.query_row([tables::day(date)], |row| row.get(0))?)
     }
 
     /// The authorizations that advices completed, of those that began behind a record.

@@ -196,14 +196,16 @@ pub fn from_decimal(text: &str, currency: Currency) -> Result<Amount, String> {
     let all = format!("{whole}{parts}");
     let plain = !whole.is_empty() && digits.contains('.') == (places > 0);
     let minor = all.bytes().all(|byte| byte.is_ascii_digit()).then(|| all.parse::<i64>().ok());
-    match minor.flatten().filter(|_| plain && parts.len() == places) {
-        Some(minor) => Ok(Amount { minor: if negative { -minor } else { minor }, currency }),
-        None => {
-            let example = decimal(123_400, currency);
-            Err(format!("an amount in {currency} has {places} decimals, like {example}"))
-        }
-    }
+    let minor = minor.flatten().filter(|_| plain && parts.len() == places);
+    let minor = minor.ok_or_else(|| {
+        let example = decimal(EXAMPLE * 10_i128.pow(u32::from(currency.exponent())), currency);
+        format!("an amount in {currency} has {places} decimals, like {example}")
+    })?;
+    Ok(Amount { minor: if negative { -minor } else { minor }, currency })
 }
+
+/// An amount as it could be.
+const EXAMPLE: i128 = 1_234;
 
 #[cfg(test)]
 mod tests {

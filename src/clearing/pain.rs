@@ -73,7 +73,13 @@ impl Transfers {
         element(&mut text, "EndToEndId", &transfer.reference);
         let letters = letters(self.currency).unwrap_or_default();
         let amount = decimal(transfer.amount.into(), self.currency);
-        text += &format!("</PmtId><Amt><InstdAmt Ccy=\"{letters}\">{amount}</InstdAmt></Amt>");
+        text.extend([
+            "</PmtId><Amt><InstdAmt Ccy=\"",
+            letters,
+            "\">",
+            &amount,
+            "</InstdAmt></Amt>",
+        ]);
         if let Some(bic) = &transfer.creditor.bic {
             text.push_str("<CdtrAgt>");
             agent(&mut text, Some(bic));
@@ -96,7 +102,7 @@ impl Transfers {
 }
 
 fn element(text: &mut String, name: &str, value: &str) {
-    *text += &format!("<{name}>{}</{name}>", escaped(value));
+    text.extend(["<", name, ">", &escaped(value), "</", name, ">"]);
 }
 
 fn account(text: &mut String, account: &Account) {

@@ -100,7 +100,7 @@ impl Sheet {
             Form::Json => {
                 let mut text = format!("{{\"report\":{}", json(title));
                 for (name, value) in facts {
-                    text.push_str(&format!(",{}:{}", json(name), json(value)));
+                    text.extend([",", &json(name), ":", &json(value)]);
                 }
                 text.push_str(",\"rows\":[");
                 text
@@ -118,7 +118,7 @@ impl Sheet {
                 text.push_str(&facts.join("<br>"));
                 text.push_str("</p>\n<table><thead><tr>");
                 for column in self.columns {
-                    text.push_str(&format!("<th>{}</th>", escaped(&column.replace('_', " "))));
+                    text.extend(["<th>", &escaped(&column.replace('_', " ")), "</th>"]);
                 }
                 text.push_str("</tr></thead><tbody>\n");
                 text

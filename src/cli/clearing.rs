@@ -66,6 +66,9 @@ pub(super) enum Clearing {
         /// The day, as YYYY-MM-DD
         #[arg(long)]
         date: String,
+        /// Of one cycle of it alone; 0 is what came with its end
+        #[arg(long)]
+        cycle: Option<u32>,
         /// How it is written
         #[arg(long, default_value = "csv", value_parser = words(&Form::ALL))]
         format: String,
@@ -102,10 +105,11 @@ impl Clearing {
                 let funds = control::Command::Funds { issuer, amount, currency, reference, date };
                 ask_daemon(home, &funds)
             }
-            Self::Report { kind, date, format, merchant, issuer, home } => {
+            Self::Report { kind, date, cycle, format, merchant, issuer, home } => {
                 let [kind, date, format] = [kind, date, format].map(String::clone);
-                let (merchant, issuer) = (merchant.clone(), issuer.clone());
-                let report = control::Command::Report { kind, date, format, merchant, issuer };
+                let (cycle, merchant, issuer) = (*cycle, merchant.clone(), issuer.clone());
+                let report =
+                    control::Command::Report { kind, date, cycle, format, merchant, issuer };
                 print_report(home, &report)
             }
         }

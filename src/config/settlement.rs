@@ -73,7 +73,7 @@ fn holder(section: &Section<'_>) -> Option<Holder> {
         (Some(name), Some(account)) => {
             Some(Holder { name: name.value, account: account.value, bic })
         }
-        (Some(_), None) if section.has("iban").or(section.has("account")).is_none() => {
+        (Some(_), None) if section.has("iban").or_else(|| section.has("account")).is_none() => {
             section.missing("iban", "iban = \"DE89370400440532013000\"");
             None
         }
@@ -122,13 +122,12 @@ fn weekend(section: &Section<'_>) -> BTreeSet<Weekday> {
     let Some(span) = section.has("weekend") else { return Calendar::default().weekend };
     let mut days = BTreeSet::new();
     for text in texts {
-        match Weekday::ALL.iter().find(|(word, _)| *word == text.value) {
-            Some((_, day)) => drop(days.insert(*day)),
-            None => {
-                let title = format!("`weekend` cannot be {:?}", text.value);
-                let fault = section.faults().at(text.span, title);
-                section.faults().tell(fault.label("days of the week, like \"saturday\""));
-            }
+        if let Some((_, day)) = Weekday::ALL.iter().find(|(word, _)| *word == text.value) {
+            days.insert(*day);
+        } else {
+            let title = format!("`weekend` cannot be {:?}", text.value);
+            let fault = section.faults().at(text.span, title);
+            section.faults().tell(fault.label("days of the week, like \"saturday\""));
         }
     }
     if days.len() == Weekday::ALL.len() {
@@ -311,4 +310,156 @@ fn ranges(section: &Section<'_>) -> Vec<(u16, u16)> {
         }
     }
     ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::report::{Faults, Report};
+    use crate::config::table;
+
+    /// What a text says, and what is wrong with it.
+    fn said(text: &str) -> ((Settling, FeeTable), String) {
+        let faults = Faults::new("c.toml".to_owned(), text.to_owned());
+        let table = table(&faults);
+        let root = Section::root(&faults, table.get_ref());
+        let section = root.section("clearing");
+        let read = read(&section, (Path::new("/home"), Path::new("/state")), &["bank"]);
+        section.end();
+        root.end();
+        drop(table);
+        let list = faults.into_list();
+        (read, if list.is_empty() { String::new() } else { Report::new(list).to_string() })
+    }
+
+    #[test]
+    fn nothing_said_is_nobody_paid_and_no_fees() {
+        let ((settling, table), faults) = said("");
+        assert_eq!(faults, "");
+        assert_eq!(settling.directory, Path::new("/state/payouts"));
+        assert_eq!((settling.debtor, settling.merchants.len()), (None, 0));
+        assert_eq!((settling.calendar, settling.authorization_days), (Calendar::default(), 7));
+        assert_eq!((table.rules, table.refund_returns), (Vec::new(), vec![Charge::Interchange]));
+        assert_eq!((table.rounding, table.chargeback_returns), (Rounding::HalfEven, Vec::new()));
+    }
+
+    #[test]
+    fn all_of_it() {
+        let text = r#"
+[[clearing.fees]]
+name = "a"
+kind = "interchange"
+rate_ppm = 3_000
+min = 1
+merchant = "SHOP-7  "
+issuer = ["bank"]
+mcc = ["5411", "5500-5599"]
+currency = "EUR"
+entry = ["05", "07"]
+[[clearing.fees]]
+name = "b"
+kind = "discount"
+fixed = 25
+refund = true
+[clearing.settlement]
+directory = "pay"
+rounding = "down"
+refund_returns = []
+chargeback_returns = ["discount", "scheme"]
+value_days = 2
+weekend = ["friday"]
+name = "Acquirer"
+account = "12-34"
+[[clearing.settlement.currencies]]
+currency = "978"
+holidays = ["2026-12-25"]
+minimum = 100
+name = "Acquirer Euro"
+iban = "DE89 3704 0044 0532 0130 00"
+bic = "COBADEFF"
+[[clearing.settlement.merchants]]
+id = "SHOP-7"
+name = "Shop"
+iban = "GB82WEST12345698765432"
+"#;
+        let ((settling, table), faults) = said(text);
+        assert_eq!(faults, "");
+        let [a, b] = &table.rules[..] else { panic!("{table:?}") };
+        let euro = clearing::currency("EUR").unwrap();
+        assert_eq!(
+            (&a.merchants[..], &a.issuers[..]),
+            (&["SHOP-7".to_owned()][..], &[LinkId::of_name("bank")][..])
+        );
+        assert_eq!((&a.mccs[..], a.currency), (&[(5411, 5411), (5500, 5599)][..], Some(euro)));
+        assert_eq!(a.tariff, Tariff { rate_ppm: 3_000, fixed: 0, min: Some(1), max: None });
+        assert_eq!((b.refund, b.tariff.fixed, b.charge), (true, 25, Charge::Discount));
+        assert_eq!((table.rounding, table.refund_returns.len()), (Rounding::Down, 0));
+        assert_eq!(table.chargeback_returns, [Charge::Discount, Charge::Scheme]);
+        assert_eq!(settling.directory, Path::new("/home/pay"));
+        assert_eq!(settling.calendar.weekend, [Weekday::Friday].into());
+        assert_eq!(settling.calendar.holidays[&euro].len(), 1);
+        assert_eq!(settling.minimum[&euro], 100);
+        let debtor = settling.debtor.unwrap();
+        assert_eq!(debtor.all.account, Account::Other("12-34".to_owned()));
+        assert_eq!(debtor.own[&euro].account.number(), "DE89370400440532013000");
+        assert_eq!(settling.merchants["SHOP-7"].name, "Shop");
+    }
+
+    #[test]
+    fn each_fault_is_told_where_it_stands() {
+        let fee = "[[clearing.fees]]\nname = \"a\"\nkind = \"discount\"\n";
+        let shop = "[[clearing.settlement.merchants]]\nid = \"A\"\nname = \"A\"\n";
+        for (text, fault) in [
+            ("[clearing.settlement]\nvalue_day = 1", "did you mean `value_days`?"),
+            ("[clearing.settlement]\nname = \"A\"", "add a line like: iban"),
+            ("[clearing.settlement]\niban = \"GB82WEST12345698765432\"", "add a line like: name"),
+            (
+                "[clearing.settlement]\nname = \"A\"\niban = \"GB82WEST12345698765433\"",
+                "check digits that fit",
+            ),
+            ("[clearing.settlement]\nweekend = [\"caturday\"]", "days of the week"),
+            (
+                "[clearing.settlement]\nweekend = [\"monday\", \"tuesday\", \"wednesday\", \"thursday\", \"friday\", \"saturday\", \"sunday\"]",
+                "at most six days",
+            ),
+            ("[clearing.settlement]\nrefund_returns = [\"tax\"]", "some of \"discount\""),
+            ("[clearing.settlement]\nrounding = \"up\"", "one of \"half-even\""),
+            (
+                "[[clearing.settlement.currencies]]\ncurrency = \"978\"\nholidays = [\"2026-02-30\"]",
+                "a date like 2026-11-23",
+            ),
+            ("[[clearing.settlement.currencies]]\ncurrency = \"EURO\"", "three digits or letters"),
+            (
+                "[[clearing.settlement.currencies]]\ncurrency = \"EUR\"\n[[clearing.settlement.currencies]]\ncurrency = \"978\"",
+                "one for each currency",
+            ),
+            (
+                "[[clearing.settlement.currencies]]\ncurrency = \"EUR\"\nname = \"A\"\naccount = \"1\"",
+                "say `name` and `iban` in [clearing.settlement] too",
+            ),
+            (shop, "add a line like: iban"),
+            (
+                format!("{shop}iban = \"GB82WEST12345698765432\"\naccount = \"1\"").as_str(),
+                "take one of them out",
+            ),
+            (
+                format!("{shop}account = \"1\"\n{shop}account = \"2\"").as_str(),
+                "one account for each merchant",
+            ),
+            (format!("{shop}account = \"1\"\nbic = \"bank\"").as_str(), "a BIC of 8 or 11"),
+            ("[[clearing.fees]]\nname = \"a\"", "add a line like: kind"),
+            (format!("{fee}{fee}").as_str(), "each has a name of its own"),
+            (format!("{fee}rate_ppm = 1_000_001").as_str(), "from 0 to 1000000"),
+            (format!("{fee}min = 2\nmax = 1").as_str(), "no fee could be both"),
+            (format!("{fee}issuer = \"banc\"").as_str(), "there is no link \"banc\""),
+            (format!("{fee}mcc = \"541\"").as_str(), "four digits, or a range"),
+            (format!("{fee}entry = \"\"").as_str(), "how element 22 begins"),
+            (format!("{fee}merchant = \"{}\"", "x".repeat(16)).as_str(), "1 to 15 characters"),
+            (fee.replace("\"a\"", "\"a b\"").as_str(), "1 to 32 letters"),
+        ] {
+            let (_, faults) = said(text);
+            assert!(faults.contains(fault), "{text}\n{faults}");
+            assert!(faults.contains("c.toml:"), "{faults}");
+        }
+    }
 }

@@ -116,6 +116,9 @@ pub enum Command {
         kind: String,
         /// Of which day.
         date: String,
+        /// Of one cycle of it alone.
+        #[serde(default)]
+        cycle: Option<u32>,
         /// `csv`, `json` or `html`.
         format: String,
         /// Of one merchant alone.
@@ -315,10 +318,9 @@ impl Desk {
             Ok(Command::Funds { issuer, amount, currency, reference, date }) => {
                 self.book_funds((&issuer, &amount, &currency), (reference, &date)).await
             }
-            Ok(Command::Report { kind, date, format, merchant, issuer }) => {
-                let issuer = issuer.as_deref();
-                self.report(Wanted { kind: &kind, date: &date, format: &format, merchant, issuer })
-                    .await
+            Ok(Command::Report { kind, date, cycle, format, merchant, issuer }) => {
+                let (kind, date, format, issuer) = (&*kind, &*date, &*format, issuer.as_deref());
+                self.report(Wanted { kind, date, cycle, format, merchant, issuer }).await
             }
             Err(fault) => Err(format!("not a command: {fault}")),
         };

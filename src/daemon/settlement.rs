@@ -12,6 +12,7 @@ use crate::record::LinkId;
 pub(super) struct Wanted<'a> {
     pub(super) kind: &'a str,
     pub(super) date: &'a str,
+    pub(super) cycle: Option<u32>,
     pub(super) format: &'a str,
     pub(super) merchant: Option<String>,
     pub(super) issuer: Option<&'a str>,
@@ -58,6 +59,7 @@ impl Desk {
         let ask = Ask {
             kind,
             day: day(wanted.date)?,
+            cycle: wanted.cycle,
             merchant: wanted.merchant.map(|merchant| merchant.trim_end().to_owned()),
             issuer,
             form,

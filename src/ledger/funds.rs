@@ -2,7 +2,7 @@
 
 use rusqlite::OptionalExtension as _;
 
-use super::settlement::{currency, date_of, day_of, link};
+use super::settlement::{currency, date_of, day_of, link, rank};
 use super::{Ledger, LedgerError};
 use crate::iso::{Amount, BusinessDate, Wall};
 use crate::record::LinkId;
@@ -65,12 +65,18 @@ impl Ledger {
             let received = Wall(u64::try_from(received).unwrap_or_default());
             return Ok(Booked { fund: number, received, before: true });
         }
-        let add = "INSERT INTO funds (issuer, currency, amount, day, reference, received) VALUES (?, ?, ?, ?, ?, ?)";
+        let paid: i64 = whole
+            .prepare_cached("SELECT ifnull(max(rank), 0) FROM settlements")?
+            .query_row([], |row| row.get(0))?;
+        let open = rank(fund.day, 0) > paid;
+        let booked = if open { fund.day } else { date_of(paid / 1_000)?.next() };
+        let add = "INSERT INTO funds (issuer, currency, amount, day, booked, reference, received) VALUES (?, ?, ?, ?, ?, ?, ?)";
         whole.prepare_cached(add)?.execute((
             fund.issuer.0,
             fund.amount.currency.to_string(),
             fund.amount.minor,
             day_of(fund.day),
+            day_of(booked),
             reference,
             now.0.cast_signed(),
         ))?;
@@ -139,5 +145,19 @@ mod tests {
             ]
         );
         ledger.close(whole_day(DAY)).unwrap();
+        drop(ask);
+        // Of a day that merchants were paid for nothing changes any more.
+        let settle = "INSERT INTO settlements VALUES (20261123, 0, 20261123999, 1)";
+        ledger.connection.execute(settle, ()).unwrap();
+        let late = Fund {
+            issuer: LinkId(2),
+            amount: Amount { minor: 1, currency },
+            day: DAY,
+            reference: "late".to_owned(),
+        };
+        ledger.book_funds(&late, Wall(9)).unwrap();
+        let booked = "SELECT booked FROM funds WHERE reference = 'late'";
+        let booked = ledger.connection.query_row(booked, [], |row| row.get::<_, i64>(0));
+        assert_eq!(booked, Ok(20_261_124));
     }
 }

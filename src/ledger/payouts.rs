@@ -163,6 +163,7 @@ impl Ledger {
                 "merchants were paid for a later cut before: what {day}, cycle {cycle}, left to them was in that"
             )));
         }
+        self.is_in_order(last)?;
         self.close((last, rank))?;
         let whole = self.connection.unchecked_transaction()?;
         let add = "INSERT INTO settlements (day, cycle, rank, made) VALUES (?, ?, ?, ?)";
@@ -176,11 +177,34 @@ impl Ledger {
             ) GROUP BY currency, merchant HAVING sum(amount) <> 0"
         );
         whole.execute(&carry, (last, rank))?;
+        let carry = format!(
+            "INSERT INTO receivables (rank, currency, issuer, amount)
+            SELECT ?2, currency, issuer, sum(amount) FROM (
+                SELECT currency, issuer, amount FROM receivables WHERE rank = ?1
+                UNION ALL
+                SELECT currency, party, debit - credit FROM postings WHERE account = 'issuer_receivable' AND {WITHIN}
+            ) GROUP BY currency, issuer HAVING sum(amount) <> 0"
+        );
+        whole.execute(&carry, (last, rank))?;
         let mut book = Book { connection: &whole, order, debtor, now, rank, sums: BTreeMap::new() };
         book.pay_all()?;
         book.end()?;
         whole.commit()?;
         Ok(())
+    }
+
+    /// No cut that comes before the last settlement was made after it: what it left would be in no payout.
+    fn is_in_order(&self, last: i64) -> Result<(), LedgerError> {
+        let sql = "SELECT day, cycle FROM cuts WHERE day * 1000 + CASE cycle WHEN 0 THEN 999 ELSE cycle END < ?1
+            AND at > (SELECT made FROM settlements WHERE rank = ?1) LIMIT 1";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let late: Option<(i64, i64)> =
+            ask.query_row([last], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        late.map_or(Ok(()), |(day, cycle)| {
+            Err(LedgerError::Unbalanced(format!(
+                "cycle {cycle} of {day} was cut after merchants had been paid for a later one"
+            )))
+        })
     }
 
     /// The files of a settlement, from its rows. Gives what they hold.
@@ -553,12 +577,9 @@ mod tests {
         all
     }
 
-    #[test]
-    fn merchants_are_paid_once_and_the_files_are_the_same_ever_after() {
-        let place = tempfile::tempdir().unwrap();
-        let mut ledger = open(place.path());
-        let directory = place.path().join("payouts");
-        let settling = settling(&directory);
+    /// A ledger of two purchases, one of a merchant without an account, and two lines of a café.
+    fn filled(place: &Path) -> Ledger {
+        let ledger = open(place);
         put(&ledger, PURCHASE);
         put(
             &ledger,
@@ -566,6 +587,20 @@ mod tests {
         );
         put(&ledger, Put { merchant: "NOBODY", ..PURCHASE });
         put(&ledger, Put { merchant: "CAFE", refund: true, ..PURCHASE });
+        ledger
+    }
+
+    fn held(merchant: &str, amount: i64, why: &str) -> Held {
+        let (merchant, why) = (merchant.to_owned(), why.to_owned());
+        Held { merchant, currency: money(978), amount, why }
+    }
+
+    #[test]
+    fn merchants_are_paid_what_they_have() {
+        let place = tempfile::tempdir().unwrap();
+        let mut ledger = filled(place.path());
+        let directory = place.path().join("payouts");
+        let settling = settling(&directory);
         let refused = pay(&mut ledger, &settling, (DAY, 0)).unwrap_err().to_string();
         assert!(refused.starts_with("there is no cut of 2026-11-23, cycle 0"), "{refused}");
         cut(&ledger, (DAY, 0));
@@ -579,12 +614,6 @@ mod tests {
             value: DAY.next(),
             count,
             amount,
-        };
-        let held = |merchant: &str, amount, why: &str| Held {
-            merchant: merchant.to_owned(),
-            currency: money(978),
-            amount,
-            why: why.to_owned(),
         };
         assert_eq!(paid.files, [file(392, 1, 1_950), file(978, 1, 9_790)]);
         assert_eq!(
@@ -612,7 +641,18 @@ mod tests {
         let amount = document.descendants().find(|node| node.has_tag_name((SPACE, "InstdAmt")));
         let amount = amount.unwrap();
         assert_eq!((amount.text(), amount.attribute("Ccy")), (Some("1950"), Some("JPY")));
-        // Interrupted before they were shown, or asked for again with other settings: the same bytes.
+    }
+
+    /// Interrupted before they were shown, or asked for again with other settings.
+    #[test]
+    fn the_files_are_the_same_ever_after() {
+        let place = tempfile::tempdir().unwrap();
+        let mut ledger = filled(place.path());
+        let directory = place.path().join("payouts");
+        let settling = settling(&directory);
+        cut(&ledger, (DAY, 0));
+        let paid = pay(&mut ledger, &settling, (DAY, 0)).unwrap();
+        let written = contents(&directory);
         fs::remove_dir_all(&directory).unwrap();
         drop(ledger);
         let mut ledger = open(place.path());

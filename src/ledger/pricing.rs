@@ -14,7 +14,7 @@ const PAGE: i64 = 1_000;
 /// An item, as far as its fees depend on it.
 #[derive(Clone, Debug)]
 struct Item {
-    item: i64,
+    id: i64,
     kind: String,
     about: Option<i64>,
     txn: Option<i64>,
@@ -43,14 +43,14 @@ impl Ledger {
         let (mut priced, mut after) = (0, 0);
         loop {
             let page = self.unpriced(rank(day, cycle), after)?;
-            let Some(last) = page.last().map(|item| item.item) else { return Ok(priced) };
+            let Some(last) = page.last().map(|item| item.id) else { return Ok(priced) };
             after = last;
             let whole = self.connection.unchecked_transaction()?;
             for item in &page {
                 let (fees, exact) = self.fees_of(item, table)?;
                 let set = "UPDATE items SET discount = ?, interchange = ?, scheme = ?, exact = ? WHERE item = ? AND exact IS NULL";
                 let mut set = self.connection.prepare_cached(set)?;
-                set.execute((fees.discount, fees.interchange, fees.scheme, exact, item.item))?;
+                set.execute((fees.discount, fees.interchange, fees.scheme, exact, item.id))?;
                 priced += 1;
             }
             whole.commit()?;
@@ -76,26 +76,26 @@ impl Ledger {
             Some(about) => self.item(about)?,
             None => None,
         };
-        let of = |what: &str, other: &Item| format!("{what} of item {}", other.item);
+        let of = |what: &str, other: &Item| format!("{what} of item {}", other.id);
         let back = item.kind == "opposite" || item.kind == "lowered";
         Ok(match (item.kind.as_str(), about) {
             ("opposite", Some(about)) => {
-                (self.charged(&about, item.item)?.1.turned()?, of("all that was left", &about))
+                (self.charged(&about, item.id)?.1.turned()?, of("all that was left", &about))
             }
             ("lowered", Some(about)) => (self.lowered(item, &about)?, of("the difference", &about)),
             ("rejection", Some(about)) => {
-                let fees = self.charged(&about, item.item)?.1.turned()?;
+                let fees = self.charged(&about, item.id)?.1.turned()?;
                 // The merchant keeps his money until the item is given up, and pays for it.
                 (Fees { discount: 0, ..fees }, of("back", &about))
             }
             ("again", Some(about)) => {
                 let root = self.root(about)?;
-                let fees = self.charged(&root, item.item)?.1;
+                let fees = self.charged(&root, item.id)?.1;
                 (Fees { discount: 0, ..fees }, of("once more", &root))
             }
             ("given_up", Some(about)) => {
                 let root = self.root(about)?;
-                let fees = self.charged(&root, item.item)?.1.turned()?;
+                let fees = self.charged(&root, item.id)?.1.turned()?;
                 (Fees { discount: fees.discount, ..Fees::default() }, of("the discount", &root))
             }
             ("chargeback", Some(about)) => {
@@ -125,13 +125,13 @@ impl Ledger {
 
     /// What of an item was lowered before another, and what it is charged since.
     fn charged(&self, about: &Item, before: i64) -> Result<(i64, Fees), LedgerError> {
-        let (amount, lowered) = self.parts(about.item, "lowered", before)?;
+        let (amount, lowered) = self.parts(about.id, "lowered", before)?;
         Ok((amount, about.fees.plus(lowered)?))
     }
 
     /// What is less to be paid: what was paid so far, but for what the same rules take of what is left.
     fn lowered(&self, item: &Item, about: &Item) -> Result<Fees, LedgerError> {
-        let (taken, now) = self.charged(about, item.item)?;
+        let (taken, now) = self.charged(about, item.id)?;
         let left = about.amount - taken - item.amount;
         let exact = about.exact.as_deref().and_then(Exact::from_text);
         let after = match exact {
@@ -151,13 +151,12 @@ impl Ledger {
         about: &Item,
         table: &FeeTable,
     ) -> Result<Fees, LedgerError> {
-        let (taken, _) = self.parts(about.item, "chargeback", item.item)?;
+        let (taken, _) = self.parts(about.id, "chargeback", item.id)?;
         let root = self.root(about.clone())?;
         let part = root.fees.part((taken, item.amount), about.amount, table.rounding)?;
-        let back = |charge: Charge| match table.chargeback_returns.contains(&charge) {
-            true => part.of(charge).checked_neg(),
-            false => Some(0),
-        };
+        let gives = |charge| table.chargeback_returns.contains(&charge);
+        let back =
+            |charge: Charge| if gives(charge) { part.of(charge).checked_neg() } else { Some(0) };
         Ok(Fees::each(back)?)
     }
 
@@ -170,7 +169,7 @@ impl Ledger {
     ) -> Result<Fees, LedgerError> {
         let chargeback = match about.kind.as_str() {
             "chargeback" => Some(about.clone()),
-            _ => self.last(about.item, "chargeback", item.item)?,
+            _ => self.last(about.id, "chargeback", item.id)?,
         };
         let Some(chargeback) = chargeback else { return Ok(Fees::default()) };
         let part = chargeback.fees.turned()?;
@@ -244,7 +243,7 @@ impl Ledger {
 fn item(row: &rusqlite::Row<'_>) -> Result<Item, LedgerError> {
     let number: String = row.get(9)?;
     Ok(Item {
-        item: row.get(0)?,
+        id: row.get(0)?,
         kind: row.get(1)?,
         about: row.get(2)?,
         txn: row.get(3)?,

@@ -94,6 +94,11 @@ pub(super) fn whole_day(day: BusinessDate) -> Span {
     (day_of(day) * 1_000, day_of(day) * 1_000 + LAST)
 }
 
+/// All of a day, or one cycle of it.
+pub(super) fn span(day: BusinessDate, cycle: Option<u32>) -> Span {
+    cycle.map_or_else(|| whole_day(day), |cycle| (rank(day, cycle) - 1, rank(day, cycle)))
+}
+
 /// The condition that rows are of a span, for `day` and `rank`; the first lets the index be used.
 pub(super) const WITHIN: &str = "day BETWEEN ?1 / 1000 AND ?2 / 1000 AND rank > ?1 AND rank <= ?2";
 
@@ -447,11 +452,87 @@ pub(super) mod tests {
         /// The item that is before the issuer now; none while it is in suspense, or over.
         stands: Option<i64>,
         rejected: Option<i64>,
-        again: bool,
         charged_back: Option<(i64, i64)>,
-        touched: bool,
-        undone: bool,
-        given_up: bool,
+        again: bool,
+        lowered: bool,
+        over: Option<Over>,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Over {
+        Undone,
+        GivenUp,
+    }
+
+    type Cut = (BusinessDate, u32);
+
+    fn begin(ledger: &Ledger, deed: &Deed, cut: Cut) -> Life {
+        let merchant = ["SHOP", "CAF\u{c9}"][deed.target % 2];
+        let (currency, amount, refund) = (CURRENCIES[deed.currency], deed.amount, deed.refund);
+        let first = put(ledger, Put { merchant, amount, currency, refund, cut, ..PURCHASE });
+        Life {
+            first,
+            merchant,
+            currency,
+            sign: if refund { -1 } else { 1 },
+            amount,
+            left: amount,
+            stands: Some(first),
+            rejected: None,
+            charged_back: None,
+            again: false,
+            lowered: false,
+            over: None,
+        }
+    }
+
+    impl Life {
+        /// What can happen to it, happens; gives what its merchant gets of it, and what its issuer owes, a refund apart.
+        fn go_on(&mut self, ledger: &Ledger, deed: &Deed, cut: Cut) -> (i64, i64) {
+            let (merchant, currency, refund) = (self.merchant, self.currency, self.sign < 0);
+            let item = |kind, about, amount| {
+                let about = Some(about);
+                put(ledger, Put { kind, about, merchant, amount, currency, refund, cut })
+            };
+            let (part, all) = (1 + deed.amount % self.left.max(1), self.left);
+            match (deed.what, self.stands, self.rejected, self.charged_back) {
+                (3, Some(_), _, None) if part < all && !self.again => {
+                    item("lowered", self.first, part);
+                    (self.left, self.lowered) = (all - part, true);
+                    (-part, -part)
+                }
+                (4, Some(_), _, None) if !self.again => {
+                    item("opposite", self.first, all);
+                    (self.stands, self.over) = (None, Some(Over::Undone));
+                    (-all, -all)
+                }
+                (5, Some(at), _, None) if !self.lowered => {
+                    item("rejection", at, all);
+                    (self.stands, self.rejected) = (None, Some(at));
+                    (0, -all)
+                }
+                (6, None, Some(at), _) if !self.again => {
+                    let again = item("again", at, all);
+                    (self.stands, self.rejected, self.again) = (Some(again), None, true);
+                    (0, all)
+                }
+                (7, None, Some(at), _) => {
+                    item("given_up", at, all);
+                    (self.rejected, self.over) = (None, Some(Over::GivenUp));
+                    (-all, 0)
+                }
+                (8, Some(at), _, None) => {
+                    self.charged_back = Some((item("chargeback", at, part), part));
+                    (-part, -part)
+                }
+                (9, _, _, Some((chargeback, part))) => {
+                    item("representment", chargeback, part);
+                    (self.charged_back, self.stands) = (None, None);
+                    (part, part)
+                }
+                _ => (0, 0),
+            }
+        }
     }
 
     /// What the merchants get and the issuer owes by the formulas that people settle by, fees apart.
@@ -459,14 +540,6 @@ pub(super) mod tests {
     struct Model {
         merchants: BTreeMap<(String, String), i64>,
         issuer: BTreeMap<String, i64>,
-    }
-
-    impl Model {
-        fn moves(&mut self, life: &Life, (merchant, issuer): (i64, i64)) {
-            let key = (life.merchant.to_owned(), life.currency.to_owned());
-            *self.merchants.entry(key).or_default() += life.sign * merchant;
-            *self.issuer.entry(life.currency.to_owned()).or_default() += life.sign * issuer;
-        }
     }
 
     fn carry_out(ledger: &Ledger, deeds: &[Deed]) -> (Vec<Life>, Model) {
@@ -477,81 +550,18 @@ pub(super) mod tests {
                 date = date.next();
             }
             let cut = (date, u32::try_from(deed.target % 3).unwrap());
-            let count = lives.len();
-            let Some(life) = lives.get_mut(deed.target % count.max(1)).filter(|_| deed.what > 2)
-            else {
-                let (merchant, currency) =
-                    (["SHOP", "CAF\u{c9}"][deed.target % 2], CURRENCIES[deed.currency]);
-                let (amount, refund) = (deed.amount, deed.refund);
-                let item = Put { merchant, amount, currency, refund, cut, ..PURCHASE };
-                let first = put(ledger, item);
-                let sign = if refund { -1 } else { 1 };
-                let life = Life {
-                    first,
-                    merchant,
-                    currency,
-                    sign,
-                    amount,
-                    left: amount,
-                    stands: Some(first),
-                    rejected: None,
-                    again: false,
-                    charged_back: None,
-                    touched: false,
-                    undone: false,
-                    given_up: false,
-                };
-                model.moves(&life, (amount, amount));
-                lives.push(life);
-                continue;
-            };
-            let item = |kind, about, amount| {
-                let (merchant, currency) = (life.merchant, life.currency);
-                let refund = life.sign < 0;
-                put(
-                    ledger,
-                    Put { kind, about: Some(about), merchant, amount, currency, refund, cut },
-                )
-            };
-            let part = 1 + deed.amount % life.left.max(1);
-            match (deed.what, life.stands, life.rejected, life.charged_back) {
-                (3, Some(_), _, None) if part < life.left && !life.again => {
-                    item("lowered", life.first, part);
-                    (life.left, life.touched) = (life.left - part, true);
-                    model.moves(life, (-part, -part));
-                }
-                (4, Some(_), _, None) if !life.again => {
-                    item("opposite", life.first, life.left);
-                    model.moves(life, (-life.left, -life.left));
-                    (life.stands, life.undone) = (None, true);
-                }
-                (5, Some(at), _, None) if !life.touched => {
-                    item("rejection", at, life.left);
-                    model.moves(life, (0, -life.left));
-                    (life.stands, life.rejected) = (None, Some(at));
-                }
-                (6, None, Some(at), _) if !life.again => {
-                    let again = item("again", at, life.left);
-                    model.moves(life, (0, life.left));
-                    (life.stands, life.rejected, life.again) = (Some(again), None, true);
-                }
-                (7, None, Some(at), _) => {
-                    item("given_up", at, life.left);
-                    model.moves(life, (-life.left, 0));
-                    (life.rejected, life.given_up) = (None, true);
-                }
-                (8, Some(at), _, None) => {
-                    let chargeback = item("chargeback", at, part);
-                    model.moves(life, (-part, -part));
-                    life.charged_back = Some((chargeback, part));
-                }
-                (9, _, _, Some((chargeback, part))) => {
-                    item("representment", chargeback, part);
-                    model.moves(life, (part, part));
-                    (life.charged_back, life.stands) = (None, None);
-                }
-                _ => {}
+            let at = deed.target % lives.len().max(1);
+            let next = lives.len();
+            let known = lives.get_mut(at).filter(|_| deed.what > 2);
+            let moved = known.map(|life| (at, life.go_on(ledger, deed, cut)));
+            let (at, (merchant, issuer)) = moved.unwrap_or((next, (deed.amount, deed.amount)));
+            if at == next {
+                lives.push(begin(ledger, deed, cut));
             }
+            let life = &lives[at];
+            let key = (life.merchant.to_owned(), life.currency.to_owned());
+            *model.merchants.entry(key).or_default() += life.sign * merchant;
+            *model.issuer.entry(life.currency.to_owned()).or_default() += life.sign * issuer;
         }
         (lives, model)
     }
@@ -610,10 +620,10 @@ pub(super) mod tests {
                     let sql = format!("SELECT ifnull(sum(discount), 0), ifnull(sum(interchange), 0), ifnull(sum(scheme), 0) FROM items WHERE item = ?1 OR (kind IN ({kinds}) AND about {about})");
                     ledger.connection.query_row(&sql, [life.first], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))).unwrap()
                 };
-                if life.undone {
+                if life.over == Some(Over::Undone) {
                     prop_assert_eq!(sum("'lowered', 'opposite'", "= ?1"), (0, 0, 0), "{:?}", life);
                 }
-                if life.given_up {
+                if life.over == Some(Over::GivenUp) {
                     let chain = "IN (SELECT ?1 UNION SELECT item FROM items WHERE kind = 'again' AND about = ?1)";
                     prop_assert_eq!(sum("'rejection', 'again', 'given_up'", chain), (0, 0, 0), "{:?}", life);
                 }

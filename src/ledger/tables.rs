@@ -202,14 +202,20 @@ CREATE TABLE balances (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX balances_by_merchant ON balances (merchant, currency, rank);
 
--- What issuers paid; less than nothing was paid to them.
+-- What each issuer owed by such a moment.
+CREATE TABLE receivables (
+    rank INTEGER, currency TEXT, issuer TEXT, amount INTEGER NOT NULL, PRIMARY KEY (rank, currency, issuer)
+) STRICT, WITHOUT ROWID;
+
+-- What issuers paid; less than nothing was paid to them. It is booked on its day, or on the first after the last payout: a day
+-- that was paid does not change.
 CREATE TABLE funds (
     fund INTEGER PRIMARY KEY,
-    issuer INTEGER NOT NULL, currency TEXT NOT NULL, amount INTEGER NOT NULL, day INTEGER NOT NULL,
+    issuer INTEGER NOT NULL, currency TEXT NOT NULL, amount INTEGER NOT NULL, day INTEGER NOT NULL, booked INTEGER NOT NULL,
     reference TEXT NOT NULL, received INTEGER NOT NULL,
     UNIQUE (issuer, reference)
 ) STRICT;
-CREATE INDEX funds_by_day ON funds (day);
+CREATE INDEX funds_by_day ON funds (booked);
 
 -- Items with the sign of what they claim of their issuer: `again`, `rejection` and `given_up` follow the one that they are about.
 CREATE VIEW signed AS
@@ -244,7 +250,7 @@ CREATE VIEW entries AS
         NULL, merchant, currency, day, cycle, CASE cycle WHEN 0 THEN 999 ELSE cycle END + day * 1000, amount FROM payouts
     UNION ALL
     SELECT 'fund', fund, 'fund', 'gross', 'nostro', 'issuer_receivable',
-        issuer, NULL, currency, day, 0, day * 1000 + 999, amount FROM funds;
+        issuer, NULL, currency, booked, 0, booked * 1000 + 999, amount FROM funds;
 
 -- The same as a ledger has it: a line for each account. Debits and credits are never less than nothing.
 CREATE VIEW postings AS

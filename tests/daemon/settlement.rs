@@ -102,9 +102,14 @@ fn a_day_is_paid_out_and_reported() {
     street.start();
     assert_eq!(last(&clearing(&street, &pay_out))["before"], true);
     assert_eq!(fs::read_to_string(&path).unwrap(), xml);
+    funds_are_booked_once(&street, &date);
+    what_is_reported(&street, &date);
+}
+
+fn funds_are_booked_once(street: &Street, date: &str) {
     let funds = |amount: &str| {
         let asked =
-            ["clearing", "funds", "bank", amount, "EUR", "--reference", "S1", "--date", &date];
+            ["clearing", "funds", "bank", amount, "EUR", "--reference", "S1", "--date", date];
         street.command(&asked)
     };
     assert_eq!(last(&funds("114.65").0)["before"], false);
@@ -113,7 +118,10 @@ fn a_day_is_paid_out_and_reported() {
         let (out, said) = funds(wrong);
         assert!(out.is_empty() && said.contains(why), "{said}");
     }
-    let statement = clearing(&street, &["report", "merchant", "--date", &date]);
+}
+
+fn what_is_reported(street: &Street, date: &str) {
+    let statement = clearing(street, &["report", "merchant", "--date", date]);
     let lines: Vec<&str> = statement.lines().skip(1).collect();
     let line = |line: &str| format!("MERCHANT0000001,978,2,{line}");
     assert_eq!(
@@ -129,8 +137,7 @@ fn a_day_is_paid_out_and_reported() {
         .map(line)
     );
     // The issuer keeps 0.30 and 0.08 of what it owes, and gives 0.03 of the refund back.
-    let positions =
-        clearing(&street, &["report", "positions", "--date", &date, "--format", "json"]);
+    let positions = clearing(street, &["report", "positions", "--date", date, "--format", "json"]);
     let positions: Value = serde_json::from_str(&positions).unwrap();
     let rows = positions["rows"].as_array().unwrap();
     let net = |party: &str| rows.iter().find(|row| row["party"] == party).unwrap()["net"].clone();
@@ -138,13 +145,13 @@ fn a_day_is_paid_out_and_reported() {
         ["issuer", "merchant", "acquirer", "total"].map(net),
         [-11_465, 11_230, 235, 0].map(Value::from)
     );
-    let trial = clearing(&street, &["report", "trial", "--date", &date]);
+    let trial = clearing(street, &["report", "trial", "--date", date]);
     assert!(trial.contains("issuer_receivable,978,2,12503,12503,0\r\n"), "{trial}");
     // The one purchase of the day clears by itself.
-    let proof = clearing(&street, &["report", "proof", "--date", &date]);
+    let proof = clearing(street, &["report", "proof", "--date", date]);
     assert!(proof.contains("captured,978,2,1,1250,1250,0\r\n"), "{proof}");
     assert!(proof.contains("authorized,978,2,1,1250,1250,0\r\n"), "{proof}");
-    let page = clearing(&street, &["report", "details", "--date", &date, "--format", "html"]);
+    let page = clearing(street, &["report", "details", "--date", date, "--format", "html"]);
     assert!(page.contains("541333******4111") && !page.contains("5413330000004111"), "{page}");
     assert!(street.ask(&Command::Status).is_ok());
 }

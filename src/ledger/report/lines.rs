@@ -3,7 +3,7 @@
 use super::{Ask, Out, day, exponent, minor, time};
 use crate::clearing::{Cell, Column};
 use crate::iso::Pan;
-use crate::ledger::settlement::{LAST, WITHIN, currency, day_of, whole_day};
+use crate::ledger::settlement::{LAST, WITHIN, currency, day_of};
 use crate::ledger::{Ledger, LedgerError};
 
 pub(super) const DETAILS: &[Column] = &[
@@ -43,7 +43,7 @@ pub(super) const FILES: &[Column] = &[
 impl Ledger {
     /// `gross` is what the merchant gets of a line, `net` what is left of it after the discount; what waits in suspense is nobody's.
     pub(super) fn details(&self, ask: &Ask, out: &mut Out) -> Result<(), LedgerError> {
-        let (from, to) = whole_day(ask.day);
+        let (from, to) = ask.span();
         let sql = format!(
             "SELECT item, kind, about, merchant, terminal, card, rrn, approval, reference, mcc, issuer, currency,
                 CASE WHEN kind IN ('again', 'rejection') THEN 0 ELSE gross END, discount, interchange, scheme, cycle,
@@ -95,10 +95,10 @@ impl Ledger {
         let sql = "SELECT day, cycle, issuer, currency, sequence, file_id, name, format, records, checksum,
                 (SELECT count(*) FROM items WHERE items.file = files.file),
                 (SELECT ifnull(sum(amount), 0) FROM items WHERE items.file = files.file), state, written, answered
-            FROM files WHERE day = ?1 AND (?2 IS NULL OR issuer = ?2)
+            FROM files WHERE day = ?1 AND (?2 IS NULL OR issuer = ?2) AND (?4 IS NULL OR cycle = ?4)
             ORDER BY CASE cycle WHEN 0 THEN ?3 ELSE cycle END, sequence";
         let mut ask_rows = self.connection.prepare_cached(sql)?;
-        let mut rows = ask_rows.query((day_of(ask.day), ask.issuer_number(), LAST))?;
+        let mut rows = ask_rows.query((day_of(ask.day), ask.issuer_number(), LAST, ask.cycle))?;
         while let Some(row) = rows.next()? {
             let number: String = row.get(3)?;
             // A file may hold several currencies: then its sums have none.

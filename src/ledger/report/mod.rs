@@ -4,6 +4,7 @@ mod aging;
 mod lines;
 mod proof;
 mod statement;
+mod submissions;
 mod sums;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::payouts::{Part, fault};
-use super::settlement::whole_day;
+use super::settlement::Span;
 use super::{Ledger, LedgerError};
 use crate::clearing::{Cell, Column, Form, Sheet};
 use crate::iso::{BusinessDate, Currency, Wall};
@@ -25,6 +26,8 @@ pub struct Ask {
     pub kind: Kind,
     /// Of which day.
     pub day: BusinessDate,
+    /// Of one cycle of it alone; 0 is what came with its end.
+    pub cycle: Option<u32>,
     /// Of one merchant alone, as element 42 has it, without blanks at the end.
     pub merchant: Option<String>,
     /// Of one issuer alone.
@@ -44,6 +47,8 @@ pub struct Ask {
 pub enum Kind {
     /// What a merchant had, what came, what was paid, and what is left.
     Merchant,
+    /// What an issuer owed, what came, what it paid, and what it owes.
+    Issuer,
     /// Each line with its fees.
     Details,
     /// Who gets how much.
@@ -58,6 +63,8 @@ pub enum Kind {
     Trial,
     /// What merchants paid, and who got it.
     Fees,
+    /// What became of the records of merchants' files.
+    Submissions,
 }
 
 /// A report on the disk.
@@ -71,8 +78,9 @@ pub struct Written {
 
 impl Kind {
     /// All of them, with their names.
-    pub const ALL: [(&str, Self); 8] = [
+    pub const ALL: [(&str, Self); 10] = [
         ("merchant", Self::Merchant),
+        ("issuer", Self::Issuer),
         ("details", Self::Details),
         ("positions", Self::Positions),
         ("files", Self::Files),
@@ -80,6 +88,7 @@ impl Kind {
         ("proof", Self::Proof),
         ("trial", Self::Trial),
         ("fees", Self::Fees),
+        ("submissions", Self::Submissions),
     ];
 
     /// Its name.
@@ -89,7 +98,8 @@ impl Kind {
 
     const fn columns(self) -> &'static [Column] {
         match self {
-            Self::Merchant => statement::COLUMNS,
+            Self::Merchant => statement::MERCHANT,
+            Self::Issuer => statement::ISSUER,
             Self::Details => lines::DETAILS,
             Self::Positions => sums::POSITIONS,
             Self::Files => lines::FILES,
@@ -97,12 +107,14 @@ impl Kind {
             Self::Proof => proof::COLUMNS,
             Self::Trial => sums::TRIAL,
             Self::Fees => sums::FEES,
+            Self::Submissions => submissions::COLUMNS,
         }
     }
 
     const fn title(self) -> &'static str {
         match self {
             Self::Merchant => "Merchant statement",
+            Self::Issuer => "Issuer statement",
             Self::Details => "Settlement details",
             Self::Positions => "Positions",
             Self::Files => "Files to issuers",
@@ -110,6 +122,7 @@ impl Kind {
             Self::Proof => "Proof of authorizations",
             Self::Trial => "Trial balance",
             Self::Fees => "Fees",
+            Self::Submissions => "Files of merchants",
         }
     }
 }
@@ -128,6 +141,32 @@ impl Out {
 }
 
 impl Ask {
+    /// Nobody takes a report of all for one of his own.
+    fn fits(&self) -> Result<(), LedgerError> {
+        let of_merchants =
+            !matches!(self.kind, Kind::Issuer | Kind::Files | Kind::Proof | Kind::Trial);
+        let of_issuers =
+            !matches!(self.kind, Kind::Merchant | Kind::Submissions | Kind::Proof | Kind::Trial);
+        let of_cycles = !matches!(self.kind, Kind::Aging | Kind::Proof | Kind::Submissions);
+        for (fits, asked, what) in [
+            (of_merchants, self.merchant.is_some(), "merchant"),
+            (of_issuers, self.issuer.is_some(), "issuer"),
+            (of_cycles, self.cycle.is_some(), "cycle"),
+        ] {
+            if asked && !fits {
+                let kind = self.kind.word();
+                return Err(LedgerError::Refused(format!(
+                    "report `{kind}` is not told by {what}: leave --{what} out"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn span(&self) -> Span {
+        super::settlement::span(self.day, self.cycle)
+    }
+
     /// What an issuer is called; its number where the configuration has it no more.
     fn issuer_name(&self, number: i64) -> String {
         let link = super::settlement::link(number);
@@ -140,26 +179,26 @@ impl Ask {
 
     /// The name of its file. Merchants are called as they like, so theirs go in by number besides.
     fn file_name(&self) -> String {
-        let mut name = format!("{}-{}", self.kind.word(), self.day);
-        if let Some(merchant) = &self.merchant {
+        let cycle = self.cycle.map(|cycle| format!("cycle-{cycle}"));
+        let merchant = self.merchant.as_ref().map(|merchant| {
             let safe = |one: char| if one.is_ascii_alphanumeric() { one } else { '_' };
             let safe: String = merchant.chars().map(safe).collect();
-            name.push_str(&format!("-{safe}-{:08x}", LinkId::of_name(merchant).0));
-        }
-        if let Some(issuer) = self.issuer {
-            name.push_str(&format!("-{}", self.issuer_name(i64::from(issuer.0))));
-        }
-        format!("{name}.{}", self.form.word())
+            format!("{safe}-{:08x}", LinkId::of_name(merchant).0)
+        });
+        let issuer = self.issuer_number().map(|issuer| self.issuer_name(issuer));
+        let first = [self.kind.word().to_owned(), self.day.to_string()];
+        let parts: Vec<String> =
+            first.into_iter().chain(cycle).chain(merchant).chain(issuer).collect();
+        format!("{}.{}", parts.join("-"), self.form.word())
     }
 }
 
 impl Ledger {
     /// Writes a report; one of the same name is replaced. Where sums of the day do not close, there is no report of money.
     pub fn report(&self, ask: &Ask, directory: &Path) -> Result<Written, LedgerError> {
-        let money =
-            matches!(ask.kind, Kind::Merchant | Kind::Details | Kind::Positions | Kind::Fees);
-        if money || ask.kind == Kind::Trial {
-            self.close(whole_day(ask.day))?;
+        ask.fits()?;
+        if !matches!(ask.kind, Kind::Files | Kind::Aging | Kind::Proof | Kind::Submissions) {
+            self.close(ask.span())?;
         }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(fault("make", directory))?;
@@ -170,12 +209,14 @@ impl Ledger {
             part: Part::begin(hidden.clone())?,
         };
         let mut facts = vec![("date", ask.day.to_string())];
+        facts.extend(ask.cycle.map(|cycle| ("cycle", cycle.to_string())));
         facts.extend(ask.merchant.clone().map(|merchant| ("merchant", merchant)));
         facts.extend(ask.issuer_number().map(|issuer| ("issuer", ask.issuer_name(issuer))));
         let head = out.sheet.head(ask.kind.title(), &facts);
         out.part.write(&head)?;
         match ask.kind {
-            Kind::Merchant => self.statement(ask, &mut out)?,
+            Kind::Merchant => self.statement(ask, &statement::OF_MERCHANT, &mut out)?,
+            Kind::Issuer => self.statement(ask, &statement::OF_ISSUER, &mut out)?,
             Kind::Details => self.details(ask, &mut out)?,
             Kind::Positions => self.position_lines(ask, &mut out)?,
             Kind::Files => self.file_log(ask, &mut out)?,
@@ -183,6 +224,7 @@ impl Ledger {
             Kind::Proof => self.proof(ask, &mut out)?,
             Kind::Trial => self.trial(ask, &mut out)?,
             Kind::Fees => self.fee_lines(ask, &mut out)?,
+            Kind::Submissions => self.submissions(ask, &mut out)?,
         }
         let rows = out.sheet.rows();
         out.part.write(out.sheet.tail())?;
@@ -230,6 +272,7 @@ mod tests {
         Ask {
             kind,
             day: DAY,
+            cycle: None,
             merchant: None,
             issuer: None,
             form: Form::Csv,
@@ -314,6 +357,100 @@ mod tests {
     }
 
     #[test]
+    fn an_issuer_owes_what_it_owed_and_what_came_less_what_it_paid() {
+        let place = tempfile::tempdir().unwrap();
+        let ledger = day_of_all(place.path());
+        ledger
+            .connection
+            .execute_batch(
+                "INSERT INTO funds (issuer, currency, amount, day, booked, reference, received) VALUES (1, '978', 4985, 20261123, 20261123, 'S', 1)",
+            )
+            .unwrap();
+        let csv = read(&ledger, &ask(Kind::Issuer), place.path());
+        let lines: Vec<_> = csv.split_terminator("\r\n").skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "bank,414,3,opening,,0",
+                "bank,414,3,presentment,1,10000",
+                "bank,414,3,rejection,1,-10000",
+                "bank,414,3,interchange,2,0",
+                "bank,414,3,closing,,0",
+                "bank,978,2,opening,,4985",
+                "bank,978,2,chargeback,1,-2000",
+                "bank,978,2,presentment,1,10000",
+                "bank,978,2,refund,1,-1000",
+                "bank,978,2,interchange,3,-21",
+                "bank,978,2,fund,1,-4985",
+                "bank,978,2,closing,,6979",
+            ]
+        );
+        let other = Ask { issuer: Some(LinkId(2)), ..ask(Kind::Issuer) };
+        assert_eq!(read(&ledger, &other, place.path()).lines().count(), 1);
+    }
+
+    /// Records of a merchant's file are in one state each, and what the states hold is what the file held.
+    #[test]
+    fn the_states_of_a_file_add_up_to_it() {
+        let place = tempfile::tempdir().unwrap();
+        let ledger = day_of_all(place.path());
+        for (seq, state, amount, currency) in [
+            (2, "accepted", 100, "978"),
+            (3, "warned", 20, "978"),
+            (4, "rejected", 3, "978"),
+            (5, "accepted", 9, "392"),
+        ] {
+            let add = "INSERT INTO claims (submission, seq, place, merchant, op, reference, amount, currency, final, tip, digest, state)
+                VALUES (1, ?1, ?1, 'SHOP', 'capture', 'c' || ?1, ?2, ?3, 1, 0, x'00', ?4)";
+            ledger.connection.execute(add, (seq, amount, currency, state)).unwrap();
+        }
+        let csv = read(&ledger, &ask(Kind::Submissions), place.path());
+        let lines: Vec<_> = csv.split_terminator("\r\n").skip(1).collect();
+        let head = "1,SHOP,f1,2026-11-23T18:34:00.000Z,accepted";
+        assert_eq!(
+            lines,
+            [
+                format!("{head},392,0,1,9,0,0,0,0,0,0,0,0,1,9,"),
+                format!("{head},978,2,1,100,1,20,1,3,0,0,1,700,4,823,"),
+            ]
+        );
+        ledger.connection.execute("UPDATE claims SET state = 'lost' WHERE seq = 3", ()).unwrap();
+        let refused = ledger.report(&ask(Kind::Submissions), place.path()).unwrap_err().to_string();
+        assert!(refused.contains("1 of its records are in no state that is known"), "{refused}");
+    }
+
+    #[test]
+    fn what_a_report_is_not_told_by_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let ledger = open(place.path());
+        let merchant = Ask { merchant: Some("SHOP".to_owned()), ..ask(Kind::Trial) };
+        let issuer = Ask { issuer: Some(LinkId(1)), ..ask(Kind::Merchant) };
+        let cycle = Ask { cycle: Some(1), ..ask(Kind::Aging) };
+        for (ask, what) in [(merchant, "merchant"), (issuer, "issuer"), (cycle, "cycle")] {
+            let refused = ledger.report(&ask, place.path()).unwrap_err().to_string();
+            assert!(refused.ends_with(&format!("leave --{what} out")), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_cycle_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let mut ledger = open(place.path());
+        put(&ledger, Put { cut: (DAY, 1), ..PURCHASE });
+        put(&ledger, Put { cut: (DAY, 2), amount: 500, ..PURCHASE });
+        ledger.price(DAY, 2, &table()).unwrap();
+        let second = Ask { cycle: Some(2), ..ask(Kind::Positions) };
+        let csv = read(&ledger, &second, place.path());
+        assert!(csv.contains("\r\nissuer,bank,978,2,-500,2,-498\r\n"), "{csv}");
+        let statement = Ask { cycle: Some(2), ..ask(Kind::Merchant) };
+        let csv = read(&ledger, &statement, place.path());
+        assert!(
+            csv.contains("SHOP,978,2,opening,,9790\r\n") && csv.ends_with("closing,,10270\r\n"),
+            "{csv}"
+        );
+    }
+
+    #[test]
     fn each_line_and_each_sum_once() {
         let place = tempfile::tempdir().unwrap();
         let ledger = day_of_all(place.path());
@@ -377,7 +514,7 @@ mod tests {
                 assert!(!text.contains("5413330000004111"), "{word} {end}");
                 match form {
                     Form::Csv => {
-                        assert_eq!(text.lines().next(), Some(kind.columns().join(",").as_str()))
+                        assert_eq!(text.lines().next(), Some(kind.columns().join(",").as_str()));
                     }
                     Form::Json => {
                         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -396,7 +533,7 @@ mod tests {
         let reports = fs::read_dir(place.path().join("reports")).unwrap();
         let names: Vec<_> =
             reports.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        assert_eq!(names.len(), 24);
+        assert_eq!(names.len(), 30);
         assert!(names.iter().all(|name| !name.starts_with('.')));
         let one = Ask {
             merchant: Some("CAF\u{c9} <b>, \"2\"".to_owned()),
@@ -420,7 +557,7 @@ mod tests {
         ledger.connection.execute("UPDATE files SET checksum = 1", ()).unwrap();
         for (word, kind) in Kind::ALL {
             let told = ledger.report(&ask(kind), &place.path().join("reports")).is_ok();
-            let free = matches!(kind, Kind::Files | Kind::Aging | Kind::Proof);
+            let free = matches!(kind, Kind::Files | Kind::Aging | Kind::Proof | Kind::Submissions);
             assert_eq!(told, free, "{word}");
         }
     }

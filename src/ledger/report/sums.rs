@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Ask, Out, exponent, minor};
 use crate::clearing::{Cell, Column};
 use crate::iso::Currency;
-use crate::ledger::settlement::{Party, WITHIN, currency, whole_day};
+use crate::ledger::settlement::{Party, WITHIN, currency};
 use crate::ledger::{Ledger, LedgerError};
 
 pub(super) const POSITIONS: &[Column] =
@@ -43,7 +43,7 @@ impl Ledger {
                 Cell::Minor(gross + fees, currency),
             ])
         };
-        self.positions(whole_day(ask.day), &mut |position| {
+        self.positions(ask.span(), &mut |position| {
             let sums = [position.gross.into(), position.fees.into()];
             for (total, sum) in totals.entry(position.currency).or_default().iter_mut().zip(sums) {
                 *total += sum;
@@ -77,7 +77,7 @@ impl Ledger {
             ORDER BY currency, account"
         );
         let mut ask_rows = self.connection.prepare_cached(&sql)?;
-        let mut rows = ask_rows.query(whole_day(ask.day))?;
+        let mut rows = ask_rows.query(ask.span())?;
         let mut totals: BTreeMap<Currency, [i128; 2]> = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let (account, number): (String, String) = (row.get(0)?, row.get(1)?);
@@ -96,7 +96,7 @@ impl Ledger {
 
     /// Fees by merchant and issuer. The lines add up to what was booked, or there is no report.
     pub(super) fn fee_lines(&self, ask: &Ask, out: &mut Out) -> Result<(), LedgerError> {
-        let (from, to) = whole_day(ask.day);
+        let (from, to) = ask.span();
         let filter = "(?3 IS NULL OR rtrim(merchant) = ?3) AND (?4 IS NULL OR issuer = ?4)";
         let sql = format!(
             "SELECT merchant, issuer, currency, count(*), sum(CASE WHEN kind IN ('again', 'rejection') THEN 0 ELSE gross END),
@@ -140,7 +140,7 @@ impl Ledger {
             FROM postings WHERE {WITHIN} AND currency = ?3"
         );
         let mut ask_sums = self.connection.prepare_cached(&sql)?;
-        let (from, to) = whole_day(ask.day);
+        let (from, to) = ask.span();
         for (money, [_, _, lines @ ..]) in totals {
             let booked: [i64; 3] = ask_sums.query_row((from, to, money.to_string()), |row| {
                 Ok([row.get(0)?, row.get(1)?, row.get(2)?])
