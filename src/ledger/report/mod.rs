@@ -13,7 +13,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::payouts::{Part, fault};
-use super::settlement::Span;
+use super::settlement::{LAST, Span};
 use super::{Ledger, LedgerError};
 use crate::clearing::{Cell, Column, Form, Sheet};
 use crate::iso::{BusinessDate, Currency, Wall};
@@ -147,6 +147,9 @@ impl Ask {
             !matches!(self.kind, Kind::Issuer | Kind::Files | Kind::Proof | Kind::Trial);
         let of_issuers =
             !matches!(self.kind, Kind::Merchant | Kind::Submissions | Kind::Proof | Kind::Trial);
+        if self.cycle.is_some_and(|cycle| i64::from(cycle) >= LAST) {
+            return Err(LedgerError::Refused(format!("no day has cycle {LAST}, or one after it")));
+        }
         let of_cycles = !matches!(self.kind, Kind::Aging | Kind::Proof | Kind::Submissions);
         for (fits, asked, what) in [
             (of_merchants, self.merchant.is_some(), "merchant"),
@@ -426,6 +429,8 @@ mod tests {
         let merchant = Ask { merchant: Some("SHOP".to_owned()), ..ask(Kind::Trial) };
         let issuer = Ask { issuer: Some(LinkId(1)), ..ask(Kind::Merchant) };
         let cycle = Ask { cycle: Some(1), ..ask(Kind::Aging) };
+        let never = Ask { cycle: Some(999), ..ask(Kind::Trial) };
+        assert!(matches!(ledger.report(&never, place.path()), Err(LedgerError::Refused(_))));
         for (ask, what) in [(merchant, "merchant"), (issuer, "issuer"), (cycle, "cycle")] {
             let refused = ledger.report(&ask, place.path()).unwrap_err().to_string();
             assert!(refused.ends_with(&format!("leave --{what} out")), "{refused}");
