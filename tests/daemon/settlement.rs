@@ -146,7 +146,13 @@ fn what_is_reported(street: &Street, date: &str) {
         [-11_465, 11_230, 235, 0].map(Value::from)
     );
     let trial = clearing(street, &["report", "trial", "--date", date]);
-    assert!(trial.contains("issuer_receivable,978,2,12503,12503,0\r\n"), "{trial}");
+    assert!(trial.contains("issuer_receivable,978,2,12503,1038,11465\r\n"), "{trial}");
+    // Merchants were paid for the day when the funds came: they are booked on the next.
+    let next = BusinessDate::from_text(date).unwrap().next().to_string();
+    let owed = clearing(street, &["report", "issuer", "--issuer", "bank", "--date", &next]);
+    let lines: Vec<&str> = owed.lines().skip(1).collect();
+    let line = |line: &str| format!("bank,978,2,{line}");
+    assert_eq!(lines, ["opening,,11465", "fund,1,-11465", "closing,,0"].map(line));
     // The one purchase of the day clears by itself.
     let proof = clearing(street, &["report", "proof", "--date", date]);
     assert!(proof.contains("captured,978,2,1,1250,1250,0\r\n"), "{proof}");
