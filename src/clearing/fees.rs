@@ -89,7 +89,7 @@ pub struct FeeTable {
 
 /// A line that fees are asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Line<'a> {
+pub struct Fare<'a> {
     /// Claimed of whom.
     pub issuer: LinkId,
     /// For whom.
@@ -247,7 +247,7 @@ impl Tariff {
 }
 
 impl Rule {
-    fn holds(&self, line: &Line<'_>, refund: bool) -> bool {
+    fn holds(&self, line: &Fare<'_>, refund: bool) -> bool {
         let any = |empty: bool, has: bool| empty || has;
         let mcc = line.mcc.and_then(|mcc| mcc.parse::<u16>().ok());
         let in_range =
@@ -288,7 +288,7 @@ impl FeeTable {
 
     /// The fees of a line. A purchase pays what the rules for purchases say. A refund pays what the rules for refunds say, less
     /// what it gives back of the fees of a purchase.
-    pub fn price(&self, line: &Line<'_>) -> Result<Priced, ClearingError> {
+    pub fn price(&self, line: &Fare<'_>) -> Result<Priced, ClearingError> {
         let mut exact = Exact::default();
         for charge in Charge::ALL {
             let mut terms = Vec::new();
@@ -311,7 +311,7 @@ impl FeeTable {
     }
 
     /// Of the rules that hold, the one with the most conditions; among equals the first.
-    fn rule(&self, charge: Charge, line: &Line<'_>, refund: bool) -> Option<&Rule> {
+    fn rule(&self, charge: Charge, line: &Fare<'_>, refund: bool) -> Option<&Rule> {
         let holds =
             self.rules.iter().filter(|rule| rule.charge == charge && rule.holds(line, refund));
         // Of equals `max_by_key` takes the last.
@@ -435,8 +435,8 @@ mod tests {
         }
     }
 
-    fn line(amount: i64, number: u16) -> Line<'static> {
-        Line {
+    fn line(amount: i64, number: u16) -> Fare<'static> {
+        Fare {
             issuer: LinkId(1),
             merchant: "SHOP  ",
             mcc: Some("5411"),
@@ -499,14 +499,14 @@ mod tests {
         (both.issuers, both.entries) = (vec![LinkId(1)], vec!["07".to_owned()]);
         let table = table(vec![all, groceries, shop, both]);
         assert!(table.asks_entry());
-        let discount = |line: &Line<'_>| table.price(line).unwrap().fees.discount;
+        let discount = |line: &Fare<'_>| table.price(line).unwrap().fees.discount;
         let usual = line(10_000, 978);
         assert_eq!(discount(&usual), 50);
-        assert_eq!(discount(&Line { entry: Some("071"), ..usual }), 10);
-        assert_eq!(discount(&Line { mcc: Some("5500"), ..usual }), 70);
-        assert_eq!(discount(&Line { mcc: None, merchant: "OTHER", ..usual }), 100);
+        assert_eq!(discount(&Fare { entry: Some("071"), ..usual }), 10);
+        assert_eq!(discount(&Fare { mcc: Some("5500"), ..usual }), 70);
+        assert_eq!(discount(&Fare { mcc: None, merchant: "OTHER", ..usual }), 100);
         // What is unknown fits no condition.
-        assert_eq!(discount(&Line { entry: None, ..usual }), 50);
+        assert_eq!(discount(&Fare { entry: None, ..usual }), 50);
     }
 
     #[test]
@@ -517,17 +517,17 @@ mod tests {
         on_refunds.refund = true;
         let mut table =
             table(vec![discount, on_refunds, rule("ic", Charge::Interchange, 3_000, 0)]);
-        let fees = |table: &FeeTable, line: &Line<'_>| table.price(line).unwrap().fees;
+        let fees = |table: &FeeTable, line: &Fare<'_>| table.price(line).unwrap().fees;
         assert_eq!(fees(&table, &line(100, 978)).discount, 25);
         assert_eq!(fees(&table, &line(10_000, 978)).discount, 210);
         assert_eq!(fees(&table, &line(1_000_000, 978)).discount, 500);
-        let refund = Line { refund: true, ..line(10_000, 978) };
+        let refund = Fare { refund: true, ..line(10_000, 978) };
         assert_eq!(fees(&table, &refund), Fees { discount: 30, interchange: 0, scheme: 0 });
         table.refund_returns = vec![Charge::Interchange, Charge::Discount];
         let priced = table.price(&refund).unwrap();
         assert_eq!(priced.fees, Fees { discount: -180, interchange: -30, scheme: 0 });
         assert_eq!(Exact::from_text(&priced.exact.to_string()), Some(priced.exact.clone()));
-        let back = Line { takes_back: true, ..refund };
+        let back = Fare { takes_back: true, ..refund };
         assert_eq!(fees(&table, &back), priced.fees.turned().unwrap());
         for torn in [
             "",
@@ -574,7 +574,7 @@ mod tests {
         /// Rounded once: never further than one minor unit from the exact ratio, a half at most where it goes to the nearest.
         #[test]
         fn a_fee_is_its_exact_ratio_rounded_once(table in tables(), amount in 0..=999_999_999_999_i64, refund: bool, takes_back: bool) {
-            let line = Line { refund, takes_back, ..line(amount, 392) };
+            let line = Fare { refund, takes_back, ..line(amount, 392) };
             let priced = table.price(&line).unwrap();
             for sum in &priced.exact.0 {
                 let off = (i128::from(priced.fees.of(sum.charge)) * WHOLE - sum.numerator).abs();
@@ -582,14 +582,14 @@ mod tests {
                 prop_assert!(amount == 0 || table.rounding == Rounding::Down || off * 2 <= WHOLE);
             }
             prop_assert_eq!(Exact::from_text(&priced.exact.to_string()), Some(priced.exact.clone()));
-            let turned = table.price(&Line { takes_back: !takes_back, ..line }).unwrap();
+            let turned = table.price(&Fare { takes_back: !takes_back, ..line }).unwrap();
             prop_assert_eq!(turned.fees, priced.fees.turned().unwrap());
         }
 
         /// Whatever the numbers are, there is a fee or a fault.
         #[test]
         fn nothing_overflows(table in tables(), amount in 0..=i64::MAX, refund: bool) {
-            drop(table.price(&Line { refund, ..line(amount, 990) }));
+            drop(table.price(&Fare { refund, ..line(amount, 990) }));
         }
 
         #[test]

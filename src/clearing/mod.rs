@@ -11,11 +11,11 @@ mod check;
 mod fees;
 mod file;
 mod frame;
+mod grid;
 mod ipm;
 mod letters;
 mod pain;
 mod positions;
-mod sheet;
 mod text;
 
 use crate::iso::{Currency, NotOne};
@@ -25,14 +25,14 @@ pub use account::{Account, Bic, Holder};
 pub use calendar::{Calendar, Weekday};
 pub use capture::{Capture, Flow, Kind, Part, claims};
 pub use check::Checker;
-pub use fees::{Charge, Exact, FeeTable, Fees, Line, Priced, RATE_PPM_MAX, Rounding, Rule, Tariff};
+pub use fees::{Charge, Exact, Fare, FeeTable, Fees, Priced, RATE_PPM_MAX, Rounding, Rule, Tariff};
 pub use file::{File, Head, Sum, Sums, Totals};
 pub use frame::{Framer, Unframer, guess, records, unblock};
+pub use grid::{Cell, Column, Form, Grid};
 pub use ipm::{BadIpm, CONTAINERS, ICC, IpmRecord, Shape, parts, read, rewrite, shape};
 pub use letters::{currency, decimal, from_decimal, letters};
 pub use pain::{Transfer, Transfers, escaped};
 pub use positions::{Balanced, Filed, Held, Positions};
-pub use sheet::{Cell, Column, Form, Sheet};
 pub use text::Charset;
 
 /// How the files are written.

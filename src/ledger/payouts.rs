@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::settlement::{WITHIN, currency, date_of, day_of, rank};
 use super::{Ledger, LedgerError};
 use crate::clearing::{
-    Account, Bic, Calendar, FeeTable, Form, Holder, Sheet, Transfer, Transfers, letters,
+    Account, Bic, Calendar, FeeTable, Form, Grid, Holder, Transfer, Transfers, letters,
 };
 use crate::iso::{BusinessDate, Currency, Wall};
 
@@ -272,7 +272,7 @@ impl Ledger {
     ) -> Result<[Vec<u8>; 2], LedgerError> {
         let mut xml = Part::begin(hidden(directory, name, "xml"))?;
         let mut csv = Part::begin(hidden(directory, name, "csv"))?;
-        let mut sheet = Sheet::new(Form::Csv, CSV);
+        let mut sheet = Grid::new(Form::Csv, CSV);
         xml.write(&transfers.head())?;
         csv.write(&sheet.head("payouts", &[]))?;
         let sql =

@@ -4,7 +4,7 @@ use rusqlite::OptionalExtension as _;
 
 use super::settlement::{currency, link, rank};
 use super::{Ledger, LedgerError};
-use crate::clearing::{Charge, Exact, FeeTable, Fees, Line};
+use crate::clearing::{Charge, Exact, Fare, FeeTable, Fees};
 use crate::iso::{BusinessDate, Currency, ElementNo};
 use crate::record::TxnId;
 
@@ -107,7 +107,7 @@ impl Ledger {
             }
             _ => {
                 let entry = self.entry(item, table)?;
-                let line = Line {
+                let line = Fare {
                     issuer: link(item.issuer),
                     merchant: &item.merchant,
                     mcc: item.mcc.as_deref(),

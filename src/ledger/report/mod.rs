@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::payouts::{Part, fault};
 use super::settlement::{LAST, Span};
 use super::{Ledger, LedgerError};
-use crate::clearing::{Cell, Column, Form, Sheet};
+use crate::clearing::{Cell, Column, Form, Grid};
 use crate::iso::{BusinessDate, Currency, Wall};
 use crate::record::LinkId;
 
@@ -129,7 +129,7 @@ impl Kind {
 
 /// A report while it is written.
 struct Out {
-    sheet: Sheet,
+    sheet: Grid,
     part: Part,
 }
 
@@ -208,7 +208,7 @@ impl Ledger {
         let name = ask.file_name();
         let hidden = directory.join(format!(".{name}.part"));
         let mut out = Out {
-            sheet: Sheet::new(ask.form, ask.kind.columns()),
+            sheet: Grid::new(ask.form, ask.kind.columns()),
             part: Part::begin(hidden.clone())?,
         };
         let mut facts = vec![("date", ask.day.to_string())];

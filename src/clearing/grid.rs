@@ -33,7 +33,7 @@ pub type Column = &'static str;
 
 /// A table while it is written.
 #[derive(Clone, Debug)]
-pub struct Sheet {
+pub struct Grid {
     form: Form,
     columns: &'static [Column],
     rows: u64,
@@ -82,7 +82,7 @@ const STYLE: &str = "body{font-family:sans-serif;margin:2em}table{border-collaps
 th,td{border:1px solid #bbb;padding:.2em .5em;text-align:left}td.n{text-align:right;font-variant-numeric:tabular-nums}\
 th{background:#eee;position:sticky;top:0}";
 
-impl Sheet {
+impl Grid {
     /// Nothing is written.
     pub const fn new(form: Form, columns: &'static [Column]) -> Self {
         Self { form, columns, rows: 0 }
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     fn written(form: Form) -> String {
-        let mut sheet = Sheet::new(form, &["merchant", "count", "net"]);
+        let mut sheet = Grid::new(form, &["merchant", "count", "net"]);
         let mut text = sheet.head("Day <1>", &[("date", "2026-11-23".to_owned())]);
         let yen = Currency::new(392).unwrap();
         let dinar = Currency::new(414).unwrap();
