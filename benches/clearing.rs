@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use iso8583d::books::Books;
 use iso8583d::clearing::{
-    self, Capture, Charset, File, FileId, Head, Line, Part, Reference, Settings, Turn, records,
+    self, Capture, Charset, FeeTable, File, FileId, Head, Line, Part, Reference, Settings, Turn,
+    records,
 };
 use iso8583d::iso::{BusinessDate, Currency, ElementNo, Elements, Mti, Pan, Wall};
 use iso8583d::journal::{self, Commit, Journal, Reader};
@@ -199,7 +200,13 @@ fn claims(home: &Path, count: u64) {
 fn cut(home: &Path) -> (CutReport, f64, u64) {
     let names = ISSUERS.map(|name| (LinkId::of_name(name), name.to_owned())).into();
     let (directory, by_issuer) = (home.join("clearing"), BTreeMap::new());
-    let outgoing = Outgoing { directory, settings: Settings::default(), by_issuer, names };
+    let outgoing = Outgoing {
+        directory,
+        settings: Settings::default(),
+        by_issuer,
+        fees: FeeTable::default(),
+        names,
+    };
     let order = Order { asked: Asked::End(day()), now: AT, outgoing };
     let mut ledger = Ledger::open(home, keys()).unwrap();
     let (report, seconds, mib) = measured(|| ledger.cut(&order).unwrap().unwrap());

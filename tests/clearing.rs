@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use iso8583d::books::Books;
-use iso8583d::clearing::{self, Capture, Charset, Digits, Part, Settings, records, unblock};
+use iso8583d::clearing::{
+    self, Capture, Charset, Digits, FeeTable, Part, Settings, records, unblock,
+};
 use iso8583d::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, Stan, Wall};
 use iso8583d::journal::{self, Commit, Journal, Reader};
 use iso8583d::ledger::{Asked, CutError, Ledger, Order, Outgoing};
@@ -112,7 +114,8 @@ fn standing(id: u64) -> Standing {
 fn order(directory: &Path, date: BusinessDate, settings: Settings) -> Order {
     let names = [BANK_A, BANK_B].map(|name| (LinkId::of_name(name), name.to_owned()));
     let (directory, by_issuer) = (directory.to_owned(), BTreeMap::new());
-    let outgoing = Outgoing { directory, settings, by_issuer, names: names.into() };
+    let outgoing =
+        Outgoing { directory, settings, by_issuer, fees: FeeTable::default(), names: names.into() };
     Order { asked: Asked::End(date), now: AT, outgoing }
 }
 

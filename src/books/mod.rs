@@ -3,6 +3,7 @@
 //! A follower writes rows and its position in one transaction, so each record counts exactly once; a file that is
 //! lost is built again from the journal. Everything here can be read with `sqlite3 -readonly books.db`.
 
+mod approvals;
 mod captures;
 mod columns;
 mod follow;
@@ -27,6 +28,7 @@ use crate::journal::JournalError;
 use crate::record::{BadRecord, Lsn, TxnId};
 use crate::seal::Keys;
 
+pub use approvals::Approved;
 pub use captures::{Cut, Member};
 pub use follow::{BATCH_WAL_BYTES, Progress};
 pub use lists::{Orphan, Totals};

@@ -178,6 +178,10 @@ impl View {
         Ok(count)
     }
 
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// What opens cards.
     pub const fn keys(&self) -> &Arc<Keys> {
         &self.keys

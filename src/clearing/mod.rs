@@ -4,35 +4,45 @@
 //! The files are IPM-compatible in the sense of cardutil: records of an ISO 8583:1993 kind, each behind
 //! its length, with or without blocks of 1,014 bytes, in latin-1 or EBCDIC.
 
-mod batch;
+mod account;
 pub mod answers;
+mod batch;
+mod calendar;
 mod capture;
 mod check;
-mod csv;
 pub mod claim;
+mod csv;
 mod fees;
 mod file;
 mod frame;
+mod grid;
 mod ipm;
+mod letters;
 mod line;
+mod pain;
 mod positions;
 mod text;
 
 use crate::iso::{Currency, NotOne};
 use crate::record::TxnId;
 
+pub use account::{Account, Bic, Holder};
 pub use batch::{
     BatchAsk, BatchProfile, BatchTotals, BatchVerdict, Mismatch, NUMBER_MAX, NoPetition, Petition,
     Total, TotalField, TotalKind, Upload, Words,
 };
+pub use calendar::{Calendar, Weekday};
 pub use capture::{Capture, Flow, Kind, Part, Terms, claims};
 pub use check::Checker;
 pub use csv::{Csv, Sheet};
-pub use fees::Fees;
+pub use fees::{Charge, Exact, Fare, FeeTable, Fees, Priced, RATE_PPM_MAX, Rounding, Rule, Tariff};
 pub use file::{File, FileId, Head, Sum, Sums, Totals};
 pub use frame::{Framer, Unframer, guess, records, unblock};
+pub use grid::{Cell, Column, Form, Grid};
 pub use ipm::{BadIpm, CONTAINERS, ICC, IpmRecord, Shape, parts, read, rewrite, shape};
+pub use letters::{currency, decimal, from_decimal, letters};
 pub use line::{Line, Reference, Turn};
+pub use pain::{Transfer, Transfers, escaped};
 pub use positions::{Balanced, Filed, Held, Positions};
 pub use text::Charset;
 

@@ -11,8 +11,9 @@ use super::answers;
 use super::control::ask_daemon;
 use super::home::Home;
 use super::{Failure, say};
+use crate::clearing::Form;
 use crate::daemon::control::{self, Command};
-use crate::ledger::Inbox;
+use crate::ledger::{Inbox, Kind};
 
 /// Clear a day.
 #[derive(Subcommand)]
@@ -66,6 +67,63 @@ pub(super) enum Clearing {
     Chargebacks(answers::Listed),
     /// Tell the life of one thing: its claim, authorization, file, what was said of it, and where its money is
     Explain(answers::Explain),
+    /// Pay merchants what they have at a cut: files for the bank; again, the same files
+    PayOut {
+        /// The day, as YYYY-MM-DD
+        #[arg(long)]
+        date: String,
+        /// The cycle; 0 is the day's own end
+        #[arg(long, default_value_t = 0)]
+        cycle: u32,
+        #[command(flatten)]
+        home: Home,
+    },
+    /// Book what an issuer paid; again under the same reference, nothing is booked
+    Funds {
+        /// The name of its link
+        issuer: String,
+        /// How much, with the decimals of the currency: 1234.00; less than nothing was paid to it
+        #[arg(allow_hyphen_values = true)]
+        amount: String,
+        /// Three digits or letters: 978, EUR
+        currency: String,
+        /// What the bank's statement calls it
+        #[arg(long)]
+        reference: String,
+        /// On which day, as YYYY-MM-DD
+        #[arg(long)]
+        date: String,
+        #[command(flatten)]
+        home: Home,
+    },
+    /// Print a report of a day; it stays in `reports` of the state directory
+    Report {
+        /// Which
+        #[arg(value_parser = words(&Kind::ALL))]
+        kind: String,
+        /// The day, as YYYY-MM-DD
+        #[arg(long)]
+        date: String,
+        /// Of one cycle of it alone; 0 is what came with its end
+        #[arg(long)]
+        cycle: Option<u32>,
+        /// How it is written
+        #[arg(long, default_value = "csv", value_parser = words(&Form::ALL))]
+        format: String,
+        /// Of one merchant alone, element 42
+        #[arg(long)]
+        merchant: Option<String>,
+        /// Of one issuer alone, the name of its link
+        #[arg(long)]
+        issuer: Option<String>,
+        #[command(flatten)]
+        home: Home,
+    },
+}
+
+/// The words that an argument may be.
+fn words<T>(all: &[(&'static str, T)]) -> clap::builder::PossibleValuesParser {
+    all.iter().map(|(word, _)| *word).collect::<Vec<_>>().into()
 }
 
 impl Clearing {
@@ -85,6 +143,22 @@ impl Clearing {
             Self::Close(close) => close.run(),
             Self::Chargebacks(listed) => listed.chargebacks(),
             Self::Explain(explain) => explain.run(),
+            Self::PayOut { date, cycle, home } => {
+                let (date, cycle) = (date.clone(), *cycle);
+                ask_daemon(home, &Command::PayOut { date, cycle })
+            }
+            Self::Funds { issuer, amount, currency, reference, date, home } => {
+                let [issuer, amount, currency, reference, date] =
+                    [issuer, amount, currency, reference, date].map(String::clone);
+                let funds = Command::Funds { issuer, amount, currency, reference, date };
+                ask_daemon(home, &funds)
+            }
+            Self::Report { kind, date, cycle, format, merchant, issuer, home } => {
+                let [kind, date, format] = [kind, date, format].map(String::clone);
+                let (cycle, merchant, issuer) = (*cycle, merchant.clone(), issuer.clone());
+                let report = Command::Report { kind, date, cycle, format, merchant, issuer };
+                print_report(home, &report)
+            }
         }
     }
 }
@@ -124,4 +198,14 @@ fn submit(file: &Path, json: bool, home: &Home) -> Result<(), Failure> {
         0 => Ok(()),
         bad => Err(Failure::Data { bad, all: count(None), what: "records" }),
     }
+}
+
+/// The daemon writes a report into a file, however long it is; here it is printed.
+fn print_report(home: &Home, report: &Command) -> Result<(), Failure> {
+    let lines = control::ask(&home.state()?, report)?;
+    let path = lines.last().and_then(|last| last.get("path")?.as_str()).unwrap_or_default();
+    let mut file = File::open(Path::new(path)).map_err(Failure::io(path))?;
+    io::copy(&mut file, &mut io::stdout().lock()).map_err(Failure::io("stdout"))?;
+    say(path);
+    Ok(())
 }

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::captures::{self, Captures};
 use super::answers::{self, Answers};
+use super::captures::{self, Captures};
 use super::read::Section;
-use crate::clearing::{self, Charset, Country, Digits, Format};
+use super::settlement;
+use crate::clearing::{self, Charset, Country, Digits, FeeTable, Format};
+use crate::ledger::Settling;
 
 /// `[clearing]`: the day's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,10 @@ pub struct Clearing {
     pub captures: Captures,
     /// What issuers send back.
     pub answers: Answers,
+    /// How merchants are paid.
+    pub settling: Settling,
+    /// What lines cost.
+    pub fees: FeeTable,
 }
 
 /// What one issuer's files have otherwise.
@@ -51,7 +57,11 @@ pub(super) fn form(section: &Section<'_>) -> Form {
 }
 
 /// `[clearing]`: the day's files.
-pub(super) fn read(section: &Section<'_>, home: &Path, state: &Path) -> Clearing {
+pub(super) fn read(
+    section: &Section<'_>,
+    (home, state): (&Path, &Path),
+    links: &[&str],
+) -> Clearing {
     let standard = clearing::Settings::default();
     let directory = section.text("directory").filter(|text| !text.value.is_empty());
     let country = section.word("country", |text| Country::new(text.as_bytes()));
@@ -75,7 +85,8 @@ pub(super) fn read(section: &Section<'_>, home: &Path, state: &Path) -> Clearing
     let within = section.section("answers");
     let answers = answers::read(&within, (home, state), settings.production);
     within.end();
-    Clearing { directory, settings, captures, answers }
+    let (settling, fees) = settlement::read(section, (home, state), links);
+    Clearing { directory, settings, captures, answers, settling, fees }
 }
 
 fn digits<const N: usize>(

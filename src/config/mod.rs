@@ -3,8 +3,8 @@
 //! [`load()`] reads the file and whatever it names (dialects, the key), binds nothing, and tells every fault in one
 //! [`Report`]. What comes out is valid: nothing is checked again further down.
 
-mod batches;
 mod answers;
+mod batches;
 mod bins;
 mod captures;
 mod changes;
@@ -22,6 +22,7 @@ mod read;
 mod report;
 mod routes;
 mod sections;
+mod settlement;
 mod stand_in;
 mod tls;
 
@@ -327,9 +328,6 @@ fn read(root: &Section<'_>, (file, home): (&Path, &Path)) -> Option<Config> {
     let section = root.section("journal");
     let (journal, carry_every) = sections::journal(&section, state);
     section.end();
-    let section = root.section("clearing");
-    let clearing = clearing::read(&section, home, state);
-    section.end();
     let section = root.section("day");
     let day = day::read(&section);
     section.end();
@@ -340,6 +338,10 @@ fn read(root: &Section<'_>, (file, home): (&Path, &Path)) -> Option<Config> {
     let rules = sections::rules(&section);
     section.end();
     let links = links::read(root, home);
+    let section = root.section("clearing");
+    let names: Vec<&str> = links.iter().map(|known| known.name.as_str()).collect();
+    let clearing = clearing::read(&section, (home, state), &names);
+    section.end();
     let (routes, route_lines, stand_in) = routes::read(root, &links, home);
     let console = daemon.as_ref().and_then(|daemon| daemon.console);
     links::apart_from_console(root, &links, console);

@@ -26,6 +26,7 @@ use super::listing;
 use super::mailroom::Mailroom;
 use super::orders::Orders;
 use super::reload::{self, Refused, Reloader};
+use super::settlement::Wanted;
 use super::state::{State, StateError};
 use crate::books::{Books, BooksError};
 use crate::link::Links;
@@ -165,6 +166,45 @@ pub enum Command {
     Explain {
         /// What: a number, a file's name, a reference.
         id: String,
+    },
+    /// Pay merchants what they have at a cut.
+    PayOut {
+        /// The day.
+        date: String,
+        /// The cycle; 0 is the day's own end.
+        #[serde(default)]
+        cycle: u32,
+    },
+    /// An issuer paid.
+    Funds {
+        /// The name of its link.
+        issuer: String,
+        /// How much, with the decimals of the currency.
+        amount: String,
+        /// Three digits or letters.
+        currency: String,
+        /// What the bank's statement calls it.
+        reference: String,
+        /// On which day.
+        date: String,
+    },
+    /// Write a report.
+    Report {
+        /// Which.
+        kind: String,
+        /// Of which day.
+        date: String,
+        /// Of one cycle of it alone.
+        #[serde(default)]
+        cycle: Option<u32>,
+        /// `csv`, `json` or `html`.
+        format: String,
+        /// Of one merchant alone.
+        #[serde(default)]
+        merchant: Option<String>,
+        /// Of one issuer alone.
+        #[serde(default)]
+        issuer: Option<String>,
     },
 }
 
@@ -367,6 +407,14 @@ impl Desk {
                 | Command::Chargebacks { .. }
                 | Command::Explain { .. }),
             ) => self.answers(command, user).await,
+            Ok(Command::PayOut { date, cycle }) => self.pay_out(&date, cycle).await,
+            Ok(Command::Funds { issuer, amount, currency, reference, date }) => {
+                self.book_funds((&issuer, &amount, &currency), (reference, &date)).await
+            }
+            Ok(Command::Report { kind, date, cycle, format, merchant, issuer }) => {
+                let (kind, date, format, issuer) = (&*kind, &*date, &*format, issuer.as_deref());
+                self.report(Wanted { kind, date, cycle, format, merchant, issuer }).await
+            }
             Err(fault) => Err(format!("not a command: {fault}")),
         };
         answered.unwrap_or_else(|error| vec![json!({ "ok": false, "error": error })])

@@ -2,6 +2,7 @@
 //! know why a day ended.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,10 +11,17 @@ use tokio::time::Instant;
 use super::bureau::Bureau;
 use super::clerk::Clerk;
 use super::clock::Clock;
+use crate::clearing::FeeTable;
 use crate::iso::BusinessDate;
-use crate::ledger::{Asked, CutError, CutReport, Cycle, Order, Outgoing};
+use crate::ledger::{Asked, CutError, CutReport, Cycle, Order, Outgoing, Settling};
 use crate::meter::Meter;
-use crate::record::Lsn;
+use crate::record::{LinkId, Lsn};
+
+/// How merchants are paid, and where reports go.
+pub(super) struct Paying {
+    pub(super) settling: Arc<Settling>,
+    pub(super) reports: PathBuf,
+}
 
 /// After how long files that could not be written are tried again.
 const AGAIN: Duration = Duration::from_mins(1);
@@ -22,6 +30,7 @@ const AGAIN: Duration = Duration::from_mins(1);
 pub(super) struct Days {
     doors: Doors,
     outgoing: Mutex<Outgoing>,
+    paying: Mutex<Paying>,
     clock: Clock,
     meter: Meter,
     waiting: Mutex<BTreeMap<Cycle, Waiting>>,
@@ -44,14 +53,35 @@ struct Waiting {
 }
 
 impl Days {
-    pub(super) fn new(doors: Doors, outgoing: Outgoing, clock: Clock, meter: Meter) -> Arc<Self> {
-        let (outgoing, waiting) = (Mutex::new(outgoing), Mutex::default());
-        Arc::new(Self { doors, outgoing, clock, meter, waiting })
+    pub(super) fn new(
+        doors: Doors,
+        (outgoing, paying): (Outgoing, Paying),
+        clock: Clock,
+        meter: Meter,
+    ) -> Arc<Self> {
+        let (outgoing, paying) = (Mutex::new(outgoing), Mutex::new(paying));
+        Arc::new(Self { doors, outgoing, paying, clock, meter, waiting: Mutex::default() })
     }
 
     /// What the ledger needs for a cut.
     pub(super) fn order(&self, asked: Asked) -> Order {
         Order { asked, now: self.clock.now().wall, outgoing: self.outgoing().clone() }
+    }
+
+    /// How merchants are paid, and what lines cost.
+    pub(super) fn settling(&self) -> (Arc<Settling>, Arc<FeeTable>) {
+        let fees = Arc::new(self.outgoing().fees.clone());
+        (Arc::clone(&self.paying().settling), fees)
+    }
+
+    /// The names that issuers have in clearing.
+    pub(super) fn issuer_names(&self) -> BTreeMap<LinkId, String> {
+        self.outgoing().names.clone()
+    }
+
+    /// Where reports go.
+    pub(super) fn reports(&self) -> PathBuf {
+        self.paying().reports.clone()
     }
 
     /// Files are written otherwise from now on. A link that is gone keeps its name: what it approved today is cleared tonight.
@@ -62,6 +92,15 @@ impl Days {
         names.retain(|_, name| !outgoing.names.values().any(|other| other == name));
         names.extend(outgoing.names);
         *now = Outgoing { names, ..outgoing };
+    }
+
+    /// Merchants are paid otherwise from now on.
+    pub(super) fn set_paying(&self, paying: Paying) {
+        *self.paying() = paying;
+    }
+
+    fn paying(&self) -> MutexGuard<'_, Paying> {
+        self.paying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn outgoing(&self) -> MutexGuard<'_, Outgoing> {

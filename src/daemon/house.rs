@@ -21,7 +21,7 @@ use super::clerk::Clerk;
 use super::clock::Clock;
 use super::control::{self, Desk};
 use super::core::Core;
-use super::days::{Days, Doors};
+use super::days::{Days, Doors, Paying};
 use super::directory::Directory;
 use super::listing::Entry;
 use super::mailroom::{MailDesk, Mailroom};
@@ -292,7 +292,7 @@ fn start_threads(
     let bureau = Bureau::start(ledger).map_err(system("start the ledger's thread"))?;
     let orders = Arc::new(Orders::default());
     let doors = Doors { clerk: clerk.clone(), bureau: bureau.clone() };
-    let days = Days::new(doors, outgoing(config), core.clock(), meter.clone());
+    let days = Days::new(doors, (outgoing(config), paying(config)), core.clock(), meter.clone());
     days.find(Lsn(durable.load(Ordering::Acquire)));
     let release = Release {
         core,
@@ -318,6 +318,14 @@ fn start_threads(
     Ok(Threads { clerk, orders, days, bureau, failure })
 }
 
+/// How merchants are paid, and where reports go.
+pub(super) fn paying(config: &Config) -> Paying {
+    Paying {
+        settling: Arc::new(config.clearing.settling.clone()),
+        reports: config.daemon.state.join("reports"),
+    }
+}
+
 /// Where files go, and how they are written.
 pub(super) fn outgoing(config: &Config) -> Outgoing {
     let clearing = &config.clearing;
@@ -327,6 +335,7 @@ pub(super) fn outgoing(config: &Config) -> Outgoing {
         directory: clearing.directory.clone(),
         settings: clearing.settings.clone(),
         by_issuer: issuers().filter_map(form).collect(),
+        fees: clearing.fees.clone(),
         names: config.links.iter().map(|link| (link.id, link.clearing.clone())).collect(),
     }
 }
@@ -576,16 +585,22 @@ to = ["bank"]
         until(|| links.sessions_open() == 1).await;
         let directory = &config.journal.directory;
         let clerk = Clerk::start(books, directory, Arc::clone(&durable), meter.clone()).unwrap();
-        let doors = Doors { clerk: clerk.clone(), bureau: Bureau::start(ledger).unwrap() };
+        let bureau = Bureau::start(ledger).unwrap();
+        let doors = Doors { clerk: clerk.clone(), bureau: bureau.clone() };
         let release = Release {
             core: Arc::clone(&core),
             links: Arc::clone(&links),
             journal,
             keys: Arc::clone(&config.keys),
-            days: Days::new(doors, outgoing(&config), core.clock(), meter.clone()),
+            days: Days::new(
+                doors,
+                (outgoing(&config), paying(&config)),
+                core.clock(),
+                meter.clone(),
+            ),
             meter,
             clerk,
-            bureau: Bureau::start(ledger).unwrap(),
+            bureau,
             orders: Arc::new(Orders::default()),
             reopenings: Arc::new(Reopenings::new(Arc::clone(&core), Arc::clone(&links))),
             durable,

@@ -20,6 +20,7 @@ mod orders;
 mod quarantine;
 mod release;
 mod reload;
+mod settlement;
 mod state;
 mod ticker;
 mod view;

@@ -11,7 +11,7 @@ use super::gather::Gathering;
 use super::tables::{date, day};
 use super::{Ledger, LedgerError};
 use crate::books::BooksError;
-use crate::clearing::{Balanced, ClearingError, Filed, Settings};
+use crate::clearing::{Balanced, ClearingError, FeeTable, Filed, Settings};
 use crate::iso::{BusinessDate, Wall};
 use crate::record::{LinkId, Lsn};
 
@@ -44,6 +44,8 @@ pub struct Outgoing {
     pub settings: Settings,
     /// How those of some issuers are.
     pub by_issuer: BTreeMap<LinkId, Settings>,
+    /// What lines cost.
+    pub fees: FeeTable,
     /// The names that issuers have in file names and positions.
     pub names: BTreeMap<LinkId, String>,
 }
@@ -208,6 +210,7 @@ impl Ledger {
     /// Cuts, and writes the files. None when nothing was waiting for a cycle within the day.
     pub fn cut(&mut self, order: &Order) -> Result<Option<CutReport>, CutError> {
         let Some(cycle) = self.begin(order)? else { return Ok(None) };
+        self.price(cycle.date, cycle.number, &order.outgoing.fees)?;
         self.write(cycle, order).map(Some)
     }
 

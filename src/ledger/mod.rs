@@ -3,15 +3,20 @@
 //! It is a truth of its own, beside the journal: what is told is on the disk. It reads the books and never writes them; it writes
 //! the files that issuers get, and reads those that they send. Knows no sockets and no engine.
 
-mod batches;
-mod cut;
-mod files;
-mod gather;
-mod claims;
 mod answers;
+mod batches;
+mod claims;
+mod cut;
 mod explain;
+mod files;
+mod funds;
+mod gather;
 mod inbox;
 mod outbox;
+mod payouts;
+mod pricing;
+mod report;
+mod settlement;
 mod shelf;
 mod status;
 mod tables;
@@ -24,17 +29,21 @@ use std::sync::Arc;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::books::{BooksError, View};
+use crate::clearing::ClearingError;
 use crate::seal::Keys;
 
-pub use batches::BatchLine;
-pub use cut::{Asked, CutError, CutReport, Cycle, Order, Outgoing};
-pub use claims::{CaptureSettings, Counted, Taken, Unlinked};
 pub use answers::{
     AnswerSettings, Charged, Exception, FileReport, Moment, OfFile, Ordered, Quarantined,
     Represent, TakeReport, day_text,
 };
+pub use batches::BatchLine;
+pub use claims::{CaptureSettings, Counted, Taken, Unlinked};
+pub use cut::{Asked, CutError, CutReport, Cycle, Order, Outgoing};
 pub use explain::{NotWanted, Step, Wanted};
+pub use funds::{Booked, Fund};
 pub use inbox::{Fate, Inbox};
+pub use payouts::{Debtor, Held, PaidFile, PaidOut, PayOut, Settling};
+pub use report::{Ask, Kind, Written};
 pub use shelf::Shelf;
 pub use status::Count;
 
@@ -73,6 +82,15 @@ pub enum LedgerError {
     /// The books could not be read.
     #[error(transparent)]
     Books(#[from] BooksError),
+    /// A fee or a sum cannot be.
+    #[error(transparent)]
+    Clearing(#[from] ClearingError),
+    /// What was asked for cannot be done; it says why, and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// Sums that must be alike are not: nothing leaves.
+    #[error("the ledger does not close, so nothing leaves: {0}")]
+    Unbalanced(String),
 }
 
 impl From<rusqlite::Error> for LedgerError {

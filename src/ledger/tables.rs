@@ -185,24 +185,99 @@ CREATE UNIQUE INDEX exceptions_of_file ON exceptions (file, kind) WHERE kind = '
 CREATE UNIQUE INDEX exceptions_of_refused ON exceptions (issuer, digest) WHERE kind = 'refused';
 ";
 
-/// Who paid whom.
+/// Who owes whom, and who paid whom.
 const SETTLEMENT: &str = "
--- What is paid out to merchants: an instruction each, once for each day, cycle, merchant and currency.
+CREATE INDEX items_to_price ON items (item) WHERE exact IS NULL AND day IS NOT NULL;
+
+-- Moments at which merchants were paid. The rank orders cycles: the day's own end, cycle 0, is its last.
+CREATE TABLE settlements (
+    day INTEGER, cycle INTEGER, rank INTEGER NOT NULL UNIQUE, made INTEGER NOT NULL, PRIMARY KEY (day, cycle)
+) STRICT, WITHOUT ROWID;
+
+-- What is paid out to merchants: an instruction each, once for each day, cycle, merchant and currency; and to which account.
 CREATE TABLE payouts (
     payout INTEGER PRIMARY KEY,
     day INTEGER NOT NULL, cycle INTEGER NOT NULL, merchant TEXT NOT NULL, currency TEXT NOT NULL,
-    amount INTEGER NOT NULL, value_day INTEGER NOT NULL, reference TEXT NOT NULL UNIQUE,
-    file TEXT NOT NULL, digest BLOB NOT NULL, made INTEGER NOT NULL,
-    UNIQUE (day, cycle, merchant, currency)
+    amount INTEGER NOT NULL CHECK (amount > 0), value_day INTEGER NOT NULL, reference TEXT NOT NULL UNIQUE,
+    creditor TEXT NOT NULL, account_kind TEXT NOT NULL, account TEXT NOT NULL, bic TEXT, made INTEGER NOT NULL,
+    UNIQUE (day, cycle, currency, merchant)
 ) STRICT;
 
--- What issuers paid.
+-- The files that they are told to the bank in.
+CREATE TABLE payments (
+    day INTEGER, cycle INTEGER, currency TEXT, message TEXT NOT NULL UNIQUE, value_day INTEGER NOT NULL,
+    count INTEGER NOT NULL, amount INTEGER NOT NULL,
+    debtor TEXT NOT NULL, account_kind TEXT NOT NULL, account TEXT NOT NULL, bic TEXT,
+    name TEXT NOT NULL UNIQUE, digest BLOB, csv_digest BLOB,    -- without its end; none before they are written
+    PRIMARY KEY (day, cycle, currency)
+) STRICT, WITHOUT ROWID;
+
+-- What was left to each merchant by such a moment, and why it was not paid.
+CREATE TABLE balances (
+    rank INTEGER, currency TEXT, merchant TEXT, amount INTEGER NOT NULL, why TEXT,  -- in_debt, below_minimum, no_account, no_letters
+    PRIMARY KEY (rank, currency, merchant)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX balances_by_merchant ON balances (merchant, currency, rank);
+
+-- What each issuer owed by such a moment.
+CREATE TABLE receivables (
+    rank INTEGER, currency TEXT, issuer TEXT, amount INTEGER NOT NULL, PRIMARY KEY (rank, currency, issuer)
+) STRICT, WITHOUT ROWID;
+
+-- What issuers paid; less than nothing was paid to them. It is booked on its day, or on the first after the last payout: a day
+-- that was paid does not change.
 CREATE TABLE funds (
     fund INTEGER PRIMARY KEY,
-    issuer INTEGER NOT NULL, currency TEXT NOT NULL, amount INTEGER NOT NULL, day INTEGER NOT NULL,
+    issuer INTEGER NOT NULL, currency TEXT NOT NULL, amount INTEGER NOT NULL, day INTEGER NOT NULL, booked INTEGER NOT NULL,
     reference TEXT NOT NULL, received INTEGER NOT NULL,
     UNIQUE (issuer, reference)
 ) STRICT;
+CREATE INDEX funds_by_day ON funds (booked);
+
+-- Items with the sign of what they claim of their issuer: `again`, `rejection` and `given_up` follow the one that they are about.
+CREATE VIEW signed AS
+    SELECT i.*, CASE i.cycle WHEN 0 THEN 999 ELSE i.cycle END + i.day * 1000 AS rank, i.amount
+        * CASE i.refund WHEN 0 THEN 1 ELSE -1 END
+        * CASE WHEN i.kind IN ('rejection', 'given_up') THEN -1 ELSE 1 END
+        * CASE WHEN coalesce(
+            CASE WHEN i.kind NOT IN ('again', 'rejection', 'given_up') THEN i.kind END,
+            CASE WHEN a.kind NOT IN ('again', 'rejection', 'given_up') THEN a.kind END,
+            CASE WHEN b.kind NOT IN ('again', 'rejection', 'given_up') THEN b.kind END,
+            c.kind) IN ('opposite', 'lowered', 'chargeback') THEN -1 ELSE 1 END AS gross
+    FROM items i LEFT JOIN items a ON a.item = i.about LEFT JOIN items b ON b.item = a.about LEFT JOIN items c ON c.item = b.about;
+
+-- Double entry: one amount, from one account to another, so that no event can move what it does not move elsewhere.
+CREATE VIEW entries AS
+    SELECT 'item' AS source, item AS number, kind AS event, 'gross' AS part,
+        CASE kind WHEN 'given_up' THEN 'suspense' ELSE 'issuer_receivable' END AS debited,
+        CASE WHEN kind IN ('rejection', 'again') THEN 'suspense' ELSE 'merchant_payable' END AS credited,
+        issuer, merchant, currency, day, cycle, rank, gross AS amount
+    FROM signed WHERE day IS NOT NULL
+    UNION ALL
+    SELECT 'item', item, kind, 'discount', 'merchant_payable', 'fee_income',
+        issuer, merchant, currency, day, cycle, rank, discount FROM signed WHERE day IS NOT NULL AND discount <> 0
+    UNION ALL
+    SELECT 'item', item, kind, 'interchange', 'interchange_expense', 'issuer_receivable',
+        issuer, merchant, currency, day, cycle, rank, interchange FROM signed WHERE day IS NOT NULL AND interchange <> 0
+    UNION ALL
+    SELECT 'item', item, kind, 'scheme', 'scheme_expense', 'scheme_payable',
+        issuer, merchant, currency, day, cycle, rank, scheme FROM signed WHERE day IS NOT NULL AND scheme <> 0
+    UNION ALL
+    SELECT 'payout', payout, 'payout', 'gross', 'merchant_payable', 'nostro',
+        NULL, merchant, currency, day, cycle, CASE cycle WHEN 0 THEN 999 ELSE cycle END + day * 1000, amount FROM payouts
+    UNION ALL
+    SELECT 'fund', fund, 'fund', 'gross', 'nostro', 'issuer_receivable',
+        issuer, NULL, currency, booked, 0, booked * 1000 + 999, amount FROM funds;
+
+-- The same as a ledger has it: a line for each account. Debits and credits are never less than nothing.
+CREATE VIEW postings AS
+    SELECT source, number, event, part, debited AS account,
+        CASE debited WHEN 'issuer_receivable' THEN CAST(issuer AS TEXT) WHEN 'merchant_payable' THEN merchant ELSE '' END AS party,
+        currency, day, cycle, rank, max(amount, 0) AS debit, max(-amount, 0) AS credit FROM entries
+    UNION ALL
+    SELECT source, number, event, part, credited,
+        CASE credited WHEN 'issuer_receivable' THEN CAST(issuer AS TEXT) WHEN 'merchant_payable' THEN merchant ELSE '' END,
+        currency, day, cycle, rank, max(-amount, 0), max(amount, 0) FROM entries;
 ";
 
 /// What terminals close.

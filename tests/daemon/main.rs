@@ -7,9 +7,9 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod answers;
 mod batches;
 mod captures;
-mod answers;
 mod cuts;
 mod day;
 mod dead_letters;
@@ -19,6 +19,7 @@ mod load;
 #[path = "../../src/link/papers.rs"]
 mod papers;
 mod reload;
+mod settlement;
 mod street;
 mod tls;
 mod why;

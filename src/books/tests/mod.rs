@@ -1,5 +1,6 @@
 //! The books against a model: random stories, followed in steps of every size, with restarts in between.
 
+mod days;
 mod lives;
 mod rulings;
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::books::Books;
-use crate::clearing::{Charset, Checker, IpmRecord, Settings, read, records};
+use crate::clearing::{Charset, Checker, FeeTable, IpmRecord, Settings, read, records};
 use crate::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, Stan, Wall};
 use crate::journal::{self, Commit, Journal, Reader};
 use crate::record::{self, Card, LinkId, Reason, Record, Secret, Sent, Trace, TxnId, Verdict};
@@ -145,7 +145,13 @@ impl World {
         let names = BANKS.map(|name| (LinkId::of_name(name), name.to_owned())).into();
         let settings = Settings { blocked: false, ..Settings::default() };
         let directory = self.home.join("clearing");
-        Outgoing { directory, settings, by_issuer: BTreeMap::new(), names }
+        Outgoing {
+            directory,
+            settings,
+            by_issuer: BTreeMap::new(),
+            fees: FeeTable::default(),
+            names,
+        }
     }
 
     fn order(&self, asked: Asked) -> Order {
