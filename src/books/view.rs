@@ -106,8 +106,8 @@ impl View {
     /// By what the transactions of a terminal are found.
     pub fn terminal_key(&self, asker: LinkId, terminal: &str, merchant: &str) -> i64 {
         let parts = [&asker.0.to_be_bytes()[..], terminal.as_bytes(), merchant.as_bytes()];
-        let [a, b, c, d, e, f, g, h, ..] = self.keys.tag("terminal", &parts).0.to_be_bytes();
-        i64::from_be_bytes([a, b, c, d, e, f, g, h])
+        let tag = self.keys.tag("terminal", &parts).0.to_be_bytes();
+        tag.first_chunk().map_or(0, |half| i64::from_be_bytes(*half))
     }
 
     /// The last day that was cut; day 0 before the first.

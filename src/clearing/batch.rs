@@ -174,7 +174,7 @@ impl BatchProfile {
         let name = |no: ElementNo, why| {
             let text = elements.get(no).and_then(|text| std::str::from_utf8(text).ok());
             let text = text.map(str::trim).filter(|text| !text.is_empty());
-            text.map(str::to_owned).ok_or(NoPetition { element: no.get(), why })
+            text.map(str::to_owned).ok_or_else(|| NoPetition { element: no.get(), why })
         };
         let terminal = name(ElementNo::TERMINAL, "it names no terminal")?;
         let merchant = name(ElementNo::MERCHANT, "it names no merchant")?;
@@ -250,7 +250,7 @@ impl BatchProfile {
         let original = elements.get(self.original).unwrap_or_default();
         let why = "it does not begin with the MTI and the trace number of the original, ten digits";
         let (mti, rest) = original.split_at_checked(4).ok_or_else(|| fault(self.original, why))?;
-        let mti = Mti::from_ascii(mti).map_err(|_| fault(self.original, why))?;
+        let mti = Mti::from_ascii(mti).ok().ok_or_else(|| fault(self.original, why))?;
         let stan = rest.get(..6).filter(|stan| digits(stan).is_some());
         let stan = stan.and_then(|stan| std::str::from_utf8(stan).ok());
         let stan = stan.ok_or_else(|| fault(self.original, why))?.to_owned();
@@ -259,7 +259,8 @@ impl BatchProfile {
         let currency = self.currency_of(elements)?;
         let amount = elements.get(ElementNo::AMOUNT).unwrap_or_default();
         let amount = Amount::from_ascii(amount, currency)
-            .map_err(|_| fault(ElementNo::AMOUNT, "it is no amount of twelve digits"))?;
+            .ok()
+            .ok_or_else(|| fault(ElementNo::AMOUNT, "it is no amount of twelve digits"))?;
         let code = elements.get(ElementNo::PROCESSING_CODE).unwrap_or_default();
         let refund = match Flow::of(code) {
             Some(Flow::Purchase) => false,
@@ -276,7 +277,7 @@ impl BatchProfile {
             amount,
             refund,
             approval: text(ElementNo::APPROVAL_CODE),
-            card: card.map(|card| (card.masked.clone(), card.token)),
+            card: card.map(|card| (card.masked, card.token)),
             tip: tip
                 .and_then(|tip| i64::try_from(tip).ok())
                 .filter(|tip| *tip <= amount.minor)

@@ -136,13 +136,8 @@ impl House {
         let socket = control::bind(sight.state())?;
         spawn(&tasks, &closing, control::serve(Arc::new(desk), socket, tasks.clone()));
         if let Some(window) = window {
-            let glass = Glass {
-                sight: Arc::clone(&sight),
-                links: Arc::clone(&links),
-                clerk,
-                board,
-                rendering,
-            };
+            let (sight, links) = (Arc::clone(&sight), Arc::clone(&links));
+            let glass = Glass { sight, links, clerk, board, rendering };
             window.open(glass, &tasks, &closing);
         }
         Ok(Self { core, links, sight, tasks, closing, failure, listening, reloader })

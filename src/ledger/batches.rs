@@ -62,7 +62,7 @@ struct Till<'a> {
 /// A batch as it is written.
 #[derive(Debug)]
 struct Batch {
-    batch: i64,
+    id: i64,
     number: u32,
     /// No transaction before this one is in it, or in a later one.
     first: TxnId,
@@ -186,7 +186,7 @@ impl Desk<'_> {
     ) -> Result<BatchVerdict, LedgerError> {
         let open = self.open()?.filter(|open| open.number == number);
         let Some(batch) = open else { return self.settle(number, (said, currency)) };
-        let uploads = self.uploads(batch.batch)?;
+        let uploads = self.uploads(batch.id)?;
         let mut sum = Some(BatchTotals::default());
         for upload in &uploads {
             let counts = upload.currency == currency.to_string();
@@ -219,25 +219,25 @@ impl Desk<'_> {
         let Some(batch) = self.open()? else {
             // A copy of one that the last batch has: its answer was lost.
             let last = self.last()?;
-            let has = last.map(|last| self.has(last.batch, upload)).transpose()?.unwrap_or(false);
+            let has = last.map(|last| self.has(last.id, upload)).transpose()?.unwrap_or(false);
             let code = if has { ResponseCode::APPROVED } else { BAD_BATCH };
             return Ok(BatchVerdict { code, text: None });
         };
         let count: i64 = self.connection.query_row(
             "SELECT count(*) FROM uploads WHERE batch = ?",
-            [batch.batch],
+            [batch.id],
             |row| row.get(0),
         )?;
-        if count >= UPLOADS_MAX && !self.has(batch.batch, upload)? {
+        if count >= UPLOADS_MAX && !self.has(batch.id, upload)? {
             return Ok(BatchVerdict { code: ResponseCode::MALFUNCTION, text: None });
         }
         let mut put = self.connection.prepare_cached(
             "INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
-        let again = planted::is(Bug::UploadCountedTwice) && self.has(batch.batch, upload)?;
+        let again = planted::is(Bug::UploadCountedTwice) && self.has(batch.id, upload)?;
         let stan = if again { format!("{}again", upload.stan) } else { upload.stan.clone() };
         put.execute(params![
-            batch.batch,
+            batch.id,
             mti_of(upload),
             stan,
             upload.rrn,
@@ -291,9 +291,9 @@ impl Desk<'_> {
                 self.till.now.0.cast_signed(),
             ],
         )?;
-        let batch = self.connection.last_insert_rowid();
+        let id = self.connection.last_insert_rowid();
         let (totals, currency) = (*said, currency.to_string());
-        Ok(Ok(Batch { batch, number, first, totals, currency, closed: false }))
+        Ok(Ok(Batch { id, number, first, totals, currency, closed: false }))
     }
 
     /// The terminal's batch that is not closed.
@@ -377,7 +377,7 @@ impl Desk<'_> {
                 sales.minor,
                 refunds.count.cast_signed(),
                 refunds.minor,
-                batch.batch
+                batch.id
             ],
         )?;
         Ok(())
@@ -433,7 +433,7 @@ impl Desk<'_> {
         let mut put = self.connection.prepare_cached("INSERT INTO batched VALUES (?, ?)")?;
         let kept = |line: &&Line| line.counts() && !planted::is(Bug::BatchClosedTwice);
         for line in lines.iter().filter(kept) {
-            put.execute(params![line.txn.0.cast_signed(), batch.batch])?;
+            put.execute(params![line.txn.0.cast_signed(), batch.id])?;
         }
         // What is in flight may be approved yet: the next batch looks from there on.
         let open = lines.iter().find(|line| line.in_flight).map(|line| line.txn);
@@ -452,7 +452,7 @@ impl Desk<'_> {
                 sales.minor,
                 refunds.count.cast_signed(),
                 refunds.minor,
-                batch.batch
+                batch.id
             ],
         )?;
         Ok(())
@@ -519,7 +519,7 @@ fn read_batch(row: &Row<'_>) -> rusqlite::Result<Batch> {
         })
     };
     Ok(Batch {
-        batch: row.get(0)?,
+        id: row.get(0)?,
         number: row.get(1)?,
         first: TxnId(row.get::<_, i64>(2)?.cast_unsigned()),
         currency: row.get(3)?,
