@@ -400,8 +400,8 @@ pub(super) mod tests {
         ledger
             .connection
             .execute_batch(
-                "INSERT INTO files (file, day, cycle, issuer, currency, sequence, file_id, name, format, records, checksum, state)
-                VALUES (1, 20261123, 0, 1, '978', 1, 'id', 'a.ipm', 'ipm', 3, 10001, 'written'); UPDATE items SET file = 1",
+                "INSERT INTO files (file, day, cycle, issuer, currency, sequence, file_id, name, party, format, records, checksum, state)
+                VALUES (1, 20261123, 0, 1, '978', 1, 'id', 'a.ipm', 'bank', 'ipm', 3, 10001, 'written'); UPDATE items SET file = 1",
             )
             .unwrap();
         let refused = ledger.close(whole_day(DAY)).unwrap_err().to_string();

@@ -151,7 +151,9 @@ impl Teller<'_> {
         }
         self.postings(item)?;
         if let [Some(day), Some(cycle)] = payout {
-            let sql = "SELECT * FROM payouts WHERE day = ? AND cycle = ? AND merchant = ? AND currency = ?";
+            let sql = "SELECT payout, day, cycle, merchant, currency, payouts.amount, payouts.value_day, reference, made, name AS file
+                FROM payouts LEFT JOIN payments USING (day, cycle, currency)
+                WHERE day = ? AND cycle = ? AND merchant = ? AND currency = ?";
             for facts in self.rows(sql, params![day, cycle, merchant, currency])? {
                 self.payout(facts);
             }
@@ -446,11 +448,6 @@ impl Teller<'_> {
 
     /// Where the money of an item is.
     fn postings(&mut self, item: i64) -> Result<(), LedgerError> {
-        let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = 'postings'";
-        let there = self.ledger.connection.query_row(sql, [], |_| Ok(())).optional()?;
-        if there.is_none() {
-            return Ok(());
-        }
         let sql = "SELECT * FROM postings WHERE source = 'item' AND number = ? AND (debit <> 0 OR credit <> 0)";
         for facts in self.rows(sql, [item])? {
             let of = |column| text(&facts, column);

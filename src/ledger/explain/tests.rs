@@ -16,8 +16,8 @@ fn ledger(place: &std::path::Path) -> Ledger {
             "INSERT INTO submissions (submission, merchant, reference, digest, received, state) VALUES (1, 'SHOP', 'f', x'', 5, 'accepted');
              INSERT INTO claims (claim, submission, seq, place, merchant, op, reference, amount, currency, final, tip, digest, state, txn)
                  VALUES (4, 1, 1, 2, 'SHOP', 'capture', 'order/77', 1000, '978', 1, 0, x'', 'accepted', 9);
-             INSERT INTO files (file, day, cycle, issuer, currency, sequence, file_id, name, format, records, checksum, written, state)
-                 VALUES (1, 20261123, 0, 2, '978', 1, '0022611230000000000100001', 'clearing-bank.ipm', 'ipm', 3, 1000, 7, 'accepted');
+             INSERT INTO files (file, day, cycle, issuer, currency, sequence, file_id, name, party, format, records, checksum, written, state)
+                 VALUES (1, 20261123, 0, 2, '978', 1, '0022611230000000000100001', 'clearing-bank.ipm', 'bank', 'ipm', 3, 1000, 7, 'accepted');
              INSERT INTO items (item, kind, about, txn, claim, issuer, merchant, amount, currency, refund, day, cycle, file, number, reference, state, discount)
                  VALUES (10, 'presentment', NULL, 9, 4, 2, 'SHOP', 1000, '978', 0, 20261123, 0, 1, 2, '29999996327000000000056', 'charged_back', 20);
              INSERT INTO answers VALUES (1, 'day.ipm', '0012611240000001234500001', x'', 2, 8, 3, 0);
@@ -27,7 +27,10 @@ fn ledger(place: &std::path::Path) -> Ledger {
                  VALUES (1, 1, 2, 'charges_back', 10, '29999996327000000000056', '1442/450', '4807', 1000, '978', 11);
              INSERT INTO events (at, item, kind, detail) VALUES (9, 11, 'charged_back', 'for 1000');
              INSERT INTO exceptions (exception, opened, kind, item, answer, place, detail) VALUES (3, 9, 'over_claimed', 10, 1, 3, 'too much');
-             INSERT INTO payouts VALUES (1, 20261123, 0, 'SHOP', '978', 980, 20261125, 'P1', 'pain.xml', x'', 11);",
+             INSERT INTO payouts (payout, day, cycle, merchant, currency, amount, value_day, reference, creditor, account_kind, account, made)
+                 VALUES (1, 20261123, 0, 'SHOP', '978', 980, 20261125, 'P1', 'Shop', 'other', '1', 11);
+             INSERT INTO payments (day, cycle, currency, message, value_day, count, amount, debtor, account_kind, account, name)
+                 VALUES (20261123, 0, '978', 'M1', 20261125, 1, 980, 'Us', 'other', '2', 'payouts-2026-11-23-0-978');",
         )
         .unwrap();
     ledger
@@ -47,7 +50,7 @@ fn one_life_whatever_it_is_found_by() {
         "(1442/450, message 2 of file 0012611240000001234500001): 10.00 978 is charged back, which made item 11, reason 4807",
         "item 11: 10.00 978 of bank at SHOP charged back; about item 10; it waits for the next cut",
         "to be answered by 2026-12-04",
-        "payout 1: 9.80 978 to SHOP, reference P1, value 2026-11-25",
+        "payout 1: 9.80 978 to SHOP, reference P1, value 2026-11-25, in payouts-2026-11-23-0-978",
         "exception 3, over claimed: too much; open",
     ] {
         assert!(told.iter().any(|told| told.contains(said)), "{said} is not in {told:#?}");

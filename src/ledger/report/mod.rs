@@ -313,8 +313,8 @@ mod tests {
         ledger
             .connection
             .execute_batch(
-                "INSERT INTO files (file, day, cycle, issuer, currency, sequence, file_id, name, format, records, checksum, written, state)
-                VALUES (1, 20261123, 0, 1, '978', 1, 'id', 'a.ipm', 'ipm', 4, 11000, 1795458840000, 'written');
+                "INSERT INTO files (file, day, cycle, issuer, currency, sequence, file_id, name, party, format, records, checksum, written, state)
+                VALUES (1, 20261123, 0, 1, '978', 1, 'id', 'a.ipm', 'bank', 'ipm', 4, 11000, 1795458840000, 'written');
                 UPDATE items SET file = 1, number = item WHERE item IN (2, 3);
                 UPDATE items SET card = '5413330000004111' WHERE item = 2;
                 UPDATE items SET due = 20261220, reason = '4853' WHERE kind = 'chargeback';

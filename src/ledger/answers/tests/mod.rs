@@ -44,8 +44,8 @@ impl Desk {
         let desk = Self { place, ledger, settings, files: 0 };
         for (file, issuer, id) in [(1, BANK, OURS), (2, OTHER, OF_OTHER)] {
             desk.execute(&format!(
-                "INSERT INTO files (file, day, cycle, issuer, currency, sequence, file_id, name, format, state)
-                 VALUES ({file}, 20261123, 0, {}, '978', {file}, '{id}', 'f{file}', 'ipm', 'written')",
+                "INSERT INTO files (file, day, cycle, issuer, currency, sequence, file_id, name, party, format, state)
+                 VALUES ({file}, 20261123, 0, {}, '978', {file}, '{id}', 'f{file}', 'bank', 'ipm', 'written')",
                 issuer.0
             ));
         }
