@@ -6,7 +6,8 @@ use std::path::PathBuf;
 /// A fuzz target and its body; `fuzz/fuzz_targets` has one file for each.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
+    ("claims", iso8583d::clearing::claim::fuzz_claims),
     ("frame_split", iso8583d::framing::fuzz_frame_split),
     ("decode_encode_decode", iso8583d::codec::fuzz_decode_encode_decode),
     ("dialect_text", iso8583d::dialect::fuzz_dialect_text),

@@ -111,6 +111,18 @@ pub struct Country([u8; 3]);
 /// Why a capture, a file or a day's positions cannot be. Names elements and transactions, never their values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClearingError {
+    /// An advice completes what its merchant has claimed, and what was presented so.
+    #[error("transaction {}: its merchant claimed what it completes, and that was presented: it would be paid twice", txn.0)]
+    Claimed {
+        /// Which.
+        txn: TxnId,
+    },
+    /// A part is taken back of what its issuer rejected.
+    #[error("transaction {}: its issuer rejected it, and nobody has decided what becomes of it: present it again or give it up", txn.0)]
+    Rejected {
+        /// Which.
+        txn: TxnId,
+    },
     /// A transaction lacks what every presentment has.
     #[error("transaction {}: element {element} is missing", txn.0)]
     Missing {

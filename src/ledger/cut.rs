@@ -209,6 +209,8 @@ impl Outgoing {
 impl Ledger {
     /// Cuts, and writes the files. None when nothing was waiting for a cycle within the day.
     pub fn cut(&mut self, order: &Order) -> Result<Option<CutReport>, CutError> {
+        // Which advice completes which authorization.
+        self.index()?;
         let Some(cycle) = self.begin(order)? else { return Ok(None) };
         self.price(cycle.date, cycle.number, &order.outgoing.fees)?;
         self.write(cycle, order).map(Some)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::Ledger;
+use super::claims::completions;
 use super::cut::{CutError, Cycle, Order, Outgoing};
 use super::tables::day;
 use crate::books::{Member, View};
@@ -22,6 +23,23 @@ pub(super) struct Gathering<'a> {
     files: BTreeMap<(LinkId, Currency), Place>,
     last_item: i64,
     any: bool,
+}
+
+/// What was presented of a transaction.
+struct Presented {
+    item: i64,
+    reference: Option<String>,
+    /// Its issuer did not take it, and it was not presented again: what was decided about it.
+    rejected: Option<Decision>,
+}
+
+/// What becomes of what was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    /// Nobody has said.
+    None,
+    /// Its merchant bears the cost.
+    GivenUp,
 }
 
 /// The last place in a file that is taken. The header has the first.
@@ -158,15 +176,22 @@ impl<'a> Gathering<'a> {
             Err(fault @ ClearingError::Card { .. }) => return Err(fault.into()),
             Err(fault) => return self.hold(standing, kind, &fault),
         };
+        if member.kind == Kind::Presentment && self.was_claimed(standing)? {
+            return self.hold(standing, kind, &ClearingError::Claimed { txn: standing.id });
+        }
         let (mut about, mut reference) = (None, None);
         if member.kind == Kind::Opposite {
-            let sql = "SELECT item, reference FROM items WHERE txn = ? AND kind = 'presentment' AND claim IS NULL";
-            let mut ask = self.connection.prepare_cached(sql)?;
-            let found = ask.query_row([standing.id.0.cast_signed()], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
-            });
+            let presented = self.presented(standing.id)?;
+            if let Some(Presented { item, rejected: Some(decision), .. }) = presented {
+                return match (kind, decision) {
+                    ("opposite", Decision::None) => self.give_up(item),
+                    // Its merchant has paid for it already.
+                    ("opposite", Decision::GivenUp) => Ok(()),
+                    _ => self.hold(standing, kind, &ClearingError::Rejected { txn: standing.id }),
+                };
+            }
             (about, reference) =
-                found.optional()?.map_or((None, None), |(item, reference)| (Some(item), reference));
+                presented.map_or((None, None), |one| (Some(one.item), one.reference));
             // Claimed by a program that kept no ledger: under its transaction's own number.
             let acquirer = &self.outgoing.settings(capture.issuer()).acquirer_bin;
             let earlier = || Reference::new(acquirer, capture.date(), standing.id.0).to_string();
@@ -174,6 +199,60 @@ impl<'a> Gathering<'a> {
         }
         let claim = None;
         self.put(&New { kind, about, claim, capture: &capture, standing, reference })
+    }
+
+    /// What was presented of a transaction that nobody has to claim, and how that stands.
+    fn presented(&self, txn: TxnId) -> Result<Option<Presented>, CutError> {
+        let sql = "SELECT item, reference, state = 'rejected'
+                    AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = items.item AND o.kind = 'again'),
+                EXISTS (SELECT 1 FROM items AS o WHERE o.about = items.item AND o.kind = 'given_up')
+            FROM items WHERE txn = ? AND kind = 'presentment' AND claim IS NULL";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let found = ask.query_row([txn.0.cast_signed()], |row| {
+            let decision = if row.get(3)? { Decision::GivenUp } else { Decision::None };
+            let rejected = Some(decision).filter(|_| matches!(row.get(2), Ok(true)));
+            Ok(Presented { item: row.get(0)?, reference: row.get(1)?, rejected })
+        });
+        Ok(found.optional()?)
+    }
+
+    /// Its issuer did not take it, and it was reversed since: it leaves suspense at its merchant's cost, and its issuer hears nothing.
+    fn give_up(&mut self, about: i64) -> Result<(), CutError> {
+        let (item, day, cycle) = (self.next_item(), day(self.cycle.date), self.cycle.number);
+        let sql = "INSERT INTO items (item, kind, about, txn, issuer, merchant, terminal, card, rrn, approval, mcc, amount, currency,
+                refund, day, cycle, state)
+            SELECT ?1, 'given_up', item, txn, issuer, merchant, terminal, card, rrn, approval, mcc, amount, currency,
+                refund, ?2, ?3, 'accepted' FROM items WHERE item = ?4";
+        self.connection.prepare_cached(sql)?.execute((item, day, cycle, about))?;
+        Ok(())
+    }
+
+    /// Whether an advice completes an authorization that its merchant claimed, and that was presented so.
+    fn was_claimed(&self, standing: &Standing) -> Result<bool, CutError> {
+        let Some(completes) = standing.sent().and_then(|sent| sent.completes) else {
+            return Ok(false);
+        };
+        let sql = "SELECT EXISTS (SELECT 1 FROM items WHERE txn = ? AND kind = 'presentment' AND claim IS NOT NULL AND refund = 0)";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        Ok(ask.query_row([completes.0.cast_signed()], |row| row.get(0))?)
+    }
+
+    /// Whether an authorization was completed by an advice that stands: then that is presented.
+    fn is_completed(&self, txn: TxnId) -> Result<bool, CutError> {
+        for completion in completions(self.connection, txn)? {
+            let standing = self.books.standing(completion)?;
+            if standing.is_some_and(|standing| standing.stands_approved()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether anything of a transaction was ever presented.
+    fn is_presented(&self, txn: i64) -> Result<bool, CutError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM items WHERE txn = ? AND kind = 'presentment' AND refund = 0)";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        Ok(ask.query_row([txn], |row| row.get(0))?)
     }
 
     fn hold(&self, standing: &Standing, kind: &str, fault: &ClearingError) -> Result<(), CutError> {
@@ -219,9 +298,12 @@ impl<'a> Gathering<'a> {
             return self.refuse(ready, "NO_AUTHORIZATION");
         };
         let refund = self.pays_card(ready)?;
-        // It may have been reversed after it was claimed.
-        if !refund && !standing.stands_approved() {
+        // It may have been reversed or completed after it was claimed. What a refund gives back must have been taken.
+        if !standing.stands_approved() && !(refund && self.is_presented(txn)?) {
             return self.refuse(ready, "REVERSED");
+        }
+        if !refund && self.is_completed(standing.id)? {
+            return self.refuse(ready, "ALREADY_CAPTURED");
         }
         let Ok(currency) = Currency::from_ascii(ready.currency.as_bytes()) else {
             return self.refuse(ready, "CURRENCY");

@@ -16,6 +16,7 @@ mod dead_letters;
 mod doctor;
 mod framings;
 mod load;
+mod merchant;
 #[path = "../../src/link/papers.rs"]
 mod papers;
 mod reload;

@@ -110,6 +110,13 @@ impl Ledger {
         if let Some((again, _)) = made(&transaction, item, "again")? {
             return Ok(Err(format!("item {item} was presented once more, as item {again}")));
         }
+        for kind in ["opposite", "lowered"] {
+            if let Some((back, _)) = made(&transaction, item, kind)? {
+                return Ok(Err(format!(
+                    "item {item} was taken back by item {back}: its merchant has paid for it"
+                )));
+            }
+        }
         let number = insert(&transaction, item, ("given_up", "accepted"), (row.amount, None))?;
         event(&transaction, (Some(number), None), "ordered", &format!("by {by}"), moment.at())?;
         transaction.commit()?;

@@ -4,6 +4,7 @@ mod batches;
 mod cuts;
 mod histories;
 mod steps;
+mod twice;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,9 +46,11 @@ struct Ask<'a> {
     code: &'a str,
     amount: u64,
     currency: &'a str,
+    completes: Option<TxnId>,
 }
 
-const SALE: Ask<'_> = Ask { bank: 0, mti: 200, code: "000000", amount: 1_000, currency: "978" };
+const SALE: Ask<'_> =
+    Ask { bank: 0, mti: 200, code: "000000", amount: 1_000, currency: "978", completes: None };
 const HOLD: Ask<'_> = Ask { mti: 100, ..SALE };
 
 impl World {
@@ -106,7 +109,7 @@ impl World {
             at: AT,
             card: Some(Card { masked: pan.masked(), token: Tag(1), secret: Secret::Clear(pan) }),
             elements,
-            completes: None,
+            completes: ask.completes,
         })));
         let mut added = Elements::default();
         added.set(ElementNo::APPROVAL_CODE, b"A1B2C3");

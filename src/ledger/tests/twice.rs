@@ -1,0 +1,101 @@
+//! What could be paid twice, or taken twice, when two things are true of one payment.
+
+use super::*;
+
+/// What each account has, over all parties: debits less credits.
+fn balances(world: &World) -> BTreeMap<String, i64> {
+    let sql = "SELECT account, sum(debit) - sum(credit) FROM postings GROUP BY account";
+    let mut ask = world.ledger.connection.prepare(sql).unwrap();
+    let rows = ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).filter(|(_, sum)| *sum != 0).collect()
+}
+
+/// Its issuer does not take an item.
+fn is_rejected(world: &World, item: i64) {
+    let sql = "UPDATE items SET state = 'rejected' WHERE item = ?";
+    world.ledger.connection.execute(sql, [item]).unwrap();
+    let sql = "INSERT INTO items (kind, about, txn, issuer, merchant, amount, currency, refund, state)
+        SELECT 'rejection', item, txn, issuer, merchant, amount, currency, refund, 'accepted' FROM items WHERE item = ?";
+    world.ledger.connection.execute(sql, [item]).unwrap();
+}
+
+fn cut_day(world: &mut World) -> CutReport {
+    let date = world.day_ends();
+    world.cut(Asked::End(date)).unwrap().unwrap()
+}
+
+fn kinds(world: &World) -> Vec<String> {
+    let mut ask = world.ledger.connection.prepare("SELECT kind FROM items ORDER BY item").unwrap();
+    ask.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn what_was_rejected_and_then_reversed_costs_its_merchant_once() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(SALE);
+    cut_day(&mut world);
+    is_rejected(&world, 1);
+    world.is_reversed(txn);
+    let second = cut_day(&mut world);
+    // Its issuer never took it: it hears nothing of the reversal.
+    assert_eq!(second.files.len(), 0);
+    assert_eq!(kinds(&world), ["presentment", "rejection", "given_up"]);
+    assert_eq!(balances(&world), BTreeMap::new());
+    let by = crate::record::Remark::name("anna").unwrap();
+    let moment = Moment { now: AT, day: world.today };
+    let again = world.ledger.give_up(1, &by, moment).unwrap().unwrap();
+    assert!(again.again, "once");
+}
+
+#[test]
+fn what_was_given_up_and_then_reversed_costs_its_merchant_once() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(SALE);
+    cut_day(&mut world);
+    is_rejected(&world, 1);
+    let by = crate::record::Remark::name("anna").unwrap();
+    let moment = Moment { now: AT, day: world.today };
+    world.ledger.give_up(1, &by, moment).unwrap().unwrap();
+    world.is_reversed(txn);
+    cut_day(&mut world);
+    assert_eq!(kinds(&world), ["presentment", "rejection", "given_up"]);
+    assert_eq!(balances(&world), BTreeMap::new());
+}
+
+#[test]
+fn an_authorization_is_claimed_or_completed_and_presented_once() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    // Completed after its claim was accepted: the completion is presented.
+    let first = world.approved(HOLD);
+    world.claims(Claim::of(first, 1_000));
+    world.approved(Ask { mti: 220, completes: Some(first), ..SALE });
+    // Completed after its claim was presented: the completion is held for a person.
+    let second = world.approved(HOLD);
+    cut_day(&mut world);
+    world.claims(Claim::of(second, 1_000));
+    let date = world.today;
+    world.cut(Asked::Now(date)).unwrap().unwrap();
+    world.approved(Ask { mti: 220, completes: Some(second), ..SALE });
+    cut_day(&mut world);
+    let claims: i64 = world.asks("SELECT count(*) FROM claims WHERE reason = 'ALREADY_CAPTURED'");
+    let held: String = world.asks("SELECT fault FROM held");
+    assert_eq!((claims, kinds(&world).len()), (1, 2));
+    assert!(held.contains("it would be paid twice"), "{held}");
+}
+
+#[test]
+fn a_refund_gives_back_only_what_was_taken() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    let claim = world.claims(Claim::of(txn, 1_000));
+    world.claims(Claim { op: "refund", original: Some(claim), ..Claim::of(txn, 400) });
+    world.is_reversed(txn);
+    let report = cut_day(&mut world);
+    assert_eq!((report.files.len(), kinds(&world).len()), (0, 0));
+    let refused: i64 = world.asks("SELECT count(*) FROM claims WHERE reason = 'REVERSED'");
+    assert_eq!(refused, 2);
+}
