@@ -39,6 +39,8 @@ fn the_demonstration_ends_by_itself_with_books_that_balance() {
         " 0 others",
         "is cut",
         "nothing is owed to anybody",
+        "shops are paid",
+        "fees taken off, add up to 0.00",
         "The books balance",
         "Clearing files and positions:",
         "Three things to try next",

@@ -117,6 +117,12 @@ pub enum ClearingError {
         /// Which.
         txn: TxnId,
     },
+    /// What was charged back is reversed, or lowered.
+    #[error("transaction {}: it was charged back, and taken back since: its card would be paid twice", txn.0)]
+    ChargedBack {
+        /// Which.
+        txn: TxnId,
+    },
     /// A part is taken back of what its issuer rejected.
     #[error("transaction {}: its issuer rejected it, and nobody has decided what becomes of it: present it again or give it up", txn.0)]
     Rejected {

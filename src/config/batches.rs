@@ -8,8 +8,16 @@ use crate::dialect::Dialect;
 use crate::iso::{Currency, ElementNo};
 
 /// None where the link has none.
-pub(super) fn read(link: &Section<'_>, dialect: Option<&Dialect>) -> Option<Arc<BatchProfile>> {
-    link.has("batches")?;
+pub(super) fn read(
+    link: &Section<'_>,
+    asks: bool,
+    dialect: Option<&Dialect>,
+) -> Option<Arc<BatchProfile>> {
+    let span = link.has("batches")?;
+    if !asks {
+        let fault = link.faults().at(span, "`batches` is for links that ask");
+        link.faults().tell(fault.label("this link only answers: no terminal closes a batch there"));
+    }
     let section = link.section("batches");
     let currency = section.word("currency", |text| {
         Currency::from_ascii(text.as_bytes())
@@ -29,6 +37,11 @@ pub(super) fn read(link: &Section<'_>, dialect: Option<&Dialect>) -> Option<Arc<
         mismatch: section.choice("mismatch", MISMATCHES).unwrap_or(Mismatch::Refuse),
         says: section.flag("says", false),
     };
+    if profile.number == profile.totals {
+        let fault =
+            section.faults().at(section.span(), "`number` and `totals` are the same element");
+        section.faults().tell(fault.label("no message could say both"));
+    }
     if profile.settle == profile.trailer {
         let fault = section.faults().at(section.span(), "`settle` and `trailer` are the same code");
         section

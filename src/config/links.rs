@@ -141,7 +141,7 @@ fn read_one(
         answer_on: section.choice("answer_on", ANSWER_ONS).unwrap_or(AnswerOn::Link),
         owed: owed(section),
         stamps_date: section.choice("settlement_date", DATES).unwrap_or(false),
-        batches: batches::read(section, Some(dialect)),
+        batches: batches::read(section, asks, Some(dialect)),
         clearing: clearing(section, name),
         files: super::clearing::form(section),
     };

@@ -86,7 +86,11 @@ impl Captures {
         let desk = lock(&self.desk).clone();
         let inbox = Inbox::open(&desk.inbox)?;
         for name in inbox.waiting()? {
-            self.take(ledger, &inbox, &name)?;
+            // One that cannot be taken holds up no other.
+            if let Err(fault) = self.take(ledger, &inbox, &name) {
+                tracing::error!(%fault, "a merchant's file cannot be taken; it is tried again in a minute");
+                *lock(&self.due) = Instant::now() + AGAIN;
+            }
         }
         let began = Instant::now();
         if began < *lock(&self.retry_due) {

@@ -35,7 +35,11 @@ impl Desk {
         // Whoever asks the books has them follow at once.
         self.ask_books(from, |_| ()).await?;
         let report = self.bureau.ask(from, move |ledger| ledger.cut(&order)).await;
-        let report = report.ok_or("the switch stops")?.map_err(|fault| fault.to_string())?;
+        let report = report.ok_or("the switch stops")?.map_err(|fault| {
+            // What was begun is finished, whoever asks.
+            self.days.find(from);
+            fault.to_string()
+        })?;
         if let Some(report) = &report {
             self.days.written(report);
         }

@@ -170,11 +170,13 @@ impl Desk<'_> {
             Err(verdict) => return Ok(verdict),
         };
         let lines = self.lines(&batch)?;
+        self.begin_upload(&batch, (said, currency))?;
         if sums(&lines, currency).as_ref() == Some(said) {
             self.end(&batch, &lines)?;
             return Ok(self.say(ResponseCode::APPROVED, Words::Accepted, number));
         }
-        self.begin_upload(&batch, (said, currency))?;
+        // It is uploaded from its beginning: what the terminal has dropped since is in it no more.
+        self.connection.execute("DELETE FROM uploads WHERE batch = ?", [batch.id])?;
         Ok(self.say(UPLOAD, Words::Differ, number))
     }
 
@@ -332,7 +334,10 @@ impl Desk<'_> {
         if batch.first == TxnId(0) {
             // Its first batch: what was cleared before there were any is not in it.
             let cut = self.books.last_cut()?;
-            lines.retain(|line| line.captured.is_none_or(|day| day > cut));
+            for line in lines.iter_mut().filter(|line| line.captured.is_some_and(|day| day <= cut))
+            {
+                line.captured = None;
+            }
         }
         Ok(lines)
     }
@@ -411,11 +416,11 @@ impl Desk<'_> {
                     }
                 }
                 (Some(_), Some(_)) => {
-                    let what = "several transactions have its trace number";
-                    self.except("ambiguous", batch, (None, about), what)?;
+                    let what = upload.said("several transactions have its trace number");
+                    self.except("upload_ambiguous", batch, (None, about), what)?;
                 }
                 (None, _) => {
-                    let what = "the terminal has a transaction that was not approved here";
+                    let what = upload.said("the terminal has it, and it was not approved here");
                     self.except("uploaded_unknown", batch, (None, about), what)?;
                 }
             }
@@ -441,19 +446,9 @@ impl Desk<'_> {
         let after = if planted::is(Bug::BatchClosedTwice) { None } else { lines.last() };
         let next = open.or_else(|| after.map(|line| TxnId(line.txn.0 + 1)));
         let next = next.unwrap_or(batch.first).0.max(1);
-        let BatchTotals { sales, refunds } = batch.totals;
         self.connection.execute(
-            "UPDATE batches SET closed = ?, first = ?, sales = ifnull(sales, ?), sales_amount = ifnull(sales_amount, ?),
-                refunds = ifnull(refunds, ?), refunds_amount = ifnull(refunds_amount, ?) WHERE batch = ?",
-            params![
-                self.till.now.0.cast_signed(),
-                next.cast_signed(),
-                sales.count.cast_signed(),
-                sales.minor,
-                refunds.count.cast_signed(),
-                refunds.minor,
-                batch.id
-            ],
+            "UPDATE batches SET closed = ?, first = ? WHERE batch = ?",
+            params![self.till.now.0.cast_signed(), next.cast_signed(), batch.id],
         )?;
         Ok(())
     }
@@ -464,7 +459,7 @@ impl Desk<'_> {
         kind: &str,
         batch: &Batch,
         (txn, about): (Option<TxnId>, Option<(i64, &str)>),
-        what: &str,
+        what: impl std::fmt::Display,
     ) -> Result<(), LedgerError> {
         let Petition { terminal, merchant, .. } = self.till.petition;
         let which = txn.map_or_else(String::new, |txn| format!(", transaction {}", txn.0));
@@ -472,8 +467,7 @@ impl Desk<'_> {
             format!("batch {} of terminal {terminal} of {merchant}{which}: {what}", batch.number);
         let (amount, currency) = about.unzip();
         self.connection.execute(
-            "INSERT INTO exceptions (opened, kind, amount, currency, detail) SELECT ?1, ?2, ?3, ?4, ?5
-                WHERE NOT EXISTS (SELECT 1 FROM exceptions WHERE kind = ?2 AND detail = ?5 AND closed IS NULL)",
+            "INSERT OR IGNORE INTO exceptions (opened, kind, amount, currency, detail) VALUES (?, ?, ?, ?, ?)",
             params![self.till.now.0.cast_signed(), kind, amount, currency, detail],
         )?;
         Ok(())
@@ -486,13 +480,18 @@ impl Desk<'_> {
 
 /// What was uploaded, as it is written.
 struct Uploaded {
-    #[expect(dead_code, reason = "part of its name")]
     mti: String,
     stan: String,
     rrn: Option<String>,
     amount: i64,
     currency: String,
     refund: bool,
+}
+
+impl Uploaded {
+    fn said(&self, what: &str) -> String {
+        format!("{} {}: {what}", self.mti, self.stan)
+    }
 }
 
 /// What counts of some lines, in one currency; none when another currency is among them or a sum does not fit.

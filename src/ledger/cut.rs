@@ -323,6 +323,10 @@ impl Ledger {
             let number = self.connection.query_row(sql, [day(date)], |row| row.get(0))?;
             return Ok(Some(Cycle { date, number }));
         }
+        // What ended before is settled before.
+        for date in self.unbegun()? {
+            self.begin_day(date, order)?;
+        }
         let cycle = Cycle { date, number: last.map_or(1, |last| last.saturating_add(1)) };
         let whole = self.connection.unchecked_transaction()?;
         let mut gathering = Gathering::new(self, cycle, order)?;

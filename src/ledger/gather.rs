@@ -7,9 +7,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::Ledger;
 use super::claims::completions;
 use super::cut::{CutError, Cycle, Order, Outgoing};
+use super::fate::{self, Decision, Fate};
 use super::tables::day;
 use crate::books::{Member, View};
-use crate::clearing::{Capture, ClearingError, FileId, Kind, Part, Reference, Terms};
+use crate::clearing::{Capture, ClearingError, FileId, Flow, Kind, Part, Reference, Terms};
 use crate::iso::{Amount, Currency, ElementNo, Wall};
 use crate::record::{LinkId, Lsn, Standing, TxnId};
 
@@ -25,21 +26,14 @@ pub(super) struct Gathering<'a> {
     any: bool,
 }
 
-/// What was presented of a transaction.
-struct Presented {
-    item: i64,
-    reference: Option<String>,
-    /// Its issuer did not take it, and it was not presented again: what was decided about it.
-    rejected: Option<Decision>,
-}
-
-/// What becomes of what was rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Decision {
-    /// Nobody has said.
-    None,
-    /// Its merchant bears the cost.
-    GivenUp,
+/// Whether a refund may go out.
+enum Refund {
+    /// In this cut.
+    Now,
+    /// Not before what it gives back was taken.
+    Later,
+    /// Not at all, for such a reason.
+    Never(&'static str),
 }
 
 /// The last place in a file that is taken. The header has the first.
@@ -181,17 +175,29 @@ impl<'a> Gathering<'a> {
         }
         let (mut about, mut reference) = (None, None);
         if member.kind == Kind::Opposite {
-            let presented = self.presented(standing.id)?;
-            if let Some(Presented { item, rejected: Some(decision), .. }) = presented {
-                return match (kind, decision) {
-                    ("opposite", Decision::None) => self.give_up(item),
-                    // Its merchant has paid for it already.
-                    ("opposite", Decision::GivenUp) => Ok(()),
-                    _ => self.hold(standing, kind, &ClearingError::Rejected { txn: standing.id }),
-                };
+            if self.was_held(standing)? {
+                // It never left: nothing is taken back.
+                return Ok(());
+            }
+            let fate = fate::of_member(self.connection, standing.id.0.cast_signed())?;
+            match fate.as_ref().map(|fate| (fate.rejected, fate.charged_back)) {
+                Some((Some(Decision::None), _)) if kind == "opposite" => {
+                    return self.give_up(fate.map_or(0, |fate| fate.live));
+                }
+                // Its merchant has paid for it already.
+                Some((Some(Decision::GivenUp), _)) if kind == "opposite" => return Ok(()),
+                Some((Some(_), _)) => {
+                    let fault = ClearingError::Rejected { txn: standing.id };
+                    return self.hold(standing, kind, &fault);
+                }
+                Some((None, true)) => {
+                    let fault = ClearingError::ChargedBack { txn: standing.id };
+                    return self.hold(standing, kind, &fault);
+                }
+                Some((None, false)) | None => {}
             }
             (about, reference) =
-                presented.map_or((None, None), |one| (Some(one.item), one.reference));
+                fate.map_or((None, None), |fate| (Some(fate.item), fate.reference));
             // Claimed by a program that kept no ledger: under its transaction's own number.
             let acquirer = &self.outgoing.settings(capture.issuer()).acquirer_bin;
             let earlier = || Reference::new(acquirer, capture.date(), standing.id.0).to_string();
@@ -201,19 +207,11 @@ impl<'a> Gathering<'a> {
         self.put(&New { kind, about, claim, capture: &capture, standing, reference })
     }
 
-    /// What was presented of a transaction that nobody has to claim, and how that stands.
-    fn presented(&self, txn: TxnId) -> Result<Option<Presented>, CutError> {
-        let sql = "SELECT item, reference, state = 'rejected'
-                    AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = items.item AND o.kind = 'again'),
-                EXISTS (SELECT 1 FROM items AS o WHERE o.about = items.item AND o.kind = 'given_up')
-            FROM items WHERE txn = ? AND kind = 'presentment' AND claim IS NULL";
+    /// Whether a transaction was held when it was to be presented.
+    fn was_held(&self, standing: &Standing) -> Result<bool, CutError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM held WHERE txn = ? AND kind = 'presentment')";
         let mut ask = self.connection.prepare_cached(sql)?;
-        let found = ask.query_row([txn.0.cast_signed()], |row| {
-            let decision = if row.get(3)? { Decision::GivenUp } else { Decision::None };
-            let rejected = Some(decision).filter(|_| matches!(row.get(2), Ok(true)));
-            Ok(Presented { item: row.get(0)?, reference: row.get(1)?, rejected })
-        });
-        Ok(found.optional()?)
+        Ok(ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?)
     }
 
     /// Its issuer did not take it, and it was reversed since: it leaves suspense at its merchant's cost, and its issuer hears nothing.
@@ -232,9 +230,8 @@ impl<'a> Gathering<'a> {
         let Some(completes) = standing.sent().and_then(|sent| sent.completes) else {
             return Ok(false);
         };
-        let sql = "SELECT EXISTS (SELECT 1 FROM items WHERE txn = ? AND kind = 'presentment' AND claim IS NOT NULL AND refund = 0)";
-        let mut ask = self.connection.prepare_cached(sql)?;
-        Ok(ask.query_row([completes.0.cast_signed()], |row| row.get(0))?)
+        let claimed = fate::of_purchase(self.connection, completes.0.cast_signed())?;
+        Ok(claimed.iter().any(|fate| !fate.opposed))
     }
 
     /// Whether an authorization was completed by an advice that stands: then that is presented.
@@ -248,11 +245,33 @@ impl<'a> Gathering<'a> {
         Ok(false)
     }
 
-    /// Whether anything of a transaction was ever presented.
-    fn is_presented(&self, txn: i64) -> Result<bool, CutError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM items WHERE txn = ? AND kind = 'presentment' AND refund = 0)";
+    /// What a refund gives back must have been taken, and not be given back already.
+    fn may_refund(&self, standing: &Standing) -> Result<Refund, CutError> {
+        let code = standing.sent().and_then(|sent| sent.elements.get(ElementNo::PROCESSING_CODE));
+        if code.and_then(Flow::of) == Some(Flow::Refund) {
+            let stands = standing.stands_approved();
+            return Ok(if stands { Refund::Now } else { Refund::Never("REVERSED") });
+        }
+        let fates = fate::of_purchase(self.connection, standing.id.0.cast_signed())?;
+        let is_good = |fate: &Fate| !fate.opposed && !fate.charged_back && fate.rejected.is_none();
+        let may_be = |fate: &Fate| !fate.opposed && fate.rejected == Some(Decision::None);
+        Ok(if fates.iter().any(is_good) {
+            Refund::Now
+        } else if fates.iter().any(may_be) || fates.is_empty() && standing.stands_approved() {
+            Refund::Later
+        } else {
+            Refund::Never(if fates.is_empty() { "REVERSED" } else { "TAKEN_BACK" })
+        })
+    }
+
+    /// Whether more would be presented than a partial reversal has left.
+    fn exceeds_what_is_left(&self, ready: &Ready, standing: &Standing) -> Result<bool, CutError> {
+        let Some(left) = standing.lowered else { return Ok(false) };
+        let sql = "SELECT ifnull(sum(amount), 0) FROM items AS p WHERE txn = ? AND kind = 'presentment' AND refund = 0
+            AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = p.item AND o.kind = 'opposite')";
         let mut ask = self.connection.prepare_cached(sql)?;
-        Ok(ask.query_row([txn], |row| row.get(0))?)
+        let before: i64 = ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?;
+        Ok(i128::from(before) + i128::from(ready.amount) > i128::from(left))
     }
 
     fn hold(&self, standing: &Standing, kind: &str, fault: &ClearingError) -> Result<(), CutError> {
@@ -298,12 +317,19 @@ impl<'a> Gathering<'a> {
             return self.refuse(ready, "NO_AUTHORIZATION");
         };
         let refund = self.pays_card(ready)?;
-        // It may have been reversed or completed after it was claimed. What a refund gives back must have been taken.
-        if !standing.stands_approved() && !(refund && self.is_presented(txn)?) {
+        // Much may have happened after it was claimed.
+        if refund {
+            match self.may_refund(&standing)? {
+                Refund::Now => {}
+                Refund::Later => return Ok(()),
+                Refund::Never(reason) => return self.refuse(ready, reason),
+            }
+        } else if !standing.stands_approved() {
             return self.refuse(ready, "REVERSED");
-        }
-        if !refund && self.is_completed(standing.id)? {
+        } else if self.is_completed(standing.id)? {
             return self.refuse(ready, "ALREADY_CAPTURED");
+        } else if self.exceeds_what_is_left(ready, &standing)? {
+            return self.refuse(ready, "OVER_AMOUNT");
         }
         let Ok(currency) = Currency::from_ascii(ready.currency.as_bytes()) else {
             return self.refuse(ready, "CURRENCY");
@@ -333,26 +359,25 @@ impl<'a> Gathering<'a> {
             return self.taken(ready);
         }
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
-        let sql = "SELECT item, issuer, currency, day = ?2 AND cycle = ?3, state IN ('rejected', 'charged_back')
-                OR EXISTS (SELECT 1 FROM items AS back WHERE back.about = items.item AND back.kind = 'opposite')
-            FROM items WHERE claim = ?1 AND kind = 'presentment'";
-        let mut ask = self.connection.prepare_cached(sql)?;
-        let found = ask.query_row((ready.original, day, cycle), |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get(1)?,
-                row.get::<_, String>(2)?,
-                row.get(3)?,
-                row.get(4)?,
-            ))
-        });
-        let (about, issuer, currency) = match found.optional()? {
-            None => return self.refuse(ready, "NOT_PRESENTED"),
-            Some((.., true)) => return self.refuse(ready, "TAKEN_BACK"),
-            // It is being presented just now: it is taken back by the next cut.
-            Some((.., true, false)) => return Ok(()),
-            Some((item, issuer, currency, false, false)) => (item, LinkId(issuer), currency),
+        let Some(fate) = fate::of_claim(self.connection, ready.original)? else {
+            return self.refuse(ready, "NOT_PRESENTED");
         };
+        match fate.rejected {
+            _ if fate.opposed || fate.charged_back => return self.refuse(ready, "TAKEN_BACK"),
+            Some(Decision::GivenUp) => return self.refuse(ready, "TAKEN_BACK"),
+            Some(Decision::None) => {
+                self.give_up(fate.live)?;
+                return self.taken(ready);
+            }
+            // It is being presented just now: it is taken back by the next cut.
+            None if fate.cut == (Some(day), Some(i64::from(cycle))) => return Ok(()),
+            None => {}
+        }
+        let about = fate.item;
+        let sql = "SELECT issuer, currency FROM items WHERE item = ?";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let found = ask.query_row([about], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
+        let (issuer, currency) = found.map(|(issuer, currency)| (LinkId(issuer), currency))?;
         let Ok(currency) = Currency::from_ascii(currency.as_bytes()) else {
             return self.refuse(ready, "CURRENCY");
         };

@@ -60,9 +60,16 @@ impl Inbox {
     /// Opens one of them. Links are not followed.
     pub fn file(&self, name: &str) -> Result<File, LedgerError> {
         let path = self.path(name)?;
-        let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(no_follow).open(&path);
-        file.map_err(fault("open", &path))
+        // Nor is anything waited for: a pipe that somebody put there has no end.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let flags = flags.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(&path);
+        let file = file.map_err(fault("open", &path))?;
+        if file.metadata().map_err(fault("look at", &path))?.is_file() {
+            return Ok(file);
+        }
+        let source = io::Error::new(io::ErrorKind::InvalidInput, "not a plain file");
+        Err(LedgerError::Io { what: "open", path, source })
     }
 
     /// Puts a copy of a file in, whole, under its own name or, where that is taken, one like it; gives the name.
@@ -71,8 +78,12 @@ impl Inbox {
         let name = self.free(&self.directory, name.trim_start_matches('.'));
         let hidden = self.directory.join(format!(".{name}.part"));
         let mut from = File::open(source).map_err(fault("open", source))?;
+        match fs::remove_file(&hidden) {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(fault("remove", &hidden))?,
+        }
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
+        options.write(true).create_new(true).mode(0o600);
         let mut to = options.open(&hidden).map_err(fault("create", &hidden))?;
         io::copy(&mut from, &mut to).map_err(fault("write", &hidden))?;
         to.sync_all().map_err(fault("sync", &hidden))?;

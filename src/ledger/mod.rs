@@ -8,6 +8,7 @@ mod batches;
 mod claims;
 mod cut;
 mod explain;
+mod fate;
 mod files;
 mod funds;
 mod gather;
@@ -30,6 +31,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::books::{BooksError, View};
 use crate::clearing::ClearingError;
+use crate::iso::looks_like_a_card;
 use crate::seal::Keys;
 
 pub use answers::{
@@ -59,7 +61,7 @@ pub struct Ledger {
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The operating system refused.
-    #[error("the ledger cannot {what} {path}: {source}")]
+    #[error("the ledger cannot {what} {}: {source}", shown(path))]
     Io {
         /// What was tried.
         what: &'static str,
@@ -91,6 +93,16 @@ pub enum LedgerError {
     /// Sums that must be alike are not: nothing leaves.
     #[error("the ledger does not close, so nothing leaves: {0}")]
     Unbalanced(String),
+}
+
+/// A path for people and logs: others choose the names of files.
+fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if looks_like_a_card(&text) {
+        let parent = path.parent().unwrap_or(path);
+        return format!("a file in {} whose name holds a card number", parent.display());
+    }
+    text.chars().map(|char| if char.is_control() { '?' } else { char }).collect()
 }
 
 impl From<rusqlite::Error> for LedgerError {

@@ -163,6 +163,7 @@ impl Ledger {
                 "merchants were paid for a later cut before: what {day}, cycle {cycle}, left to them was in that"
             )));
         }
+        self.is_written((last, rank))?;
         self.is_in_order(last)?;
         self.close((last, rank))?;
         let whole = self.connection.unchecked_transaction()?;
@@ -191,6 +192,20 @@ impl Ledger {
         book.end()?;
         whole.commit()?;
         Ok(())
+    }
+
+    /// What is paid was sent to issuers: every cut up to this one has its files.
+    fn is_written(&self, (last, rank): (i64, i64)) -> Result<(), LedgerError> {
+        let sql = "SELECT day, cycle FROM cuts WHERE state = 'begun' AND
+            day * 1000 + CASE cycle WHEN 0 THEN 999 ELSE cycle END BETWEEN ? + 1 AND ? LIMIT 1";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let begun: Option<(i64, i64)> =
+            ask.query_row((last, rank), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        begun.map_or(Ok(()), |(day, cycle)| {
+            Err(LedgerError::Refused(format!(
+                "the files of {day}, cycle {cycle}, which comes before, are not written yet: `iso8583d ctl day` says why"
+            )))
+        })
     }
 
     /// No cut that comes before the last settlement was made after it: what it left would be in no payout.

@@ -65,6 +65,7 @@ CREATE TABLE claims (
 ) STRICT;
 CREATE INDEX claims_by_submission ON claims (submission, seq);
 CREATE INDEX claims_by_reference ON claims (merchant, reference);
+CREATE INDEX claims_standing ON claims (merchant, reference) WHERE state IN ('accepted', 'warned', 'pending');
 CREATE INDEX claims_by_txn ON claims (txn) WHERE txn IS NOT NULL;
 CREATE INDEX claims_by_original ON claims (original) WHERE original IS NOT NULL;
 CREATE INDEX claims_pending ON claims (claim) WHERE state = 'pending';
@@ -303,6 +304,10 @@ CREATE UNIQUE INDEX batches_open ON batches (link, terminal, merchant) WHERE clo
 
 -- What a closed batch has: in no other one.
 CREATE TABLE batched (txn INTEGER PRIMARY KEY, batch INTEGER NOT NULL) STRICT;
+
+-- Each difference is told once.
+CREATE UNIQUE INDEX exceptions_of_batches ON exceptions (kind, detail)
+    WHERE closed IS NULL AND kind IN ('batch_differs', 'amount_differs', 'uploaded_unknown', 'not_uploaded', 'upload_ambiguous');
 
 -- What a terminal uploads, by its original.
 CREATE TABLE uploads (

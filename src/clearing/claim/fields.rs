@@ -323,36 +323,38 @@ fn day_of(text: &str) -> Option<BusinessDate> {
     BusinessDate::from_text(day).ok().filter(|_| known)
 }
 
-/// Whether a text holds 13 to 19 digits in a row, or in groups, of which the last is the check digit of the others.
+/// Whether a text holds 13 to 19 digits in a row, or in groups, of which the last is the check digit of the others. What stands
+/// before them makes no card less of one.
 fn has_card(text: &str) -> bool {
+    const GROUPS_MAX: usize = 19;
     // No card has less.
     if text.len() < 13 {
         return false;
     }
-    let mut digits = [0_u8; 19];
-    let (mut count, mut apart) = (0_usize, false);
-    let ends = |digits: &[u8; 19], count: usize| {
-        count >= 13 && digits.get(..count).is_some_and(has_check_digit)
-    };
-    for byte in text.bytes() {
-        match byte {
-            b'0'..=b'9' => {
-                if let Some(slot) = digits.get_mut(count) {
-                    *slot = byte;
-                }
-                count = count.saturating_add(1);
-                apart = false;
+    let mut row: Vec<&[u8]> = Vec::new();
+    for part in
+        text.as_bytes().chunk_by(|one, other| one.is_ascii_digit() == other.is_ascii_digit())
+    {
+        if !part.first().is_some_and(u8::is_ascii_digit) {
+            if !part.iter().all(|byte| b" -./".contains(byte)) {
+                row.clear();
             }
-            b' ' | b'-' if count > 0 && !apart => apart = true,
-            _ => {
-                if ends(&digits, count) {
-                    return true;
-                }
-                (count, apart) = (0, false);
-            }
+            continue;
+        }
+        row.push(part);
+        if row.len() > GROUPS_MAX {
+            row.remove(0);
+        }
+        let ends_card = |from: usize| {
+            let groups = row.get(from..).unwrap_or_default();
+            let count: usize = groups.iter().map(|group| group.len()).sum();
+            (13..=19).contains(&count) && has_check_digit(&groups.concat())
+        };
+        if (0..row.len()).any(ends_card) {
+            return true;
         }
     }
-    ends(&digits, count)
+    false
 }
 
 /// Each cell of a line of CSV (RFC 4180).

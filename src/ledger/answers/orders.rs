@@ -110,8 +110,11 @@ impl Ledger {
         if let Some((again, _)) = made(&transaction, item, "again")? {
             return Ok(Err(format!("item {item} was presented once more, as item {again}")));
         }
-        for kind in ["opposite", "lowered"] {
-            if let Some((back, _)) = made(&transaction, item, kind)? {
+        let root = row.about.filter(|_| row.kind == "again").unwrap_or(item);
+        for (about, kind) in
+            [item, root].into_iter().flat_map(|about| [(about, "opposite"), (about, "lowered")])
+        {
+            if let Some((back, _)) = made(&transaction, about, kind)? {
                 return Ok(Err(format!(
                     "item {item} was taken back by item {back}: its merchant has paid for it"
                 )));
@@ -144,7 +147,9 @@ impl Ledger {
              SELECT ?2, item, txn, issuer, merchant, terminal, card, rrn, approval, mcc, amount, currency, refund, ?3
              FROM items i WHERE file = ?1 AND state = 'rejected' AND kind IN ({kinds})
                  AND EXISTS (SELECT 1 FROM items r WHERE r.about = i.item AND r.kind = 'rejection')
-                 AND NOT EXISTS (SELECT 1 FROM items o WHERE o.about = i.item AND o.kind IN ('again', 'given_up', 'opposite', 'lowered'))
+                 AND NOT EXISTS (SELECT 1 FROM items o WHERE o.about = i.item AND o.kind IN ('again', 'given_up'))
+                 AND NOT EXISTS (SELECT 1 FROM items o WHERE o.about IN (i.item, i.about) AND o.kind IN ('opposite', 'lowered'))
+                 AND (?2 <> 'again' OR NOT EXISTS (SELECT 1 FROM held h WHERE h.txn = i.txn AND h.kind = 'lowered'))
              ORDER BY item"
         );
         let decided = transaction.execute(&insert, params![file, kind, state])?;

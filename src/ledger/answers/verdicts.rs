@@ -90,7 +90,7 @@ impl Desk<'_> {
         let said = self.said_of(item)?;
         let mut ask = self.connection.prepare_cached(
             "SELECT i.state, i.amount, f.state,
-                 (SELECT coalesce(sum(b.amount), 0) FROM items b WHERE b.about = i.item AND b.kind IN ('opposite', 'lowered')),
+                 (SELECT coalesce(sum(b.amount), 0) FROM items b WHERE b.about IN (i.item, i.about) AND b.kind IN ('opposite', 'lowered')),
                  EXISTS (SELECT 1 FROM said s WHERE s.file = i.file AND s.kind = 'rejects_file')
              FROM items i LEFT JOIN files f USING (file) WHERE i.item = ?",
         )?;
@@ -196,7 +196,9 @@ impl Desk<'_> {
         verdict: &ItemVerdict,
     ) -> Result<(), LedgerError> {
         let place = i64::from(said.key.1);
-        match verdict.refused.iter().find(|(key, _)| *key == said.key) {
+        // The fold gives them in order.
+        let at = verdict.refused.binary_search_by(|(key, _)| key.cmp(&said.key)).ok();
+        match at.and_then(|at| verdict.refused.get(at)) {
             None => exceptions::settle_record(self.connection, (said.answer, place), self.at)?,
             Some((_, why)) => {
                 let amount = match said.word {

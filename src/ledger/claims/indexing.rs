@@ -145,7 +145,10 @@ pub(super) fn are_too_many(found: &[TxnId]) -> bool {
 }
 
 /// The transactions that complete this one.
-pub(in crate::ledger) fn completions(connection: &Connection, txn: TxnId) -> Result<Vec<TxnId>, LedgerError> {
+pub(in crate::ledger) fn completions(
+    connection: &Connection,
+    txn: TxnId,
+) -> Result<Vec<TxnId>, LedgerError> {
     transactions(connection, by_completed(txn), NAMED_MAX)
 }
 

@@ -61,7 +61,7 @@ impl Ledger {
                 let at: Option<i64> = row.get(1)?;
                 let since = if at.is_some() { time(at) } else { day(row.get(2)?)? };
                 let number: Option<String> = row.get(6)?;
-                let money = number.as_deref().map(currency).transpose()?;
+                let money = number.as_deref().and_then(|number| currency(number).ok());
                 let amount: Option<i64> = row.get(7)?;
                 out.row(&[
                     (*what).into(),

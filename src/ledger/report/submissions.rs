@@ -52,7 +52,7 @@ impl Ledger {
         let mut rows = ask_rows.query((from, to, &ask.merchant))?;
         while let Some(row) = rows.next()? {
             let number: Option<String> = row.get(6)?;
-            let money = number.as_deref().map(currency).transpose()?;
+            let money = number.as_deref().and_then(|number| currency(number).ok());
             let reference: String = row.get(2)?;
             let (records, amount): (i64, i64) = (row.get(7)?, row.get(8)?);
             let mut cells = vec![

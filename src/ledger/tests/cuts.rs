@@ -146,11 +146,11 @@ fn what_is_adjusted_flows_as_before() {
     let home = tempfile::tempdir().unwrap();
     let mut world = World::new(home.path());
     let hold = world.approved(HOLD);
+    let sale = world.claims(Claim::of(hold, 900));
+    world.claims(Claim { op: "adjust", original: Some(sale), ..Claim::of(hold, 950) });
     let refund = world.claims(Claim { op: "refund", ..Claim::of(hold, 100) });
     let first = world.claims(Claim { op: "adjust", original: Some(refund), ..Claim::of(hold, 70) });
     world.claims(Claim { op: "adjust", original: Some(first), ..Claim::of(hold, 60) });
-    let sale = world.claims(Claim::of(hold, 900));
-    world.claims(Claim { op: "adjust", original: Some(sale), ..Claim::of(hold, 950) });
     for (voided, by) in [(refund, first), (first, first + 1), (sale, sale + 1)] {
         let sql = "UPDATE claims SET voided = ? WHERE claim = ?";
         world.ledger.connection.execute(sql, (by, voided)).unwrap();
@@ -158,7 +158,7 @@ fn what_is_adjusted_flows_as_before() {
     world.cut(Asked::Now(world.today)).unwrap().unwrap();
     let lines = world.lines(&format!("clearing-bank-a-978-{DAY}-1.ipm"));
     let lines: Vec<_> = lines.iter().map(|line| (line.amount, &*line.code)).collect();
-    assert_eq!(lines, [(60, "200000"), (950, "000000")]);
+    assert_eq!(lines, [(950, "000000"), (60, "200000")]);
 }
 
 #[test]

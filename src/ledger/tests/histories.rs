@@ -159,6 +159,8 @@ fn is_whole(world: &World) {
     for (what, sql) in [
         ("an accepted claim is in no file, or in two", "SELECT count(*) FROM claims WHERE state = 'accepted' AND voided IS NULL
             AND claim NOT IN (SELECT voided FROM claims WHERE voided IS NOT NULL)
+            AND NOT (op = 'refund' AND day IS NULL AND NOT EXISTS (SELECT 1 FROM items AS p
+                WHERE p.txn = claims.txn AND p.kind = 'presentment' AND p.refund = 0))
             AND (day IS NULL OR 1 <> (SELECT count(*) FROM items WHERE items.claim = claims.claim AND file IS NOT NULL))"),
         ("a claim that was rejected is in a file", "SELECT count(*) FROM claims JOIN items USING (claim) WHERE claims.state <> 'accepted'"),
         ("references do not ascend with their items", "SELECT count(*) FROM items

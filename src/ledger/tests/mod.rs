@@ -14,9 +14,11 @@ use std::sync::Arc;
 use super::*;
 use crate::books::Books;
 use crate::clearing::{Charset, Checker, FeeTable, IpmRecord, Settings, read, records};
-use crate::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, Stan, Wall};
+use crate::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, ResponseCode, Stan, Wall};
 use crate::journal::{self, Commit, Journal, Reader};
-use crate::record::{self, Card, LinkId, Reason, Record, Secret, Sent, Trace, TxnId, Verdict};
+use crate::record::{
+    self, Card, LinkId, Reason, Record, Secret, Sent, Trace, TxnId, Undo, Verdict,
+};
 use crate::seal::Tag;
 
 /// 2026-11-23T18:34:00Z.
@@ -123,6 +125,21 @@ impl World {
         let stan = Stan::new(u32::try_from(txn.0).unwrap()).unwrap();
         let trace = Trace { stan, ..Trace::default() };
         self.happens(&Record::Owed { txn, at: AT, trace, reason: Reason::Undelivered });
+    }
+
+    /// A partial reversal leaves so much.
+    fn is_lowered(&mut self, txn: TxnId, amount: u64) {
+        let undo = Arc::new(Undo {
+            asker: LinkId::of_name("shop"),
+            key: Tag(u128::MAX),
+            content: Tag(u128::MAX),
+            mti: Mti::new(400).unwrap(),
+            original_key: Tag(txn.0.into()),
+            original: Some(txn),
+            at: AT,
+            code: ResponseCode::APPROVED,
+        });
+        self.happens(&Record::Lowered { undo, amount, trace: Trace::default() });
     }
 
     /// The day ends in the journal, and the next begins.

@@ -42,7 +42,7 @@ fn what_was_rejected_and_then_reversed_costs_its_merchant_once() {
     assert_eq!(second.files.len(), 0);
     assert_eq!(kinds(&world), ["presentment", "rejection", "given_up"]);
     assert_eq!(balances(&world), BTreeMap::new());
-    let by = crate::record::Remark::name("anna").unwrap();
+    let by = record::Remark::name("anna").unwrap();
     let moment = Moment { now: AT, day: world.today };
     let again = world.ledger.give_up(1, &by, moment).unwrap().unwrap();
     assert!(again.again, "once");
@@ -55,7 +55,7 @@ fn what_was_given_up_and_then_reversed_costs_its_merchant_once() {
     let txn = world.approved(SALE);
     cut_day(&mut world);
     is_rejected(&world, 1);
-    let by = crate::record::Remark::name("anna").unwrap();
+    let by = record::Remark::name("anna").unwrap();
     let moment = Moment { now: AT, day: world.today };
     world.ledger.give_up(1, &by, moment).unwrap().unwrap();
     world.is_reversed(txn);
@@ -98,4 +98,75 @@ fn a_refund_gives_back_only_what_was_taken() {
     assert_eq!((report.files.len(), kinds(&world).len()), (0, 0));
     let refused: i64 = world.asks("SELECT count(*) FROM claims WHERE reason = 'REVERSED'");
     assert_eq!(refused, 2);
+}
+
+#[test]
+fn a_refund_waits_for_what_it_gives_back() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let sale = world.approved(SALE);
+    world.claims(Claim { op: "refund", ..Claim::of(sale, 400) });
+    let date = world.today;
+    // The sale is presented by the day's end, not before: and so is what it gives back.
+    assert!(world.cut(Asked::Now(date)).unwrap().is_none());
+    cut_day(&mut world);
+    assert_eq!(kinds(&world), ["presentment", "presentment"]);
+    // It was reversed since: another refund would pay the card twice.
+    world.claims(Claim { op: "refund", ..Claim::of(sale, 300) });
+    world.is_reversed(sale);
+    cut_day(&mut world);
+    assert_eq!(kinds(&world), ["presentment", "presentment", "opposite"]);
+    let refused: i64 = world.asks("SELECT count(*) FROM claims WHERE reason = 'TAKEN_BACK'");
+    assert_eq!(refused, 1);
+}
+
+#[test]
+fn what_was_charged_back_and_then_reversed_is_for_a_person() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(SALE);
+    cut_day(&mut world);
+    let sql = "INSERT INTO items (kind, about, txn, issuer, merchant, amount, currency, refund, state)
+        SELECT 'chargeback', item, txn, issuer, merchant, amount, currency, refund, 'accepted' FROM items WHERE item = 1";
+    world.ledger.connection.execute(sql, []).unwrap();
+    world.is_reversed(txn);
+    cut_day(&mut world);
+    assert_eq!(kinds(&world), ["presentment", "chargeback"]);
+    assert_eq!(balances(&world), BTreeMap::new());
+    let held: String = world.asks("SELECT fault FROM held");
+    assert!(held.contains("its card would be paid twice"), "{held}");
+}
+
+#[test]
+fn what_was_presented_again_and_rejected_again_leaves_suspense_once() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(SALE);
+    cut_day(&mut world);
+    is_rejected(&world, 1);
+    let by = record::Remark::name("anna").unwrap();
+    let moment = Moment { now: AT, day: world.today };
+    let again = Represent { item: 1, amount: None, reason: None };
+    let again = world.ledger.represent(&again, &by, moment).unwrap().unwrap().number;
+    cut_day(&mut world);
+    is_rejected(&world, again);
+    world.is_reversed(txn);
+    cut_day(&mut world);
+    assert_eq!(kinds(&world), ["presentment", "rejection", "again", "rejection", "given_up"]);
+    assert_eq!(balances(&world), BTreeMap::new());
+}
+
+#[test]
+fn no_more_is_presented_than_a_partial_reversal_has_left() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    world.claims(Claim::of(txn, 1_000));
+    world.is_lowered(txn, 600);
+    cut_day(&mut world);
+    world.claims(Claim::of(txn, 600));
+    cut_day(&mut world);
+    let amounts: String = world.asks("SELECT group_concat(amount) FROM items");
+    let refused: i64 = world.asks("SELECT count(*) FROM claims WHERE reason = 'OVER_AMOUNT'");
+    assert_eq!((amounts.as_str(), refused), ("600", 1));
 }

@@ -14,8 +14,8 @@ use crate::sim::child::Switch;
 use crate::sim::issuer::Totals;
 use crate::sim::load::grouped;
 
-use super::Voice;
 use super::town::Town;
+use super::{Voice, pay};
 
 /// How long the switch may take to deliver what it owes, once everybody is well.
 const SETTLED_WITHIN: Duration = Duration::from_secs(15);
@@ -41,6 +41,7 @@ impl Town {
             balanced &= day.compare(bank, &totals, voice)?;
         }
         balanced &= owed == 0;
+        balanced &= pay::pay_shops(&self.switch, &date, voice)?;
         voice.say(match owed {
             0 => "  nothing is owed to anybody".to_owned(),
             count => format!("  {count} debts are still open"),
@@ -61,6 +62,7 @@ fn farewell(switch: &Switch, directory: &Path, voice: &mut Voice<'_>) -> Result<
     let program = switch.program().display();
     voice.say(format_args!("\nClearing files and positions:  {}", directory.display()))?;
     voice.say(format_args!("What each bank and shop swears: {home}/*.jsonl"))?;
+    voice.say(format_args!("Payments to the shops, for a bank: {home}/state/payouts"))?;
     voice.say("\nThree things to try next:")?;
     voice.say(format_args!("  {program} journal cat --state {home}/state | less"))?;
     voice.say("      every step of every payment, as it was written down before it was done")?;
@@ -170,7 +172,7 @@ fn digits(text: &[u8]) -> Option<i64> {
 }
 
 /// Minor units of a currency with two decimals, as people write them.
-struct Money(i64);
+pub(super) struct Money(pub(super) i64);
 
 impl std::fmt::Display for Money {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -20,7 +20,7 @@ use crate::sim::street::{Habits, Street};
 use crate::sim::terminal::{FINANCIAL, Outcome, Terminal};
 use crate::sim::{Peer, Place, SimError};
 
-use super::Settings;
+use super::{Settings, pay};
 
 /// How long the switch waits for a bank: short, so that a slow one is seen soon.
 pub(super) const TIMEOUT: Duration = Duration::from_millis(500);
@@ -29,6 +29,11 @@ pub(super) const TIMEOUT: Duration = Duration::from_millis(500);
 const NORTH: &str = "541333";
 /// The first digits of the south bank's cards.
 const SOUTH: &str = "400000";
+
+/// How many shops there are, numbered from 1.
+const SHOPS: u32 = 6;
+/// The number of our own terminal.
+const PROBE: u32 = 9000;
 
 /// All who take part.
 pub(super) struct Town {
@@ -54,12 +59,12 @@ impl Town {
             peer("iso87-ascii-binary-bitmap", Length::ASCII_4, Place::Dial(at[1].to_string()))?,
         ];
         let log = Arc::new(Log::open(&switch.directory().join("shops.jsonl"))?);
-        let terminals = (1..)
-            .zip(shops.iter().cycle().take(6))
+        let terminals = (1..=SHOPS)
+            .zip(shops.iter().cycle())
             .map(|(number, peer)| Terminal::new(peer.clone(), number, Some(Arc::clone(&log))))
             .collect();
         let street = Street::open(terminals, &habits());
-        let probe = Terminal::new(shops[0].clone(), 9000, None);
+        let probe = Terminal::new(shops[0].clone(), PROBE, None);
         Ok(Self { switch, north, south, street, probe })
     }
 
@@ -170,7 +175,7 @@ fn plan(at: [SocketAddr; 2], banks: [SocketAddr; 2]) -> Plan {
             .map(|(bin, to)| (bin.to_owned(), vec![to.to_owned()]))
             .to_vec(),
         workers: 2,
-        more: String::new(),
+        more: pay::terms((1..=SHOPS).chain([PROBE])),
     }
 }
 

@@ -124,12 +124,9 @@ pub fn run(options: &Options, out: &mut dyn io::Write) -> io::Result<Verdict> {
         for line in told {
             writeln!(out, "{line}")?;
         }
-        writeln!(out, "seed {}: {}", failure.seed, failure.fault)?;
-        writeln!(
-            out,
-            "again: iso8583d sim world --seed {} --count 1 --txns {}",
-            failure.seed, options.txns
-        )?;
+        let (seed, txns) = (failure.seed, options.txns);
+        writeln!(out, "seed {seed}: {}", failure.fault)?;
+        writeln!(out, "again: iso8583d sim world --seed {seed} --count 1 --txns {txns}")?;
     }
     writeln!(
         out,

@@ -1,0 +1,84 @@
+//! What became of what was presented: whether its issuer took it, and what was taken back since. Writes nothing.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
+
+use super::LedgerError;
+
+/// What became of a presentment.
+pub(super) struct Fate {
+    /// The presentment itself.
+    pub(super) item: i64,
+    /// It, or what presents it once more.
+    pub(super) live: i64,
+    /// Its reference.
+    pub(super) reference: Option<String>,
+    /// Its issuer did not take it, and it was not presented again, or not taken again: what was decided since.
+    pub(super) rejected: Option<Decision>,
+    /// Its card's holder has the money back, or some of it.
+    pub(super) charged_back: bool,
+    /// All of it was taken back.
+    pub(super) opposed: bool,
+    /// The cut that presented it.
+    pub(super) cut: (Option<i64>, Option<i64>),
+}
+
+/// What becomes of what was rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Nobody has said.
+    None,
+    /// Its merchant bears the cost.
+    GivenUp,
+}
+
+const FATE: &str = "SELECT p.item, ifnull(a.item, p.item), p.reference, ifnull(a.state, p.state) = 'rejected',
+        EXISTS (SELECT 1 FROM items AS o WHERE o.about IN (p.item, a.item) AND o.kind = 'given_up'),
+        EXISTS (SELECT 1 FROM items AS o WHERE o.about IN (p.item, a.item) AND o.kind = 'chargeback' AND o.amount > 0),
+        EXISTS (SELECT 1 FROM items AS o WHERE o.about IN (p.item, a.item) AND o.kind = 'opposite'),
+        p.day, p.cycle
+    FROM items AS p LEFT JOIN items AS a ON a.about = p.item AND a.kind = 'again'
+    WHERE p.kind = 'presentment' AND ";
+
+/// Of what the books have of a transaction, that nobody has to claim.
+pub(super) fn of_member(connection: &Connection, txn: i64) -> Result<Option<Fate>, LedgerError> {
+    one(connection, "p.txn = ? AND p.claim IS NULL", txn)
+}
+
+/// Of a claim.
+pub(super) fn of_claim(
+    connection: &Connection,
+    claim: Option<i64>,
+) -> Result<Option<Fate>, LedgerError> {
+    one(connection, "p.claim = ?", claim)
+}
+
+/// Of everything that was presented of a transaction, but for what paid the card.
+pub(super) fn of_purchase(connection: &Connection, txn: i64) -> Result<Vec<Fate>, LedgerError> {
+    let mut ask =
+        connection.prepare_cached(&format!("{FATE} p.txn = ? AND p.refund = 0 ORDER BY p.item"))?;
+    let found = ask.query_map([txn], read)?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+fn one(
+    connection: &Connection,
+    which: &str,
+    value: impl ToSql,
+) -> Result<Option<Fate>, LedgerError> {
+    let mut ask = connection.prepare_cached(&format!("{FATE} {which} ORDER BY p.item LIMIT 1"))?;
+    Ok(ask.query_row([value], read).optional()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Fate> {
+    let decision = if row.get(4)? { Decision::GivenUp } else { Decision::None };
+    let rejected: bool = row.get(3)?;
+    Ok(Fate {
+        item: row.get(0)?,
+        live: row.get(1)?,
+        reference: row.get(2)?,
+        rejected: Some(decision).filter(|_| rejected),
+        charged_back: row.get(5)?,
+        opposed: row.get(6)?,
+        cut: (row.get(7)?, row.get(8)?),
+    })
+}
