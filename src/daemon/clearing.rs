@@ -31,13 +31,16 @@ impl Desk {
     }
 
     async fn ledger_cut(&self, from: Lsn, asked: Asked) -> Result<Option<CutReport>, String> {
+        let within = matches!(asked, Asked::Now(_));
         let order = self.days.order(asked);
         // Whoever asks the books has them follow at once.
         self.ask_books(from, |_| ()).await?;
         let report = self.bureau.ask(from, move |ledger| ledger.cut(&order)).await;
         let report = report.ok_or("the switch stops")?.map_err(|fault| {
-            // What was begun is finished, whoever asks.
-            self.days.find(from);
+            if within {
+                // A day can be asked for again; of a cycle that was begun the next is another.
+                self.days.find(from);
+            }
             fault.to_string()
         })?;
         if let Some(report) = &report {
