@@ -22,6 +22,7 @@ mod routes;
 mod stand_in;
 mod stand_in_after;
 mod strays;
+mod tills;
 
 use desk::{
     BANK, BANK_AGAIN, Desk, OTHER_BANK, SHOP, SHOP_AGAIN, Seen, bank, only, other_bank, purchase,

@@ -1,6 +1,5 @@
 //! What the ledger promises: stories in a small world, with journal, books and ledger in one directory.
 
-mod batches;
 mod cuts;
 mod histories;
 mod steps;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use crate::books::Books;
-use crate::clearing::{
+use iso8583d::books::Books;
+use iso8583d::clearing::{
     BatchAsk, BatchProfile, BatchTotals, Mismatch, Petition, Total, TotalField, TotalKind, Upload,
 };
-use crate::iso::{Amount, Currency, ElementNo, Mti, Wall};
-use crate::ledger::Ledger;
-use crate::record::LinkId;
-use crate::seal::Keys;
+use iso8583d::iso::{Amount, Currency, ElementNo, Mti, Wall};
+use iso8583d::ledger::Ledger;
+use iso8583d::record::LinkId;
+use iso8583d::seal::Keys;
 
 const LINK: LinkId = LinkId(7);
 
@@ -107,11 +107,9 @@ impl Till {
 
     /// What people are to look at.
     fn exceptions(&self) -> Vec<(String, Option<i64>)> {
-        let mut ask = self
-            .ledger
-            .connection
-            .prepare("SELECT kind, amount FROM exceptions ORDER BY kind, exception")
-            .unwrap();
+        let ledger = Connection::open(self.place.path().join("clearing.db")).unwrap();
+        let mut ask =
+            ledger.prepare("SELECT kind, amount FROM exceptions ORDER BY kind, exception").unwrap();
         ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap()
             .map(Result::unwrap)
