@@ -343,6 +343,12 @@ fn of_rejected(
             )));
         }
     }
+    let held = "SELECT EXISTS (SELECT 1 FROM held JOIN items USING (txn) WHERE item = ? AND held.kind = 'lowered')";
+    if connection.query_row(held, [item], |row| row.get(0))? {
+        return Ok(Err(format!(
+            "a part of item {item} was taken back since, while it was in suspense: `iso8583d clearing give-up`, and claim what is left"
+        )));
+    }
     Ok(Ok(("again", row.amount)))
 }
 
