@@ -176,6 +176,9 @@ pub(super) struct Load {
     /// Seconds before
     #[arg(long, default_value_t = 2)]
     warm_up: u32,
+    /// Have the day cut at half of them, and tell the latency before and meanwhile
+    #[arg(long, conflicts_with_all = ["direct", "connect"])]
+    cut: bool,
     /// How the asking side writes
     #[arg(long, default_value = "iso87-ascii")]
     asker: String,
@@ -451,6 +454,7 @@ impl Load {
             pace: self.rate.map_or(Pace::InFlight(self.in_flight), Pace::PerSecond),
             warm_up: self.warm_up,
             seconds: self.seconds,
+            cuts: self.cut,
             patience: Duration::from_secs(30),
             asker: spoken(&self.asker)?,
             asker_framing: framing::Settings::default(),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::answers::{self, Answers};
 use super::captures::{self, Captures};
+use super::day::hour_ms;
 use super::read::Section;
 use super::settlement;
 use crate::clearing::{self, Charset, Country, Digits, FeeTable, Format};
@@ -14,6 +15,8 @@ use crate::ledger::Settling;
 pub struct Clearing {
     /// Where the files go.
     pub directory: PathBuf,
+    /// Milliseconds after midnight at which cycles are cut, where `utc_offset` of `[day]` says that is.
+    pub cycles_at_ms: Vec<u32>,
     /// What is in them.
     pub settings: clearing::Settings,
     /// Merchants' files.
@@ -80,13 +83,20 @@ pub(super) fn read(
         production: section.flag("production", standard.production),
     };
     let directory = directory.map_or_else(|| state.join("clearing"), |text| home.join(text.value));
+    let cycles_at_ms = cycles(section);
     let within = section.section("captures");
     let captures = captures::read(&within, home, (state, settings.production));
     let within = section.section("answers");
     let answers = answers::read(&within, (home, state), settings.production);
     within.end();
     let (settling, fees) = settlement::read(section, (home, state), links);
-    Clearing { directory, settings, captures, answers, settling, fees }
+    Clearing { directory, cycles_at_ms, settings, captures, answers, settling, fees }
+}
+
+/// When cycles are cut by the clock.
+fn cycles(section: &Section<'_>) -> Vec<u32> {
+    const FAULT: &str = "hours and minutes like \"14:00\", from 00:00 to 23:59";
+    section.words("cycles", |text| hour_ms(text).ok_or(FAULT))
 }
 
 fn digits<const N: usize>(

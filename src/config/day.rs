@@ -7,8 +7,8 @@ use crate::switch::DaySettings;
 pub(super) fn read(section: &Section<'_>) -> DaySettings {
     let cut_at = section.word("cut_at", |text| match text {
         "off" => Ok(None),
-        _ => minutes(text)
-            .map(|minutes| Some(minutes * 60_000))
+        _ => hour_ms(text)
+            .map(Some)
             .ok_or("an hour and a minute like \"23:00\", from 00:00 to 23:59, or \"off\""),
     });
     let offset = section.word("utc_offset", |text| {
@@ -19,6 +19,11 @@ pub(super) fn read(section: &Section<'_>) -> DaySettings {
         cut_at_ms: cut_at.and_then(|cut_at| cut_at.value),
         utc_offset_min: offset.map_or(0, |offset| offset.value),
     }
+}
+
+/// `HH:MM` as milliseconds after midnight.
+pub(super) fn hour_ms(text: &str) -> Option<u32> {
+    minutes(text).map(|minutes| minutes * 60_000)
 }
 
 /// `HH:MM` as minutes after midnight.

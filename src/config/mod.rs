@@ -641,6 +641,11 @@ to = ["issuer-a"]
             ("[[routes]]", "[clearing]\nprocessor = \"1\"\n[[routes]]", "exactly 11, in quotes"),
             (
                 "[[routes]]",
+                "[clearing]\ncycles = [\"06:00\", \"6:30\"]\n[[routes]]",
+                "hours and minutes like \"14:00\"",
+            ),
+            (
+                "[[routes]]",
                 "[rules]\ntimeout_code = \"9 1\"\n[[routes]]",
                 "1 to 4 letters or digits",
             ),

@@ -176,11 +176,31 @@ impl<'t> Section<'t> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<Spot<T>> {
         let text = self.text(key)?;
+        self.meaning(key, &text, parse)
+    }
+
+    /// A text that means something, or a list of them.
+    pub(super) fn words<T, E: fmt::Display>(
+        &self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Vec<T> {
+        let texts = self.texts(key);
+        let words = texts.iter().filter_map(|text| self.meaning(key, text, &parse));
+        words.map(|word| word.value).collect()
+    }
+
+    fn meaning<T, E: fmt::Display>(
+        &self,
+        key: &'static str,
+        text: &Spot<&'t str>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Spot<T>> {
         match parse(text.value) {
-            Ok(value) => Some(Spot { value, span: text.span }),
+            Ok(value) => Some(Spot { value, span: text.span.clone() }),
             Err(fault) => {
                 let title = format!("`{key}` does not say what it should");
-                self.faults.tell(self.faults.at(text.span, title).label(fault.to_string()));
+                self.faults.tell(self.faults.at(text.span.clone(), title).label(fault.to_string()));
                 None
             }
         }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::bureau::Bureau;
 use super::clerk::Clerk;
 use super::clock::Clock;
+use super::cycles::{Cycles, Hours};
 use crate::clearing::FeeTable;
 use crate::iso::BusinessDate;
 use crate::ledger::{Asked, CutError, CutReport, Cycle, Order, Outgoing, Settling};
@@ -31,6 +32,7 @@ pub(super) struct Days {
     doors: Doors,
     outgoing: Mutex<Outgoing>,
     paying: Mutex<Paying>,
+    cycles: Mutex<Cycles>,
     clock: Clock,
     meter: Meter,
     waiting: Mutex<BTreeMap<Cycle, Waiting>>,
@@ -55,12 +57,13 @@ struct Waiting {
 impl Days {
     pub(super) fn new(
         doors: Doors,
-        (outgoing, paying): (Outgoing, Paying),
+        (outgoing, paying, hours): (Outgoing, Paying, Hours),
         clock: Clock,
         meter: Meter,
     ) -> Arc<Self> {
         let (outgoing, paying) = (Mutex::new(outgoing), Mutex::new(paying));
-        Arc::new(Self { doors, outgoing, paying, clock, meter, waiting: Mutex::default() })
+        let cycles = Mutex::new(Cycles::new(hours, clock.now().wall));
+        Arc::new(Self { doors, outgoing, paying, cycles, clock, meter, waiting: Mutex::default() })
     }
 
     /// What the ledger needs for a cut.
@@ -99,6 +102,15 @@ impl Days {
         *self.paying() = paying;
     }
 
+    /// Cycles are due at other hours from now on.
+    pub(super) fn set_hours(&self, hours: Hours) {
+        self.cycles().set(hours);
+    }
+
+    fn cycles(&self) -> MutexGuard<'_, Cycles> {
+        self.cycles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn paying(&self) -> MutexGuard<'_, Paying> {
         self.paying.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -110,6 +122,30 @@ impl Days {
     /// A day was cut by the record at this position: its files are wanted.
     pub(super) fn cut(self: &Arc<Self>, date: BusinessDate, from: Lsn) {
         self.want(Cycle { date, number: 0 }, from);
+    }
+
+    /// Has a cycle of the day in force cut when the clock says so.
+    pub(super) fn by_clock(self: &Arc<Self>, date: BusinessDate, from: Lsn) {
+        if self.cycles().due(self.clock.now().wall) {
+            self.cycle(date, from);
+        }
+    }
+
+    fn cycle(self: &Arc<Self>, date: BusinessDate, from: Lsn) {
+        let (days, order) = (Arc::downgrade(self), self.order(Asked::Now(date)));
+        self.doors.clerk.errand(from, |_| Ok(()));
+        self.doors.bureau.errand(from, move |ledger| {
+            let Some(days) = days.upgrade() else { return };
+            match ledger.cut(&order) {
+                Ok(Some(report)) => days.written(&report),
+                Ok(None) => tracing::info!(%date, "a cycle is due, and nothing waits for it"),
+                Err(fault) => {
+                    tracing::error!(%date, %fault, "a cycle is due and cannot be cut; what waits is in the next one");
+                    // One that was begun is written all the same.
+                    days.find(from);
+                }
+            }
+        });
     }
 
     fn want(self: &Arc<Self>, cycle: Cycle, from: Lsn) {

@@ -21,6 +21,7 @@ use super::clerk::Clerk;
 use super::clock::Clock;
 use super::control::{self, Desk};
 use super::core::Core;
+use super::cycles::Hours;
 use super::days::{Days, Doors, Paying};
 use super::directory::Directory;
 use super::listing::Entry;
@@ -99,6 +100,7 @@ impl House {
             days: Arc::clone(&days),
             captures: Arc::clone(&captures),
             mail: Arc::clone(&mail),
+            durable: Arc::clone(&durable),
         };
         ticker.look_around();
         spawn(&tasks, &closing, ticker.run());
@@ -287,7 +289,8 @@ fn start_threads(
     let bureau = Bureau::start(ledger).map_err(system("start the ledger's thread"))?;
     let orders = Arc::new(Orders::default());
     let doors = Doors { clerk: clerk.clone(), bureau: bureau.clone() };
-    let days = Days::new(doors, (outgoing(config), paying(config)), core.clock(), meter.clone());
+    let terms = (outgoing(config), paying(config), hours(config));
+    let days = Days::new(doors, terms, core.clock(), meter.clone());
     days.find(Lsn(durable.load(Ordering::Acquire)));
     let release = Release {
         core,
@@ -333,6 +336,10 @@ pub(super) fn outgoing(config: &Config) -> Outgoing {
         fees: clearing.fees.clone(),
         names: config.links.iter().map(|link| (link.id, link.clearing.clone())).collect(),
     }
+}
+
+pub(super) fn hours(config: &Config) -> Hours {
+    Hours { at_ms: config.clearing.cycles_at_ms.clone(), utc_offset_min: config.day.utc_offset_min }
 }
 
 pub(super) fn captures_desk(config: &Config) -> CapturesDesk {
@@ -589,7 +596,7 @@ to = ["bank"]
             keys: Arc::clone(&config.keys),
             days: Days::new(
                 doors,
-                (outgoing(&config), paying(&config)),
+                (outgoing(&config), paying(&config), hours(&config)),
                 core.clock(),
                 meter.clone(),
             ),

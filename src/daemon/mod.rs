@@ -9,6 +9,7 @@ mod clerk;
 mod clock;
 pub mod control;
 mod core;
+mod cycles;
 mod days;
 pub mod descriptors;
 mod directory;

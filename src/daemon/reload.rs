@@ -17,7 +17,7 @@ use super::clerk::Clerk;
 use super::core::Core;
 use super::days::Days;
 use super::directory::Numbers;
-use super::house::{captures_desk, entry, of_link, outgoing, paying};
+use super::house::{captures_desk, entry, hours, of_link, outgoing, paying};
 use super::mailroom::{MailDesk, Mailroom};
 use super::orders::Orders;
 use super::view::Sight;
@@ -334,6 +334,7 @@ impl Reloader {
         self.board.set(plan.next.links.iter().map(entry).collect());
         self.days.set_outgoing(outgoing(&plan.next));
         self.days.set_paying(paying(&plan.next));
+        self.days.set_hours(hours(&plan.next));
         self.captures.set_desk(captures_desk(&plan.next));
         self.mail.set_desk(MailDesk::new(&plan.next));
         self.sight.set_limits(&plan.next.daemon);

@@ -1,6 +1,7 @@
 //! What happens by the clock: deadlines, the disk, the watchdog, gauges.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -12,6 +13,7 @@ use super::mailroom::Mailroom;
 use super::view::Sight;
 use crate::iso::Mono;
 use crate::meter::Meter;
+use crate::record::Lsn;
 use crate::switch::Input;
 use crate::systemd;
 
@@ -29,6 +31,7 @@ pub(super) struct Ticker {
     pub(super) days: Arc<Days>,
     pub(super) captures: Arc<Captures>,
     pub(super) mail: Arc<Mailroom>,
+    pub(super) durable: Arc<AtomicU64>,
 }
 
 impl Ticker {
@@ -67,6 +70,8 @@ impl Ticker {
                 self.gauge(pulse);
                 self.look_around();
                 self.days.look();
+                let durable = Lsn(self.durable.load(Ordering::Acquire));
+                self.days.by_clock(self.core.day().date, durable);
                 self.captures.look();
                 self.mail.look();
             }

@@ -12,6 +12,7 @@ use crate::iso::Transmission;
 use crate::sim::line::Line;
 use crate::sim::{SimError, clock};
 
+use super::cut::Phases;
 use super::tally::Tally;
 use super::template::{Fit, Patch, Template};
 
@@ -58,6 +59,8 @@ pub(super) struct Connection {
     line: Line,
     template: Template,
     schedule: Schedule,
+    /// Where the cut is, if the day is cut meanwhile.
+    phases: Option<Phases>,
     /// Which of the connections it is, from 0 on.
     number: u32,
     /// By trace number; a place is taken again only when its request has been answered.
@@ -105,9 +108,10 @@ impl Connection {
     pub(super) fn new(
         line: Line,
         template: Template,
-        schedule: Schedule,
+        (schedule, phases): (Schedule, Option<Phases>),
         number: u32,
     ) -> Result<Self, SimError> {
+        let tally = Tally::new(phases.is_some())?;
         let places = match schedule.pace {
             Pace::InFlight(depth) => 4 * depth.max(1).next_power_of_two(),
             // Ten seconds of answers that do not come.
@@ -119,13 +123,14 @@ impl Connection {
             line,
             template,
             schedule,
+            phases,
             number,
             slots: vec![free; places],
             waiting: 0,
             begun: 0,
             stan: 0,
             transmission: clock::wall().transmission(),
-            tally: Tally::new()?,
+            tally,
             measured: 0,
         })
     }
@@ -233,7 +238,8 @@ impl Connection {
                     self.measured += u64::from(measuring);
                     if self.schedule.measured <= slot.due {
                         let us = now.saturating_duration_since(slot.due).as_micros();
-                        self.tally.latency.saturating_record(u64::try_from(us).unwrap_or(u64::MAX));
+                        let phase = self.phases.as_ref().map(Phases::now);
+                        self.tally.latency(phase, u64::try_from(us).unwrap_or(u64::MAX));
                     }
                     self.template.patch(&slot.patch);
                     match self.template.fit(&answer) {

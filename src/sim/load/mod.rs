@@ -2,6 +2,7 @@
 //! request was due. Knows the switch by its sockets and its process number.
 
 mod connection;
+mod cut;
 pub mod pending;
 mod tally;
 mod template;
@@ -31,9 +32,11 @@ use super::terminal::{FINANCIAL, Outcome, Terminal};
 use super::{Peer, Place, SimError};
 
 use connection::{Connection, Schedule};
+use cut::{Around, Cutter};
 use template::Template;
 
 pub use connection::Pace;
+pub use cut::CutReport;
 pub use tally::{Counts, Report, grouped};
 
 /// What is to be done.
@@ -47,6 +50,8 @@ pub struct Settings {
     pub warm_up: u32,
     /// Seconds that are measured.
     pub seconds: u32,
+    /// Whether the day is cut at half of them, by a switch of our own.
+    pub cuts: bool,
     /// How long an answer is awaited at the end before it is lost.
     pub patience: Duration,
     /// How the asking side writes.
@@ -113,7 +118,7 @@ async fn load(settings: &Settings) -> Result<Report, SimError> {
         Target::Direct => {
             let issuer = Issuer::open(settings.issuer_at(loopback())).await?;
             let to = issuer.address().map(|at| at.to_string()).unwrap_or_default();
-            settings.drive(&to, None).await
+            settings.drive(&to, None, None).await
         }
         Target::Running { connect, issuer, pid } => {
             let issuer = match issuer {
@@ -123,7 +128,7 @@ async fn load(settings: &Settings) -> Result<Report, SimError> {
             if let Some(issuer) = &issuer {
                 issuer.met(Duration::from_secs(30)).await?;
             }
-            settings.drive(connect, *pid).await
+            settings.drive(connect, *pid, None).await
         }
         Target::Own { program, workers, parent, keep } => {
             let issuer = Issuer::open(settings.issuer_at(loopback())).await?;
@@ -136,7 +141,8 @@ async fn load(settings: &Settings) -> Result<Report, SimError> {
             switch.configure(&plan)?;
             switch.start()?;
             let first = settings.first_approval(&mut switch, at).await?;
-            let mut report = settings.drive(&at.to_string(), switch.pid()).await?;
+            let cutter = settings.cuts.then(|| Cutter::of(&switch));
+            let mut report = settings.drive(&at.to_string(), switch.pid(), cutter).await?;
             report.first_ms =
                 u64::try_from(first.saturating_duration_since(begun).as_millis()).ok();
             switch.stop()?;
@@ -236,7 +242,12 @@ impl Settings {
     }
 
     /// All connections at once, from the first request to the last answer.
-    async fn drive(&self, connect: &str, pid: Option<u32>) -> Result<Report, SimError> {
+    async fn drive(
+        &self,
+        connect: &str,
+        pid: Option<u32>,
+        cutter: Option<Cutter>,
+    ) -> Result<Report, SimError> {
         let peer = self.peer(connect);
         let pan = self.card()?;
         let mut lines = Vec::new();
@@ -261,10 +272,13 @@ impl Settings {
             let template = Template::new(peer.tongue.wire(), peer.framing, &sale)?;
             let bell = Arc::new(Notify::new());
             bells.push(Arc::clone(&bell));
-            let connection = Connection::new(line, template, schedule, number)?;
+            let phases = cutter.as_ref().map(|cutter| cutter.phases.clone());
+            let connection = Connection::new(line, template, (schedule, phases), number)?;
             tasks.spawn(connection.work(bell));
         }
         let pacer = std::thread::spawn(move || connection::pace(&schedule, &bells));
+        let half = schedule.measured + Duration::from_secs(self.seconds.into()) / 2;
+        let cut = cutter.map(|cutter| std::thread::spawn(move || cutter.work(half)));
         tokio::time::sleep_until(schedule.measured).await;
         let before = pid.and_then(cpu_ms);
         tokio::time::sleep_until(schedule.end).await;
@@ -277,16 +291,25 @@ impl Settings {
             first_ms: None,
             counts: Counts::default(),
             latency: tally::histogram()?,
+            cut: None,
         };
+        let mut around = Around::new()?;
         while let Some(done) = tasks.join_next().await {
             let lost = |source| SimError::System { what: "a connection's task", source };
             let (tally, measured) = done.map_err(|error| lost(std::io::Error::other(error)))??;
             report.answered += measured;
             report.counts.add(&tally.counts);
             report.latency += tally.latency;
+            if let Some(own) = &tally.around {
+                around.add(own);
+            }
         }
         // It has nothing left to wake and ends by itself.
         drop(pacer.join());
+        if let Some(done) = cut.and_then(|cut| cut.join().ok()) {
+            let (ms, presentments) = done?;
+            report.cut = Some(CutReport { ms, presentments, around });
+        }
         Ok(report)
     }
 
@@ -353,6 +376,7 @@ mod tests {
                 pace,
                 warm_up: 0,
                 seconds: 1,
+                cuts: false,
                 patience: Duration::from_secs(5),
                 asker: Arc::clone(&dialect),
                 asker_framing: framing::Settings::default(),

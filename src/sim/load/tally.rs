@@ -9,10 +9,14 @@ use serde_json::json;
 use crate::iso::ResponseCode;
 use crate::sim::SimError;
 
+use super::cut::{Around, CutReport, Phase};
+
 /// What one connection counted.
 pub(super) struct Tally {
     /// Microseconds from when a request was due, of those due while it was measured.
     pub(super) latency: Histogram<u64>,
+    /// The same around a cut, where there is one.
+    pub(super) around: Option<Around>,
     pub(super) counts: Counts,
 }
 
@@ -51,6 +55,8 @@ pub struct Report {
     pub first_ms: Option<u64>,
     /// What happened to requests.
     pub counts: Counts,
+    /// The cut of the day meanwhile, if that was wanted.
+    pub cut: Option<CutReport>,
     pub(super) latency: Histogram<u64>,
 }
 
@@ -59,8 +65,17 @@ const QUANTILES: [(&str, f64); 5] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
 
 impl Tally {
-    pub(super) fn new() -> Result<Self, SimError> {
-        Ok(Self { latency: histogram()?, counts: Counts::default() })
+    pub(super) fn new(cuts: bool) -> Result<Self, SimError> {
+        let around = cuts.then(Around::new).transpose()?;
+        Ok(Self { latency: histogram()?, around, counts: Counts::default() })
+    }
+
+    /// One more answer, so many microseconds after its request was due.
+    pub(super) fn latency(&mut self, phase: Option<Phase>, us: u64) {
+        self.latency.saturating_record(us);
+        if let Some((around, phase)) = self.around.as_mut().zip(phase) {
+            around.record(phase, us);
+        }
     }
 }
 
@@ -122,12 +137,13 @@ impl Report {
             let (whole, rest) = (cpu / 100, cpu % 100);
             writeln!(out, "  CPU of the switch  {whole}.{rest:02} us a transaction")?;
         }
-        write!(out, "  latency, ms       ")?;
-        for (name, quantile) in QUANTILES {
-            let us = self.latency.value_at_quantile(quantile);
-            write!(out, " {name} {}.{:03}", us / 1000, us % 1000)?;
+        writeln!(out, "  latency, ms       {}", quantiles(&self.latency))?;
+        if let Some(CutReport { ms, presentments, around }) = &self.cut {
+            let count = grouped(*presentments);
+            writeln!(out, "  a day was cut      {count} presentments in {ms} ms")?;
+            writeln!(out, "    before, ms      {}", quantiles(&around.before))?;
+            writeln!(out, "    meanwhile, ms   {}", quantiles(&around.during))?;
         }
-        writeln!(out)?;
         if let Some(ms) = self.first_ms {
             writeln!(out, "  first approval     {ms} ms after the switch was started")?;
         }
@@ -150,10 +166,10 @@ impl Report {
 
     /// One JSON object for machines.
     pub fn json(&self) -> String {
-        let latency: BTreeMap<_, _> = QUANTILES
-            .iter()
-            .map(|(name, quantile)| (*name, self.latency.value_at_quantile(*quantile)))
-            .collect();
+        let cut = self.cut.as_ref().map(|CutReport { ms, presentments, around }| {
+            let (before, during) = (named(&around.before), named(&around.during));
+            json!({ "ms": ms, "presentments": presentments, "before_us": before, "during_us": during })
+        });
         let counts = &self.counts;
         json!({
             "shape": self.shape,
@@ -162,7 +178,8 @@ impl Report {
             "per_second": self.rate(),
             "switch_cpu_ms": self.cpu_ms,
             "first_approval_ms": self.first_ms,
-            "latency_us": latency,
+            "latency_us": named(&self.latency),
+            "cut": cut,
             "sent": counts.sent,
             "answers": counts.answers,
             "altered": counts.altered,
@@ -174,6 +191,20 @@ impl Report {
         })
         .to_string()
     }
+}
+
+/// Quantiles for people, milliseconds.
+fn quantiles(latency: &Histogram<u64>) -> String {
+    let shown = QUANTILES.iter().map(|(name, quantile)| {
+        let us = latency.value_at_quantile(*quantile);
+        format!(" {name} {}.{:03}", us / 1000, us % 1000)
+    });
+    shown.collect()
+}
+
+/// Quantiles for machines, microseconds.
+fn named(latency: &Histogram<u64>) -> BTreeMap<&'static str, u64> {
+    QUANTILES.iter().map(|(name, at)| (*name, latency.value_at_quantile(*at))).collect()
 }
 
 /// A number with a comma before each three digits.
@@ -195,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_table_and_the_object_agree() {
-        let mut tally = Tally::new().unwrap();
+        let mut tally = Tally::new(false).unwrap();
         for us in [900, 1000, 1100] {
             tally.latency.record(us).unwrap();
             tally.counts.answered(Some(ResponseCode::APPROVED));
@@ -213,6 +244,7 @@ mod tests {
             cpu_ms: Some(6172),
             first_ms: None,
             counts,
+            cut: None,
             latency: tally.latency,
         };
         let mut text = Vec::new();
