@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::iso::{Class, ElementNo, ResponseCode};
 use crate::planted::{self, Bug};
-use crate::record::{Debt, Outcome, Owing, Reason, Record, Standing, TxnId, Undo};
+use crate::record::{Debt, Outcome, Owing, Reason, Record, Standing, TxnId};
 use crate::seal::Tag;
 use crate::tranlog::{self, Ask};
 
@@ -95,7 +95,7 @@ impl Engine {
     fn lowering(
         &self,
         arrival: &Arrival,
-        (key, original_key): (Tag, Tag),
+        keys: (Tag, Tag),
         (standing, left): (&Standing, u64),
     ) -> Result<Record, Refusal> {
         let says = |code, why| Err((code, Why::Said(why)));
@@ -131,16 +131,7 @@ impl Engine {
             ResponseCode::MALFUNCTION,
             Why::Said("every trace number of its issuer's link is taken"),
         ))?;
-        let undo = Undo {
-            asker: arrival.link,
-            key,
-            content: arrival.content,
-            mti: arrival.mti(),
-            original_key,
-            original: Some(standing.id),
-            code: ResponseCode::APPROVED,
-            at: self.now.wall,
-        };
+        let undo = self.undo(arrival, keys, (Some(standing.id), ResponseCode::APPROVED));
         let record = Record::Lowered { undo: Arc::new(undo), amount: left, trace };
         let mut after = standing.clone();
         tranlog::fold(&mut after, self.log.tail(), &record);

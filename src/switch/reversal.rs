@@ -106,11 +106,22 @@ impl Engine {
     fn undone(
         &mut self,
         arrival: &Arrival,
-        (key, original_key): (Tag, Tag),
-        (original, code): (Option<TxnId>, ResponseCode),
+        keys: (Tag, Tag),
+        outcome: (Option<TxnId>, ResponseCode),
         fx: &mut Effects,
     ) {
-        let undo = Undo {
+        let undo = self.undo(arrival, keys, outcome);
+        self.append(Record::Undone(Arc::new(undo)), fx);
+    }
+
+    /// What is written down of a reversal: who said what of which original, and what it hears.
+    pub(super) fn undo(
+        &self,
+        arrival: &Arrival,
+        (key, original_key): (Tag, Tag),
+        (original, code): (Option<TxnId>, ResponseCode),
+    ) -> Undo {
+        Undo {
             asker: arrival.link,
             key,
             content: arrival.content,
@@ -119,8 +130,7 @@ impl Engine {
             original,
             code,
             at: self.now.wall,
-        };
-        self.append(Record::Undone(Arc::new(undo)), fx);
+        }
     }
 
     /// From now on a reversal of this transaction is owed to its issuer, under a fresh pair, whatever was owed before.
