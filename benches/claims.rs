@@ -1,24 +1,28 @@
-//! What a merchant's file costs: authorizations in the books, indexed by what merchants know of them, and a file that captures each,
-//! matched, written down and answered with a result, each durable.
+//! What a merchant's file costs, from his inbox to the issuers' outbox: authorizations in the books, indexed by what merchants know of them;
+//! a file that captures each, matched, written down and answered with a result; and a cycle that splits them by issuer and writes the
+//! files. Each step is durable.
 //!
 //! `cargo bench --bench claims`, or with a number of records behind `--`.
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on should stop")]
 #![expect(clippy::print_stdout, reason = "figures are for people")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 
 use iso8583d::books::Books;
 use iso8583d::clearing::claim::{Late, Limits, Rules};
+use iso8583d::clearing::{self, FeeTable};
 use iso8583d::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, Wall};
 use iso8583d::journal::{Commit, Journal, Reader, Settings};
-use iso8583d::ledger::{CaptureSettings, Inbox, Ledger, Unlinked};
+use iso8583d::ledger::{Asked, CaptureSettings, Inbox, Ledger, Order, Outgoing, Unlinked};
 use iso8583d::record::{self, Card, LinkId, Lsn, Record, Secret, Sent, Trace, TxnId, Verdict};
 use iso8583d::seal::{Keys, Tag};
 use tokio::time::Instant;
 
 const AT: Wall = Wall(1_795_459_600_000);
+const ISSUERS: [&str; 3] = ["bank-a", "bank-b", "bank-c"];
 
 fn main() {
     let asked = std::env::args().find_map(|text| text.parse().ok());
@@ -44,12 +48,28 @@ fn main() {
     let rules = Rules { days: 7, validity: Vec::new(), late: Late::Reject, tolerance: Vec::new() };
     let limits = Limits { bytes_max: u64::MAX, records_max: u64::MAX, live: false };
     let settings = CaptureSettings { limits, rules, pending_ms: 0, unlinked: Unlinked::Reject };
-    let began = Instant::now();
+    let whole = Instant::now();
+    let began = whole;
     let taken = ledger.take_captures("day.csv", &inbox, &settings, AT).unwrap();
     tell("matched, written down and answered", began);
     for one in taken.counts {
         println!("{} {}: {}, {}", one.state, one.currency, one.count, one.amount);
     }
+    let outgoing = Outgoing {
+        directory: home.path().join("clearing"),
+        settings: clearing::Settings::default(),
+        by_issuer: BTreeMap::new(),
+        fees: FeeTable::default(),
+        names: ISSUERS.map(|name| (LinkId::of_name(name), name.to_owned())).into(),
+    };
+    let order = Order { asked: Asked::Now(AT.date()), now: AT, outgoing };
+    let began = Instant::now();
+    let report = ledger.cut(&order).unwrap().unwrap();
+    tell("split and written", began);
+    tell("all of it but the index", whole);
+    let presented: u64 = report.files.iter().map(|file| u64::from(file.totals.records) - 2).sum();
+    println!("{presented} in {} files", report.files.len());
+    assert_eq!(presented, u64::from(records));
 }
 
 /// A journal of approved 0100s.
@@ -107,7 +127,7 @@ fn sent(number: u32) -> Sent {
         key: Tag(scattered),
         content: Tag(scattered ^ 1),
         mti: Mti::new(100).unwrap(),
-        issuer: LinkId(2),
+        issuer: LinkId::of_name(ISSUERS[usize::try_from(number % 3).unwrap()]),
         trace: Trace::default(),
         date: BusinessDate(AT.date().0),
         at: AT,

@@ -100,7 +100,7 @@ impl<'a> Csv<'a> {
             return Err(ClearingError::OtherFile { txn: capture.txn });
         }
         self.totals.add(line)?;
-        let record = line.record(self.settings);
+        let record = line.record(self.totals.records.saturating_add(1), self.settings);
         self.row("D", |name, no| value(&record, name, no));
         let takes_back = match line.turn {
             Turn::Back { presented } => presented.to_string(),

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::frame::Framer;
-use super::line::{FUNCTION, PRIVATE};
+use super::line::{FUNCTION, NUMBER, PRIVATE};
+use super::text::decimal;
 use super::{ClearingError, Digits, Line, Settings, ipm};
-use crate::iso::{BusinessDate, Currency, ElementNo, Elements, NotOne};
+use crate::iso::{BusinessDate, Currency, Elements, NotOne};
 use crate::record::LinkId;
 
 /// Which file.
@@ -183,8 +184,9 @@ impl<'a> File<'a> {
             return Err(ClearingError::OtherFile { txn: capture.txn });
         }
         self.totals.add(line)?;
-        self.record(*b"1240", line.record(self.settings))?;
-        Ok(self.totals.records)
+        let number = self.next()?;
+        self.record(*b"1240", number, &line.record(number, self.settings))?;
+        Ok(number)
     }
 
     /// How many bytes are ready to be taken.
@@ -199,12 +201,12 @@ impl<'a> File<'a> {
 
     /// Ends with the trailer: the last bytes, and what went in.
     pub fn end(mut self) -> Result<(Vec<u8>, Totals), ClearingError> {
-        let checksum = format!("{:016}", self.totals.checksum);
-        let count = format!("{:08}", self.totals.records.saturating_add(1));
+        let checksum = decimal::<16>(self.totals.checksum);
+        let count = decimal::<8>(self.next()?.into());
         let parts = ipm::subelements(&[
             (105, self.totals.file_id.as_bytes()),
-            (301, checksum.as_bytes()),
-            (306, count.as_bytes()),
+            (301, &checksum),
+            (306, &count),
         ]);
         self.control(*b"695", &parts)?;
         self.framer.end();
@@ -212,21 +214,29 @@ impl<'a> File<'a> {
     }
 
     fn control(&mut self, function: [u8; 3], parts: &[u8]) -> Result<(), ClearingError> {
+        let number = self.next()?;
         let mut elements = Elements::with_capacity(128);
         elements.set(FUNCTION, &function);
         elements.set(PRIVATE, parts);
-        self.record(*b"1644", elements)
+        elements.set(NUMBER, &decimal::<8>(number.into()));
+        self.record(*b"1644", number, &elements)
     }
 
-    /// Numbers a record and puts it into the file.
-    fn record(&mut self, mti: [u8; 4], mut elements: Elements) -> Result<(), ClearingError> {
-        let number = self.totals.records + 1;
-        if number > RECORDS_MAX {
-            return Err(ClearingError::Overflow { what: "message count" });
-        }
-        elements.set(NUMBER, format!("{number:08}").as_bytes());
+    /// The number of the next record.
+    fn next(&self) -> Result<u32, ClearingError> {
+        let number = self.totals.records.checked_add(1).filter(|number| *number <= RECORDS_MAX);
+        number.ok_or(ClearingError::Overflow { what: "message count" })
+    }
+
+    /// Puts a record into the file, under its number.
+    fn record(
+        &mut self,
+        mti: [u8; 4],
+        number: u32,
+        elements: &Elements,
+    ) -> Result<(), ClearingError> {
         self.scratch.clear();
-        ipm::write(mti, &elements, self.settings.charset, &mut self.scratch)
+        ipm::write(mti, elements, self.settings.charset, &mut self.scratch)
             .map_err(|no| ClearingError::Unwritable { number, element: no.get() })?;
         if !self.framer.record(&self.scratch) {
             return Err(ClearingError::Unwritable { number, element: 0 });
@@ -236,8 +246,6 @@ impl<'a> File<'a> {
     }
 }
 
-/// 71, message number.
-const NUMBER: ElementNo = ElementNo::of(71);
 /// What the eight digits of element 71 hold.
 const RECORDS_MAX: u32 = 99_999_999;
 /// What the sixteen digits of the checksum hold.

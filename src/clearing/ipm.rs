@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::Charset;
+use super::text::decimal;
 use crate::iso::{ElementNo, ElementSet, Elements};
 
 /// A record of a clearing file: its values in latin-1, but for ICC data in 55, which is bytes. Not to be shown: it is
@@ -70,10 +71,10 @@ fn put(
         match shape(no) {
             Some(Shape::Fixed(fixed)) if len == fixed => {}
             Some(Shape::Two(max)) if (1..=max).contains(&len) => {
-                characters(format!("{len:02}").as_bytes(), out);
+                characters(&decimal::<2>(u64::try_from(len).unwrap_or(0)), out);
             }
             Some(Shape::Three(max)) if (1..=max).contains(&len) => {
-                characters(format!("{len:03}").as_bytes(), out);
+                characters(&decimal::<3>(u64::try_from(len).unwrap_or(0)), out);
             }
             _ => return Err(no),
         }
@@ -95,8 +96,10 @@ pub fn read(bytes: &[u8], charset: Charset) -> Result<IpmRecord, BadIpm> {
     let Some((mti, rest)) = bytes.split_first_chunk::<4>() else {
         return bad(0, bytes, "it ends within the message type");
     };
-    let mti = charset.read(mti);
-    let Some(mti) = mti.first_chunk::<4>().filter(|mti| mti.iter().all(u8::is_ascii_digit)) else {
+    let mut room = Vec::new();
+    let mti = charset.read(mti, &mut room);
+    let mti = mti.first_chunk::<4>().filter(|mti| mti.iter().all(u8::is_ascii_digit));
+    let Some(mti) = mti.copied() else {
         return bad(0, bytes, "the message type is no four digits of this character set");
     };
     let Some((bitmap, mut rest)) = rest.split_first_chunk::<16>() else {
@@ -106,7 +109,8 @@ pub fn read(bytes: &[u8], charset: Charset) -> Result<IpmRecord, BadIpm> {
     if first >> 63 == 0 {
         return bad(1, rest, "bit 1 of the bitmap is not set: the second half is always there");
     }
-    let mut elements = Elements::with_capacity(rest.len());
+    // Each value has two bytes of length beside it, which in the record are there only where it varies.
+    let mut elements = Elements::with_capacity(rest.len() + 32);
     for no in ElementSet::from_bitmaps([first & !(1 << 63), second, 0]).iter() {
         let Some(shape) = shape(no) else {
             return bad(no.get(), rest, "no clearing record has this element");
@@ -117,14 +121,14 @@ pub fn read(bytes: &[u8], charset: Charset) -> Result<IpmRecord, BadIpm> {
         if no == ICC {
             elements.set(no, value);
         } else {
-            elements.set(no, &charset.read(value));
+            elements.set(no, charset.read(value, &mut room));
         }
         rest = tail;
     }
     if !rest.is_empty() {
         return bad(128, rest, "bytes behind the last element");
     }
-    Ok(IpmRecord { mti: *mti, elements })
+    Ok(IpmRecord { mti, elements })
 }
 
 fn halves(bitmap: [u8; 16]) -> [u64; 2] {
@@ -136,7 +140,7 @@ fn halves(bitmap: [u8; 16]) -> [u64; 2] {
 
 /// How an element is written; none for one that no clearing record has.
 pub fn shape(no: ElementNo) -> Option<Shape> {
-    SHAPES.iter().find(|(known, _)| *known == no.get()).map(|(_, shape)| *shape)
+    SHAPE.get(usize::from(no.get())).copied().flatten()
 }
 
 impl Shape {
@@ -148,11 +152,8 @@ impl Shape {
             Self::Three(max) => (3, max),
         };
         let (length, rest) = bytes.split_at_checked(digits)?;
-        let length = charset.read(length);
-        if !length.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        let len = length.iter().fold(0, |len, digit| len * 10 + usize::from(digit - b'0'));
+        let len =
+            length.iter().try_fold(0, |len, digit| Some(len * 10 + charset.digit(*digit)?))?;
         if (1..=max).contains(&len) { rest.split_at_checked(len) } else { None }
     }
 }
@@ -171,7 +172,8 @@ impl fmt::Display for Shape {
 pub(super) fn subelements(parts: &[(u16, &[u8])]) -> Vec<u8> {
     let mut value = Vec::with_capacity(64);
     for (tag, part) in parts {
-        value.extend_from_slice(format!("{tag:04}{:03}", part.len()).as_bytes());
+        value.extend_from_slice(&decimal::<4>(u64::from(*tag)));
+        value.extend_from_slice(&decimal::<3>(u64::try_from(part.len()).unwrap_or(0)));
         value.extend_from_slice(part);
     }
     value
@@ -269,6 +271,19 @@ const SHAPES: [(u8, Shape); 45] = [
     (125, Shape::Three(999)),
     (127, Shape::Three(999)),
 ];
+
+/// The same by number.
+#[expect(clippy::indexing_slicing, reason = "it is done while compiling")]
+const SHAPE: [Option<Shape>; 129] = {
+    let mut shapes = [None; 129];
+    let mut at = 0;
+    while at < SHAPES.len() {
+        let (no, shape) = SHAPES[at];
+        shapes[no as usize] = Some(shape);
+        at += 1;
+    }
+    shapes
+};
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! One line of a file: what is claimed of an issuer or taken back, and under which reference; knows no file.
 
+use super::text::decimal;
 use super::{Capture, ClearingError, Country, Digits, Settings, ipm};
 use crate::iso::{BusinessDate, ElementNo, Elements, NotOne};
 
@@ -64,9 +65,8 @@ impl Reference {
     /// Of a number that never recurs: of more than eleven digits the last.
     pub fn new(acquirer: &Digits<6>, date: BusinessDate, number: u64) -> Self {
         let mut text = [b'0'; 23];
-        let number = format!("{:011}", number % 100_000_000_000);
-        let parts = [&b"2"[..], acquirer.as_bytes(), &date.yddd()[..], number.as_bytes()];
-        text.iter_mut().zip(parts.concat()).for_each(|(to, from)| *to = from);
+        let parts = [&b"2"[..], acquirer.as_bytes(), &date.yddd(), &decimal::<11>(number)];
+        text.iter_mut().zip(parts.into_iter().flatten()).for_each(|(to, from)| *to = *from);
         let check = luhn(text.get(..22).unwrap_or_default());
         let [.., last] = &mut text;
         *last = check;
@@ -96,19 +96,23 @@ impl Line {
         u64::try_from(self.capture.amount.minor).or(Err(ClearingError::Overflow { what: "amount" }))
     }
 
-    /// The elements of its record, all but its number.
-    pub(super) fn record(&self, settings: &Settings) -> Elements {
+    /// The elements of its record, with its number in the file. They are set as they ascend, which costs least.
+    pub(super) fn record(&self, number: u32, settings: &Settings) -> Elements {
         let capture = &self.capture;
         let mut record = Elements::with_capacity(384);
+        let copy = |record: &mut Elements, copied: &[(ElementNo, Fits)]| {
+            for (no, fits) in copied {
+                if let Some(value) = capture.elements.get(*no).filter(|value| fits(value)) {
+                    record.set(*no, value);
+                }
+            }
+        };
         record.set(ElementNo::PAN, capture.pan.expose());
         record.set(ElementNo::PROCESSING_CODE, &capture.processing_code);
-        record.set(ElementNo::AMOUNT, format!("{:012}", capture.amount.minor).as_bytes());
+        let minor = u64::try_from(capture.amount.minor).unwrap_or(0);
+        record.set(ElementNo::AMOUNT, &decimal::<12>(minor));
         record.set(ElementNo::LOCAL_TIME, &capture.local);
-        for (no, fits) in COPIED {
-            if let Some(value) = capture.elements.get(no).filter(|value| fits(value)) {
-                record.set(no, value);
-            }
-        }
+        copy(&mut record, &COPIED_BEFORE);
         let (function, reason) = self.turn.codes(settings);
         record.set(FUNCTION, function);
         if let Some(reason) = reason {
@@ -116,20 +120,24 @@ impl Line {
         }
         record.set(CATEGORY, self.category(settings));
         record.set(REFERENCE, self.reference.as_bytes());
+        copy(&mut record, &COPIED_BEHIND);
         record.set(ElementNo::TERMINAL, &padded::<8>(self.terminal()));
         record.set(ElementNo::MERCHANT, &padded::<15>(capture.merchant()));
         record.set(ElementNo::MERCHANT_NAME, &place(settings, capture));
         let currency = capture.amount.currency;
-        let exponent = format!("{currency}{}", currency.exponent());
+        let code = decimal::<3>(currency.number().into());
+        let exponent =
+            decimal::<4>(u64::from(currency.number()) * 10 + u64::from(currency.exponent()));
         let parts = match self.turn {
             Turn::Back { presented } => {
                 let original = [b"R", presented.yymmdd().as_slice()].concat();
-                ipm::subelements(&[(25, &original), (148, exponent.as_bytes())])
+                ipm::subelements(&[(25, &original), (148, &exponent)])
             }
-            _ => ipm::subelements(&[(148, exponent.as_bytes())]),
+            _ => ipm::subelements(&[(148, &exponent)]),
         };
         record.set(PRIVATE, &parts);
-        record.set(ElementNo::CURRENCY, currency.to_string().as_bytes());
+        record.set(ElementNo::CURRENCY, &code);
+        record.set(NUMBER, &decimal::<8>(number.into()));
         record.set(ORIGINATOR, settings.acquirer_bin.as_bytes());
         record
     }
@@ -204,12 +212,15 @@ fn digits(value: &[u8]) -> bool {
 /// Whether a value is one that its place may hold.
 type Fits = fn(&[u8]) -> bool;
 
-/// Elements that a presentment takes as they are, where they fit.
-const COPIED: [(ElementNo, Fits); 8] = [
+/// Elements that a presentment takes as they are, where they fit: those before the function code.
+const COPIED_BEFORE: [(ElementNo, Fits); 3] = [
     (ElementNo::of(14), |expiry| expiry.len() == 4 && digits(expiry)),
     // Twelve characters from 1993 on; the three digits of 1987 say too little for them.
     (ElementNo::of(22), |point_of_service| point_of_service.len() == 12),
     (ElementNo::of(23), |card_sequence| card_sequence.len() == 3 && digits(card_sequence)),
+];
+/// And those behind the reference.
+const COPIED_BEHIND: [(ElementNo, Fits); 5] = [
     (ElementNo::ACQUIRER, |acquirer| (1..=11).contains(&acquirer.len()) && digits(acquirer)),
     (ElementNo::FORWARDER, |forwarder| (1..=11).contains(&forwarder.len()) && digits(forwarder)),
     (ElementNo::RRN, |reference| reference.len() == 12),
@@ -226,6 +237,8 @@ const CATEGORY: ElementNo = ElementNo::of(26);
 const REFERENCE: ElementNo = ElementNo::of(31);
 /// 48, private data subelements.
 pub(super) const PRIVATE: ElementNo = ElementNo::of(48);
+/// 71, message number.
+pub(super) const NUMBER: ElementNo = ElementNo::of(71);
 /// 94, transaction originator institution.
 const ORIGINATOR: ElementNo = ElementNo::of(94);
 

@@ -13,32 +13,40 @@ pub enum Charset {
 impl Charset {
     /// Appends a plain text (one latin-1 byte a character) in this set; what cannot be written becomes `?`.
     pub(super) fn write(self, text: &[u8], out: &mut Vec<u8>) {
-        match self {
-            Self::Latin1 => out.extend(text.iter().map(|byte| self.plain(*byte))),
-            Self::Cp500 => out.extend(text.iter().map(|byte| {
-                CP500.get(usize::from(self.plain(*byte))).copied().unwrap_or(EBCDIC_QUESTION_MARK)
-            })),
-        }
+        let table = match self {
+            Self::Latin1 => &PLAIN_LATIN1,
+            Self::Cp500 => &PLAIN_CP500,
+        };
+        out.extend(text.iter().map(|byte| at(table, *byte)));
     }
 
     /// Appends a text as it is.
     pub(super) fn put(self, text: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Latin1 => out.extend_from_slice(text),
+            Self::Cp500 => out.extend(text.iter().map(|byte| at(&CP500, *byte))),
+        }
+    }
+
+    /// The text, one latin-1 byte a character, that bytes in this set are. Where it is not the bytes themselves, it stands in `room`.
+    pub(super) fn read<'a>(self, bytes: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
+        match self {
+            Self::Latin1 => bytes,
             Self::Cp500 => {
-                out.extend(text.iter().filter_map(|byte| CP500.get(usize::from(*byte))));
+                room.clear();
+                room.extend(bytes.iter().map(|byte| at(&LATIN1, *byte)));
+                room
             }
         }
     }
 
-    /// The text, one latin-1 byte a character, that bytes in this set are.
-    pub(super) fn read(self, bytes: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Latin1 => bytes.to_vec(),
-            Self::Cp500 => {
-                bytes.iter().filter_map(|byte| LATIN1.get(usize::from(*byte)).copied()).collect()
-            }
-        }
+    /// The number that a digit in this set stands for.
+    pub(super) fn digit(self, byte: u8) -> Option<usize> {
+        let zero = match self {
+            Self::Latin1 => b'0',
+            Self::Cp500 => at(&CP500, b'0'),
+        };
+        byte.checked_sub(zero).filter(|digit| *digit <= 9).map(usize::from)
     }
 
     /// The text as its readers will see it.
@@ -67,7 +75,44 @@ pub(super) fn of_latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-const EBCDIC_QUESTION_MARK: u8 = 0x6f;
+/// The last `N` digits of a number, zeros before it.
+pub(super) fn decimal<const N: usize>(mut number: u64) -> [u8; N] {
+    let mut digits = [b'0'; N];
+    for (digit, last) in digits.iter_mut().rev().zip(std::iter::from_fn(|| {
+        let last = u8::try_from(number % 10).ok();
+        number /= 10;
+        last
+    })) {
+        *digit += last;
+    }
+    digits
+}
+
+fn at(table: &[u8; 256], byte: u8) -> u8 {
+    table.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// What is written for each character.
+const PLAIN_LATIN1: [u8; 256] = plain(Charset::Latin1);
+const PLAIN_CP500: [u8; 256] = plain(Charset::Cp500);
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "both have a place for every byte, and it is done while compiling"
+)]
+const fn plain(charset: Charset) -> [u8; 256] {
+    let mut table = [0; 256];
+    let (mut at, mut byte) = (0, 0_u8);
+    while at < table.len() {
+        let plain = charset.plain(byte);
+        table[at] = match charset {
+            Charset::Latin1 => plain,
+            Charset::Cp500 => CP500[plain as usize],
+        };
+        (at, byte) = (at + 1, byte.wrapping_add(1));
+    }
+    table
+}
 
 /// Code page 500 by latin-1 character. Control characters stand in it for completeness and are never written.
 const CP500: [u8; 256] = [
@@ -128,8 +173,19 @@ mod tests {
         for charset in [Charset::Latin1, Charset::Cp500] {
             let mut out = Vec::new();
             charset.put(&all, &mut out);
-            assert_eq!(charset.read(&out), all);
+            assert_eq!(charset.read(&out, &mut Vec::new()), all);
+            let digits: Vec<_> = out.iter().filter_map(|byte| charset.digit(*byte)).collect();
+            assert_eq!(digits, (0..=9).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn numbers_have_their_digits() {
+        assert_eq!(
+            (decimal::<4>(71), decimal::<3>(0), decimal::<2>(123)),
+            (*b"0071", *b"000", *b"23")
+        );
+        assert_eq!(decimal::<20>(u64::MAX), *b"18446744073709551615");
     }
 
     #[test]
