@@ -153,6 +153,8 @@ bugs! {
     ReloadForgetsWhatIsOwed,
     /// A message that ends the day, and comes again, ends another.
     CutOverTwice,
+    /// An authorization that raises another is one of its own.
+    IncrementUntied,
 
     [told]
     /// Rule 1.1: an answer of another version or origin than its request is taken.
@@ -163,6 +165,8 @@ bugs! {
     AdviceUnanswered,
     /// Rule 1.4: a response that nobody asked for is answered.
     ResponseAnswered,
+    /// Rule 1.5: a notification is declined like a request.
+    NotificationAnswered,
     /// Rule 1.6: an MTI keeps its version in the other edition.
     EditionUnchanged,
     /// Rule 2.3: an answer to network management without element 41 is none.
@@ -199,6 +203,8 @@ bugs! {
     StateUnshared,
     /// Rule 7.4: a session may miss echo tests for ever.
     MissedEchoesIgnored,
+    /// Rule 7.7: a key is said to be changed.
+    KeyExchangeAccepted,
     /// Rule 8.2: what was approved in an issuer's place is not said to the issuer.
     StandInUntold,
     /// Rule 9.1: a partial approval clears for what was asked.
@@ -213,6 +219,8 @@ bugs! {
     MoneyLeftOut,
     /// Rule 9.3: a completion names its authorization as its asker does.
     CompletionUnnamed,
+    /// Rule 9.12: claims are held against the first authorization, as if nothing had raised it.
+    IncrementForgotten,
     /// Rule 10.2: a link takes any number of requests at once.
     LinkUnlimited,
     /// Rule 11.2: what a closed batch has is in the next one, too.

@@ -14,12 +14,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use iso8583d::books::Books;
+use iso8583d::clearing::claim::{Late, Limits, Rules};
 use iso8583d::clearing::{
     self, Capture, Charset, Digits, FeeTable, Part, Settings, records, unblock,
 };
 use iso8583d::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, Stan, Wall};
 use iso8583d::journal::{self, Commit, Journal, Reader};
-use iso8583d::ledger::{Asked, CutError, Ledger, Order, Outgoing};
+use iso8583d::ledger::{
+    Asked, CaptureSettings, CutError, Inbox, Ledger, Order, Outgoing, Unlinked,
+};
 use iso8583d::record::{
     self, Approval, Card, LinkId, Lsn, Opening, Outcome, Reason, Record, Secret, Sent, Standing,
     Trace, TxnId, Unanswered, Verdict,
@@ -108,6 +111,7 @@ fn standing(id: u64) -> Standing {
         reversal: None,
         undone_by: None,
         lowered: None,
+        completed_by: None,
     }
 }
 
@@ -344,6 +348,85 @@ fn claimed(file: &[u8]) -> Vec<(String, String, bool)> {
 fn plain() -> Settings {
     let acquirer_bin = Digits::new("271828").unwrap();
     Settings { blocked: false, acquirer_bin, ..Settings::default() }
+}
+
+/// A merchant's file with one capture, which names its authorization by terminal and retrieval reference.
+fn capture_file(of: &Sent, amount: i64) -> String {
+    let text = |no| of.elements.get(ElementNo::of(no)).unwrap().escape_ascii().to_string();
+    let row = |cells: &[(&str, String)]| {
+        let cell = |column: &&str| {
+            cells.iter().find(|(name, _)| name == column).map_or("", |(_, value)| value.as_str())
+        };
+        clearing::claim::COLUMNS.iter().map(cell).collect::<Vec<_>>().join(",")
+    };
+    let said = |value: &str| value.to_owned();
+    [
+        clearing::claim::COLUMNS.join(","),
+        row(&[
+            ("type", said("H")),
+            ("seq", said("1")),
+            ("merchant_id", said(text(42).trim_end())),
+            ("capture_ref", said("F1")),
+        ]),
+        row(&[
+            ("type", said("D")),
+            ("seq", said("2")),
+            ("op", said("capture")),
+            ("capture_ref", said("stay")),
+            ("terminal_id", text(41)),
+            ("rrn", text(37)),
+            ("amount", amount.to_string()),
+            ("currency", text(49)),
+        ]),
+        row(&[
+            ("type", said("T")),
+            ("seq", said("3")),
+            ("capture_ref", said("F1")),
+            ("amount", amount.to_string()),
+        ]),
+    ]
+    .join("\r\n")
+}
+
+/// 10.00 that were raised by 5.00: the merchant claims 15.00, by the name of either, and its issuer is presented them once.
+#[test]
+fn a_stay_is_claimed_for_the_sum_of_its_authorizations() {
+    let home = tempfile::tempdir().unwrap();
+    let mut house = House::new(home.path());
+    let hold = |id, amount: &str, completes| {
+        let mut hold = Sent { mti: Mti::new(100).unwrap(), completes, ..sent(id) };
+        hold.elements.set(ElementNo::AMOUNT, amount.as_bytes());
+        hold.elements.set(ElementNo::of(42), b"HOTEL          ");
+        hold.elements.set(ElementNo::of(49), b"978");
+        hold
+    };
+    let first = house.pays(hold(1, "000000001000", None), Verdict::Approved, b"00");
+    let raising = hold(2, "000000000500", Some(first));
+    house.pays(raising.clone(), Verdict::Approved, b"00");
+    let mut ledger = Ledger::open(home.path(), Arc::new(Keys::new(&[7; 32]))).unwrap();
+    let captures = home.path().join("captures");
+    let inbox = Inbox::open(&captures).unwrap();
+    fs::write(captures.join("stay.csv"), capture_file(&raising, 1_500)).unwrap();
+    let settings = CaptureSettings {
+        limits: Limits { bytes_max: 1 << 20, records_max: 10, live: false },
+        rules: Rules { days: 7, validity: Vec::new(), late: Late::Reject, tolerance: Vec::new() },
+        pending_ms: 3_600_000,
+        unlinked: Unlinked::Reject,
+    };
+    ledger.take_captures("stay.csv", &inbox, &settings, house.at).unwrap();
+    house.is_cut(date());
+    let out = home.path().join("clearing");
+    ledger.cut(&order(&out, date(), plain())).unwrap();
+    let name = format!("clearing-bank-a-978-{}.ipm", date());
+    let bytes = fs::read(out.join(name)).unwrap();
+    let amounts: Vec<_> = records(&bytes)
+        .unwrap()
+        .into_iter()
+        .map(|record| clearing::read(record, Charset::Latin1).unwrap())
+        .filter(|record| record.mti == *b"1240")
+        .map(|record| record.elements.get(ElementNo::AMOUNT).unwrap().to_vec())
+        .collect();
+    assert_eq!(amounts, [b"000000001500".to_vec()]);
 }
 
 #[test]

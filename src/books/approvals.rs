@@ -23,6 +23,8 @@ pub struct Approved {
     pub clears: bool,
     /// Whether an advice completed it: that one clears in its place.
     pub completed: bool,
+    /// The first authorization, of one that raises it.
+    pub raises: Option<TxnId>,
 }
 
 impl View {
@@ -49,6 +51,11 @@ impl View {
         Ok(())
     }
 
+    /// A transaction by itself, if it was approved and moves money; whether it was completed is not looked at.
+    pub fn approved(&self, txn: TxnId) -> Result<Option<Approved>, BooksError> {
+        Ok(self.standing(txn)?.as_ref().and_then(approved))
+    }
+
     /// A record before all transactions of a day: a day begins when the one before it closes, and that is after the one before
     /// that was cut. What is stored later under its date is behind it, too.
     fn before(&self, date: BusinessDate) -> Result<i64, BooksError> {
@@ -68,7 +75,7 @@ impl View {
             let standing =
                 rows::standing(txn, row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
             if standing.stands_approved() {
-                completed.extend(standing.sent().and_then(|sent| sent.completes));
+                completed.extend(standing.sent().and_then(|sent| sent.completed()));
             }
         }
         Ok(completed)
@@ -98,5 +105,6 @@ fn approved(standing: &Standing) -> Option<Approved> {
         stands,
         clears: clearing::claims(standing),
         completed: false,
+        raises: sent.raises(),
     })
 }

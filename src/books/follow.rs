@@ -106,8 +106,8 @@ impl Batch<'_> {
                 self.open(lsn, record);
                 self.keys.push(Entry::new(sent.key, TxnId(lsn.0)));
                 self.give(TxnId(lsn.0), sent)?;
-                if let Record::StoodInAfter { attempt, .. } = record {
-                    self.change(lsn, *attempt, record)?;
+                for txn in record.changes() {
+                    self.change(lsn, txn, record)?;
                 }
             }
             Record::Undone(undo) => {

@@ -372,6 +372,7 @@ pub(super) mod tests {
             reversal: None,
             undone_by: None,
             lowered: None,
+            completed_by: None,
         }
     }
 

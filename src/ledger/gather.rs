@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::Ledger;
 use super::claims::completions;
 use super::cut::{CutError, Cycle, Order, Outgoing};
 use super::fate::{self, Decision, Fate};
 use super::tables::day;
+use super::{Ledger, chain};
 use crate::books::{Member, View};
 use crate::clearing::{Capture, ClearingError, FileId, Flow, Kind, Part, Reference, Terms};
 use crate::iso::{Amount, Currency, ElementNo, Wall};
@@ -227,7 +227,7 @@ impl<'a> Gathering<'a> {
 
     /// Whether an advice completes an authorization that its merchant claimed, and that was presented so.
     fn was_claimed(&self, standing: &Standing) -> Result<bool, CutError> {
-        let Some(completes) = standing.sent().and_then(|sent| sent.completes) else {
+        let Some(completes) = standing.sent().and_then(|sent| sent.completed()) else {
             return Ok(false);
         };
         let claimed = fate::of_purchase(self.connection, completes.0.cast_signed())?;
@@ -264,9 +264,14 @@ impl<'a> Gathering<'a> {
         })
     }
 
-    /// Whether more would be presented than a partial reversal has left.
-    fn exceeds_what_is_left(&self, ready: &Ready, standing: &Standing) -> Result<bool, CutError> {
-        let Some(left) = standing.lowered else { return Ok(false) };
+    /// Whether more would be presented than reversals have left of it and of what raised it.
+    fn exceeds_what_is_left(
+        &self,
+        ready: &Ready,
+        standing: &Standing,
+        left: Option<u64>,
+    ) -> Result<bool, CutError> {
+        let Some(left) = left else { return Ok(false) };
         let sql = "SELECT ifnull(sum(amount), 0) FROM items AS p WHERE txn = ? AND kind = 'presentment' AND refund = 0
             AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = p.item AND o.kind = 'opposite')";
         let mut ask = self.connection.prepare_cached(sql)?;
@@ -317,6 +322,7 @@ impl<'a> Gathering<'a> {
             return self.refuse(ready, "NO_AUTHORIZATION");
         };
         let refund = self.pays_card(ready)?;
+        let left = chain::left(self.connection, self.books, &standing)?;
         // Much may have happened after it was claimed.
         if refund {
             match self.may_refund(&standing)? {
@@ -324,11 +330,11 @@ impl<'a> Gathering<'a> {
                 Refund::Later => return Ok(()),
                 Refund::Never(reason) => return self.refuse(ready, reason),
             }
-        } else if !standing.stands_approved() {
+        } else if !left.stands {
             return self.refuse(ready, "REVERSED");
         } else if self.is_completed(standing.id)? {
             return self.refuse(ready, "ALREADY_CAPTURED");
-        } else if self.exceeds_what_is_left(ready, &standing)? {
+        } else if self.exceeds_what_is_left(ready, &standing, left.at_most)? {
             return self.refuse(ready, "OVER_AMOUNT");
         }
         let Ok(currency) = Currency::from_ascii(ready.currency.as_bytes()) else {

@@ -5,6 +5,7 @@
 
 mod answers;
 mod batches;
+mod chain;
 mod claims;
 mod cut;
 mod explain;

@@ -169,6 +169,13 @@ pub(super) fn to_house(
 /// 24, function code (1993).
 pub(super) const FUNCTION: ElementNo = ElementNo::of(24);
 
+/// Function codes of an authorization that raises another: of an accurate amount, of an estimated one, and the one that most
+/// networks have.
+const SUPPLEMENTARY: [&[u8]; 3] = [b"106", b"107", b"187"];
+
+/// Element 90 that names what nobody has.
+const NAMES_NOTHING: &[u8; 42] = b"010000000000000000000000000000000000000000";
+
 /// Function code of a partial reversal.
 const FUNCTION_PARTIAL: &[u8] = b"401";
 
@@ -197,8 +204,15 @@ fn asked_to_house((mti, side): (Mti, Side), elements: &Elements, own: &mut Eleme
     if let Some(place) = get(43) {
         own.set(ElementNo::MERCHANT_NAME, &place_of_1987(place));
     }
-    if let Some(original) = get(56).and_then(|original| original_of_1987(original, side)) {
+    // A function code says whether an authorization raises the one that it names; it may be the same once more, or another
+    // one in its place.
+    let asks = mti.class() == Class::Authorization && mti.function() == Function::Request;
+    let raises = get(24).is_some_and(|code| SUPPLEMENTARY.contains(&code));
+    let original = get(56).filter(|_| raises || !asks);
+    if let Some(original) = original.and_then(|original| original_of_1987(original, side)) {
         own.set(ElementNo::ORIGINAL, &original);
+    } else if asks && raises {
+        own.set(ElementNo::ORIGINAL, NAMES_NOTHING);
     }
     if mti.class() == Class::Reversal && get(24) == Some(FUNCTION_PARTIAL) {
         // Here element 4 says for how much the original stands from now on, and element 30 what it was.
@@ -321,10 +335,11 @@ pub(super) fn action(elements: &Elements, code: &[u8], (codes, class): (&Codes, 
 }
 
 /// Element 24 where its asker's edition has no such code: the ordinary kind of each class.
-const fn function_of(mti: Mti, completes: bool) -> Option<&'static [u8; 3]> {
+const fn function_of(mti: Mti, names: bool) -> Option<&'static [u8; 3]> {
     match mti.number() / 100 % 10 {
+        1 if names => Some(b"187"),
         1 => Some(b"100"),
-        2 if completes => Some(b"201"),
+        2 if names => Some(b"201"),
         2 => Some(b"200"),
         4 => Some(b"400"),
         _ => None,

@@ -227,6 +227,12 @@ impl Tongue {
         ResponseCode::new(&action).is_ok_and(|action| self.wire.approves(action))
     }
 
+    /// Whether a message towards this link can name another one: by element 90 of 1987, or 56 of 1993.
+    pub fn names_originals(&self) -> bool {
+        let no = if self.later().is_some() { ElementNo::of(56) } else { ElementNo::ORIGINAL };
+        self.wire.defined().minus(self.dropped()).has(no)
+    }
+
     /// Names the message that another is about, as the link's peers know it: element 90 of the house, and of 1993 its 56 with the
     /// moment at which the original said that it was asked.
     pub fn name_original(

@@ -94,6 +94,9 @@ pub(super) const REQUEUED: u8 = 0x80;
 /// In the byte that says whether an answer was told: at the end stands for how much the transaction does since a partial reversal.
 pub(super) const LOWERED: u8 = 0x80;
 
+/// In the same byte: behind that stands which completion it has.
+pub(super) const COMPLETED: u8 = 0x40;
+
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
     keys: &'a Keys,
@@ -231,13 +234,17 @@ impl Writer<'_> {
             Outcome::Stored => self.u8(4),
         };
         let lowered = if standing.lowered.is_some() { LOWERED } else { 0 };
-        self.u8(standing.heard.code()).u8(u8::from(standing.told) | lowered);
+        let completed = if standing.completed_by.is_some() { COMPLETED } else { 0 };
+        self.u8(standing.heard.code()).u8(u8::from(standing.told) | lowered | completed);
         self.debt(standing.advice.as_ref()).debt(standing.reversal.as_ref());
         self.u64(standing.undone_by.map_or(0, |txn| txn.0));
-        match standing.lowered {
-            Some(amount) => self.u64(amount),
-            None => self,
+        if let Some(amount) = standing.lowered {
+            self.u64(amount);
         }
+        if let Some(by) = standing.completed_by {
+            self.txn(by);
+        }
+        self
     }
 
     fn debt(&mut self, debt: Option<&Debt>) -> &mut Self {
@@ -449,6 +456,7 @@ mod tests {
                     reversal: debt(1),
                     undone_by: (at % 2 == 1).then_some(TxnId(4)),
                     lowered: (at % 4 > 1).then_some(400),
+                    completed_by: (at % 3 > 1).then_some(TxnId(5)),
                 });
             }
         }

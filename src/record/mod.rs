@@ -12,7 +12,8 @@ mod words;
 use std::sync::Arc;
 
 use crate::iso::{
-    BusinessDate, Elements, Function, MaskedPan, Mti, Pan, ResponseCode, Stan, Transmission, Wall,
+    BusinessDate, Class, Elements, Function, MaskedPan, Mti, Pan, ResponseCode, Stan, Transmission,
+    Wall,
 };
 use crate::seal::{Keys, SealError, Sealed, Tag};
 
@@ -84,7 +85,8 @@ pub struct Sent {
     pub card: Option<Card>,
     /// The asker's elements that may be kept, without element 2.
     pub elements: Elements,
-    /// The authorization that it completes, where one is known.
+    /// The authorization that it names, where one is known: a completion completes it, another authorization raises it. Of one
+    /// that was raised before, the first.
     pub completes: Option<TxnId>,
 }
 
@@ -435,8 +437,8 @@ impl Record {
             Self::StoodInAfter { attempt, .. } => vec![*attempt],
             Self::Told { txns } => txns.clone(),
             Self::Undone(undo) | Self::Lowered { undo, .. } => undo.original.into_iter().collect(),
+            Self::Stored(sent) => sent.completed().into_iter().collect(),
             Self::Sent(_)
-            | Self::Stored(_)
             | Self::StoodIn { .. }
             | Self::Spent { .. }
             | Self::OrphanWrittenOff { .. }
@@ -452,6 +454,16 @@ impl Record {
 }
 
 impl Sent {
+    /// The authorization that it completes.
+    pub fn completed(&self) -> Option<TxnId> {
+        self.completes.filter(|_| self.mti.class() != Class::Authorization)
+    }
+
+    /// The first authorization, of one that raises it.
+    pub fn raises(&self) -> Option<TxnId> {
+        self.completes.filter(|_| self.mti.class() == Class::Authorization)
+    }
+
     /// The MTI of the advice that tells its issuer of it: its own, or of a request that was approved in the issuer's place the one
     /// for that, 0220 for 0200.
     pub fn advice_mti(&self) -> Mti {

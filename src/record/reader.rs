@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::bytes::{LOWERED, REQUEUED};
+use super::bytes::{COMPLETED, LOWERED, REQUEUED};
 use super::codes::kind;
 use super::{
     Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
@@ -212,9 +212,10 @@ impl Reader<'_> {
             reversal: None,
             undone_by: None,
             lowered: None,
+            completed_by: None,
         };
         let told = self.u8("a yes or no")?;
-        standing.told = match told & !LOWERED {
+        standing.told = match told & !(LOWERED | COMPLETED) {
             0 => false,
             1 => true,
             _ => return None,
@@ -224,6 +225,9 @@ impl Reader<'_> {
         standing.undone_by = Some(self.txn()?).filter(|txn| txn.0 != 0);
         if told & LOWERED != 0 {
             standing.lowered = Some(self.u64("an amount")?);
+        }
+        if told & COMPLETED != 0 {
+            standing.completed_by = Some(self.txn()?);
         }
         Some(standing)
     }

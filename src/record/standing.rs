@@ -27,6 +27,8 @@ pub struct Standing {
     /// For how much an approval stands since a partial reversal, in minor units, less than was approved; none where there was
     /// no such reversal. What is reversed in full keeps it: it stood for that.
     pub lowered: Option<u64>,
+    /// The completion of an authorization, the last where there are several.
+    pub completed_by: Option<TxnId>,
 }
 
 /// What opened a transaction.

@@ -12,6 +12,7 @@ use crate::tranlog::{self, Ask};
 use super::authorize::Refusal;
 use super::effect::{Effects, Mark, Note, Why};
 use super::engine::Engine;
+use super::increment::is_of_one_purchase;
 use super::input::Arrival;
 use super::inquiry::Known;
 use super::owed::original_data;
@@ -39,11 +40,10 @@ impl Engine {
             return self.inquire(arrival, known, Ask::Key(key), fx);
         }
         // A completion names its authorization in element 90; an older one is in the books.
-        if let Some(original) = arrival.original_key
-            && self.log.by_key(original).is_none()
-            && !known.has(original)
+        if let Some(ask) =
+            arrival.original_key.and_then(|original| self.to_be_asked(original, known))
         {
-            return self.inquire(arrival, known, Ask::Key(original), fx);
+            return self.inquire(arrival, known, ask, fx);
         }
         match self.storable(&mut arrival, key) {
             Ok(sent) => self.store(&arrival, sent, fx),
@@ -98,11 +98,14 @@ impl Engine {
         if opened.is_none_or(too_long) { Err(TOO_LONG) } else { Ok(sent) }
     }
 
-    /// The authorization that a completion completes.
+    /// The authorization that a completion completes. One that is told as an 0120 and names another raises that, as a request
+    /// does; it is a fact, so that it is only not tied where it would not be accepted.
     fn completed(&self, arrival: &Arrival) -> Option<TxnId> {
-        let txn = self.log.by_key(arrival.original_key?)?;
-        let is_authorization = |sent: &Arc<Sent>| sent.mti.class() == Class::Authorization;
-        self.log.standing(txn)?.sent().is_some_and(is_authorization).then_some(txn)
+        let first = self.first_named(arrival.original_key?)?;
+        let sent = first.sent().filter(|sent| sent.mti.class() == Class::Authorization)?;
+        let fits = arrival.mti().class() != Class::Authorization
+            || first.stands_approved() && is_of_one_purchase(arrival, sent);
+        fits.then_some(first.id)
     }
 
     fn store(&mut self, arrival: &Arrival, sent: Arc<Sent>, fx: &mut Effects) {

@@ -17,6 +17,7 @@ use super::compare::{
 };
 use super::effect::{Action, Effects, Mark, Note, Why};
 use super::engine::Engine;
+use super::increment::says_what_it_raises;
 use super::input::{Arrival, CardOf, SessionId, naming};
 use super::inquiry::Known;
 use super::reply::code_alone;
@@ -44,6 +45,8 @@ pub(super) struct Waiting {
 /// Where a request goes, and what goes there.
 pub(super) struct Forwarding {
     pub(super) issuer: LinkId,
+    /// The authorization that it raises.
+    raises: Option<TxnId>,
     session: SessionId,
     pub(super) trace: Trace,
     body: Vec<u8>,
@@ -78,6 +81,11 @@ impl Engine {
         }
         if arrival.mti().is_repeat() && !known.has(key) && !overlooked {
             return self.inquire(arrival, known, Ask::Key(key), fx);
+        }
+        // An increment names the authorization that it raises; an older one is in the books.
+        let raised = arrival.original_key.filter(|_| says_what_it_raises(&arrival));
+        if let Some(ask) = raised.and_then(|original| self.to_be_asked(original, known)) {
+            return self.inquire(arrival, known, ask, fx);
         }
         match self.forwarding(&arrival, fx) {
             Ok((forwarding, whole)) => self.forward(arrival, (key, whole), forwarding, fx),
@@ -123,7 +131,10 @@ impl Engine {
         self.admission(arrival)?;
         self.share(arrival.link)?;
         self.within_rate(arrival, fx)?;
-        let (issuer, whole) = self.issuer_now(arrival)?;
+        let (issuer, whole) = match self.raised(arrival)? {
+            Some(first) => (self.issuer_of_raised(first)?, true),
+            None => self.issuer_now(arrival)?,
+        };
         let forwarding = self.forwarding_to(issuer, (arrival, self.today(), self.now.wall))?;
         Ok((forwarding, whole))
     }
@@ -146,8 +157,9 @@ impl Engine {
             .peers
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
-        let body = self.translated(arrival, link, (trace, date, at))?;
-        Ok(Forwarding { issuer, session, trace, body })
+        let raises = self.raised(arrival)?;
+        let body = self.translated(arrival, (link, raises), (trace, date, at))?;
+        Ok(Forwarding { issuer, raises, session, trace, body })
     }
 
     /// Whether anything new is accepted at all.
@@ -181,7 +193,9 @@ impl Engine {
         fx: &mut Effects,
     ) {
         let (asker, issuer) = (arrival.link, forwarding.issuer);
-        let sent = Arc::new(self.sent(&mut arrival, key, (issuer, forwarding.trace)));
+        let mut sent = self.sent(&mut arrival, key, (issuer, forwarding.trace));
+        self.tie(&mut sent, forwarding.raises);
+        let sent = Arc::new(sent);
         let txn = TxnId(self.append(Record::Sent(sent), fx).0);
         let timeout_ms = self.peers.settings(issuer).map_or(0, |link| link.timeout_ms);
         let deadline = self.timers.set(self.now.mono.plus(timeout_ms), Timer::Deadline(txn));

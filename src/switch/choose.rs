@@ -48,17 +48,21 @@ impl Engine {
     }
 
     /// The link for a request that never left the one where it is: that one, when another of its sessions is ready, else
-    /// another of its route. None twice.
+    /// another of its route, where it may go `elsewhere`. None twice.
     pub(super) fn issuer_again(
         &mut self,
         arrival: &Arrival,
         (is_at, again): (LinkId, &[LinkId]),
+        elsewhere: bool,
     ) -> Option<LinkId> {
         let Self { settings, peers, turns, .. } = self;
         let picked = routed(&settings.routes, arrival).ok().filter(|picked| !picked.stays)?;
         let can = |link| peers.can_take(link) && !again.contains(&link);
         if picked.to.contains(&is_at) && can(is_at) {
             return Some(is_at);
+        }
+        if !elsewhere {
+            return None;
         }
         turns.next(&picked, can)
     }

@@ -77,8 +77,8 @@ fn is_of(card: &Card, digits: &[u8]) -> bool {
     }
 }
 
-/// The pair, the card, and what is good for one link only.
-pub(super) const NEVER_ADDED: ElementSet = ElementSet::of(&[2, 7, 11, 35, 36, 45, 52, 64, 128]);
+/// The pair, the card, what the issuer calls another message, and what is good for one link only.
+pub(super) const NEVER_ADDED: ElementSet = ElementSet::of(&[2, 7, 11, 35, 36, 45, 52, 64, 90, 128]);
 
 /// What an answer adds to its request, or changes of it; never the pair, nor the card.
 pub(super) fn added(standing: &Standing, arrival: &Arrival) -> Elements {

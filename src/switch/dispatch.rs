@@ -55,6 +55,9 @@ impl Engine {
             }
             (_, Function::Other(_)) => {
                 // Notifications and the like are not answered, and nothing here wants one.
+                if planted::is(Bug::NotificationAnswered) {
+                    self.decline(&arrival, ResponseCode::FORMAT, fx);
+                }
                 fx.notes.push(Note::Refused {
                     asker: arrival.link,
                     why: Why::Said("nothing answers this message function"),

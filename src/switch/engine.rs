@@ -242,6 +242,7 @@ fn subject(record: &Record) -> Option<TxnId> {
         | Record::WrittenOff { txn, .. } => Some(*txn),
         Record::StoodInAfter { attempt, .. } => Some(*attempt),
         Record::Undone(undo) | Record::Lowered { undo, .. } => undo.original,
+        Record::Stored(sent) => sent.completed(),
         _ => None,
     }
 }

@@ -12,13 +12,17 @@ use super::effect::{Action, Effects, Note, Question, QuestionId};
 use super::engine::Engine;
 use super::input::Arrival;
 
-/// Keys that the books were asked for on behalf of a message.
+/// What the books were asked for on behalf of a message.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known(Vec<Tag>);
+pub(super) struct Known(Vec<Ask>);
 
 impl Known {
     pub(super) fn has(&self, key: Tag) -> bool {
-        self.0.contains(&key)
+        self.has_asked(Ask::Key(key))
+    }
+
+    pub(super) fn has_asked(&self, ask: Ask) -> bool {
+        self.0.contains(&ask)
     }
 }
 
@@ -29,7 +33,7 @@ struct Inquiry {
     from: Lsn,
     /// The journal ended here as the message came: what was opened later is not what it answers.
     arrived: Lsn,
-    /// The message that it is about, and the keys asked for before.
+    /// The message that it is about, and what was asked for before.
     first: Box<Arrival>,
     known: Known,
     /// Messages under a key that is being looked up.
@@ -227,9 +231,7 @@ impl Engine {
         if let Ask::Trace { .. } = ask {
             return self.unmatched_looked_up(first, (ask, found), arrived, fx);
         }
-        if let Ask::Key(key) = ask {
-            known.0.push(key);
-        }
+        known.0.push(ask);
         for (arrival, known) in std::iter::once((first, known))
             .chain(joined.into_iter().map(|arrival| (arrival, Known::default())))
         {

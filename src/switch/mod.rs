@@ -3,7 +3,7 @@
 //! `handle` never blocks, never fails and reads nothing but its arguments. State that must survive
 //! changes only in `Tranlog::apply`; what is only here (sessions, waiters, timers) dies with the process.
 //!
-//! The stories: `authorize` (request, answer, time-out), `reroute` (what never left goes elsewhere), `stand_in` (in the issuer's place), `repeat`, `advice`, `reversal`, `owed`
+//! The stories: `authorize` (request, answer, time-out), `increment` (a request that raises an earlier one), `reroute` (what never left goes elsewhere), `stand_in` (in the issuer's place), `repeat`, `advice`, `reversal`, `owed`
 //! (store-and-forward), `docket` (what an operator decides about dead letters), `network`, `inquiry` (the books are asked),
 //! `batch` (the ledger is asked), `cutover`, `recovery`, `reload` (other settings while it runs). Who asks too much is stopped by `buckets`, who answers nothing by `breaker`.
 
@@ -20,6 +20,7 @@ mod dispatch;
 mod docket;
 mod effect;
 mod engine;
+mod increment;
 mod input;
 mod inquiry;
 mod lowering;

@@ -94,7 +94,9 @@ impl Engine {
             if let Err((code, why)) = self.cut_over_asked(arrival, fx) {
                 return self.refuse(arrival, code, why, fx);
             }
-        } else if ![codes.sign_on, codes.sign_off, codes.echo].contains(&code) {
+        } else if ![codes.sign_on, codes.sign_off, codes.echo].contains(&code)
+            && !planted::is(Bug::KeyExchangeAccepted)
+        {
             let why = "element 70 is none of the link's codes for sign-on, sign-off, echo test and cut-over";
             return self.refuse(arrival, ResponseCode::INVALID, why, fx);
         }

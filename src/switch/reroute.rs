@@ -53,7 +53,9 @@ impl Engine {
         let asker = askers.first_mut()?;
         // Routes look at the card, which went into the record.
         asker.card = sent.card.clone().map_or(CardOf::None, CardOf::One);
-        while let Some(issuer) = self.issuer_again(asker, (sent.issuer, again)) {
+        // An increment is nothing to an issuer that does not know what it raises.
+        let elsewhere = sent.raises().is_none();
+        while let Some(issuer) = self.issuer_again(asker, (sent.issuer, again), elsewhere) {
             again.push(issuer);
             // One that cannot be told of it, or has no number left, is passed over.
             if let Ok(forwarding) = self.forwarding_to(issuer, (asker, sent.date, sent.at)) {

@@ -119,15 +119,19 @@ impl Engine {
         issuer: LinkId,
         fx: &mut Effects,
     ) {
-        let approvable = self.approvable(&arrival, issuer).and_then(|trace| {
-            let sent = self.sent(&mut arrival, key, (issuer, trace));
+        let approvable = self.raised(&arrival).and_then(|first| {
+            // Its issuer has to know what it raises.
+            let issuer = first.and_then(|first| self.issuer_of(first)).unwrap_or(issuer);
+            let trace = self.approvable(&arrival, issuer)?;
+            let mut sent = self.sent(&mut arrival, key, (issuer, trace));
+            self.tie(&mut sent, first);
             self.approval(sent)
         });
         let (sent, added) = match approvable {
             Ok(both) => both,
             Err(why) => return self.decline_unsent(&arrival, key, why, fx),
         };
-        let asker = arrival.link;
+        let (asker, issuer) = (arrival.link, sent.issuer);
         let record = Record::StoodIn { sent, added: Arc::clone(&added) };
         let txn = TxnId(self.append(record, fx).0);
         fx.notes.push(Note::StoodIn { asker, issuer });

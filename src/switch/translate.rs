@@ -2,12 +2,13 @@
 
 use crate::codec::Draft;
 use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, ResponseCode, Wall};
-use crate::record::Trace;
+use crate::record::{Trace, TxnId};
 
 use super::authorize::Refusal;
 use super::effect::Why;
 use super::engine::Engine;
 use super::input::Arrival;
+use super::owed::original_data;
 use super::settings::LinkSettings;
 
 /// What could be accepted, and never sent.
@@ -21,7 +22,7 @@ impl Engine {
     pub(super) fn translated(
         &self,
         arrival: &Arrival,
-        link: &LinkSettings,
+        (link, raises): (&LinkSettings, Option<TxnId>),
         (trace, date, at): (Trace, BusinessDate, Wall),
     ) -> Result<Vec<u8>, Refusal> {
         const OURS: ElementSet = ElementSet::of(&[7, 11]);
@@ -31,7 +32,17 @@ impl Engine {
         if link.stamps_date && !arrival.present().has(ElementNo::SETTLEMENT_DATE) {
             own.set(ElementNo::SETTLEMENT_DATE, &date.mmdd());
         }
-        let copied = self.sayable(arrival, link)?.minus(OURS);
+        if let Some(first) = raises.and_then(|first| self.log.standing(first))
+            && let Some(original) = first.sent()
+        {
+            if !link.tongue.names_originals() {
+                let why = "its issuer's network has no element that names what it raises";
+                return Err((ResponseCode::INVALID, Why::Said(why)));
+            }
+            let said = (&original.elements, original.at);
+            link.tongue.name_original(&mut own, &original_data(first, original), said);
+        }
+        let copied = self.sayable(arrival, link)?.minus(OURS).minus(own.present());
         let copied = Some((&arrival.message, copied));
         let draft = Draft { mti: arrival.mti().plain(), own: &own, copied };
         let mut body = Vec::with_capacity(arrival.message.body().len() + 64);

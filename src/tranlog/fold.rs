@@ -21,6 +21,7 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
         reversal: None,
         undone_by: None,
         lowered: None,
+        completed_by: None,
     };
     match record {
         Record::Sent(sent) => {
@@ -127,8 +128,8 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
             standing.undone_by = Some(TxnId(lsn.0));
             lower(standing, *amount, (*trace, undo.at));
         }
+        Record::Stored(_) => standing.completed_by = Some(TxnId(lsn.0)),
         Record::Sent(_)
-        | Record::Stored(_)
         | Record::StoodIn { .. }
         | Record::Spent { .. }
         | Record::OrphanWrittenOff { .. }

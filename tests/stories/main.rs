@@ -9,6 +9,8 @@ mod batches;
 mod day;
 mod desk;
 mod docket;
+mod increments;
+mod kinds;
 mod links;
 mod load;
 mod many;

@@ -112,7 +112,7 @@ impl Archive {
         }
     }
 
-    /// The advices that complete an authorization, as far as the books have them: they are of the same card.
+    /// What completes or raises an authorization, as far as the books have it: it is of the same card.
     fn completions(&self, standing: &Standing) -> Result<Vec<TxnId>, BooksError> {
         let authorization = standing.sent().filter(|sent| sent.mti.class() == Class::Authorization);
         let card = authorization.and_then(|sent| Some((sent.asker, sent.card.as_ref()?.token)));
@@ -121,7 +121,7 @@ impl Archive {
         };
         let mut ask = books.prepare_cached(
             "SELECT txn, standing FROM transactions
-                WHERE txn > ? AND opening = 'advice' AND asker = ? AND token = ? ORDER BY txn",
+                WHERE txn > ? AND opening <> 'reversal' AND asker = ? AND token = ? ORDER BY txn",
         )?;
         let values = params![standing.id.0.cast_signed(), asker.0, token.0.to_be_bytes()];
         let mut rows = ask.query(values)?;

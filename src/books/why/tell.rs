@@ -203,12 +203,11 @@ impl Teller<'_> {
         } else {
             "a request, never seen before"
         };
-        self.put(
-            (lsn, txn),
-            (&asker, SWITCH),
-            (Some(sent.mti), step::asked(sent)),
-            said.to_owned(),
-        );
+        let said = match sent.raises() {
+            Some(txn) => format!("{said}; it raises transaction {}", txn.0),
+            None => said.to_owned(),
+        };
+        self.put((lsn, txn), (&asker, SWITCH), (Some(sent.mti), step::asked(sent)), said);
         let said = format!(
             "sent on under elements 7 and 11 of our own, for the business day {}",
             sent.date
@@ -219,9 +218,10 @@ impl Teller<'_> {
 
     fn stored(&mut self, lsn: Lsn, sent: &Sent) {
         let (txn, asker, issuer) = (TxnId(lsn.0), self.name(sent.asker), self.name(sent.issuer));
-        let said = match sent.completes {
-            Some(txn) => format!("an advice that completes transaction {}", txn.0),
-            None => "an advice".to_owned(),
+        let said = match (sent.completed(), sent.raises()) {
+            (Some(txn), _) => format!("an advice that completes transaction {}", txn.0),
+            (None, Some(txn)) => format!("an advice of what raises transaction {}", txn.0),
+            (None, None) => "an advice".to_owned(),
         };
         self.put((lsn, txn), (&asker, SWITCH), (Some(sent.mti), step::asked(sent)), said);
         let mut answer = step::repeated(sent);

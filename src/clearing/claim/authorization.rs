@@ -42,6 +42,10 @@ pub struct Authorization {
     pub mcc: String,
     /// The authorization that it completes.
     pub completes: Option<TxnId>,
+    /// The first authorization, of one that raises it.
+    pub raises: Option<TxnId>,
+    /// Whether something that would raise it is not answered yet.
+    pub waits: bool,
 }
 
 /// How an authorization stands.
@@ -101,7 +105,9 @@ impl Authorization {
             day: day(&when),
             at: sent.at,
             mcc: text(elements, ElementNo::of(18)),
-            completes: sent.completes,
+            completes: sent.completed(),
+            raises: sent.raises(),
+            waits: false,
         })
     }
 }

@@ -325,6 +325,10 @@ pub fn capture(
     let mcc = mcc_of(claim, it);
     let limit = rules.limit(it.amount, mcc, said.currency);
     if used_up.saturating_add(claim.amount) > limit {
+        if it.waits {
+            let got = "an increment without its answer";
+            return Verdict::Pending(Note::new(R::InFlight, "amount", "what is authorized", got));
+        }
         let expected = format!("at most {}", (limit - used_up).max(0));
         return refused(R::OverAmount, "amount", expected, claim.amount.to_string());
     }

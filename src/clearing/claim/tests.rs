@@ -329,6 +329,8 @@ fn authorization() -> Authorization {
         at: Wall(1_795_340_700_000), // 2026-11-22T09:45:00Z
         mcc: "5812".to_owned(),
         completes: None,
+        raises: None,
+        waits: false,
     }
 }
 

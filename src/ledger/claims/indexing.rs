@@ -96,6 +96,9 @@ fn enter(one: &Authorization, keys: &Keys, entries: &mut Vec<(i64, i64)>) {
     if let Some(completed) = one.completes {
         entries.push((by_completed(completed), txn));
     }
+    if let Some(first) = one.raises {
+        entries.push((by_raised(first), txn));
+    }
 }
 
 fn insert(connection: &Connection, mut entries: Vec<(i64, i64)>) -> Result<(), LedgerError> {
@@ -118,6 +121,9 @@ fn transactions(connection: &Connection, key: i64, limit: u32) -> Result<Vec<Txn
 
 /// So many transactions of one name are looked at; who has more of them names none.
 const NAMED_MAX: u32 = 64;
+
+/// So many increments of one authorization count: a year has fewer days than that.
+const INCREMENTS_MAX: u32 = 1_000;
 
 /// The transactions that have the names of a claim; none where it names nothing. Others may share the hash.
 pub(super) fn named(
@@ -152,6 +158,14 @@ pub(in crate::ledger) fn completions(
     transactions(connection, by_completed(txn), NAMED_MAX)
 }
 
+/// The increments of this authorization.
+pub(in crate::ledger) fn increments(
+    connection: &Connection,
+    first: TxnId,
+) -> Result<Vec<TxnId>, LedgerError> {
+    transactions(connection, by_raised(first), INCREMENTS_MAX)
+}
+
 fn by_rrn(keys: &Keys, names: [&str; 3]) -> i64 {
     hash(keys, "claim by rrn", &names.map(str::as_bytes))
 }
@@ -168,4 +182,8 @@ fn hash(keys: &Keys, name: &'static str, parts: &[&[u8]]) -> i64 {
 
 const fn by_completed(txn: TxnId) -> i64 {
     i64::MIN + txn.0.cast_signed()
+}
+
+const fn by_raised(first: TxnId) -> i64 {
+    i64::MIN / 2 + first.0.cast_signed()
 }

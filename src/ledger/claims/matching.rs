@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::super::LedgerError;
+use super::super::{LedgerError, chain};
 use super::indexing;
 use crate::books::View;
 use crate::clearing::claim::{
@@ -233,7 +233,7 @@ impl Matcher<'_> {
             let note = note(Reason::AlreadyReversed, "a capture that was not taken back");
             return Ok(matched(Verdict::Rejected(note)));
         }
-        let Some(it) = self.authorization(original.txn)?.filter(|_| !original.is_pending) else {
+        let Some(it) = self.claimed(original.txn)?.filter(|_| !original.is_pending) else {
             let note = note(Reason::UnlinkedRefund, "a capture that has its authorization");
             return Ok(matched(Verdict::Pending(note)));
         };
@@ -280,7 +280,7 @@ impl Matcher<'_> {
             let note = note(Reason::AlreadyPresented, "a capture that was not presented yet");
             return Ok(matched(Verdict::Rejected(note)));
         }
-        let Some(it) = self.authorization(original.txn)?.filter(|_| !original.is_pending) else {
+        let Some(it) = self.claimed(original.txn)?.filter(|_| !original.is_pending) else {
             let note = note(Reason::NoOriginal, "a capture that has its authorization");
             return Ok(matched(Verdict::Pending(note)));
         };
@@ -332,7 +332,7 @@ impl Matcher<'_> {
             return Ok(match self.authorization(Some(txn))? {
                 None => Named::None,
                 Some(it) if it.merchant != self.merchant => Named::Foreign(txn),
-                Some(it) => self.completed(it)?,
+                Some(it) => self.completed(self.whole(it)?)?,
             });
         }
         let names = (claim, said, self.merchant);
@@ -345,7 +345,13 @@ impl Matcher<'_> {
         let mut named = Vec::with_capacity(found.len());
         for txn in found {
             let it = self.authorization(Some(txn))?;
-            named.extend(it.filter(|it| claim::names_it(claim, said, self.merchant, it)));
+            let it = it.filter(|it| claim::names_it(claim, said, self.merchant, it));
+            let it = it.map(|it| self.whole(it)).transpose()?;
+            // Whichever of them it names, it is about all of them.
+            let is_new =
+                |it: &Authorization| named.iter().all(|other: &Authorization| other.txn != it.txn);
+            let fresh = it.filter(is_new);
+            named.extend(fresh);
         }
         match claim::choose(named) {
             Ok(None) => Ok(Named::None),
@@ -364,6 +370,16 @@ impl Matcher<'_> {
             }
         }
         Ok(Named::One(Box::new(it)))
+    }
+
+    /// An authorization with its increments.
+    fn whole(&self, it: Authorization) -> Result<Authorization, LedgerError> {
+        chain::whole(self.connection, self.books, it)
+    }
+
+    /// The same, of what an earlier claim was about.
+    fn claimed(&self, txn: Option<TxnId>) -> Result<Option<Authorization>, LedgerError> {
+        self.authorization(txn)?.map(|it| self.whole(it)).transpose()
     }
 
     fn authorization(&self, txn: Option<TxnId>) -> Result<Option<Authorization>, LedgerError> {

@@ -6,7 +6,7 @@ use super::{Ask, Out, days_before, exponent};
 use crate::books::Approved;
 use crate::clearing::{Cell, Column};
 use crate::iso::{BusinessDate, Currency};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, chain};
 
 pub(super) const COLUMNS: &[Column] =
     &["became", "currency", "exponent", "count", "authorized", "claimed", "not_claimed"];
@@ -49,18 +49,14 @@ impl Ledger {
             "SELECT ifnull(sum(amount), 0), count(*) FROM claims WHERE txn = ? AND op IN ('capture', 'refund')
                 AND state IN ('accepted', 'warned') AND voided IS NULL",
         )?;
-        let mut fault = None;
-        self.books.approvals(date, &mut |approved: Approved| {
-            let claims = claim.query_row([approved.txn.0.cast_signed()], |row| {
-                Ok::<(i64, i64), _>((row.get(0)?, row.get(1)?))
-            });
-            let (claimed, claims) = match claims {
-                Ok(claims) => claims,
-                Err(why) => {
-                    fault.get_or_insert(why);
-                    return;
-                }
+        let mut count = |approved: Approved| -> Result<(), LedgerError> {
+            // What raised an authorization is in its line.
+            let Some(approved) = chain::approved(&self.connection, &self.books, approved)? else {
+                return Ok(());
             };
+            let (claimed, claims) = claim.query_row([approved.txn.0.cast_signed()], |row| {
+                Ok::<(i64, i64), _>((row.get(0)?, row.get(1)?))
+            })?;
             let claimed = if approved.clears { approved.stands } else { claimed };
             let place = match &approved {
                 // What was claimed before it was reversed was claimed.
@@ -77,9 +73,16 @@ impl Ledger {
                 fate.amount += i128::from(approved.amount);
                 fate.claimed += i128::from(claimed);
             }
+            Ok(())
+        };
+        let mut fault = None;
+        self.books.approvals(date, &mut |approved: Approved| {
+            if fault.is_none() {
+                fault = count(approved).err();
+            }
         })?;
         match fault {
-            Some(fault) => Err(fault.into()),
+            Some(fault) => Err(fault),
             None => Ok(fates),
         }
     }

@@ -2,6 +2,7 @@
 
 mod cuts;
 mod histories;
+mod increments;
 mod steps;
 mod twice;
 
@@ -81,6 +82,18 @@ impl World {
 
     /// A request that its issuer approves. Cards tell whose they are.
     fn approved(&mut self, ask: Ask<'_>) -> TxnId {
+        let sent = self.sent(ask);
+        let txn = self.happens(&Record::Sent(Arc::new(sent)));
+        let mut added = Elements::default();
+        added.set(ElementNo::APPROVAL_CODE, b"A1B2C3");
+        added.set(ElementNo::RESPONSE_CODE, b"00");
+        let verdict = Verdict::Approved;
+        self.happens(&Record::Answered { txn, at: AT, verdict, added: Arc::new(added) });
+        txn
+    }
+
+    /// What it is written down as.
+    fn sent(&self, ask: Ask<'_>) -> Sent {
         let number = self.journal.next().0;
         let card = format!("5413330{}{number:08}", ask.bank);
         let pan = Pan::new(card.as_bytes()).unwrap();
@@ -99,7 +112,7 @@ impl World {
         ] {
             elements.set(ElementNo::of(no), value.as_bytes());
         }
-        let txn = self.happens(&Record::Sent(Arc::new(Sent {
+        Sent {
             asker: LinkId::of_name("shop"),
             key: Tag(number.into()),
             content: Tag(number.into()),
@@ -111,13 +124,7 @@ impl World {
             card: Some(Card { masked: pan.masked(), token: Tag(1), secret: Secret::Clear(pan) }),
             elements,
             completes: ask.completes,
-        })));
-        let mut added = Elements::default();
-        added.set(ElementNo::APPROVAL_CODE, b"A1B2C3");
-        added.set(ElementNo::RESPONSE_CODE, b"00");
-        let verdict = Verdict::Approved;
-        self.happens(&Record::Answered { txn, at: AT, verdict, added: Arc::new(added) });
-        txn
+        }
     }
 
     fn is_reversed(&mut self, txn: TxnId) {

@@ -79,6 +79,8 @@ pub(super) struct Purchase {
     /// Its asker wants no answer any more.
     given_up: bool,
     old_due: bool,
+    /// The first authorization, of one that raises it.
+    pub(super) raises: Option<PurchaseId>,
 }
 
 /// Whether the sender of such a message says it until it is taken.
@@ -99,6 +101,26 @@ impl Undo {
 }
 
 impl Purchase {
+    /// One of which nobody has heard yet.
+    pub(super) const fn new((link, mti): (usize, u16), elements: Elements, amount: i64) -> Self {
+        Self {
+            link,
+            mti,
+            elements,
+            amount,
+            copies: Vec::new(),
+            approved: None,
+            declined: None,
+            undo: None,
+            unsent: None,
+            opened: None,
+            stale: false,
+            given_up: false,
+            old_due: false,
+            raises: None,
+        }
+    }
+
     /// Whether its asker was told anything.
     pub(super) const fn answered(&self) -> bool {
         self.approved.is_some() || self.declined.is_some()
@@ -155,21 +177,7 @@ impl World {
         };
         let amount = i64::try_from(self.rng.between((2, 900_000))).unwrap_or(2);
         let elements = self.elements_of(id, link, amount);
-        self.purchases.push(Purchase {
-            link,
-            mti,
-            elements,
-            amount,
-            copies: Vec::new(),
-            approved: None,
-            declined: None,
-            undo: None,
-            unsent: None,
-            opened: None,
-            stale: false,
-            given_up: false,
-            old_due: false,
-        });
+        self.purchases.push(Purchase::new((link, mti), elements, amount));
         if self.rng.chance(asking.undo_first) {
             self.undo(id);
             if self.rng.chance(500) {
@@ -469,10 +477,13 @@ impl World {
             purchase.approved = purchase.approved.take().or(Some(words));
             if first {
                 self.may_want_less(id);
+                self.may_want_more(id);
                 self.may_close_batch(conn, id);
             }
         } else if words.code != b"94" {
+            let not_raised = purchase.raises.is_some() && matches!(&*words.code, b"25" | b"12");
             purchase.declined = Some(words);
+            self.reached.add(Rare::NotRaised, u64::from(not_raised));
         }
         let due = self.purchase_mut(id).map(|purchase| &mut purchase.old_due);
         if let Some(due) = due.filter(|due| again && !**due) {

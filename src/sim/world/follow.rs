@@ -12,6 +12,7 @@ use crate::record::{
 use crate::seal::Tag;
 use crate::tranlog::{self, Ask, Found};
 
+use super::increments::wrongly_raised;
 use super::issuer::{self, Key};
 use super::story::{self, PurchaseId};
 
@@ -112,10 +113,8 @@ impl Follower {
                 if let Some(standing) = tranlog::opened(TxnId(lsn.0), record) {
                     self.open(standing);
                 }
-                if let Record::Undone(undo) = record
-                    && let Some(original) = undo.original
-                {
-                    self.change(original, lsn, record);
+                if let Record::Undone(_) | Record::Stored(_) = record {
+                    record.changes().into_iter().for_each(|txn| self.change(txn, lsn, record));
                 }
             }
             Record::Rerouted { txn, issuer, trace, .. } => {
@@ -283,6 +282,10 @@ impl Follower {
                 self.pair((sent.issuer, class, sent.trace), txn, purchase);
                 if let Some(purchase) = purchase {
                     self.purchases.entry(purchase).or_default().push(txn);
+                }
+                let first = sent.raises().and_then(|first| self.pasts.get(&first));
+                if let Some(wrong) = wrongly_raised(&standing, first) {
+                    self.break_rule(purchase, wrong.to_owned());
                 }
                 if sent.date <= self.cut {
                     self.break_rule(

@@ -152,6 +152,7 @@ impl World {
         };
         let advice = message.mti().function() == Function::Advice;
         self.check_forwarded(issuer, &key, message, purchase);
+        self.check_raises(issuer, message, purchase);
         let content = content_of(message);
         let Some(bank) = self.issuers.get_mut(issuer) else { return };
         let known = bank.ledger.get(&key);

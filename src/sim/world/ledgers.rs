@@ -139,7 +139,9 @@ impl World {
         if undone && standing > 0 {
             return Some("reversed by its asker, and it clears".to_owned());
         }
-        if let Some(wrong) = self.wrong_lowering(purchase, id) {
+        if let Some(wrong) =
+            self.wrong_lowering(purchase, id).or_else(|| self.wrong_increment(purchase, id))
+        {
             return Some(wrong);
         }
         if purchase.approved.is_none() || purchase.undone().is_some() || standing == 1 {
@@ -259,7 +261,7 @@ fn wrong_standing(standing: &Standing, entry: &Entry, strictly: bool) -> Option<
 }
 
 /// Whether it is on the operator's list, or was until an operator wrote it off.
-fn is_listed(standing: &Standing) -> bool {
+pub(super) fn is_listed(standing: &Standing) -> bool {
     let dead = |debt: &Option<Debt>| {
         debt.as_ref().is_some_and(
             |debt| matches!(debt.state, DebtState::Closed(closing) if closing.is_given_up()),

@@ -5,6 +5,7 @@ use crate::iso::{ElementNo, Elements};
 
 use super::asker::{Purchase, Undo};
 use super::follow::{self, Past};
+use super::increments::Raising;
 use super::net::ConnId;
 use super::reached::Rare;
 use super::rng::Rng;
@@ -23,6 +24,8 @@ pub(super) struct Lowering {
     rng: Rng,
     /// Of those who heard an approval, in a thousand.
     often: u64,
+    /// And how often they want more.
+    pub(super) raising: Raising,
     /// Of those whose partial reversal was accepted and who ask for another one, in a thousand.
     greedy: u64,
 }
@@ -32,7 +35,7 @@ impl Lowering {
         let mut rng = Rng::new(seed ^ 0x6c6f_7765_7269_6e67);
         let often = rng.pick(&[0, 0, 30, 150, 400]).unwrap_or(0);
         let greedy = rng.pick(&[0, 300]).unwrap_or(0);
-        Self { rng, often, greedy }
+        Self { rng, often, greedy, raising: Raising::new(seed) }
     }
 }
 
@@ -47,8 +50,11 @@ impl World {
         }
     }
 
-    /// It does.
+    /// It does; or it wants more.
     pub(super) fn wants_less(&mut self, id: PurchaseId) {
+        if self.wants_more(id) {
+            return;
+        }
         let mti = if self.lowering.rng.chance(500) { 400 } else { 420 };
         let draw = self.lowering.rng.below(1_000_000);
         let Some(purchase) = self.purchase_ref(id) else { return };
@@ -80,7 +86,7 @@ impl World {
     }
 
     /// Whether its asker's frames hold a message: some have no room for more than a request and a reversal of all of it.
-    fn has_room(&self, id: PurchaseId, elements: &Elements) -> bool {
+    pub(super) fn has_room(&self, id: PurchaseId, elements: &Elements) -> bool {
         let link = self.purchase_ref(id).map(|purchase| purchase.link);
         let Some(plan) = link.and_then(|link| self.mix.plans.get(link)) else { return false };
         let Some(mti) = mti_of(420) else { return false };

@@ -9,6 +9,7 @@ mod calendar;
 mod disk;
 mod follow;
 mod host;
+mod increments;
 mod issuer;
 mod ledgers;
 mod links;

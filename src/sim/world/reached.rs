@@ -96,6 +96,10 @@ rare! {
     NotLowered = "partial reversal refused: nothing to lower",
     /// A partial reversal went again under a fresh pair, since its issuer may have booked all of its original meanwhile.
     LoweredBehind = "partial reversal sent again behind its advice",
+    /// A request that raises an earlier one reached its issuer.
+    Raised = "authorization raised",
+    /// What it was to raise does not stand open.
+    NotRaised = "authorization not raised: it does not stand",
     /// A request reached an issuer in another edition of the standard than its asker's.
     OtherEdition = "request said in another edition",
     /// An answer came after the end.

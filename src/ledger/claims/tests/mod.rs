@@ -370,6 +370,104 @@ fn claims_are_taken_back_and_replaced_before_they_are_presented_or_answered_afte
     assert_eq!(waiting, "c-3,a-3,v-4,r-3,c-5");
 }
 
+/// The first authorization has 10.00, two increments 5.00 and 3.00; another was declined, one reversed, one is on its way.
+fn stay(shop: &mut Shop) -> TxnId {
+    let first = shop.approved(1, 100, &[]);
+    shop.raised(2, first, 500);
+    shop.raised(3, first, 300);
+    let declined = shop.asked_of(4, 100, (&[], Some(first)));
+    shop.answered(declined, 4, "05");
+    let reversed = shop.raised(5, first, 900);
+    shop.reversed(reversed);
+    first
+}
+
+#[test]
+fn claims_are_held_against_the_sum_of_an_authorization_and_what_raised_it() {
+    let mut shop = Shop::new();
+    let first = stay(&mut shop);
+    shop.follow();
+    let by_number = format!("txn:{}", first.0);
+    let records = [
+        // By the name of an increment, of the first, of one that does not stand, and by its number.
+        capture("c-1", 2, 900, &[("final", "N")]),
+        capture("c-2", 1, 901, &[("final", "N")]),
+        capture("c-3", 1, 700, &[("final", "N"), ("orig_amount", "1800")]),
+        capture("c-4", 5, 201, &[("final", "N")]),
+        one("capture", "c-5", 150, &[("orig_ref", &by_number), ("final", "N")]),
+        one("adjust", "a-1", 751, &[("orig_ref", "c-3")]),
+        one("adjust", "a-2", 750, &[("orig_ref", "c-3"), ("final", "N")]),
+        one("refund", "r-1", 1_801, &[("orig_ref", &by_number)]),
+        one("refund", "r-2", 1_800, &[("orig_ref", &by_number)]),
+        capture("c-6", 3, 1, &[]),
+    ];
+    let taken = shop.submit("stay.csv", &file("F1", &records));
+    let seen: Vec<_> = states(&taken).into_iter().map(|(_, state, why)| (state, why)).collect();
+    let expected = [
+        ("accepted", ""),
+        ("rejected", "OVER_AMOUNT"),
+        ("accepted", ""),
+        ("rejected", "OVER_AMOUNT"),
+        ("accepted", ""),
+        ("rejected", "OVER_AMOUNT"),
+        ("accepted", ""),
+        ("rejected", "REFUND_OVER_CAPTURED"),
+        ("accepted", ""),
+        ("rejected", "OVER_AMOUNT"),
+    ];
+    for ((seen, (state, reason)), record) in seen.iter().zip(expected).zip(&records) {
+        assert_eq!((&*seen.0, &*seen.1), (state, reason), "{record:?}");
+    }
+    let about = "SELECT sum(txn) / count(*) FROM claims WHERE state = 'accepted'";
+    assert_eq!(shop.sum(about), first.0.cast_signed(), "all of them are about the first");
+    assert_eq!(shop.sum("SELECT count(DISTINCT txn) FROM claims WHERE state = 'accepted'"), 1);
+}
+
+#[test]
+fn a_claim_waits_for_an_increment_that_is_not_answered_yet() {
+    let mut shop = Shop::new();
+    let first = shop.approved(1, 100, &[]);
+    let on_its_way = shop.asked_of(2, 100, (&[(4, "000000000500")], Some(first)));
+    shop.follow();
+    let records = [capture("c-1", 1, 900, &[("final", "N")]), capture("c-2", 1, 600, &[])];
+    let taken = shop.submit("stay.csv", &file("F1", &records));
+    let reasons: Vec<_> = states(&taken).into_iter().map(|(_, state, why)| (state, why)).collect();
+    assert_eq!(reasons[0], ("accepted".into(), "".into()), "what is authorized already");
+    assert_eq!(reasons[1], ("pending".into(), "IN_FLIGHT".into()));
+    shop.answered(on_its_way, 2, "00");
+    shop.follow();
+    assert_eq!(shop.ledger.retry_captures(&shop.settings, shop.at).unwrap(), 1);
+    assert_eq!(shop.sum("SELECT sum(amount) FROM claims WHERE state = 'accepted'"), 1_500);
+}
+
+/// Of the first authorization alone, while its increments stand, nothing more may be claimed than those.
+#[test]
+fn what_is_undone_of_a_chain_is_not_in_its_sum() {
+    let mut shop = Shop::new();
+    let first = stay(&mut shop);
+    shop.reversed(first);
+    shop.follow();
+    let records = [capture("c-1", 1, 801, &[("final", "N")]), capture("c-2", 1, 800, &[])];
+    let taken = shop.submit("stay.csv", &file("F1", &records));
+    let told: Vec<_> = states(&taken).into_iter().map(|(_, state, why)| (state, why)).collect();
+    let expected = [("rejected".into(), "OVER_AMOUNT".into()), ("accepted".into(), "".into())];
+    assert_eq!(told, expected);
+}
+
+/// What the rule is there for: without it a stay could not be claimed for what was authorized of it.
+#[cfg(feature = "planted")]
+#[test]
+fn a_ledger_that_forgets_increments_refuses_the_sum() {
+    use crate::planted::{Bug, plant};
+    let mut shop = Shop::new();
+    stay(&mut shop);
+    shop.follow();
+    plant(Some(Bug::IncrementForgotten));
+    let taken = shop.submit("stay.csv", &file("F1", &[capture("c-1", 1, 1_800, &[])]));
+    plant(None);
+    assert_eq!(states(&taken)[0].2, "OVER_AMOUNT");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 

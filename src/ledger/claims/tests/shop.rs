@@ -88,6 +88,17 @@ impl Shop {
     }
 
     pub(super) fn asked(&mut self, stan: u32, mti: u16, changes: &[(u8, &str)]) -> TxnId {
+        let completes = (mti == 220).then_some(TxnId(u64::from(stan)));
+        self.asked_of(stan, mti, (changes, completes))
+    }
+
+    /// One that names another transaction: what it completes, or raises.
+    pub(super) fn asked_of(
+        &mut self,
+        stan: u32,
+        mti: u16,
+        (changes, completes): (&[(u8, &str)], Option<TxnId>),
+    ) -> TxnId {
         let pan = Pan::new(PAN.as_bytes()).unwrap();
         let mut elements = Elements::default();
         for (no, value) in [
@@ -106,7 +117,6 @@ impl Shop {
         {
             elements.set(ElementNo::of(*no), value.as_bytes());
         }
-        let completes = (mti == 220).then_some(TxnId(u64::from(stan)));
         let sent = Arc::new(Sent {
             asker: LinkId(1),
             key: Tag(self.next.0.into()),
@@ -137,6 +147,14 @@ impl Shop {
     /// An approved request of 10.00.
     pub(super) fn approved(&mut self, stan: u32, mti: u16, changes: &[(u8, &str)]) -> TxnId {
         let txn = self.asked(stan, mti, changes);
+        self.answered(txn, stan, "00");
+        txn
+    }
+
+    /// An approved request for so much that raises another.
+    pub(super) fn raised(&mut self, stan: u32, first: TxnId, amount: u64) -> TxnId {
+        let amount = format!("{amount:012}");
+        let txn = self.asked_of(stan, 100, (&[(4, &amount)], Some(first)));
         self.answered(txn, stan, "00");
         txn
     }

@@ -1,0 +1,109 @@
+//! An authorization and its increments: one sum, against which all that is claimed of any of them is held.
+//!
+//! Each of them is approved, lowered and undone by itself; what stands of all of them is what may be captured.
+
+use rusqlite::Connection;
+
+use super::LedgerError;
+use super::claims::increments;
+use crate::books::{Approved, View};
+use crate::clearing::claim::{Authorization, Stands};
+use crate::planted::{self, Bug};
+use crate::record::{Standing, TxnId};
+
+/// What is left of an authorization and its increments.
+pub(super) struct Left {
+    /// Whether any of them stands.
+    pub(super) stands: bool,
+    /// How much, when that is less than was approved.
+    pub(super) at_most: Option<u64>,
+}
+
+fn authorization(books: &View, txn: TxnId) -> Result<Option<Authorization>, LedgerError> {
+    Ok(books.standing(txn)?.as_ref().and_then(Authorization::of))
+}
+
+/// The first authorization of what one raises, for the sum of all of them; any other transaction as it is.
+pub(super) fn whole(
+    connection: &Connection,
+    books: &View,
+    mut it: Authorization,
+) -> Result<Authorization, LedgerError> {
+    if let Some(first) = it.raises
+        && let Some(first) = authorization(books, first)?
+    {
+        it = first;
+    }
+    if planted::is(Bug::IncrementForgotten) {
+        return Ok(it);
+    }
+    for txn in increments(connection, it.txn)? {
+        let Some(one) = authorization(books, txn)? else { continue };
+        match one.stands {
+            Stands::InFlight => it.waits = true,
+            Stands::Declined | Stands::Reversed => {}
+            Stands::Approved => {
+                if it.stands != Stands::Approved {
+                    // It was undone alone: what raised it stands.
+                    (it.stands, it.amount, it.granted) = (Stands::Approved, 0, 0);
+                }
+                it.amount = it.amount.saturating_add(one.amount);
+                it.granted = it.granted.saturating_add(one.granted);
+            }
+        }
+    }
+    Ok(it)
+}
+
+/// What is left of an authorization and its increments, as it is to be presented.
+pub(super) fn left(
+    connection: &Connection,
+    books: &View,
+    first: &Standing,
+) -> Result<Left, LedgerError> {
+    let increments = increments(connection, first.id)?;
+    if increments.is_empty() || planted::is(Bug::IncrementForgotten) {
+        return Ok(Left { stands: first.stands_approved(), at_most: first.lowered });
+    }
+    let mut stands = false;
+    let (mut granted, mut sum) = (0_i64, 0_i64);
+    let mut count = |one: Option<Authorization>| {
+        let Some(one) = one else { return };
+        if matches!(one.stands, Stands::Approved | Stands::Reversed) {
+            granted = granted.saturating_add(one.granted);
+        }
+        if one.stands == Stands::Approved {
+            stands = true;
+            sum = sum.saturating_add(one.amount);
+        }
+    };
+    count(Authorization::of(first));
+    for txn in increments {
+        count(authorization(books, txn)?);
+    }
+    let at_most = (sum < granted).then(|| u64::try_from(sum).unwrap_or(0));
+    Ok(Left { stands, at_most })
+}
+
+/// An approval with all that raised it; none where it is in the line of the authorization that it raises.
+pub(super) fn approved(
+    connection: &Connection,
+    books: &View,
+    mut one: Approved,
+) -> Result<Option<Approved>, LedgerError> {
+    if planted::is(Bug::IncrementForgotten) {
+        return Ok(Some(one));
+    }
+    if let Some(first) = one.raises
+        && increments(connection, first)?.contains(&one.txn)
+    {
+        return Ok(None);
+    }
+    for txn in increments(connection, one.txn)? {
+        if let Some(more) = books.approved(txn)? {
+            one.amount = one.amount.saturating_add(more.amount);
+            one.stands = one.stands.saturating_add(more.stands);
+        }
+    }
+    Ok(Some(one))
+}
