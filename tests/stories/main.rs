@@ -9,6 +9,7 @@ mod batches;
 mod day;
 mod desk;
 mod docket;
+mod hosts;
 mod links;
 mod load;
 mod many;

@@ -18,6 +18,7 @@ mod mix;
 mod net;
 mod operator;
 mod reached;
+mod reconcile;
 mod reload;
 mod rng;
 mod stand_in;
