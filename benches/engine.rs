@@ -62,6 +62,7 @@ fn link(name: &str, asks: bool, dialect: &Arc<Dialect>) -> LinkSettings {
         breaker: BreakerSettings { timeouts: 20, probe_ms: 5_000 },
         stamps_date: false,
         batches: None,
+        reconciliation: None,
         answer_on: AnswerOn::Link,
         owed: OwedSettings {
             in_flight_max: 8,

@@ -229,6 +229,20 @@ bugs! {
     UploadCountedTwice,
     /// Rule 11.4: what is in flight when a batch is closed is in none.
     InFlightLeftOut,
+    /// Rule 12.1: a host's totals are compared with books that have not followed yet.
+    ReconciledAgainstLaggingBooks,
+    /// Rule 12.2: of a host's totals the counts are compared, and not the amounts.
+    ReconciliationCountsOnly,
+    /// Rule 12.3: a repeat of a host's totals is compared anew.
+    ReconciliationRepeated,
+    /// Rule 12.4: totals that are not ours are told to their host alone.
+    ReconciliationUnexplained,
+    /// Rule 12.5: a reversal counts on the day of what it reverses.
+    ReversalOnOriginalDay,
+    /// Rule 12.6: any number of a reconciliation will do.
+    ReconciliationNumberIgnored,
+    /// Rule 12.7: nobody looks whether a host's net is what its sums come to.
+    ReconciliationNetUnchecked,
 }
 
 impl Bug {

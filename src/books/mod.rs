@@ -6,6 +6,7 @@
 mod approvals;
 mod captures;
 mod columns;
+mod deeds;
 mod follow;
 mod keys;
 mod lists;
@@ -30,6 +31,7 @@ use crate::seal::Keys;
 
 pub use approvals::Approved;
 pub use captures::{Cut, Member};
+pub use deeds::Deed;
 pub use follow::{BATCH_WAL_BYTES, Progress};
 pub use lists::{Orphan, Totals};
 pub use orders::Ordered;

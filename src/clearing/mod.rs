@@ -21,6 +21,7 @@ mod letters;
 mod line;
 mod pain;
 mod positions;
+mod reconcile;
 mod text;
 
 use crate::iso::{Currency, NotOne};
@@ -44,6 +45,7 @@ pub use letters::{currency, decimal, from_decimal, letters};
 pub use line::{Line, Reference, Turn};
 pub use pain::{Transfer, Transfers, escaped};
 pub use positions::{Balanced, Filed, Held, Positions};
+pub use reconcile::{HostClaim, HostProfile, HostVerdict, Net, Settled, Share, Tally, TallyClass};
 pub use text::Charset;
 
 /// What kind of file.

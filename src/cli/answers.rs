@@ -90,7 +90,7 @@ pub(super) struct Listed {
 #[derive(Args)]
 pub(super) struct Explain {
     #[arg(
-        help = "item:N or N, claim:N, txn:N, exception:N, file:NAME or file:ID, a reference of 23 digits, or ref:MERCHANT/REFERENCE"
+        help = "item:N or N, claim:N, txn:N, exception:N, recon:N, file:NAME or file:ID, a reference of 23 digits, or ref:MERCHANT/REFERENCE"
     )]
     id: String,
     /// A JSON object a line, for programs

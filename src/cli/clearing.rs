@@ -37,6 +37,14 @@ pub(super) enum Clearing {
         #[command(flatten)]
         home: Home,
     },
+    /// What hosts said that their days come to, and whether that is ours; those that differ first
+    Reconciliations {
+        /// How many to show
+        #[arg(long, default_value_t = control::LINES_MAX)]
+        limit: u32,
+        #[command(flatten)]
+        home: Home,
+    },
     /// How many claims, files and items are in which state
     Status {
         #[command(flatten)]
@@ -134,6 +142,9 @@ impl Clearing {
                 ask_daemon(home, &date.as_ref().map_or(Command::CutNow, cut))
             }
             Self::Batches { limit, home } => ask_daemon(home, &Command::Batches { limit: *limit }),
+            Self::Reconciliations { limit, home } => {
+                ask_daemon(home, &Command::Reconciliations { limit: *limit })
+            }
             Self::Status { home } => ask_daemon(home, &Command::Status),
             Self::Submit { file, json, home } => submit(file, *json, home),
             Self::Receive(receive) => receive.run(),

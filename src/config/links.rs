@@ -12,6 +12,7 @@ use super::dialects::Dialects;
 use super::frames;
 use super::load;
 use super::read::{Limit, Section, Spot};
+use super::reconciliation;
 use super::tls::{self, Papers};
 use super::{Link, Place};
 use crate::dialect::{Dialect, Version};
@@ -142,6 +143,7 @@ fn read_one(
         owed: owed(section),
         stamps_date: section.choice("settlement_date", DATES).unwrap_or(false),
         batches: batches::read(section, asks, Some(dialect)),
+        reconciliation: reconciliation::read(section, asks, dialect),
         clearing: clearing(section, name),
         files: super::clearing::form(section),
     };

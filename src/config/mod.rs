@@ -19,6 +19,7 @@ mod links;
 mod load;
 mod reach;
 mod read;
+mod reconciliation;
 mod report;
 mod routes;
 mod sections;
@@ -177,6 +178,8 @@ pub struct Link {
     pub stamps_date: bool,
     /// How its terminals write their batches; none where it has none.
     pub batches: Option<Arc<crate::clearing::BatchProfile>>,
+    /// How its host writes the totals of a day; none where it does not reconcile.
+    pub reconciliation: Option<Arc<crate::clearing::HostProfile>>,
     /// Its name in clearing files.
     pub clearing: String,
     /// What they have otherwise.
@@ -254,6 +257,7 @@ impl Link {
             owed: self.owed,
             stamps_date: self.stamps_date,
             batches: self.batches.clone(),
+            reconciliation: self.reconciliation.clone(),
         }
     }
 }

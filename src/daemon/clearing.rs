@@ -56,6 +56,13 @@ impl Desk {
         Ok(lines)
     }
 
+    pub(super) async fn list_reconciliations(&self, limit: u32) -> Result<Vec<Value>, String> {
+        let found = self.ask_ledger(move |ledger| ledger.reconciliations(limit)).await?;
+        let mut lines: Vec<Value> = found.iter().map(|line| json!(line)).collect();
+        lines.push(json!({ "ok": true }));
+        Ok(lines)
+    }
+
     pub(super) async fn status(&self) -> Result<Vec<Value>, String> {
         let counts = self.ask_ledger(|ledger| ledger.status()).await?;
         Ok(listing::status(&counts))

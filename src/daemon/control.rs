@@ -97,6 +97,12 @@ pub enum Command {
         #[serde(default = "lines_max")]
         limit: u32,
     },
+    /// What hosts said that their days come to.
+    Reconciliations {
+        /// How many are wanted.
+        #[serde(default = "lines_max")]
+        limit: u32,
+    },
     /// Where an issuer's answers are put.
     Inbox {
         /// Its name in clearing; not needed where there is one alone.
@@ -392,6 +398,7 @@ impl Desk {
             Ok(Command::CutNow) => self.cut_now().await,
             Ok(Command::Status) => self.status().await,
             Ok(Command::Batches { limit }) => self.list_batches(limit).await,
+            Ok(Command::Reconciliations { limit }) => self.list_reconciliations(limit).await,
             Ok(Command::Requeue { txn, owing, by }) => self.requeue(txn, owing, (by, user)).await,
             Ok(Command::WriteOff { about, owing, reason, by }) => {
                 self.write_off((about, owing), &reason, (by, user)).await

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clearing::Settled;
 use crate::codec::DecodeError;
 use crate::config::Link;
 use crate::iso::ResponseCode;
@@ -133,6 +134,15 @@ impl Narrator {
             Note::OtherContent { asker, mti } => {
                 say!(warn, voice(asker), "audit: a message has the key of an earlier one and other content; it was answered 94", %mti);
             }
+            Note::Reconciled { asker, verdict } if verdict.settled != Settled::InBalance => {
+                say!(
+                    warn,
+                    voice(asker),
+                    "its host was told that its totals are not ours, or that they cannot be compared: `iso8583d clearing reconciliations` has both",
+                    code = %verdict.code,
+                    settled = verdict.settled.word()
+                );
+            }
             Note::Withheld { link, elements } => {
                 say!(
                     warn,
@@ -217,6 +227,7 @@ impl Narrator {
     fn reason(&self, why: &Why) -> String {
         match why {
             Why::Said(said) => (*said).to_owned(),
+            Why::Element { element, why } => format!("element {element}: {why}"),
             Why::Unsayable { issuer, fault } => {
                 format!(
                     "the dialect of {} cannot say one of its elements: {fault}",

@@ -14,7 +14,7 @@ use super::core::{Core, Queue};
 use super::days::Days;
 use super::orders::Orders;
 use super::reload::Reopenings;
-use crate::clearing::BatchVerdict;
+use crate::clearing::{BatchVerdict, HostVerdict, Settled};
 use crate::iso::{Class, ResponseCode};
 use crate::journal::{Commit, Journal, JournalError};
 use crate::link::{Links, Session};
@@ -125,6 +125,17 @@ impl Release {
                         BatchVerdict { code: ResponseCode::MALFUNCTION, text: None }
                     });
                     core.handle(Input::BatchAnswered { id: question.id, verdict });
+                });
+            }
+            Action::Reconcile(question) => {
+                let core = Arc::clone(&self.core);
+                self.bureau.errand(question.from, move |ledger| {
+                    let now = core.clock().now().wall;
+                    let verdict = ledger.reconcile(question.link, &question.claim, &question.profile, now).unwrap_or_else(|fault| {
+                        tracing::error!(%fault, "totals cannot be compared: their host hears 96, and asks again");
+                        HostVerdict { code: ResponseCode::MALFUNCTION, settled: Settled::Error, expected: None }
+                    });
+                    core.handle(Input::Reconciled { id: question.id, verdict });
                 });
             }
             Action::Doors { link, open } => self.links.set_doors(link, open),

@@ -317,6 +317,29 @@ CREATE TABLE uploads (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// What hosts reconcile. A ledger that was begun before there was any of this gets these when it is opened.
+const RECONCILIATIONS: &str = "
+CREATE TABLE IF NOT EXISTS reconciliations (
+    reconciliation INTEGER PRIMARY KEY,
+    link INTEGER NOT NULL, day INTEGER NOT NULL, currency TEXT NOT NULL,
+    key TEXT NOT NULL,          -- the message's own name: a repeat has the same
+    said TEXT NOT NULL,         -- all that it said
+    number INTEGER,             -- where the link's network has numbers
+    at INTEGER NOT NULL, lsn INTEGER NOT NULL,      -- when it was compared, and with books of which record
+    code TEXT NOT NULL, settled TEXT NOT NULL,      -- what its host heard: in_balance, out_of_balance
+    exception INTEGER,          -- the one that tells of it
+    UNIQUE (link, key)
+) STRICT;
+CREATE INDEX IF NOT EXISTS reconciliations_by_day ON reconciliations (link, day, currency);
+
+-- What was said of each class, and what was here.
+CREATE TABLE IF NOT EXISTS reconciled (
+    reconciliation INTEGER, class TEXT,
+    count INTEGER NOT NULL, amount INTEGER NOT NULL, own_count INTEGER NOT NULL, own_amount INTEGER NOT NULL,
+    PRIMARY KEY (reconciliation, class)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Settings, and the tables where there are none.
 pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -338,7 +361,8 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
     }
-    is_known(connection)
+    is_known(connection)?;
+    Ok(connection.execute_batch(RECONCILIATIONS)?)
 }
 
 /// Whether the tables are of the format that is known here.

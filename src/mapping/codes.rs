@@ -77,13 +77,22 @@ impl Codes {
             return match class {
                 Class::Reversal => *b"400",
                 Class::Network => *b"800",
+                RECONCILIATION => *b"500",
                 _ => *b"000",
             };
         }
         let own = self.pairs.iter().find(|(known, _)| known == code).map(|(_, action)| *action);
-        own.or_else(|| usual_action(code)).unwrap_or(*b"100")
+        let reconciled = match code {
+            b"95" if class == RECONCILIATION => Some(*b"501"),
+            b"77" if class == RECONCILIATION => Some(*b"503"),
+            _ => None,
+        };
+        own.or(reconciled).or_else(|| usual_action(code)).unwrap_or(*b"100")
     }
 }
+
+/// Whose answers say whether totals agree: 500 they do, 501 they do not, 503 there are none.
+const RECONCILIATION: Class = Class::Other(5);
 
 /// What a code of 1987 becomes where nobody says otherwise; none for one that means nothing everywhere.
 fn usual_action(code: &[u8]) -> Option<[u8; 3]> {
@@ -150,6 +159,9 @@ const USUAL: &[(&[u8; 3], &[u8; 2])] = &[
     (b"210", b"34"),
     (b"400", b"00"),
     (b"480", b"25"),
+    (b"500", b"00"),
+    (b"501", b"95"),
+    (b"503", b"77"),
     (b"800", b"00"),
     (b"900", b"00"),
     (b"901", b"00"),

@@ -371,6 +371,12 @@ fn what_fits(dialect: &Dialect, mti: Mti, elements: &Elements) -> Vec<u8> {
     body
 }
 
+/// Where the house has what a link's own edition says in an element.
+pub fn house_element(wire: &Dialect, no: ElementNo) -> ElementNo {
+    let kept = wire.version() == Version::Of1993 && edition::kept_aside().any(|kept| kept == no);
+    if kept { aside(no.get()) } else { no }
+}
+
 /// The element of the house that holds what the later edition says in this one, 2 to 64.
 const fn aside(no: u8) -> ElementNo {
     ElementNo::of(128 + no)

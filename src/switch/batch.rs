@@ -43,7 +43,7 @@ impl BatchQuestion {
     }
 }
 
-/// The messages about batches that wait for the ledger.
+/// The messages that wait for the ledger.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
     open: BTreeMap<PetitionId, Box<Arrival>>,
@@ -74,23 +74,43 @@ impl Engine {
             Ok(petition) => petition,
             Err(fault) => return self.refuse(&arrival, ResponseCode::FORMAT, fault.why, fx),
         };
+        let Some((id, link)) = self.waits_for_ledger(arrival, fx) else { return };
+        let from =
+            if planted::is(Bug::BatchAgainstLaggingBooks) { Lsn(0) } else { self.log.tail() };
+        fx.actions.push(Action::Batch(BatchQuestion { id, link, petition, profile, from }));
+    }
+
+    /// Keeps a message until the ledger has answered; none where there is no room, and its asker was told so.
+    pub(super) fn waits_for_ledger(
+        &mut self,
+        arrival: Box<Arrival>,
+        fx: &mut Effects,
+    ) -> Option<(PetitionId, LinkId)> {
         if self.draining || self.disk_low {
             let why = "the switch stops, or its disk is nearly full";
-            return self.refuse(&arrival, ResponseCode::MALFUNCTION, why, fx);
+            self.refuse(&arrival, ResponseCode::MALFUNCTION, why, fx);
+            return None;
         }
         let (waiting, weight) = (&mut self.batches, arrival.message.body().len() + 512);
         if waiting.open.len() >= WAITING_MAX || waiting.bytes + weight > WAITING_BYTES_MAX {
             fx.notes.push(Note::Overload { asker: arrival.link });
             let why = "too many messages wait for the ledger";
-            return self.refuse(&arrival, ResponseCode::MALFUNCTION, why, fx);
+            self.refuse(&arrival, ResponseCode::MALFUNCTION, why, fx);
+            return None;
         }
         waiting.asked += 1;
         waiting.bytes += weight;
         let (id, link) = (PetitionId(waiting.asked), arrival.link);
         waiting.open.insert(id, arrival);
-        let from =
-            if planted::is(Bug::BatchAgainstLaggingBooks) { Lsn(0) } else { self.log.tail() };
-        fx.actions.push(Action::Batch(BatchQuestion { id, link, petition, profile, from }));
+        Some((id, link))
+    }
+
+    /// Whose message the ledger has answered; none when it does not wait any more.
+    pub(super) fn ledger_answered(&mut self, id: PetitionId) -> Option<Box<Arrival>> {
+        let arrival = self.batches.open.remove(&id)?;
+        let weight = arrival.message.body().len() + 512;
+        self.batches.bytes = self.batches.bytes.saturating_sub(weight);
+        Some(arrival)
     }
 
     /// The ledger has answered, and has written down what it answers.
@@ -100,9 +120,7 @@ impl Engine {
         verdict: &BatchVerdict,
         fx: &mut Effects,
     ) {
-        let Some(arrival) = self.batches.open.remove(&id) else { return };
-        let weight = arrival.message.body().len() + 512;
-        self.batches.bytes = self.batches.bytes.saturating_sub(weight);
+        let Some(arrival) = self.ledger_answered(id) else { return };
         let mut added = code_alone(verdict.code);
         // An answer repeats the kind of message, whatever else its network repeats.
         if let Some(code) = arrival.get(ElementNo::PROCESSING_CODE) {

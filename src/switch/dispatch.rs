@@ -63,6 +63,7 @@ impl Engine {
                     why: Why::Said("nothing answers this message function"),
                 });
             }
+            _ if asks && self.is_of_reconciliation(&arrival) => self.reconcile_asked(arrival, fx),
             _ if asks && self.is_of_batch(&arrival) => self.batch_asked(arrival, fx),
             _ if !asks => self.refuse(
                 &arrival,

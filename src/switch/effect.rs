@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::clearing::HostVerdict;
 use crate::codec::EncodeError;
 use crate::framing::Head;
 use crate::iso::{BusinessDate, Class, ElementNo, ElementSet, Mti, ResponseCode};
@@ -13,6 +14,7 @@ use super::batch::BatchQuestion;
 use super::buckets::Limit;
 use super::input::{OrderId, OrderResult, SessionId};
 use super::nearest::Nearest;
+use super::reconcile::HostQuestion;
 
 /// What one or more inputs brought about, in order.
 #[derive(Debug, Default)]
@@ -52,6 +54,8 @@ pub enum Action {
     Ask(Question),
     /// Ask the ledger about a batch, once the books have followed the journal that far.
     Batch(BatchQuestion),
+    /// Ask it about the totals of a host, once the books have followed that far.
+    Reconcile(HostQuestion),
     /// Let peers of a link come and be dialled, or not.
     Doors {
         /// Which.
@@ -96,6 +100,7 @@ impl fmt::Debug for Action {
             }
             Self::Ask(question) => write!(f, "Ask({question:?})"),
             Self::Batch(question) => write!(f, "Batch({question:?})"),
+            Self::Reconcile(question) => write!(f, "Reconcile({question:?})"),
             Self::Doors { link, open } => write!(f, "Doors({link:?}, {open})"),
             Self::Reopen { link } => write!(f, "Reopen({link:?})"),
             Self::Close { session, why } => write!(f, "Close({session:?}, {why})"),
@@ -138,6 +143,13 @@ pub struct Question {
 pub enum Why {
     /// In a sentence.
     Said(&'static str),
+    /// What is wrong with one of its elements.
+    Element {
+        /// Which, in the words of its network.
+        element: u8,
+        /// What.
+        why: &'static str,
+    },
     /// What its issuer's network cannot say.
     Unsayable {
         /// The issuer's link.
@@ -357,6 +369,13 @@ pub enum Note {
         asker: LinkId,
         /// How.
         code: ResponseCode,
+    },
+    /// Totals of a host were compared.
+    Reconciled {
+        /// Whose.
+        asker: LinkId,
+        /// What it hears.
+        verdict: HostVerdict,
     },
     /// A session is ready for financial messages.
     SignedOn {

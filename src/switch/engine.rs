@@ -120,6 +120,7 @@ impl Engine {
             Input::Unreadable(unreadable) => self.unreadable(&unreadable, fx),
             Input::LookedUp { question, found } => self.looked_up(question, found, fx),
             Input::BatchAnswered { id, verdict } => self.batch_answered(id, &verdict, fx),
+            Input::Reconciled { id, verdict } => self.reconciled(id, verdict, fx),
             Input::Ordered { id, order } => self.ordered(id, order, fx),
             Input::Disk { low } => self.disk_low = low,
             Input::Reload { id, change } => self.reload(id, *change, fx),

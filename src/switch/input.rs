@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::clearing::BatchVerdict;
+use crate::clearing::{BatchVerdict, HostVerdict};
 use crate::codec::{Message, Plain};
 use crate::dialect::{Dialect, Form};
 use crate::framing::Head;
@@ -78,6 +78,13 @@ pub enum Input {
         id: PetitionId,
         /// What the terminal hears.
         verdict: BatchVerdict,
+    },
+    /// The ledger's answer to totals of a host.
+    Reconciled {
+        /// To which question.
+        id: PetitionId,
+        /// What the host hears.
+        verdict: HostVerdict,
     },
     /// An operator wants something.
     Ordered {

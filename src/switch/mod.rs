@@ -5,7 +5,7 @@
 //!
 //! The stories: `authorize` (request, answer, time-out), `increment` (a request that raises an earlier one), `reroute` (what never left goes elsewhere), `stand_in` (in the issuer's place), `repeat`, `advice`, `reversal`, `owed`
 //! (store-and-forward), `docket` (what an operator decides about dead letters), `network`, `inquiry` (the books are asked),
-//! `batch` (the ledger is asked), `cutover`, `recovery`, `reload` (other settings while it runs). Who asks too much is stopped by `buckets`, who answers nothing by `breaker`.
+//! `batch` and `reconcile` (the ledger is asked), `cutover`, `recovery`, `reload` (other settings while it runs). Who asks too much is stopped by `buckets`, who answers nothing by `breaker`.
 
 mod advice;
 mod authorize;
@@ -29,6 +29,7 @@ mod network;
 mod owed;
 mod peers;
 mod permit;
+mod reconcile;
 mod recovery;
 mod reload;
 mod repeat;
@@ -56,6 +57,7 @@ pub use input::{
 pub use nearest::{Differs, Nearest};
 pub use peers::{LinkState, LinkView, SessionState};
 pub use permit::{Grant, Permit};
+pub use reconcile::HostQuestion;
 pub use reload::{Change, NotReloaded, Owes};
 pub use settings::{
     AnswerOn, CutOver, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::clearing::BatchProfile;
+use crate::clearing::{BatchProfile, HostProfile};
 use crate::dialect::Dialect;
 use crate::framing::{Fixed, Head};
 use crate::iso::ResponseCode;
@@ -84,6 +84,8 @@ pub struct LinkSettings {
     pub stamps_date: bool,
     /// How its terminals write their batches; none where it has none.
     pub batches: Option<Arc<BatchProfile>>,
+    /// How its host writes the totals of a day; none where it does not reconcile.
+    pub reconciliation: Option<Arc<HostProfile>>,
 }
 
 /// Store-and-forward on one link.

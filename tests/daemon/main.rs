@@ -19,6 +19,7 @@ mod load;
 mod merchant;
 #[path = "../../src/link/papers.rs"]
 mod papers;
+mod reconciliation;
 mod reload;
 mod settlement;
 mod street;

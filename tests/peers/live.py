@@ -4,8 +4,8 @@
     live.py BINARY
 
 Two askers and two issuers in two dialects, with framing of our own: purchases each way across, repeats,
-reversals, echoes, an issuer that answers too late; and an issuer of ISO 8583:1993. Then a day of more than 500 payments is cut, and
-cardutil (cardutil_check.py beside this file) reads the files; their sums are those of our own ledgers.
+reversals, echoes, an issuer that answers too late; and an issuer of ISO 8583:1993. Then a day of more than 500 payments is reconciled by
+one of the askers and cut, and cardutil (cardutil_check.py beside this file) reads the files; their sums are those of our own ledgers.
 
 Exit 0 with a summary line, or 1 with every difference. Needs: pyiso8583 4.x, cardutil 0.7.3 (PyPI).
 """
@@ -250,6 +250,8 @@ class Asker:
         sock = socket.create_connection(("127.0.0.1", port), timeout=5)
         self.wire, self.name, self.checks = Wire(sock, dialect, length, tpdu), name, checks
         self.stan, self.number = 0, 1 + ord(name[0]) % 9
+        # What this side knows that it was told: kind, amount, by what names it.
+        self.told = {}
 
     def clock(self):
         return datetime.datetime.now(datetime.timezone.utc)
@@ -282,7 +284,30 @@ class Asker:
         if self.wire.tpdu:
             sent = self.wire.tpdu
             self.checks.equal(f"{self.name}: TPDU swapped", answer.pop("tpdu"), sent[:1] + sent[3:5] + sent[1:3])
+        self.note(doc, answer)
         return answer
+
+    def note(self, doc, answer):
+        """Counts what was approved, and what was taken back of that, in euros, each once."""
+        if answer.get("39") != "00" or doc.get("49") != "978":
+            return
+        kind = "credit" if doc["3"].startswith("2") else "debit"
+        if doc["t"] in ("0200", "0201"):
+            self.told[doc["11"]] = (kind, int(doc["4"]))
+        elif doc["t"] in ("0420", "0421") and doc["90"][4:10] in self.told:
+            self.told["90" + doc["90"][4:10]] = (kind + " reversal", int(doc["4"]))
+
+    def totals(self):
+        """What its day comes to, by what it was told alone."""
+        elements, net = {}, 0
+        signs = {"credit": 1, "credit reversal": -1, "debit": -1, "debit reversal": 1}
+        for place, (kind, sign) in enumerate(signs.items()):
+            amounts = [amount for one, amount in self.told.values() if one == kind]
+            elements[str(74 + place)], elements[str(86 + place)] = "%010d" % len(amounts), "%016d" % sum(amounts)
+            net += sign * sum(amounts)
+        now = self.clock()
+        elements |= {"7": now.strftime("%m%d%H%M%S"), "11": self.next_stan(), "15": now.strftime("%m%d"), "50": "978"}
+        return elements | {"t": "0500", "97": "%s%016d" % ("D" if net < 0 else "C", abs(net)), "99": "999999"}
 
     def expect(self, doc, **more):
         """The answer that belongs to a request: what it repeats, and what is added."""
@@ -319,6 +344,9 @@ role = "asker"
 listen = "127.0.0.1:{self.ports['web']}"
 dialect = "iso87-ascii"
 length = "ascii-4"
+
+[links.web.reconciliation]
+currency = "978"
 
 [links.north]
 role = "issuer"
@@ -525,12 +553,28 @@ def day(askers, issuers, checks, count=160, window=20):
                 checks.faults.append(f"{asker.name}: an answer is missing, or to nothing that was asked")
                 return answered
             answer.pop("tpdu", None)
+            asker.note(sale, answer)
             checks.message(f"{asker.name}: payment", answer, asker.expect(sale, de39="00", de38=answer.get("38")))
             answered += 1
     for issuer in issuers:
         while not issuer.seen.empty():
             issuer.seen.get()
     return answered
+
+
+def reconcile(asker, switch, checks):
+    """The asker says what its day comes to: first with a reversal too many, then as it was told, and once more as a repeat."""
+    what = f"{asker.name}: reconciliation"
+    checks.true(f"{what} of something", len(asker.told) > 100 and any(kind == "debit reversal" for kind, _ in asker.told.values()))
+    wrong = asker.totals()
+    wrong["77"] = "%010d" % (int(wrong["77"]) + 1)
+    right = asker.totals()
+    for doc, code, settled in ((wrong, "95", "2"), (right, "00", "1"), (right | {"t": "0501"}, "00", "1"), (wrong, "95", "2")):
+        same = {key: doc[key] for key in ("15", "50", "97", "99")}
+        checks.message(f"{what} {code}", asker.ask(doc), asker.expect(doc, de39=code, de66=settled) | same)
+    kept = [line for line in switch.command("clearing", "reconciliations") if "reconciliation" in line]
+    checks.equal(f"{what}: kept once each", [line["settled"] for line in kept], ["in_balance", "out_of_balance"])
+    checks.equal(f"{what}: what differed", [one["class"] for one in kept[1]["differs"]], ["debit_reversals"])
 
 
 def clear(switch, issuers, checks):
@@ -582,6 +626,7 @@ def main():
                     too_late(asker, issuer, pan, switch, checks)
                 another_edition(asker, east, switch, checks)
             paid = day(askers, issuers, checks, count=320)
+            reconcile(askers[1], switch, checks)
             summary = clear(switch, issuers, checks)
             switch.process.send_signal(signal.SIGTERM)
             checks.equal("exit code after SIGTERM", switch.process.wait(30), 0)

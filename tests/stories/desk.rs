@@ -14,8 +14,9 @@ use iso8583d::route::{CardRange, Rule, Table};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
     Action, AnswerOn, Arrival, BatchQuestion, BreakerSettings, DaySettings, Duplicate, Effects,
-    Engine, Input, LinkSettings, Mark, NetworkSettings, Note, Order, OrderId, OrderResult,
-    OwedSettings, Permit, Question, Rate, SessionId, Settings, Undelivered, Unreadable,
+    Engine, HostQuestion, Input, LinkSettings, Mark, NetworkSettings, Note, Order, OrderId,
+    OrderResult, OwedSettings, Permit, Question, Rate, SessionId, Settings, Undelivered,
+    Unreadable,
 };
 use iso8583d::tranlog::{self, Ask, Found};
 
@@ -56,6 +57,7 @@ pub(super) struct Desk {
     pub(super) questions: Vec<Question>,
     /// What the ledger is asked.
     pub(super) batches: Vec<BatchQuestion>,
+    pub(super) reconciliations: Vec<HostQuestion>,
     pub(super) done: Vec<OrderResult>,
     /// Sessions that the engine ended.
     pub(super) closed: Vec<u64>,
@@ -113,6 +115,7 @@ fn link(name: &str, asks: bool) -> LinkSettings {
         },
         stamps_date: false,
         batches: None,
+        reconciliation: None,
     }
 }
 
@@ -159,6 +162,7 @@ impl Desk {
             seen: Vec::new(),
             questions: Vec::new(),
             batches: Vec::new(),
+            reconciliations: Vec::new(),
             done: Vec::new(),
             closed: Vec::new(),
             doors: Vec::new(),
@@ -230,6 +234,7 @@ impl Desk {
                 }
                 Action::Ask(question) => self.questions.push(question),
                 Action::Batch(question) => self.batches.push(question),
+                Action::Reconcile(question) => self.reconciliations.push(question),
                 Action::Done { result, .. } => self.done.push(result),
                 Action::Close { session, .. } => self.closed.push(session.0),
                 Action::DayCut { date, .. } => self.cut.push(date),
@@ -354,6 +359,7 @@ impl Desk {
         self.seen.clear();
         self.questions.clear();
         self.batches.clear();
+        self.reconciliations.clear();
         self.links.clear();
         self.now.mono = Mono(5);
         self.engine = Engine::new(self.settings.clone(), Arc::clone(&self.keys));

@@ -9,6 +9,7 @@ mod batches;
 mod day;
 mod desk;
 mod docket;
+mod hosts;
 mod increments;
 mod kinds;
 mod links;

@@ -1,6 +1,7 @@
 //! The life of one thing in clearing, told from the ledger and the books: what claimed it, who approved it, in which file it went out,
 //! what was said of it, and where its money is. Changes nothing.
 
+mod recon;
 mod tell;
 mod wanted;
 
@@ -19,7 +20,8 @@ pub use wanted::{NotWanted, Wanted};
 pub struct Step {
     /// When, milliseconds since 1970; none where only the order is known.
     pub at: Option<i64>,
-    /// What kind of row tells of it: `claim`, `authorization`, `item`, `file`, `said`, `event`, `posting`, `payout`, `exception`.
+    /// What kind of row tells of it: `claim`, `authorization`, `item`, `file`, `said`, `event`, `posting`, `payout`, `exception`,
+    /// `reconciliation`, `class`, `cause`.
     pub what: &'static str,
     /// Its number there.
     pub number: Option<i64>,

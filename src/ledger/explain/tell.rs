@@ -57,11 +57,12 @@ impl Teller<'_> {
             }
             Wanted::File(name) => self.whole_file(name)?,
             Wanted::Exception(exception) => self.exception(*exception)?,
+            Wanted::Reconciliation(number) => self.reconciliation(*number)?,
         }
         Ok(!self.steps.is_empty())
     }
 
-    fn rows(&self, sql: &str, values: impl Params) -> Result<Vec<Facts>, LedgerError> {
+    pub(super) fn rows(&self, sql: &str, values: impl Params) -> Result<Vec<Facts>, LedgerError> {
         let mut ask = self.ledger.connection.prepare_cached(sql)?;
         let names: Vec<String> = ask.column_names().map(str::to_owned).collect();
         let rows = ask.query_map(values, |row| {
@@ -80,7 +81,12 @@ impl Teller<'_> {
         Ok(rows.take(STEPS_MAX).collect::<Result<_, _>>()?)
     }
 
-    fn push(&mut self, what: &'static str, facts: Facts, (at, said): (Option<&str>, String)) {
+    pub(super) fn push(
+        &mut self,
+        what: &'static str,
+        facts: Facts,
+        (at, said): (Option<&str>, String),
+    ) {
         let at = at.and_then(|column| number(&facts, column));
         let number = number(&facts, if what == "authorization" { "txn" } else { what });
         self.steps.push(Step { at, what, number, said, facts });
@@ -426,7 +432,7 @@ impl Teller<'_> {
         Ok(())
     }
 
-    fn push_exception(&mut self, facts: Facts) {
+    pub(super) fn push_exception(&mut self, facts: Facts) {
         let Some(exception) =
             number(&facts, "exception").filter(|one| self.once("exception", *one))
         else {
@@ -495,12 +501,12 @@ impl Teller<'_> {
     }
 }
 
-fn number(facts: &Facts, column: &str) -> Option<i64> {
+pub(super) fn number(facts: &Facts, column: &str) -> Option<i64> {
     facts.get(column)?.as_i64()
 }
 
 /// What stands in a column, for a sentence.
-fn text(facts: &Facts, column: &str) -> String {
+pub(super) fn text(facts: &Facts, column: &str) -> String {
     match facts.get(column) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),

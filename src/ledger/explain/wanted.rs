@@ -11,6 +11,8 @@ pub enum Wanted {
     Txn(i64),
     /// An exception, by its number.
     Exception(i64),
+    /// What a host's day came to, by its number.
+    Reconciliation(i64),
     /// A file, by its name or its id.
     File(String),
     /// What has this reference: element 31, 23 digits.
@@ -27,7 +29,7 @@ pub enum Wanted {
 /// Why a text says nothing that can be looked for. Repeats none of it: it may be a card number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this names nothing: item:N or N, claim:N, txn:N, exception:N, file:NAME or file:ID, a reference number of 23 digits, or ref:MERCHANT/REFERENCE"
+    "this names nothing: item:N or N, claim:N, txn:N, exception:N, recon:N, file:NAME or file:ID, a reference number of 23 digits, or ref:MERCHANT/REFERENCE"
 )]
 pub struct NotWanted;
 
@@ -47,6 +49,7 @@ impl Wanted {
             Some(("claim", text)) => number(text).map(Self::Claim),
             Some(("txn", text)) => number(text).map(Self::Txn),
             Some(("exception", text)) => number(text).map(Self::Exception),
+            Some(("recon", text)) => number(text).map(Self::Reconciliation),
             Some(("file", text)) if !text.is_empty() => Ok(Self::File(text.to_owned())),
             Some(("ref", text)) => {
                 let (merchant, reference) = text.split_once('/').ok_or(NotWanted)?;

@@ -7,6 +7,7 @@ use super::issuer::{code_of, number};
 use super::mix::{ASKERS, Plan};
 use super::net::ConnId;
 use super::reached::Rare;
+use super::reconcile::Hosts;
 use super::story::{self, PurchaseId, text};
 use super::{Event, World, mti_of};
 
@@ -354,7 +355,11 @@ impl World {
             return self.network_reads(conn, message);
         }
         if message.mti().class() == Class::Other(5) {
-            return self.batch_told(conn, message);
+            return if Hosts::is_its(message) {
+                self.host_told(conn, message)
+            } else {
+                self.batch_told(conn, message)
+            };
         }
         if self.is_strange(conn) {
             return self.stranger_reads(message);
@@ -479,6 +484,7 @@ impl World {
                 self.may_want_less(id);
                 self.may_want_more(id);
                 self.may_close_batch(conn, id);
+                self.may_reconcile(conn, id);
             }
         } else if words.code != b"94" {
             let not_raised = purchase.raises.is_some() && matches!(&*words.code, b"25" | b"12");

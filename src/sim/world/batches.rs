@@ -12,6 +12,7 @@ use super::issuer::{code_of, number};
 use super::mix::Plan;
 use super::net::ConnId;
 use super::reached::Rare;
+use super::reconcile::Hosts;
 use super::rng::Rng;
 use super::story::PurchaseId;
 use super::{Event, World, mti_of};
@@ -26,23 +27,26 @@ pub(super) struct Batches {
     questions: Vec<BatchQuestion>,
     /// Who waits for an answer: the connection, and the purchase whose number names the batch.
     waiting: Vec<(ConnId, PurchaseId)>,
+    /// Hosts that reconcile.
+    pub(super) hosts: Hosts,
 }
 
 impl Batches {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0x6261_7463_6865_7321);
         let often = rng.pick(&[0, 20, 100]).unwrap_or(0);
-        Self { rng, often, questions: Vec::new(), waiting: Vec::new() }
+        Self { rng, often, questions: Vec::new(), waiting: Vec::new(), hosts: Hosts::new(seed) }
     }
 
     /// Whether the switch waits for the books.
     pub(super) const fn wait(&self) -> bool {
-        !self.questions.is_empty()
+        !self.questions.is_empty() || self.hosts.wait()
     }
 
     /// The process has ended: nobody answers what it was asked.
     pub(super) fn forget(&mut self) {
         self.questions.clear();
+        self.hosts.forget();
     }
 }
 
@@ -120,11 +124,17 @@ impl World {
             let wait = self.batches.rng.below(20);
             self.later(wait, Event::BatchSaid { life: self.host.life, id: question.id });
         }
+        self.compare_totals();
     }
 
     /// The ledger's answer reaches the switch.
     pub(super) fn batch_said(&mut self, life: u32, id: PetitionId) {
-        if life == self.host.life {
+        if life != self.host.life {
+            return;
+        }
+        if let Some(verdict) = self.batches.hosts.said(id) {
+            self.feed(Input::Reconciled { id, verdict });
+        } else {
             let verdict = BatchVerdict { code: ResponseCode::APPROVED, text: None };
             self.feed(Input::BatchAnswered { id, verdict });
         }

@@ -245,6 +245,7 @@ impl World {
                 self.follow_later();
             }
             Action::Batch(question) => self.batch_asked(question),
+            Action::Reconcile(question) => self.reconcile_asked(question),
             Action::Doors { link, open } => self.set_doors(link, open),
             Action::Close { session, .. } => {
                 if let Some(id) = self.host.sessions.get(&session).copied() {

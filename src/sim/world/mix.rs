@@ -16,6 +16,7 @@ use crate::switch::{
 };
 
 use super::batches;
+use super::reconcile;
 use super::rng::Rng;
 
 /// A network that does not repeat element 7 in its answers.
@@ -500,6 +501,7 @@ fn link(
         },
         stamps_date: false,
         batches: batches::profile().filter(|_| asks),
+        reconciliation: reconcile::profile().filter(|_| asks),
     }
 }
 

@@ -19,6 +19,7 @@ mod mix;
 mod net;
 mod operator;
 mod reached;
+mod reconcile;
 mod reload;
 mod rng;
 mod stand_in;

@@ -126,6 +126,8 @@ rare! {
     LookUpRaced = "a copy arrived during its look-up",
     /// A terminal's totals were held against the books.
     BatchCompared = "batch compared",
+    /// A host's totals were.
+    HostReconciled = "host reconciled",
     /// The asker's reversal was read before its original.
     ReversalFirst = "reversal overtook its original at the switch",
     /// A reversal of ours was read before its original.
