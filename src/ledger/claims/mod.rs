@@ -16,7 +16,7 @@ use crate::books::View;
 use crate::clearing::claim::{Claim, FileFault, Head, Intake, Limits, Line, Misfit, Rules};
 use crate::iso::Wall;
 
-pub(super) use indexing::completions;
+pub(super) use indexing::{UNDONE, UNTOLD, completions};
 use matching::Matcher;
 pub use matching::Unlinked;
 
