@@ -3,6 +3,7 @@
 mod indexing;
 mod matching;
 mod results;
+mod uploads;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -19,6 +20,7 @@ use crate::iso::Wall;
 pub(super) use indexing::{UNDONE, UNTOLD, completions};
 use matching::Matcher;
 pub use matching::Unlinked;
+pub(super) use uploads::{OfBatch, claim_uploads};
 
 /// How merchants' files are taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
