@@ -215,6 +215,8 @@ bugs! {
     LoweredUnheard,
     /// Rule 9.10: what was lowered clears for all that was approved.
     LoweredInFull,
+    /// Rule 9.12: what was claimed of an authorization stays claimed when that is undone.
+    ClaimKeptThoughUndone,
     /// Rule 9.2: an amount that the other edition has no place for is left out.
     MoneyLeftOut,
     /// Rule 9.3: a completion names its authorization as its asker does.

@@ -500,6 +500,50 @@ fn from_the_journal_to_the_files_of_two_days() {
     made_again(home.path(), &out, &settings);
 }
 
+/// What a merchant claims of the number of an authorization, in a file of its own.
+fn claims(ledger: &mut Ledger, home: &Path, txn: TxnId, amount: i64) {
+    let inbox = Inbox::open(&home.join("captures")).unwrap();
+    let id = format!("F{}", txn.0);
+    let text = format!(
+        "type,seq,merchant_id,op,capture_ref,orig_ref,amount,currency,final\nH,1,GROCER 1,,{id},,,,\n\
+         D,2,,capture,c-{id},txn:{},{amount},978,Y\nT,3,,,{id},,{amount},,\n",
+        txn.0
+    );
+    fs::write(home.join("captures").join(&id), text).unwrap();
+    let rules = Rules { days: 7, validity: Vec::new(), late: Late::Reject, tolerance: Vec::new() };
+    let limits = Limits { bytes_max: 1 << 20, records_max: 100, live: false };
+    let settings = CaptureSettings { limits, rules, pending_ms: 0, unlinked: Unlinked::Reject };
+    let taken = ledger.take_captures(&id, &inbox, &settings, AT).unwrap();
+    assert_eq!(taken.counts[0].state, "accepted", "{taken:?}");
+}
+
+#[test]
+fn what_was_claimed_of_an_authorization_is_taken_back_when_that_is_undone() {
+    let home = tempfile::tempdir().unwrap();
+    let mut house = House::new(home.path());
+    let (today, tomorrow) = (date(), date().next());
+    let bank = LinkId::of_name(BANK_A);
+    let hold = |date| Sent { date, mti: Mti::new(100).unwrap(), issuer: bank, ..sent(4) };
+    let [undone, stands] = [(); 2].map(|()| house.pays(hold(today), Verdict::Approved, b"00"));
+    let mut ledger = Ledger::open(home.path(), Arc::new(Keys::new(&[7; 32]))).unwrap();
+    for txn in [undone, stands] {
+        claims(&mut ledger, home.path(), txn, 140);
+    }
+    let out = home.path().join("clearing");
+    let mut cut = |house: &mut House, date| {
+        house.is_cut(date);
+        ledger.cut(&order(&out, date, plain())).unwrap();
+        let file = fs::read(out.join(format!("clearing-bank-a-978-{date}.ipm")));
+        file.map(|file| claimed(&file)).unwrap_or_default()
+    };
+    let first = cut(&mut house, today);
+    assert_eq!(first.iter().map(|(_, _, back)| *back).collect::<Vec<_>>(), [false, false]);
+    house.is_reversed(undone);
+    let (approval, reference, _) = first[0].clone();
+    assert_eq!(cut(&mut house, tomorrow), [(approval, reference, true)]);
+    assert_eq!(cut(&mut house, tomorrow.next()), [], "once");
+}
+
 /// Books that are built again from the journal make the same files: with the ledger, and with one that begins anew.
 fn made_again(home: &Path, out: &Path, settings: &Settings) {
     let keys = || Arc::new(Keys::new(&[7; 32]));

@@ -49,18 +49,18 @@ pub struct Line {
     pub currency: String,
     /// Whether the card gets it.
     pub refund: bool,
-    /// In the clearing of which day it is claimed.
+    /// In the clearing of which day it is claimed; none where nothing is, or where that is taken back.
     pub captured: Option<BusinessDate>,
-    /// Whether that is taken back.
-    pub opposed: bool,
     /// Whether its answer is still waited for.
     pub in_flight: bool,
+    /// Whether it was authorized (0100): it is paid when somebody claims it.
+    pub authorized: bool,
 }
 
 impl Line {
     /// Whether it is paid: a batch has it.
     pub const fn counts(&self) -> bool {
-        self.captured.is_some() && !self.opposed
+        self.captured.is_some()
     }
 
     /// Whether a terminal of a link sent it. Keyed hashes may meet; names do not.
@@ -83,8 +83,8 @@ impl View {
     /// A transaction as a batch has it; none where the books do not have it.
     pub fn line(&self, txn: TxnId) -> Result<Option<Line>, BooksError> {
         let mut ask = self.connection.prepare_cached(
-            "SELECT txn, asker, terminal, merchant, stan, rrn, amount, currency, processing_code LIKE '2%', captured,
-                opposed IS NOT NULL, outcome = 'in_flight' FROM transactions WHERE txn = ?",
+            "SELECT txn, asker, terminal, merchant, stan, rrn, amount, currency, processing_code LIKE '2%',
+                CASE WHEN opposed IS NULL THEN captured END, outcome = 'in_flight', outcome IN ('approved', 'stored') AND mti LIKE '_1%' FROM transactions WHERE txn = ?",
         )?;
         let line = ask.query_row([txn.0.cast_signed()], |row| {
             Ok(Line {
@@ -96,8 +96,8 @@ impl View {
                 currency: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
                 refund: row.get::<_, Option<bool>>(8)?.unwrap_or(false),
                 captured: row.get::<_, Option<i64>>(9)?.and_then(tables::date),
-                opposed: row.get(10)?,
-                in_flight: row.get(11)?,
+                in_flight: row.get(10)?,
+                authorized: row.get(11)?,
             })
         });
         Ok(line.optional()?)

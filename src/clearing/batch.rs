@@ -158,6 +158,22 @@ pub struct NoPetition {
 }
 
 impl BatchProfile {
+    /// As most terminals write batches, which name this currency or none.
+    pub fn usual(currency: Currency) -> Self {
+        let field = |kind| TotalField { kind, count_len: 3, amount_len: 12, amount_first: false };
+        Self {
+            settle: *b"920000",
+            trailer: *b"960000",
+            number: ElementNo::of(60),
+            totals: ElementNo::of(63),
+            fields: vec![field(TotalKind::Sales), field(TotalKind::Refunds)],
+            original: ElementNo::of(60),
+            currency,
+            mismatch: Mismatch::Refuse,
+            says: false,
+        }
+    }
+
     /// The elements that are needed to read a petition.
     pub fn needs(&self) -> ElementSet {
         const ALWAYS: ElementSet = ElementSet::of(&[3, 4, 11, 37, 38, 41, 42, 49, 54]);
@@ -346,18 +362,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn profile() -> BatchProfile {
-        let field = |kind| TotalField { kind, count_len: 3, amount_len: 12, amount_first: false };
-        BatchProfile {
-            settle: *b"920000",
-            trailer: *b"960000",
-            number: ElementNo::of(60),
-            totals: ElementNo::of(63),
-            fields: vec![field(TotalKind::Sales), field(TotalKind::Refunds)],
-            original: ElementNo::of(60),
-            currency: Currency::new(978).unwrap(),
-            mismatch: Mismatch::Refuse,
-            says: true,
-        }
+        BatchProfile { says: true, ..BatchProfile::usual(Currency::new(978).unwrap()) }
     }
 
     fn elements(values: &[(u8, &str)]) -> Elements {

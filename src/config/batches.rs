@@ -26,16 +26,17 @@ pub(super) fn read(
     if section.has("currency").is_none() {
         section.missing("currency", "currency = \"978\"");
     }
+    let usual = BatchProfile::usual(currency?.value);
     let profile = BatchProfile {
-        settle: code(&section, "settle", *b"920000"),
-        trailer: code(&section, "trailer", *b"960000"),
-        number: element(&section, "number", 60, dialect),
-        totals: element(&section, "totals", 63, dialect),
-        fields: fields(&section),
-        original: element(&section, "original", 60, dialect),
-        currency: currency?.value,
-        mismatch: section.choice("mismatch", MISMATCHES).unwrap_or(Mismatch::Refuse),
-        says: section.flag("says", false),
+        settle: code(&section, "settle", usual.settle),
+        trailer: code(&section, "trailer", usual.trailer),
+        number: element(&section, "number", usual.number, dialect),
+        totals: element(&section, "totals", usual.totals, dialect),
+        fields: fields(&section).unwrap_or(usual.fields),
+        original: element(&section, "original", usual.original, dialect),
+        currency: usual.currency,
+        mismatch: section.choice("mismatch", MISMATCHES).unwrap_or(usual.mismatch),
+        says: section.flag("says", usual.says),
     };
     if profile.number == profile.totals {
         let fault =
@@ -66,11 +67,11 @@ fn code(section: &Section<'_>, key: &'static str, standard: [u8; 6]) -> [u8; 6] 
 fn element(
     section: &Section<'_>,
     key: &'static str,
-    standard: u8,
+    standard: ElementNo,
     dialect: Option<&Dialect>,
 ) -> ElementNo {
-    let limit = Limit::new(u64::from(standard), 2, 128);
-    let no = u8::try_from(section.number(key, limit)).ok().map_or(ElementNo::of(60), ElementNo::of);
+    let limit = Limit::new(u64::from(standard.get()), 2, 128);
+    let no = u8::try_from(section.number(key, limit)).ok().map_or(standard, ElementNo::of);
     if dialect.is_some_and(|dialect| dialect.layout(no).is_none()) {
         let span = section.has(key).unwrap_or_else(|| section.span());
         let title = format!("the dialect of this link has no element {}", no.get());
@@ -80,8 +81,9 @@ fn element(
     no
 }
 
-/// What stands in the element of the totals, in order.
-fn fields(section: &Section<'_>) -> Vec<TotalField> {
+/// What stands in the element of the totals, in order; none where nobody says.
+fn fields(section: &Section<'_>) -> Option<Vec<TotalField>> {
+    section.has("fields")?;
     let mut fields = Vec::new();
     for text in section.texts("fields") {
         if let Some(field) = field(text.value) {
@@ -96,12 +98,7 @@ fn fields(section: &Section<'_>) -> Vec<TotalField> {
         let fault = section.faults().at(span, "`fields` has no value");
         section.faults().tell(fault.label(FIELD));
     }
-    if section.has("fields").is_none() {
-        return [TotalKind::Sales, TotalKind::Refunds]
-            .map(|kind| TotalField { kind, count_len: 3, amount_len: 12, amount_first: false })
-            .to_vec();
-    }
-    fields
+    Some(fields)
 }
 
 /// One of them: `sales count 3 amount 12`, or the amount first.

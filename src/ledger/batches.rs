@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::claims::{OfBatch, claim_uploads};
 use super::{Ledger, LedgerError};
 use crate::books::{Line, View};
 use crate::clearing::{
@@ -94,6 +95,8 @@ impl Ledger {
             BatchAsk::Upload(upload) => desk.upload(upload)?,
         };
         whole.commit()?;
+        // What it uploaded of authorizations may be matched.
+        self.is_fresh |= matches!(petition.ask, BatchAsk::Close { .. });
         Ok(verdict)
     }
 
@@ -211,6 +214,9 @@ impl Desk<'_> {
         }
         self.begin_upload(&batch, (said, currency))?;
         let lines = self.lines(&batch)?;
+        let (held, uploads): (Vec<_>, Vec<_>) =
+            uploads.into_iter().partition(|upload| upload.is_held(&lines));
+        self.claim(&batch, &lines, &held)?;
         self.reconcile(&batch, &lines, &uploads)?;
         self.end(&batch, &lines)?;
         Ok(self.say(ResponseCode::APPROVED, Words::Accepted, number))
@@ -344,7 +350,7 @@ impl Desk<'_> {
 
     fn uploads(&self, batch: i64) -> Result<Vec<Uploaded>, LedgerError> {
         let mut ask = self.connection.prepare_cached(
-            "SELECT mti, stan, rrn, amount, currency, refund FROM uploads WHERE batch = ? ORDER BY mti, stan",
+            "SELECT mti, stan, rrn, amount, currency, refund, approval, card, tip FROM uploads WHERE batch = ? ORDER BY mti, stan",
         )?;
         let uploads = ask.query_map([batch], |row| {
             Ok(Uploaded {
@@ -354,6 +360,9 @@ impl Desk<'_> {
                 amount: row.get(3)?,
                 currency: row.get(4)?,
                 refund: row.get(5)?,
+                approval: row.get(6)?,
+                card: row.get(7)?,
+                tip: row.get(8)?,
             })
         })?;
         Ok(uploads.collect::<Result<_, _>>()?)
@@ -388,6 +397,16 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// What was uploaded of authorizations is claimed, as a merchant's file would do it.
+    fn claim(&self, batch: &Batch, lines: &[Line], held: &[Uploaded]) -> Result<(), LedgerError> {
+        let Petition { terminal, merchant, .. } = self.till.petition;
+        let (id, number, now) = (batch.id, batch.number, self.till.now);
+        let of = OfBatch { id, number, terminal, merchant, now };
+        let claims: Vec<_> =
+            held.iter().map(|upload| (upload, upload.authorization(lines))).collect();
+        claim_uploads(self.connection, self.books.keys(), of, &claims)
+    }
+
     /// What was uploaded against what the books have: each difference is for a person.
     fn reconcile(
         &self,
@@ -401,9 +420,8 @@ impl Desk<'_> {
         }
         let mut found = BTreeSet::new();
         for upload in uploads {
-            let mut ours = by_stan.get(upload.stan.as_str()).into_iter().flatten().filter(|line| {
-                upload.rrn.is_none() || line.rrn.is_none() || upload.rrn == line.rrn
-            });
+            let same = by_stan.get(upload.stan.as_str()).into_iter().flatten();
+            let mut ours = same.filter(|line| upload.may_be(line));
             let about = Some((upload.amount, upload.currency.as_str()));
             match (ours.next(), ours.next()) {
                 (Some(line), None) => {
@@ -479,16 +497,43 @@ impl Desk<'_> {
 }
 
 /// What was uploaded, as it is written.
-struct Uploaded {
-    mti: String,
-    stan: String,
-    rrn: Option<String>,
-    amount: i64,
-    currency: String,
-    refund: bool,
+pub(super) struct Uploaded {
+    pub(super) mti: String,
+    pub(super) stan: String,
+    pub(super) rrn: Option<String>,
+    pub(super) amount: i64,
+    pub(super) currency: String,
+    pub(super) refund: bool,
+    pub(super) approval: Option<String>,
+    pub(super) card: Option<String>,
+    pub(super) tip: i64,
 }
 
 impl Uploaded {
+    /// Whether its original is an authorization, as far as its terminal and these lines say; and names one.
+    fn is_held(&self, lines: &[Line]) -> bool {
+        let says = self.mti.as_bytes().get(1) == Some(&b'1');
+        let paid = || lines.iter().any(|line| line.counts() && self.may_be(line));
+        let named = self.rrn.is_some() || self.card.is_some() && self.approval.is_some();
+        if says {
+            self.authorization(lines).is_some() || named && !paid()
+        } else {
+            self.authorization(lines).is_some() && !paid()
+        }
+    }
+
+    /// The one authorization of this batch that it may be.
+    fn authorization(&self, lines: &[Line]) -> Option<TxnId> {
+        let mut all = lines.iter().filter(|line| line.authorized && self.may_be(line));
+        all.next().filter(|_| all.next().is_none()).map(|line| line.txn)
+    }
+
+    /// By its trace number, and by its reference where both have one.
+    fn may_be(&self, line: &Line) -> bool {
+        let named = self.rrn.is_none() || line.rrn.is_none() || self.rrn == line.rrn;
+        line.stan.as_deref() == Some(&*self.stan) && named
+    }
+
     fn said(&self, what: &str) -> String {
         format!("{} {}: {what}", self.mti, self.stan)
     }

@@ -301,6 +301,7 @@ impl Ledger {
         let mut gathering = Gathering::new(self, cycle, order)?;
         gathering.waiting()?;
         gathering.members()?;
+        gathering.undone()?;
         gathering.claims()?;
         gathering.end(cut.lsn)?;
         whole.commit()?;
@@ -331,6 +332,7 @@ impl Ledger {
         let whole = self.connection.unchecked_transaction()?;
         let mut gathering = Gathering::new(self, cycle, order)?;
         gathering.waiting()?;
+        gathering.undone()?;
         gathering.claims()?;
         let any = gathering.any();
         if any {

@@ -60,6 +60,50 @@ pub(super) fn of_purchase(connection: &Connection, txn: i64) -> Result<Vec<Fate>
     Ok(found.collect::<Result<_, _>>()?)
 }
 
+/// Of the claims of an authorization, those that were presented last first; of purchases, or of what paid the card.
+pub(super) fn of_claims(
+    connection: &Connection,
+    txn: i64,
+    pays_card: bool,
+) -> Result<Vec<Fate>, LedgerError> {
+    let which = "p.txn = ? AND p.claim IS NOT NULL AND p.refund = ? ORDER BY p.item DESC";
+    let mut ask = connection.prepare_cached(&format!("{FATE} {which}"))?;
+    let found = ask.query_map((txn, pays_card), read)?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// How much of a presentment its merchant still has: less what was lowered, and what was charged back and not presented again.
+pub(super) fn left(connection: &Connection, fate: &Fate) -> Result<i64, LedgerError> {
+    if fate.opposed || fate.rejected == Some(Decision::GivenUp) {
+        return Ok(0);
+    }
+    let sql = "WITH RECURSIVE family(item, kind, amount) AS (
+            SELECT item, kind, amount FROM items WHERE item = ?
+            UNION ALL SELECT i.item, i.kind, i.amount FROM items AS i JOIN family ON i.about = family.item)
+        SELECT ifnull(sum(CASE WHEN kind IN ('presentment', 'representment') THEN amount
+            WHEN kind IN ('lowered', 'chargeback') THEN -amount ELSE 0 END), 0) FROM family";
+    let mut ask = connection.prepare_cached(sql)?;
+    let left: i64 = ask.query_row([fate.item], |row| row.get(0))?;
+    Ok(left.max(0))
+}
+
+/// How much of an authorization, or of a sale, was given back to its card by refunds.
+pub(super) fn refunded(connection: &Connection, txn: i64) -> Result<i128, LedgerError> {
+    let sql = "SELECT p.amount FROM items AS p WHERE p.kind = 'presentment' AND p.refund = 1
+        AND p.item IN (SELECT item FROM items WHERE txn = ?1
+            UNION SELECT i.item FROM claims AS c JOIN claims AS r ON r.original = c.claim JOIN items AS i ON i.claim = r.claim
+                WHERE c.txn = ?1)
+        AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.kind IN ('opposite', 'given_up')
+            AND o.about IN (SELECT p.item UNION SELECT a.item FROM items AS a WHERE a.about = p.item AND a.kind = 'again'))";
+    let mut ask = connection.prepare_cached(sql)?;
+    let amounts = ask.query_map([txn], |row| row.get::<_, i64>(0))?;
+    let mut sum = 0_i128;
+    for amount in amounts {
+        sum += i128::from(amount?);
+    }
+    Ok(sum)
+}
+
 fn one(
     connection: &Connection,
     which: &str,

@@ -34,7 +34,8 @@ CREATE TABLE state (
 INSERT INTO state VALUES (1, 0);
 
 -- By what claims name authorizations: keyed hashes of the names, and the transactions that have them. Key 0 has those that are
--- in flight, whose names are not all known; a negative one, those that complete an authorization.
+-- in flight, whose names are not all known; -1 those that a reversal named since the last cut, -2 those that are not known to have
+-- been heard; other negative ones, those that complete an authorization.
 CREATE TABLE keys (key INTEGER, txn INTEGER, PRIMARY KEY (key, txn)) STRICT, WITHOUT ROWID;
 
 -- Merchants' files, and batches that terminals uploaded.

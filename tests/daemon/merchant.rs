@@ -154,3 +154,58 @@ fn from_the_till_to_the_payout() {
     }
     assert!(!told.contains("5413330000004111"), "{told}");
 }
+
+#[test]
+fn what_was_captured_and_then_reversed_is_taken_back_by_the_next_cut() {
+    let mut street = Street::new("");
+    street.add(SETTLEMENT);
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    authorizes(&mut pos, &mut issuer, 2);
+    let file = "type,seq,merchant_id,terminal_id,op,capture_ref,rrn,amount,currency,exp,final\n\
+        H,1,MERCHANT0000001,,,day-1,,,,,\n\
+        D,2,,TERM0001,capture,c-2,000000000002,1000,978,2,Y\n\
+        T,3,,,,day-1,,1000,,,\n";
+    fs::write(street.path("day-1.csv"), file).unwrap();
+    let path = street.path("day-1.csv");
+    let (out, said) = street.command(&["clearing", "submit", path.to_str().unwrap()]);
+    assert_eq!(out.matches("record,,,,,accepted").count(), 1, "{out}{said}");
+    let date = street.today();
+    clearing(&street, &["cut", "--date", &date]);
+    let first = presented(&street.state().join("clearing"));
+    assert_eq!((first.len(), get(&first[0], 4)), (1, b"000000001000".to_vec()));
+    // Its terminal takes the authorization back; the switch dies before the day ends.
+    let mut reversal = purchase(3);
+    let named = format!("0100000002{}{:0>11}{:0>11}", "1123184000", "12345678901", "0");
+    reversal.set(no_of(90), named.as_bytes());
+    pos.send(420, &reversal);
+    assert_eq!(text(&pos.heard().1, 39), "00");
+    let (mti, owed) = issuer.heard();
+    assert_eq!(mti, 420);
+    issuer.answer(430, &owed, "00");
+    street.signal("-KILL");
+    street.ended();
+    street.start();
+    let tomorrow = BusinessDate::from_text(&date).unwrap().next().to_string();
+    clearing(&street, &["cut", "--date", &tomorrow]);
+    let mut all = presented(&street.state().join("clearing"));
+    all.retain(|record| record.part(25).is_some());
+    let [back] = &all[..] else { panic!("{} records take back", all.len()) };
+    for no in [2, 4, 31, 38, 41, 42] {
+        assert_eq!(get(back, no), get(&first[0], no), "element {no}");
+    }
+    // Nobody owes anybody anything any more, fees included.
+    let nets: Vec<_> = positions(&street, &tomorrow)
+        .into_iter()
+        .filter(|(party, _)| !party.contains("total"))
+        .collect();
+    let before = positions(&street, &date);
+    for (party, net) in nets {
+        let was = before.iter().find(|(name, _)| *name == party);
+        assert_eq!(was.map(|(_, was)| was + net), Some(0), "{party}");
+    }
+    let (told, _) = street.command(&["clearing", "explain", "ref:MERCHANT0000001/c-2"]);
+    assert!(told.contains("its authorization was reversed"), "{told}");
+}

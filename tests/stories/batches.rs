@@ -2,25 +2,15 @@
 
 use std::sync::Arc;
 
-use iso8583d::clearing::{BatchAsk, BatchProfile, BatchVerdict, Mismatch, TotalField, TotalKind};
+use iso8583d::clearing::{BatchAsk, BatchProfile, BatchVerdict};
 use iso8583d::iso::{Currency, ElementNo, Elements, ResponseCode};
 use iso8583d::switch::Input;
 
 use super::desk::{Desk, SHOP, elements, only, purchase, settings, shop};
 
 fn profile() -> Arc<BatchProfile> {
-    let field = |kind| TotalField { kind, count_len: 3, amount_len: 12, amount_first: false };
-    Arc::new(BatchProfile {
-        settle: *b"920000",
-        trailer: *b"960000",
-        number: ElementNo::of(60),
-        totals: ElementNo::of(63),
-        fields: vec![field(TotalKind::Sales), field(TotalKind::Refunds)],
-        original: ElementNo::of(60),
-        currency: Currency::new(978).unwrap(),
-        mismatch: Mismatch::Refuse,
-        says: true,
-    })
+    let euro = Currency::new(978).unwrap();
+    Arc::new(BatchProfile { says: true, ..BatchProfile::usual(euro) })
 }
 
 /// A desk whose shop closes batches.

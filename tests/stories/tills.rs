@@ -5,10 +5,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use iso8583d::books::Books;
-use iso8583d::clearing::{
-    BatchAsk, BatchProfile, BatchTotals, Mismatch, Petition, Total, TotalField, TotalKind, Upload,
-};
-use iso8583d::iso::{Amount, Currency, ElementNo, Mti, Wall};
+use iso8583d::clearing::{BatchAsk, BatchProfile, BatchTotals, Mismatch, Petition, Total, Upload};
+use iso8583d::iso::{Amount, Currency, Mti, Wall};
 use iso8583d::ledger::Ledger;
 use iso8583d::record::LinkId;
 use iso8583d::seal::Keys;
@@ -61,18 +59,7 @@ impl Till {
     }
 
     fn profile(&self) -> BatchProfile {
-        let field = |kind| TotalField { kind, count_len: 3, amount_len: 12, amount_first: false };
-        BatchProfile {
-            settle: *b"920000",
-            trailer: *b"960000",
-            number: ElementNo::of(60),
-            totals: ElementNo::of(63),
-            fields: vec![field(TotalKind::Sales), field(TotalKind::Refunds)],
-            original: ElementNo::of(60),
-            currency: euro(),
-            mismatch: self.mismatch,
-            says: false,
-        }
+        BatchProfile { mismatch: self.mismatch, ..BatchProfile::usual(euro()) }
     }
 
     fn asks(&mut self, terminal: &str, ask: BatchAsk) -> String {

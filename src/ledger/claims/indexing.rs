@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::super::{Ledger, LedgerError};
 use crate::books::View;
 use crate::clearing::claim::{Authorization, Claim, Said, Stands};
-use crate::record::TxnId;
+use crate::record::{Opening, Standing, TxnId};
 use crate::seal::Keys;
 
 /// How many transactions are indexed in one step.
@@ -13,6 +13,12 @@ const STEP: u32 = 20_000;
 
 /// Under this key are the transactions that were in flight: their answers may give them more names.
 const IN_FLIGHT: i64 = 0;
+
+/// Under this one those that a reversal named, in full or in part, until a cut has looked at them.
+pub(in crate::ledger) const UNDONE: i64 = -1;
+
+/// Under this one approved authorizations of which nobody knows yet whether they were heard: the switch may reverse them by itself.
+pub(in crate::ledger) const UNTOLD: i64 = -2;
 
 impl Ledger {
     /// Indexes what the books have and the ledger does not know yet; gives how many transactions that were.
@@ -29,9 +35,10 @@ impl Ledger {
                 STEP,
                 &mut |standing| {
                     last = standing.id.0.cast_signed();
-                    if let Some(one) = Authorization::of(&standing) {
-                        enter(&one, self.books.keys(), &mut entries);
+                    if let Opening::Reversal(undo) = &standing.opening {
+                        entries.extend(undo.original.map(|txn| (UNDONE, txn.0.cast_signed())));
                     }
+                    enter(&standing, self.books.keys(), &mut entries);
                 },
             )?;
             if count == 0 {
@@ -58,8 +65,7 @@ impl Ledger {
             let Some(standing) = self.books.standing(txn)? else { continue };
             match Authorization::of(&standing) {
                 Some(one) if one.stands == Stands::InFlight => continue,
-                Some(one) => enter(&one, self.books.keys(), &mut entries),
-                None => {}
+                _ => enter(&standing, self.books.keys(), &mut entries),
             }
             done.push(txn);
         }
@@ -78,10 +84,13 @@ impl Ledger {
 }
 
 /// The names of one transaction.
-fn enter(one: &Authorization, keys: &Keys, entries: &mut Vec<(i64, i64)>) {
+fn enter(standing: &Standing, keys: &Keys, entries: &mut Vec<(i64, i64)>) {
+    let Some(one) = Authorization::of(standing) else { return };
     let txn = one.txn.0.cast_signed();
-    if one.stands == Stands::InFlight {
-        entries.push((IN_FLIGHT, txn));
+    match one.stands {
+        Stands::InFlight => entries.push((IN_FLIGHT, txn)),
+        Stands::Approved if !one.single && !standing.told => entries.push((UNTOLD, txn)),
+        Stands::Approved | Stands::Declined | Stands::Reversed => {}
     }
     let [asked, answered] = &one.rrns;
     for rrn in [Some(asked), Some(answered).filter(|rrn| *rrn != asked)].into_iter().flatten() {

@@ -3,13 +3,14 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{LedgerError, chain};
-use super::indexing;
+use super::{indexing, uploads};
 use crate::books::View;
 use crate::clearing::claim::{
     self, Authorization, Claim, Misfit, Note, Op, Past, Reason, Rules, Said, Stands, Used, Verdict,
 };
 use crate::iso::Wall;
 use crate::record::TxnId;
+use crate::seal::Keys;
 
 /// What becomes of a refund that names nothing that was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(super) struct Matcher<'a> {
 }
 
 /// What became of a claim, and what else that changes.
-struct Matched {
+pub(super) struct Matched {
     verdict: Verdict,
     txn: Option<TxnId>,
     original: Option<i64>,
@@ -68,7 +69,7 @@ enum Named {
 }
 
 impl Matched {
-    const fn only(verdict: Verdict) -> Self {
+    pub(super) const fn only(verdict: Verdict) -> Self {
         Self { verdict, txn: None, original: None, voids: None }
     }
 
@@ -80,12 +81,13 @@ impl Matched {
 impl Matcher<'_> {
     /// Takes one record of a file in.
     pub(super) fn take(&self, submission: i64, claim: &Claim) -> Result<(), LedgerError> {
-        let digest = self.digest(claim);
+        let digest = digest(self.books.keys(), claim);
         let matched = match self.first_looks(claim, &digest)? {
             Some(matched) => matched,
             None => self.judge(claim)?,
         };
-        let id = self.insert(submission, (claim, &digest), &matched)?;
+        let of = (submission, self.merchant);
+        let id = insert(self.connection, of, (claim, &digest), &matched)?;
         self.follow_up(id, claim, &matched)
     }
 
@@ -117,14 +119,6 @@ impl Matcher<'_> {
         self.event(id, state, note.map(|note| note.reason.word()))?;
         self.follow_up(id, claim, &matched)?;
         Ok(true)
-    }
-
-    fn digest(&self, claim: &Claim) -> [u8; 16] {
-        let (texts, numbers) = claim.content();
-        let numbers = numbers.map(i64::to_be_bytes);
-        let mut parts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
-        parts.extend(numbers.iter().map(<[u8; 8]>::as_slice));
-        self.books.keys().tag("claim", &parts).0.to_be_bytes()
     }
 
     /// What needs no authorization: fields that say nothing, another merchant's record, one that was taken before.
@@ -437,51 +431,6 @@ impl Matcher<'_> {
         Ok(self.connection.prepare_cached(sql)?.exists([claim])?)
     }
 
-    fn insert(
-        &self,
-        submission: i64,
-        (claim, digest): (&Claim, &[u8; 16]),
-        matched: &Matched,
-    ) -> Result<i64, LedgerError> {
-        let (state, note) = told(&matched.verdict);
-        let said = claim.said.as_ref().ok();
-        let sql = "INSERT INTO claims (submission, seq, place, merchant, terminal, op, reference, original_reference,
-                original_amount, rrn, stan, approval, token, amount, currency, local, mcc, final, tip, entry, digest,
-                state, reason, field, expected, got, txn, original)
-            VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
-        self.connection.prepare_cached(sql)?.execute(params![
-            submission,
-            claim.seq.cast_signed(),
-            claim.line.cast_signed(),
-            claim.merchant.as_deref().unwrap_or(self.merchant),
-            claim.terminal,
-            claim.op,
-            claim.reference,
-            claim.original,
-            said.and_then(|said| said.original_amount),
-            claim.rrn,
-            claim.stan,
-            claim.approval,
-            claim.token,
-            claim.amount,
-            claim.currency,
-            claim.local,
-            claim.mcc,
-            said.is_none_or(|said| said.last),
-            said.map_or(0, |said| said.tip),
-            claim.entry,
-            digest,
-            state,
-            note.map(|note| note.reason.word()),
-            note.map(|note| note.field),
-            note.map(|note| &note.expected),
-            note.map(|note| &note.got),
-            matched.txn.map(|txn| txn.0.cast_signed()),
-            matched.original,
-        ])?;
-        Ok(self.connection.last_insert_rowid())
-    }
-
     /// What else a claim changes, once it has its row.
     fn follow_up(&self, id: i64, claim: &Claim, matched: &Matched) -> Result<(), LedgerError> {
         if let Some(earlier) = &matched.voids {
@@ -501,21 +450,29 @@ impl Matcher<'_> {
             }
             self.event(earlier.claim, "voided", Some(&format!("claim {id}")))?;
         }
-        if let Verdict::Rejected(note) = &matched.verdict
-            && note.reason == Reason::Ambiguous
-        {
-            let sql = "INSERT INTO exceptions (opened, kind, claim, amount, currency, detail)
-                VALUES (?, 'ambiguous', ?, ?, ?, ?)";
-            let detail = format!("a claim of {} names {}", self.merchant, note.got);
-            let opened = self.now.0.cast_signed();
-            self.connection.prepare_cached(sql)?.execute(params![
-                opened,
-                id,
-                claim.amount,
-                claim.currency,
-                detail
-            ])?;
+        if let Verdict::Rejected(note) = &matched.verdict {
+            self.tell(id, claim, note)?;
         }
+        Ok(())
+    }
+
+    /// What a person has to see of a claim that is rejected.
+    fn tell(&self, id: i64, claim: &Claim, note: &Note) -> Result<(), LedgerError> {
+        let (kind, detail) = if uploads::is_uploaded(claim) {
+            let why = note.reason.word();
+            let what =
+                format!("{} of {}: its terminal has it, and it", claim.reference, self.merchant);
+            ("uploaded_unknown", format!("{what} cannot be claimed: {why}"))
+        } else if note.reason == Reason::Ambiguous {
+            ("ambiguous", format!("a claim of {} names {}", self.merchant, note.got))
+        } else {
+            return Ok(());
+        };
+        let sql = "INSERT OR IGNORE INTO exceptions (opened, kind, claim, amount, currency, detail)
+            VALUES (?, ?, ?, ?, ?, ?)";
+        let (opened, amount) = (self.now.0.cast_signed(), claim.amount);
+        let values = params![opened, kind, id, amount, claim.currency, detail];
+        self.connection.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
 
@@ -525,6 +482,61 @@ impl Matcher<'_> {
         self.connection.prepare_cached(sql)?.execute(params![at, claim, kind, detail])?;
         Ok(())
     }
+}
+
+/// What makes two records of one reference the same.
+pub(super) fn digest(keys: &Keys, claim: &Claim) -> [u8; 16] {
+    let (texts, numbers) = claim.content();
+    let numbers = numbers.map(i64::to_be_bytes);
+    let mut parts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+    parts.extend(numbers.iter().map(<[u8; 8]>::as_slice));
+    keys.tag("claim", &parts).0.to_be_bytes()
+}
+
+/// A claim with what became of it: its row.
+pub(super) fn insert(
+    connection: &Connection,
+    (submission, merchant): (i64, &str),
+    (claim, digest): (&Claim, &[u8; 16]),
+    matched: &Matched,
+) -> Result<i64, LedgerError> {
+    let (state, note) = told(&matched.verdict);
+    let said = claim.said.as_ref().ok();
+    let sql = "INSERT INTO claims (submission, seq, place, merchant, terminal, op, reference, original_reference,
+                original_amount, rrn, stan, approval, token, amount, currency, local, mcc, final, tip, entry, digest,
+                state, reason, field, expected, got, txn, original)
+            VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    connection.prepare_cached(sql)?.execute(params![
+        submission,
+        claim.seq.cast_signed(),
+        claim.line.cast_signed(),
+        claim.merchant.as_deref().unwrap_or(merchant),
+        claim.terminal,
+        claim.op,
+        claim.reference,
+        claim.original,
+        said.and_then(|said| said.original_amount),
+        claim.rrn,
+        claim.stan,
+        claim.approval,
+        claim.token,
+        claim.amount,
+        claim.currency,
+        claim.local,
+        claim.mcc,
+        said.is_none_or(|said| said.last),
+        said.map_or(0, |said| said.tip),
+        claim.entry,
+        digest,
+        state,
+        note.map(|note| note.reason.word()),
+        note.map(|note| note.field),
+        note.map(|note| &note.expected),
+        note.map(|note| &note.got),
+        matched.txn.map(|txn| txn.0.cast_signed()),
+        matched.original,
+    ])?;
+    Ok(connection.last_insert_rowid())
 }
 
 fn earlier(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Earlier>> {

@@ -3,6 +3,7 @@
 mod indexing;
 mod matching;
 mod results;
+mod uploads;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -16,9 +17,10 @@ use crate::books::View;
 use crate::clearing::claim::{Claim, FileFault, Head, Intake, Limits, Line, Misfit, Rules};
 use crate::iso::Wall;
 
-pub(super) use indexing::{completions, increments};
+pub(super) use indexing::{UNDONE, UNTOLD, completions, increments};
 use matching::Matcher;
 pub use matching::Unlinked;
+pub(super) use uploads::{OfBatch, claim_uploads};
 
 /// How merchants' files are taken.
 #[derive(Clone, Debug, PartialEq, Eq)]

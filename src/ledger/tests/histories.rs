@@ -17,6 +17,8 @@ enum Event {
     Claimed { which: usize, refund: bool, amount: i64 },
     /// One of the transactions is reversed.
     Reversed { which: usize },
+    /// One of the authorizations is reversed, or lowered.
+    Undone { which: usize, left: Option<u64> },
     /// One of the claims is taken back.
     TakenBack { which: usize },
     /// The day ends, and nobody writes its files.
@@ -36,6 +38,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => approved,
         5 => claimed,
         2 => any::<usize>().prop_map(|which| Event::Reversed { which }),
+        2 => (any::<usize>(), prop::option::of(1_u64..900)).prop_map(|(which, left)| Event::Undone { which, left }),
         2 => any::<usize>().prop_map(|which| Event::TakenBack { which }),
         2 => Just(Event::DayEnds),
         4 => (any::<bool>(), 0_usize..12).prop_map(|(now, dies_after)| Event::Cut { now, dies_after }),
@@ -48,6 +51,8 @@ fn event() -> impl Strategy<Value = Event> {
 struct Past {
     sales: Vec<TxnId>,
     holds: Vec<(TxnId, &'static str)>,
+    /// What authorizations stand for that were reversed or lowered.
+    left: BTreeMap<TxnId, u64>,
     claims: Vec<i64>,
     last: Option<BusinessDate>,
     /// What was seen once never changes.
@@ -74,6 +79,15 @@ impl Past {
                 let txn = self.sales.remove(which % self.sales.len());
                 world.is_reversed(txn);
             }
+            Event::Undone { which, left } if !self.holds.is_empty() => {
+                let (txn, _) = self.holds[which % self.holds.len()];
+                match (left, self.left.get(&txn)) {
+                    (Some(left), None) => world.is_lowered(txn, left),
+                    _ => world.is_undone(txn),
+                }
+                let only_lowered = left.filter(|_| !self.left.contains_key(&txn));
+                self.left.insert(txn, only_lowered.unwrap_or(0));
+            }
             Event::TakenBack { which } if !self.claims.is_empty() => {
                 let original = self.claims[which % self.claims.len()];
                 let claim =
@@ -86,7 +100,10 @@ impl Past {
             Event::DayEnds => self.last = Some(world.day_ends()),
             Event::Cut { now, dies_after } => self.cut(world, now, dies_after),
             Event::Restarts => Self::restarts(world),
-            Event::Claimed { .. } | Event::Reversed { .. } | Event::TakenBack { .. } => {}
+            Event::Claimed { .. }
+            | Event::Reversed { .. }
+            | Event::Undone { .. }
+            | Event::TakenBack { .. } => {}
         }
         let seen = world.seen();
         let kept = |(name, bytes): (&String, &Vec<u8>)| seen.get(name) == Some(bytes);
@@ -100,6 +117,7 @@ impl Past {
             _ => Asked::Now(world.today),
         };
         let order = world.order(asked);
+        world.ledger.index().unwrap();
         let Some(cycle) = world.ledger.begin(&order).unwrap() else { return };
         let mut steps = 0;
         let killed = catch_unwind(AssertUnwindSafe(|| {
@@ -196,12 +214,19 @@ proptest! {
         }
         Past::restarts(&mut world);
         is_whole(&world);
+        for (txn, left) in &past.left {
+            let sum = |refund: bool| -> i64 { world.asks(&format!("SELECT ifnull(sum(CASE kind WHEN 'presentment' THEN amount
+                ELSE -amount END), 0) FROM items WHERE txn = {} AND refund = {refund}", txn.0)) };
+            let kept = sum(true).max(i64::try_from(*left).unwrap());
+            prop_assert!(sum(false) <= kept, "{txn:?}: {} of {left}, {} refunded", sum(false), sum(true));
+        }
         // Sales that stand are claimed once; those that were reversed stand nowhere.
         let standing = past.sales.iter().map(|txn| txn.0.to_string()).collect::<Vec<_>>().join(",");
         let claimed: i64 = world.asks(&format!("SELECT count(*) FROM items WHERE kind = 'presentment' AND claim IS NULL AND txn IN ({standing})"));
         prop_assert_eq!(claimed, i64::try_from(past.sales.len()).unwrap());
         let sql = format!("SELECT count(*) FROM items WHERE kind = 'presentment' AND claim IS NULL AND txn NOT IN ({standing})");
-        let taken_back: i64 = world.asks("SELECT count(*) FROM items WHERE kind = 'opposite' AND claim IS NULL");
+        let taken_back: i64 = world.asks("SELECT count(*) FROM items WHERE kind = 'opposite'
+            AND about IN (SELECT item FROM items WHERE claim IS NULL)");
         // What was reversed after the last cut before this one is taken back in it.
         prop_assert_eq!(world.asks::<i64>(&sql), taken_back);
         // All again: nothing is added.

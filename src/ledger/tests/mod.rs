@@ -5,6 +5,7 @@ mod histories;
 mod increments;
 mod steps;
 mod twice;
+mod undone;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,6 +35,7 @@ struct World {
     books: Books,
     ledger: Ledger,
     today: BusinessDate,
+    fees: FeeTable,
 }
 
 fn keys() -> Arc<Keys> {
@@ -62,7 +64,8 @@ impl World {
         let reader = Reader::open(&settings.directory);
         let books = Books::open(home, keys()).unwrap();
         let ledger = Ledger::open(home, keys()).unwrap();
-        Self { home: home.to_owned(), journal, reader, books, ledger, today: AT.date() }
+        let (home, today, fees) = (home.to_owned(), AT.date(), FeeTable::default());
+        Self { home, journal, reader, books, ledger, today, fees }
     }
 
     /// The ledger of another process.
@@ -133,9 +136,21 @@ impl World {
         self.happens(&Record::Owed { txn, at: AT, trace, reason: Reason::Undelivered });
     }
 
+    /// Its asker takes it back, and its issuer is owed that.
+    fn is_undone(&mut self, txn: TxnId) {
+        self.happens(&Record::Undone(Self::undo(txn)));
+        let reason = Reason::Asked;
+        self.happens(&Record::Owed { txn, at: AT, trace: Trace::default(), reason });
+    }
+
     /// A partial reversal leaves so much.
     fn is_lowered(&mut self, txn: TxnId, amount: u64) {
-        let undo = Arc::new(Undo {
+        let undo = Self::undo(txn);
+        self.happens(&Record::Lowered { undo, amount, trace: Trace::default() });
+    }
+
+    fn undo(txn: TxnId) -> Arc<Undo> {
+        Arc::new(Undo {
             asker: LinkId::of_name("shop"),
             key: Tag(u128::MAX),
             content: Tag(u128::MAX),
@@ -144,8 +159,7 @@ impl World {
             original: Some(txn),
             at: AT,
             code: ResponseCode::APPROVED,
-        });
-        self.happens(&Record::Lowered { undo, amount, trace: Trace::default() });
+        })
     }
 
     /// The day ends in the journal, and the next begins.
@@ -171,13 +185,7 @@ impl World {
         let names = BANKS.map(|name| (LinkId::of_name(name), name.to_owned())).into();
         let settings = Settings { blocked: false, ..Settings::default() };
         let directory = self.home.join("clearing");
-        Outgoing {
-            directory,
-            settings,
-            by_issuer: BTreeMap::new(),
-            fees: FeeTable::default(),
-            names,
-        }
+        Outgoing { directory, settings, by_issuer: BTreeMap::new(), fees: self.fees.clone(), names }
     }
 
     fn order(&self, asked: Asked) -> Order {

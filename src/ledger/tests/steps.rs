@@ -9,9 +9,14 @@ use crate::ledger::cut::Step;
 fn a_day(home: &Path) -> (World, BusinessDate) {
     let mut world = World::new(home);
     let regretted = world.approved(SALE);
+    let [undone, lowered] = [(); 2].map(|()| world.approved(HOLD));
+    world.claims(Claim::of(undone, 900));
+    world.claims(Claim::of(lowered, 900));
     let first = world.day_ends();
     world.cut(Asked::End(first)).unwrap();
     world.is_reversed(regretted);
+    world.is_undone(undone);
+    world.is_lowered(lowered, 300);
     for number in 0..12 {
         let ask = if number % 3 == 0 { HOLD } else { SALE };
         let currency = if number % 5 == 0 { "392" } else { "978" };

@@ -3,7 +3,7 @@
 use super::*;
 
 /// What each account has, over all parties: debits less credits.
-fn balances(world: &World) -> BTreeMap<String, i64> {
+pub(super) fn balances(world: &World) -> BTreeMap<String, i64> {
     let sql = "SELECT account, sum(debit) - sum(credit) FROM postings GROUP BY account";
     let mut ask = world.ledger.connection.prepare(sql).unwrap();
     let rows = ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
@@ -11,7 +11,7 @@ fn balances(world: &World) -> BTreeMap<String, i64> {
 }
 
 /// Its issuer does not take an item.
-fn is_rejected(world: &World, item: i64) {
+pub(super) fn is_rejected(world: &World, item: i64) {
     let sql = "UPDATE items SET state = 'rejected' WHERE item = ?";
     world.ledger.connection.execute(sql, [item]).unwrap();
     let sql = "INSERT INTO items (kind, about, txn, issuer, merchant, amount, currency, refund, state)
@@ -19,12 +19,12 @@ fn is_rejected(world: &World, item: i64) {
     world.ledger.connection.execute(sql, [item]).unwrap();
 }
 
-fn cut_day(world: &mut World) -> CutReport {
+pub(super) fn cut_day(world: &mut World) -> CutReport {
     let date = world.day_ends();
     world.cut(Asked::End(date)).unwrap().unwrap()
 }
 
-fn kinds(world: &World) -> Vec<String> {
+pub(super) fn kinds(world: &World) -> Vec<String> {
     let mut ask = world.ledger.connection.prepare("SELECT kind FROM items ORDER BY item").unwrap();
     ask.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }

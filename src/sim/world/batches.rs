@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::clearing::{BatchProfile, BatchVerdict, Mismatch, TotalField, TotalKind};
+use crate::clearing::{BatchProfile, BatchVerdict};
 use crate::codec::Message;
 use crate::iso::{Currency, ElementNo, Elements, ResponseCode};
 use crate::record::Outcome;
@@ -52,18 +52,7 @@ impl Batches {
 
 /// How the terminals of these worlds write their batches.
 pub(super) fn profile() -> Option<Arc<BatchProfile>> {
-    let field = |kind| TotalField { kind, count_len: 3, amount_len: 12, amount_first: false };
-    Some(Arc::new(BatchProfile {
-        settle: *b"920000",
-        trailer: *b"960000",
-        number: ElementNo::of(60),
-        totals: ElementNo::of(63),
-        fields: vec![field(TotalKind::Sales), field(TotalKind::Refunds)],
-        original: ElementNo::of(60),
-        currency: Currency::new(978).ok()?,
-        mismatch: Mismatch::Refuse,
-        says: false,
-    }))
+    Currency::new(978).ok().map(|euro| Arc::new(BatchProfile::usual(euro)))
 }
 
 impl World {

@@ -1,6 +1,7 @@
 //! Merchants' files against real books: what is taken, what is not, and that nothing counts twice.
 
 mod shop;
+mod uploads;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

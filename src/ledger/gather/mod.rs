@@ -1,10 +1,12 @@
 //! What a cut takes: items that wait, members of the day, claims of merchants. Each gets its file, number and reference.
 
+mod undone;
+
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::claims::completions;
+use super::claims::{UNDONE, completions};
 use super::cut::{CutError, Cycle, Order, Outgoing};
 use super::fate::{self, Decision, Fate};
 use super::tables::day;
@@ -246,7 +248,7 @@ impl<'a> Gathering<'a> {
     }
 
     /// What a refund gives back must have been taken, and not be given back already.
-    fn may_refund(&self, standing: &Standing) -> Result<Refund, CutError> {
+    fn may_refund(&self, ready: &Ready, standing: &Standing) -> Result<Refund, CutError> {
         let code = standing.sent().and_then(|sent| sent.elements.get(ElementNo::PROCESSING_CODE));
         if code.and_then(Flow::of) == Some(Flow::Refund) {
             let stands = standing.stands_approved();
@@ -256,7 +258,17 @@ impl<'a> Gathering<'a> {
         let is_good = |fate: &Fate| !fate.opposed && !fate.charged_back && fate.rejected.is_none();
         let may_be = |fate: &Fate| !fate.opposed && fate.rejected == Some(Decision::None);
         Ok(if fates.iter().any(is_good) {
-            Refund::Now
+            let mut left = -fate::refunded(self.connection, standing.id.0.cast_signed())?;
+            for fate in fates.iter().filter(|fate| is_good(fate)) {
+                left += i128::from(fate::left(self.connection, fate)?);
+            }
+            if i128::from(ready.amount) <= left {
+                Refund::Now
+            } else if fates.iter().any(may_be) {
+                Refund::Later
+            } else {
+                Refund::Never("REFUND_OVER_CAPTURED")
+            }
         } else if fates.iter().any(may_be) || fates.is_empty() && standing.stands_approved() {
             Refund::Later
         } else {
@@ -272,7 +284,9 @@ impl<'a> Gathering<'a> {
         left: Option<u64>,
     ) -> Result<bool, CutError> {
         let Some(left) = left else { return Ok(false) };
-        let sql = "SELECT ifnull(sum(amount), 0) FROM items AS p WHERE txn = ? AND kind = 'presentment' AND refund = 0
+        let sql = "SELECT ifnull(sum(amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l
+                WHERE l.about = p.item AND l.kind = 'lowered')), 0)
+            FROM items AS p WHERE txn = ? AND kind = 'presentment' AND refund = 0
             AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = p.item AND o.kind = 'opposite')";
         let mut ask = self.connection.prepare_cached(sql)?;
         let before: i64 = ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?;
@@ -325,7 +339,7 @@ impl<'a> Gathering<'a> {
         let left = chain::left(self.connection, self.books, &standing)?;
         // Much may have happened after it was claimed.
         if refund {
-            match self.may_refund(&standing)? {
+            match self.may_refund(ready, &standing)? {
                 Refund::Now => {}
                 Refund::Later => return Ok(()),
                 Refund::Never(reason) => return self.refuse(ready, reason),
@@ -390,10 +404,14 @@ impl<'a> Gathering<'a> {
         let (place, item) = (self.place(issuer, currency)?, self.next_item());
         let sql = "INSERT INTO items (item, kind, about, txn, claim, issuer, merchant, terminal, card, rrn, approval, mcc, amount,
                 currency, refund, day, cycle, file, number, reference, state)
-            SELECT ?1, 'opposite', item, txn, ?2, issuer, merchant, terminal, card, rrn, approval, mcc, amount,
+            SELECT ?1, 'opposite', item, txn, ?2, issuer, merchant, terminal, card, rrn, approval, mcc,
+                amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l WHERE l.about = ?7 AND l.kind = 'lowered'),
                 currency, refund, ?3, ?4, ?5, ?6, reference, 'presented' FROM items WHERE item = ?7";
         let values = params![item, ready.claim, day, cycle, place.file, place.number, about];
         self.connection.prepare_cached(sql)?.execute(values)?;
+        // A refund kept as much of what it gave back from being taken back with its authorization.
+        let sql = "INSERT OR IGNORE INTO keys SELECT ?1, txn FROM items WHERE item = ?2 AND refund = 1 AND txn IS NOT NULL";
+        self.connection.prepare_cached(sql)?.execute((UNDONE, about))?;
         self.taken(ready)
     }
 

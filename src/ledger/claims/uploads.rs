@@ -1,0 +1,85 @@
+//! What a terminal uploads of its authorizations: claims like those of merchants' files, which wait until they are matched and
+//! judged by the same rules. Judges none.
+
+use rusqlite::Connection;
+
+use super::super::LedgerError;
+use super::super::batches::Uploaded;
+use super::matching::{Matched, digest, insert};
+use crate::clearing::claim::{Claim, Misfit, Note, Op, Reason, Verdict};
+use crate::iso::Wall;
+use crate::record::TxnId;
+use crate::seal::Keys;
+
+/// The batch that is closed.
+#[derive(Clone, Copy)]
+pub(in crate::ledger) struct OfBatch<'a> {
+    /// Its row.
+    pub(in crate::ledger) id: i64,
+    pub(in crate::ledger) number: u32,
+    pub(in crate::ledger) terminal: &'a str,
+    pub(in crate::ledger) merchant: &'a str,
+    pub(in crate::ledger) now: Wall,
+}
+
+/// Claims of a terminal stand on no line of any file.
+const NO_LINE: u64 = 0;
+
+/// Takes note of what a terminal uploaded of authorizations, with their transactions where these are known. Once: a batch is closed
+/// once.
+pub(in crate::ledger) fn claim_uploads(
+    connection: &Connection,
+    keys: &Keys,
+    of: OfBatch<'_>,
+    uploads: &[(&Uploaded, Option<TxnId>)],
+) -> Result<(), LedgerError> {
+    if uploads.is_empty() {
+        return Ok(());
+    }
+    let name = format!("batch {:06} of {}, {}", of.number, of.terminal, of.id);
+    let now = of.now.0.cast_signed();
+    let sql = "INSERT INTO submissions (merchant, reference, digest, received, finished, state)
+        VALUES (?, ?, x'', ?, ?, 'accepted') ON CONFLICT DO NOTHING";
+    connection.execute(sql, (of.merchant, &name, now, now))?;
+    let sql = "SELECT submission FROM submissions WHERE merchant = ? AND reference = ?";
+    let submission = connection.query_row(sql, (of.merchant, &name), |row| row.get(0))?;
+    for (seq, (upload, txn)) in (1..).zip(uploads) {
+        let claim = claim_of(seq, of, upload, *txn);
+        let note = Note::new(Reason::Unmatched, "rrn", "an authorization of this terminal", "");
+        let matched = Matched::only(Verdict::Pending(note));
+        let digest = digest(keys, &claim);
+        let claim = insert(connection, (submission, of.merchant), (&claim, &digest), &matched)?;
+        let sql = "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, 'uploaded', ?)";
+        connection.prepare_cached(sql)?.execute((now, claim, &name))?;
+    }
+    Ok(())
+}
+
+fn claim_of(seq: u64, of: OfBatch<'_>, upload: &Uploaded, txn: Option<TxnId>) -> Claim {
+    let op = if upload.refund { Op::Refund } else { Op::Capture };
+    let claim = Claim {
+        seq,
+        line: NO_LINE,
+        merchant: None,
+        terminal: Some(of.terminal.to_owned()),
+        op: op.word().to_owned(),
+        reference: format!("{}/{:06}/{}{}", of.terminal, of.number, upload.mti, upload.stan),
+        original: txn.map(|txn| format!("txn:{}", txn.0)),
+        rrn: upload.rrn.clone(),
+        stan: Some(upload.stan.clone()),
+        approval: upload.approval.clone(),
+        token: upload.card.clone(),
+        amount: upload.amount,
+        currency: upload.currency.clone(),
+        local: None,
+        mcc: None,
+        entry: None,
+        said: Err(Misfit { field: "op", expected: "", got: String::new() }),
+    };
+    claim.again((true, upload.tip), None)
+}
+
+/// Whether a terminal uploaded it: then a person is told what becomes of it, if nothing does.
+pub(super) const fn is_uploaded(claim: &Claim) -> bool {
+    claim.line == NO_LINE
+}
