@@ -49,6 +49,38 @@ fn the_demonstration_ends_by_itself_with_books_that_balance() {
     }
 }
 
+#[test]
+fn the_merchants_day_comes_as_it_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let home = place.path().join("day");
+    let keep = ["demo", "day", "--keep", home.to_str().unwrap()];
+    let told = run(&keep);
+    for part in [
+        "completed with 64.00 EUR",
+        "rejected OVER_AMOUNT (expected at most 5000, got 5500)",
+        "charged_back: the presentment with reference",
+        "opposite      WEBSHOP-BERLIN1  -20.00 EUR",
+        "representment WEBSHOP-BERLIN1   15.00 EUR",
+        "12.191 KWD",
+        "booked: merchant payable of WEBSHOP-BERLIN1 debited 25.00 978 (gross)",
+        "All of it balances",
+    ] {
+        assert!(told.contains(part), "{part:?} is missing in\n{told}");
+    }
+    // What its peers swear is there, and shows no card.
+    for name in ["tills", "north-ledger", "south-ledger", "operator"] {
+        let log = std::fs::read_to_string(home.join(format!("{name}.jsonl"))).unwrap();
+        assert!(log.lines().count() > 4, "{name}: {log}");
+        assert!(!log.contains("54133300") && !log.contains("40000000"), "{name}: {log}");
+    }
+    assert!(!told.contains("54133300") && !told.contains("40000000"), "{told}");
+    assert!(!is_anybody_at(place.path()), "the switch has ended");
+    // Another day does not begin among these files.
+    let again = Command::new(env!("CARGO_BIN_EXE_iso8583d")).args(keep).output().unwrap();
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success() && said.contains("directory not empty"), "{said}");
+}
+
 /// A terminal that is closed, or whoever started it: the switch that it started ends with it.
 #[test]
 fn a_demonstration_that_is_told_to_end_leaves_no_switch_behind() {

@@ -67,13 +67,30 @@ pub(super) struct World {
 
 /// A demonstration.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Demo {
+    #[command(subcommand)]
+    act: Option<Act>,
     /// End after so many seconds; without, at Ctrl-C
     #[arg(long)]
     seconds: Option<u32>,
     /// Below which directory everything lies; the system's own for temporary files without this
     #[arg(long)]
     state_below: Option<PathBuf>,
+}
+
+/// Another demonstration.
+#[derive(Subcommand)]
+enum Act {
+    /// A day of two merchants from the till to the payout: tips, parts, refunds, mistakes, a charge-back; it ends by itself
+    Day {
+        /// In which directory everything lies; it is made, or empty
+        #[arg(long, value_name = "DIRECTORY")]
+        keep: Option<PathBuf>,
+        /// Below which directory it lies in one of its own; the system's own for temporary files without this
+        #[arg(long, conflicts_with = "keep")]
+        state_below: Option<PathBuf>,
+    },
 }
 
 /// A terminal.
@@ -288,6 +305,13 @@ fn plant(name: &str) -> Result<Bug, Failure> {
 
 impl Demo {
     pub(super) fn run(self) -> Result<(), Failure> {
+        if let Some(Act::Day { keep, state_below }) = self.act {
+            let parent = state_below.unwrap_or_else(std::env::temp_dir);
+            let settings = demo::day::Settings { program: own_path()?, parent, keep };
+            let balances = demo::day::run(&settings, &mut io::stdout().lock())?;
+            let broken = || Failure::Found(String::from("the merchants' day does not balance"));
+            return if balances { Ok(()) } else { Err(broken()) };
+        }
         let settings = demo::Settings {
             program: own_path()?,
             parent: self.state_below.unwrap_or_else(std::env::temp_dir),

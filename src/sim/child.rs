@@ -67,10 +67,23 @@ pub struct Switch {
 impl Switch {
     /// Makes a fresh directory below `parent`, with a key of its own; starts nothing.
     pub fn prepare(program: PathBuf, parent: &Path) -> Result<Self, SimError> {
-        // The configuration names it, and what a configuration names begins where that lies.
-        let parent = std::path::absolute(parent)
-            .map_err(|source| SimError::System { what: "the current directory", source })?;
-        let directory = fresh_directory(&parent)?;
+        let directory = fresh_directory(&absolute(parent)?)?;
+        Self::with_key(program, directory)
+    }
+
+    /// The same in a directory of this name, which is made, or empty.
+    pub fn prepare_in(program: PathBuf, directory: &Path) -> Result<Self, SimError> {
+        let directory = absolute(directory)?;
+        let fault = |source| SimError::File { path: directory.clone(), source };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+        let entry = made.and_then(|()| fs::read_dir(&directory)).map_err(fault)?.next();
+        if entry.is_some() {
+            return Err(fault(std::io::ErrorKind::DirectoryNotEmpty.into()));
+        }
+        Self::with_key(program, directory)
+    }
+
+    fn with_key(program: PathBuf, directory: PathBuf) -> Result<Self, SimError> {
         let switch = Self { program, directory, child: None, kept: true };
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| SimError::System {
@@ -263,6 +276,12 @@ pub fn free_port() -> Result<SocketAddr, SimError> {
     let refused = |source| SimError::System { what: "a free port", source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(refused)?;
     listener.local_addr().map_err(refused)
+}
+
+/// A configuration names it, and what a configuration names begins where that lies.
+fn absolute(path: &Path) -> Result<PathBuf, SimError> {
+    std::path::absolute(path)
+        .map_err(|source| SimError::System { what: "the current directory", source })
 }
 
 /// A directory that did not exist before, for our eyes only.

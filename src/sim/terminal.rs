@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::codec::{Draft, Message};
 use crate::framing::Frame;
-use crate::iso::{ElementNo, ElementSet, Elements, Mti, ResponseCode};
+use crate::iso::{ElementNo, ElementSet, Elements, Mti, Pan, ResponseCode};
 
 use super::line::Line;
 use super::log::Log;
@@ -68,6 +68,11 @@ struct Entry<'a> {
     what: &'static str,
     mti: String,
     terminal: &'a str,
+    merchant: &'a str,
+    /// Element 18.
+    category: String,
+    /// Masked.
+    card: String,
     stan: String,
     rrn: String,
     transmission: String,
@@ -86,6 +91,12 @@ impl Terminal {
     pub fn new(peer: Peer, number: u32, log: Option<Arc<Log>>) -> Self {
         let shop = Shop::numbered(number);
         Self { peer, shop, number, line: None, stan: 0, log, frames: Vec::new() }
+    }
+
+    /// The same, in another shop.
+    #[must_use]
+    pub fn within(self, shop: Shop) -> Self {
+        Self { shop, ..self }
     }
 
     /// Continues its trace numbers after this one.
@@ -237,6 +248,9 @@ impl Terminal {
             what,
             mti: mti.to_string(),
             terminal: &self.shop.terminal,
+            merchant: &self.shop.merchant,
+            category: text(ElementNo::of(18)),
+            card: masked(elements),
             stan: text(ElementNo::STAN),
             rrn: text(ElementNo::RRN),
             transmission: text(ElementNo::TRANSMISSION),
@@ -249,6 +263,12 @@ impl Terminal {
             at: clock::wall().to_string(),
         }])
     }
+}
+
+/// The card of a message as a receipt shows it; nothing where there is none.
+pub(super) fn masked(elements: &Elements) -> String {
+    let card = elements.get(ElementNo::PAN).and_then(|digits| Pan::new(digits).ok());
+    card.map(|card| card.masked().to_string()).unwrap_or_default()
 }
 
 impl Answer {

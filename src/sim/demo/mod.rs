@@ -1,6 +1,7 @@
 //! The demonstration: a switch, two banks and six shops on one machine, told in plain words, with
 //! everything that may go wrong going wrong once. Knows the switch by its command line and its sockets.
 
+pub mod day;
 mod pay;
 mod settle;
 mod town;

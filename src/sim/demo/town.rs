@@ -117,7 +117,7 @@ fn recovery(line: &str) -> Option<String> {
     ))
 }
 
-fn address(issuer: &Issuer) -> SocketAddr {
+pub(super) fn address(issuer: &Issuer) -> SocketAddr {
     issuer.address().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
 }
 
@@ -126,7 +126,7 @@ fn dialect(name: &'static str) -> Result<Arc<Dialect>, SimError> {
     Dialect::shipped(name).map(Arc::new).ok_or_else(missing)
 }
 
-fn peer(name: &'static str, length: Length, place: Place) -> Result<Peer, SimError> {
+pub(super) fn peer(name: &'static str, length: Length, place: Place) -> Result<Peer, SimError> {
     let framing = framing::Settings { length, ..framing::Settings::default() };
     Ok(Peer { tongue: Tongue::plain(dialect(name)?), framing, place, tls: None })
 }

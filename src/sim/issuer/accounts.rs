@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use crate::iso::{Class, ElementNo, Elements, Function, Mti};
-use crate::sim::terminal::REPLACEMENT;
+use crate::sim::terminal::{REPLACEMENT, masked};
 
 /// Whom a message is from, as the switch named it: MTI class, elements 7 and 11.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,7 +51,7 @@ pub struct Word {
     pub approval: Option<String>,
 }
 
-/// One line of the ledger: a financial effect, written before the answer is sent. No card.
+/// One line of the ledger: a financial effect, written before the answer is sent. Its card is masked.
 #[derive(Clone, Debug, Serialize)]
 pub struct Effect {
     /// Who.
@@ -69,6 +69,10 @@ pub struct Effect {
     pub rrn: String,
     /// Element 41.
     pub terminal: String,
+    /// Element 42, without blanks at its end.
+    pub merchant: String,
+    /// Element 2, masked.
+    pub card: String,
     /// Element 3.
     pub processing_code: String,
     /// Element 4.
@@ -110,6 +114,8 @@ impl Accounts {
             stan: text(ElementNo::STAN).unwrap_or_default(),
             rrn: text(ElementNo::RRN).unwrap_or_default(),
             terminal: text(ElementNo::TERMINAL).unwrap_or_default(),
+            merchant: text(ElementNo::MERCHANT).unwrap_or_default().trim_end().to_owned(),
+            card: masked(elements),
             processing_code: text(ElementNo::PROCESSING_CODE).unwrap_or_default(),
             amount: text(ElementNo::AMOUNT).unwrap_or_default(),
             currency: text(ElementNo::CURRENCY).unwrap_or_default(),
