@@ -12,7 +12,7 @@ use crate::ledger::cut::CutError;
 use crate::ledger::fate::{self, Decision, Fate};
 use crate::ledger::tables::day;
 use crate::planted::{self, Bug};
-use crate::record::{LinkId, Sent, Standing, TxnId};
+use crate::record::{LinkId, Standing, TxnId};
 
 impl Gathering<'_> {
     /// Claims of authorizations that were undone or lowered: what was presented of them is taken back. Before merchants' claims
@@ -36,7 +36,7 @@ impl Gathering<'_> {
                         continue;
                     }
                     // Claims of what it raises are claims of all.
-                    let first = match standing.sent().and_then(Sent::raises) {
+                    let first = match standing.sent().and_then(|sent| sent.raises()) {
                         Some(first) => self.books.standing(first)?,
                         None => Some(standing),
                     };

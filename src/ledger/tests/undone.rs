@@ -276,3 +276,20 @@ fn its_fees_go_back_with_it() {
     cut_day(&mut world);
     assert_eq!(balances(&world), BTreeMap::new());
 }
+
+#[test]
+fn what_raised_an_authorization_and_was_undone_is_taken_back_and_no_more() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    let raised = world.approved(Ask { amount: 500, completes: Some(txn), ..HOLD });
+    presents(&mut world, &[Claim::of(txn, 1_500)]);
+    world.is_undone(raised);
+    cut_day(&mut world);
+    assert_eq!(items(&world)[1..], [item("lowered", 500, Some(1))]);
+    assert_eq!(owed(&world), 1_000);
+    world.is_undone(txn);
+    cut_day(&mut world);
+    assert_eq!(items(&world)[2..], [item("opposite", 1_000, Some(1))]);
+    assert_eq!(owed(&world), 0);
+}

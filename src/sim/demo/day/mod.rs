@@ -70,6 +70,7 @@ struct First {
     rejected: Paid,
     charged_back: Paid,
     reversed: Paid,
+    cancelled: Paid,
     captured_later: Paid,
 }
 
@@ -118,6 +119,7 @@ impl Play<'_, '_> {
         let declined = self.buys(&WEB, &south(6)?, euros(1051)).await?;
         let captured_later = self.authorizes(&WEB, &north(7)?, euros(1500)).await?;
         self.authorizes(&BISTRO, &north(8)?, euros(3300)).await?;
+        let cancelled = self.authorizes(&WEB, &south(9)?, euros(1000)).await?;
         self.voice.say("The shops send their files; in the web shop's two records are wrong:")?;
         let tipped = Record { tip: 600, ..Record::capture("dinner", &dinner, euros(4600)) };
         self.submits(&BISTRO, "bistro-1", &[tipped])?;
@@ -128,20 +130,21 @@ impl Play<'_, '_> {
         let refused = Record { comes: no, ..Record::capture("lamp", &declined, euros(1051)) };
         let second = Record::capture("parcel-2", &order, euros(3000));
         let refund = Record::refund("damaged", "parcel-1", euros(1000));
-        self.submits(&WEB, "web-1", &[parcel, over, refused, second, refund])?;
+        let vase = Record::capture("vase", &cancelled, euros(1000));
+        self.submits(&WEB, "web-1", &[parcel, over, refused, second, refund, vase])?;
         self.voice.say("It puts the one right that can be, in a second file:")?;
         self.submits(&WEB, "web-2", &[Record::capture("chair", &mistaken, euros(5000))])?;
-        Ok(First { rejected, charged_back, reversed, captured_later })
+        Ok(First { rejected, charged_back, reversed, cancelled, captured_later })
     }
 
     async fn first_night(&mut self) -> Result<(), SimError> {
         self.delivers().await?;
         self.cuts()?;
         self.voice.say("The merchants are paid:")?;
-        // 46.00 and 12.50, less 5.00, less discounts of 1.02 and 0.35; 271.10 less 4.56; 3,000 less 90; 12.345 less 0.154.
+        // 46.00 and 12.50, less 5.00, less discounts of 1.02 and 0.35; 281.10 less 4.76; 3,000 less 90; 12.345 less 0.154.
         self.pays_out(&[
             (&BISTRO, euros(5213)),
-            (&WEB, euros(26_654)),
+            (&WEB, euros(27_634)),
             (&WEB, yen(2910)),
             (&WEB, dinars(12_191)),
         ])
@@ -159,6 +162,7 @@ impl Play<'_, '_> {
         self.presents_again(first)?;
         self.voice.say("At the tills:")?;
         self.takes_back(&first.reversed, "is taken back late:").await?;
+        self.takes_back(&first.cancelled, "was captured, and is cancelled:").await?;
         self.buys(&BISTRO, &south(7)?, euros(990)).await?;
         self.buys(&WEB, &south(8)?, euros(10_000)).await?;
         self.voice.say("And a file:")?;
@@ -195,8 +199,9 @@ impl Play<'_, '_> {
         self.delivers().await?;
         self.cuts()?;
         self.voice.say("The merchants are paid:")?;
-        // 9.90 less 0.30; 100.00 and 15.00, 15.00 of 25.00, less 20.00 and 12.00, less discounts of 1.55 and 0.28, and 0.35 back.
-        self.pays_out(&[(&BISTRO, euros(960)), (&WEB, euros(7152))])?;
+        // 9.90 less 0.30; 100.00 and 15.00, 15.00 of 25.00, less 20.00, 10.00 and 12.00, less discounts of 1.55 and 0.28, and 0.35 and
+        // 0.20 back.
+        self.pays_out(&[(&BISTRO, euros(960)), (&WEB, euros(6172))])?;
         self.voice.say("The banks take all of it:")?;
         let day = self.date.to_string();
         self.answers(|cast| &mut cast.north, &day, &[])?;
