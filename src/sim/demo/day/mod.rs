@@ -162,7 +162,7 @@ impl Play<'_, '_> {
         self.presents_again(first)?;
         self.voice.say("At the tills:")?;
         self.takes_back(&first.reversed, "is taken back late:").await?;
-        self.takes_back(&first.cancelled, "was captured, and is cancelled:").await?;
+        self.takes_back(&first.cancelled, "is cancelled late:").await?;
         self.buys(&BISTRO, &south(7)?, euros(990)).await?;
         self.buys(&WEB, &south(8)?, euros(10_000)).await?;
         self.voice.say("And a file:")?;
