@@ -8,7 +8,7 @@ use crate::record::{Opening, Standing};
 
 use super::asker::Purchase;
 use super::follow::{self, Past, approved_amount};
-use super::issuer::{self, original_key};
+use super::issuer::{self, Key, original_key};
 use super::ledgers::is_listed;
 use super::reached::Rare;
 use super::rng::Rng;
@@ -128,11 +128,21 @@ impl World {
             .filter(|past| stands(&past.standing))
             .filter_map(|past| approved_amount(&past.standing))
             .sum();
-        let booked = self.issuers.iter().flat_map(|issuer| issuer.ledger.values());
-        let there: i64 = booked
-            .filter(|entry| chain.contains(&entry.purchase) && entry.approved && !entry.reversed)
-            .map(|entry| entry.amount)
-            .sum();
+        // What was sent and approved twice, and is on the operator's list, counts once.
+        let for_people = |place: usize, key: Key| {
+            let link = self.link_of(place);
+            let past = link.and_then(|link| self.truth.of_pair(link, key));
+            past.is_some_and(|past| is_listed(&past.standing))
+        };
+        let mut there = 0;
+        for (place, issuer) in self.issuers.iter().enumerate() {
+            for (key, entry) in &issuer.ledger {
+                let stands = entry.approved && !entry.reversed && !for_people(place, *key);
+                if stands && chain.contains(&entry.purchase) {
+                    there += entry.amount;
+                }
+            }
+        }
         (here != there).then(|| {
             format!("its authorizations stand for {here}, and for {there} at their issuer")
         })
