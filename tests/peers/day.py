@@ -7,7 +7,8 @@ Twice, by rules of our own, and with nothing of the switch:
 
 1. from the peers' logs: what tills and banks swear was approved, reversed, completed, rejected and charged back, the merchants'
    files as they sent them, and when the operator gave which order;
-2. from the files: the clearing files that went to the banks, and the banks' answers, as cardutil reads them.
+2. from the files: the clearing files that went to the banks, and the banks' answers, as cardutil reads them; the operator's log
+   says on which day an answer came.
 
 Both must come to the same lines, and these to the positions that the switch reports, with and without fees, to its verdict on
 each record of the merchants' files, and to the payments that a bank is told (pain.001, CSV). In each currency of each day
