@@ -245,6 +245,8 @@ bugs! {
     ReconciliationNumberIgnored,
     /// Rule 12.7: nobody looks whether a host's net is what its sums come to.
     ReconciliationNetUnchecked,
+    /// Rule 12.8: whatever an issuer answers to totals of ours is taken as agreement.
+    TotalsAnswerTaken,
 }
 
 impl Bug {

@@ -32,12 +32,38 @@ struct Span {
     until: Option<Lsn>,
 }
 
+/// Which of a transaction's two links.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Asker,
+    Issuer,
+}
+
 impl View {
     /// Gives what a link did on a day, in order, and how far the books were; none when they do not have all of that day. A
     /// reversal is of the day that is cut next.
     pub fn deeds(
         &self,
         asker: LinkId,
+        date: BusinessDate,
+        each: &mut dyn FnMut(Deed),
+    ) -> Result<Option<Lsn>, BooksError> {
+        self.deeds_of((asker, Side::Asker), date, each)
+    }
+
+    /// The same of what an issuer was asked.
+    pub fn issuer_deeds(
+        &self,
+        issuer: LinkId,
+        date: BusinessDate,
+        each: &mut dyn FnMut(Deed),
+    ) -> Result<Option<Lsn>, BooksError> {
+        self.deeds_of((issuer, Side::Issuer), date, each)
+    }
+
+    fn deeds_of(
+        &self,
+        (link, side): (LinkId, Side),
         date: BusinessDate,
         each: &mut dyn FnMut(Deed),
     ) -> Result<Option<Lsn>, BooksError> {
@@ -48,13 +74,20 @@ impl View {
         if span.begins.0 + 1 < state.since.0 {
             return Ok(None);
         }
-        let mut ask = look.prepare_cached(
-            "SELECT txn, date, standing FROM transactions WHERE txn > ?1 AND txn <= ?2 AND asker = ?3 AND (date = ?4 OR txn > ?5)
-                ORDER BY txn",
-        )?;
+        // Of a reversal the tables do not say to whom it went: its original does.
+        let mut ask = look.prepare_cached(match side {
+            Side::Asker => {
+                "SELECT txn, date, standing FROM transactions WHERE txn > ?1 AND txn <= ?2 AND asker = ?3
+                    AND (date = ?4 OR txn > ?5) ORDER BY txn"
+            }
+            Side::Issuer => {
+                "SELECT txn, date, standing FROM transactions WHERE txn > ?1 AND txn <= ?2
+                    AND (issuer = ?3 AND (date = ?4 OR txn > ?5) OR issuer IS NULL AND original IS NOT NULL AND txn > ?5) ORDER BY txn"
+            }
+        })?;
         let until = span.until.map_or(i64::MAX, |until| until.0.cast_signed());
         let (begins, after) = (span.begins.0.cast_signed(), span.after.0.cast_signed());
-        let mut found = ask.query(params![begins, until, asker.0, tables::day(date), after])?;
+        let mut found = ask.query(params![begins, until, link.0, tables::day(date), after])?;
         while let Some(row) = found.next()? {
             let txn = TxnId(row.get::<_, i64>(0)?.cast_unsigned());
             let day: Option<i64> = row.get(1)?;
@@ -66,11 +99,15 @@ impl View {
                 continue;
             };
             let original = match undo.original {
-                Some(original) => rows::row(&look, original)?,
+                Some(original) => rows::row(&look, original)?.map(|row| row.standing),
                 None => None,
             };
-            if let Some(row) = original.filter(|row| row.standing.undone_by == Some(txn)) {
-                each(Deed::Reversed { by: txn, original: row.standing });
+            let is_its = |original: &Standing| {
+                let issuer = original.sent().map(|sent| sent.issuer);
+                original.undone_by == Some(txn) && (side == Side::Asker || issuer == Some(link))
+            };
+            if let Some(original) = original.filter(is_its) {
+                each(Deed::Reversed { by: txn, original });
             }
         }
         Ok(Some(state.position))

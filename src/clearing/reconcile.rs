@@ -5,7 +5,7 @@ use crate::iso::{
     BusinessDate, Class, Currency, ElementNo, ElementSet, Elements, Mti, ResponseCode,
 };
 use crate::planted::{self, Bug};
-use crate::record::{Outcome, Standing, Verdict};
+use crate::record::{Approval, Outcome, Standing, Verdict};
 
 use super::{Flow, NoPetition, Total};
 
@@ -28,6 +28,8 @@ pub struct HostProfile {
     pub differs: ResponseCode,
     /// Element 39 of an answer to a number that is not the next.
     pub wrong_number: ResponseCode,
+    /// As what we say our own totals to an issuer after the cut of a day, where it wants them: 0500 or 0520.
+    pub send: Option<Mti>,
 }
 
 /// When element 97 begins with C.
@@ -193,6 +195,15 @@ impl Tally {
         all.filter(|(one, _)| *one == class).map(|(_, total)| total).next().unwrap_or_default()
     }
 
+    /// Puts what there is of a class in the place of what there was.
+    pub fn set(&mut self, class: TallyClass, to: Total) {
+        for (_, total) in
+            TallyClass::ALL.into_iter().zip(&mut self.0).filter(|(one, _)| *one == class)
+        {
+            *total = to;
+        }
+    }
+
     /// Counts one in; none when a sum does not fit.
     #[must_use = "a sum that does not fit is no sum"]
     pub fn count(&mut self, share: Share) -> Option<()> {
@@ -207,15 +218,22 @@ impl Share {
     /// Of a transaction: what its asker was told is approved, or stored. What the switch took back by itself, because nobody can
     /// have heard it, is in no totals.
     pub fn of(standing: &Standing) -> Option<Self> {
-        let sent = standing.sent()?;
         let approved = match &standing.outcome {
             Outcome::Answered { verdict, .. } => *verdict == Verdict::Approved,
             Outcome::Stored => standing.advice.is_some(),
             Outcome::InFlight | Outcome::Over { .. } => false,
         };
-        if !approved || (standing.is_undone() && standing.undone_by.is_none()) {
-            return None;
-        }
+        let taken_back = standing.is_undone() && standing.undone_by.is_none();
+        if approved && !taken_back { Self::place(standing) } else { None }
+    }
+
+    /// The same for its issuer: what that approved, in time or late, and the advices that it took.
+    pub fn at_issuer(standing: &Standing) -> Option<Self> {
+        if standing.heard == Approval::Approved { Self::place(standing) } else { None }
+    }
+
+    fn place(standing: &Standing) -> Option<Self> {
+        let sent = standing.sent()?;
         let code = sent.elements.get(ElementNo::PROCESSING_CODE).unwrap_or_default();
         let class = match (sent.mti.class(), Flow::of(code), code.first()) {
             (_, Some(Flow::None), Some(b'3')) => TallyClass::Inquiries,
@@ -238,10 +256,14 @@ impl Share {
 
     /// Of the reversal of a transaction, by its asker: all of it, or what a partial one took off.
     pub fn of_reversal(original: &Standing) -> Option<Self> {
-        let share = Self::of(original)?;
-        let left = original.lowered.and_then(|left| i64::try_from(left).ok()).unwrap_or(0);
-        let class = share.class.reversals()?;
-        Some(Self { class, minor: share.minor.saturating_sub(left), ..share })
+        Self::of(original)?.reversal(original.lowered)
+    }
+
+    /// Of what reverses this, and leaves so much of it; none of what is counted without its reversals.
+    pub fn reversal(self, left: Option<u64>) -> Option<Self> {
+        let left = left.and_then(|left| i64::try_from(left).ok()).unwrap_or(0);
+        let class = self.class.reversals()?;
+        Some(Self { class, minor: self.minor.saturating_sub(left), ..self })
     }
 }
 
@@ -268,12 +290,12 @@ impl HostProfile {
         let currency = self.currency(elements)?;
         let said = said(elements)?;
         self.check_net(elements, &said)?;
-        let number = self.number.map(|no| self.number_of(no, elements)).transpose()?;
+        let number = self.number.map(|no| number_of(no, elements)).transpose()?;
         let key = key(mti, elements, date)?;
-        let mut text = String::new();
-        for (no, value) in elements.iter().filter(|(no, _)| !KEY.has(*no)) {
-            text.push_str(&format!("{no}={} ", value.escape_ascii()));
-        }
+        let said_so = elements.iter().filter(|(no, _)| !KEY.has(*no));
+        let text: Vec<String> =
+            said_so.map(|(no, value)| format!("{no}={}", value.escape_ascii())).collect();
+        let text = text.join(" ");
         Ok(HostClaim { key, date, currency, number, said, text })
     }
 
@@ -292,15 +314,13 @@ impl HostProfile {
     fn currency(&self, elements: &Elements) -> Result<Currency, NoPetition> {
         let no = ElementNo::of(50);
         match elements.get(no) {
-            Some(text) => Currency::from_ascii(text).or(Err(fault(no, "it is no currency"))),
-            None => self.currency.ok_or(fault(no, "it is missing, and `currency` is not set")),
+            Some(text) => {
+                Currency::from_ascii(text).ok().ok_or_else(|| fault(no, "it is no currency"))
+            }
+            None => {
+                self.currency.ok_or_else(|| fault(no, "it is missing, and `currency` is not set"))
+            }
         }
-    }
-
-    fn number_of(&self, no: ElementNo, elements: &Elements) -> Result<u32, NoPetition> {
-        let number = elements.get(no).map(<[u8]>::trim_ascii).and_then(digits);
-        let number = number.and_then(|number| u32::try_from(number).ok());
-        number.ok_or_else(|| fault(no, "it is no number of a reconciliation"))
     }
 
     /// Element 97 has to be what the sums of the same message come to.
@@ -319,20 +339,58 @@ impl HostProfile {
             b"D" => -amount,
             _ => return Err(fault("it is no C or D and an amount")),
         };
-        let net: i64 = said
-            .iter()
-            .map(|(class, total)| match class {
-                TallyClass::Credits | TallyClass::DebitReversals => total.minor,
-                TallyClass::Debits | TallyClass::CreditReversals => -total.minor,
-                _ => 0,
-            })
-            .sum();
-        let net = if self.net == Net::Credits { net } else { -net };
+        let net = self.net_of(said);
         if told == net || planted::is(Bug::ReconciliationNetUnchecked) {
             Ok(())
         } else {
             Err(fault("it is not 86 and 89 less 88 and 87, or not as `net` says"))
         }
+    }
+
+    /// What our own totals say to an issuer, elements 7 and 11 apart.
+    pub fn say(&self, own: &Tally, date: BusinessDate, currency: Currency) -> Elements {
+        let mut elements = Elements::default();
+        if self.day == ElementNo::SETTLEMENT_DATE {
+            elements.set(self.day, &date.mmdd());
+        } else {
+            elements.set(self.day, &date.yymmdd());
+        }
+        elements.set(ElementNo::of(50), currency.to_string().as_bytes());
+        let said: Vec<_> =
+            TallyClass::ALL.into_iter().map(|class| (class, own.of(class))).collect();
+        for (class, total) in &said {
+            if let Some(no) = class.amount() {
+                elements.set(class.number(), format!("{:010}", total.count).as_bytes());
+                elements.set(no, format!("{:016}", total.minor).as_bytes());
+            }
+        }
+        let net = self.net_of(&said);
+        let sign = if net < 0 { 'D' } else { 'C' };
+        elements.set(NET, format!("{sign}{:016}", net.abs()).as_bytes());
+        elements
+    }
+
+    /// What an issuer's answer to our totals means: by element 66, or else by its code.
+    pub fn verdict_of(&self, code: Option<ResponseCode>, settlement: Option<&[u8]>) -> HostVerdict {
+        let settled = match (settlement, code) {
+            (Some(b"1"), _) => Settled::InBalance,
+            (Some(b"2"), _) => Settled::OutOfBalance,
+            (Some(_), _) => Settled::Error,
+            (None, Some(ResponseCode::APPROVED)) => Settled::InBalance,
+            (None, Some(code)) if code == self.differs => Settled::OutOfBalance,
+            (None, _) => Settled::Error,
+        };
+        HostVerdict { code: code.unwrap_or(ResponseCode::MALFUNCTION), settled, expected: None }
+    }
+
+    fn net_of(&self, said: &[(TallyClass, Total)]) -> i64 {
+        let signed = said.iter().map(|(class, total)| match class {
+            TallyClass::Credits | TallyClass::DebitReversals => total.minor,
+            TallyClass::Debits | TallyClass::CreditReversals => -total.minor,
+            _ => 0,
+        });
+        let net: i64 = signed.sum();
+        if self.net == Net::Credits { net } else { -net }
     }
 
     /// What is added to the echoes of an answer.
@@ -396,6 +454,13 @@ impl Settled {
     }
 }
 
+/// Of a reconciliation.
+fn number_of(no: ElementNo, elements: &Elements) -> Result<u32, NoPetition> {
+    let number = elements.get(no).map(<[u8]>::trim_ascii).and_then(digits);
+    let number = number.and_then(|number| u32::try_from(number).ok());
+    number.ok_or_else(|| fault(no, "it is no number of a reconciliation"))
+}
+
 /// Counts and amounts of a message.
 fn said(elements: &Elements) -> Result<Vec<(TallyClass, Total)>, NoPetition> {
     let mut said = Vec::new();
@@ -409,7 +474,8 @@ fn said(elements: &Elements) -> Result<Vec<(TallyClass, Total)>, NoPetition> {
             said.extend(count.map(|count| (class, Total { count, minor: 0 })));
             continue;
         };
-        let minor = i64::try_from(of(no)?.unwrap_or(0)).or(Err(fault(no, "it is no amount")))?;
+        let minor = i64::try_from(of(no)?.unwrap_or(0)).ok();
+        let minor = minor.ok_or_else(|| fault(no, "it is no amount"))?;
         said.push((class, Total { count: count.unwrap_or(0), minor }));
     }
     Ok(said)
@@ -419,14 +485,15 @@ fn said(elements: &Elements) -> Result<Vec<(TallyClass, Total)>, NoPetition> {
 fn key(mti: Mti, elements: &Elements, date: BusinessDate) -> Result<String, NoPetition> {
     let stan = elements.get(ElementNo::STAN).filter(|stan| digits(stan).is_some());
     let stan = stan.ok_or_else(|| fault(ElementNo::STAN, "it is missing"))?;
-    let when = match elements.get(ElementNo::TRANSMISSION) {
-        Some(sent) => sent.escape_ascii().to_string(),
-        None => {
-            let local = [ElementNo::LOCAL_DATE, ElementNo::LOCAL_TIME];
-            let local = local.map(|no| elements.get(no).unwrap_or_default().escape_ascii());
-            let [day, time] = local.map(|text| text.to_string());
-            if time.is_empty() { format!("day {}", date.0) } else { format!("{day} {time}") }
-        }
+    let text = |no| elements.get(no).unwrap_or_default().escape_ascii().to_string();
+    let [sent, local_day, local_time] =
+        [ElementNo::TRANSMISSION, ElementNo::LOCAL_DATE, ElementNo::LOCAL_TIME].map(text);
+    let when = if !sent.is_empty() {
+        sent
+    } else if local_time.is_empty() {
+        format!("day {}", date.0)
+    } else {
+        format!("{local_day} {local_time}")
     };
     Ok(format!("{} {} {when}", mti.plain(), stan.escape_ascii()))
 }
@@ -465,6 +532,7 @@ pub(crate) mod tests {
             net: Net::Credits,
             differs: ResponseCode::of(*b"95"),
             wrong_number: ResponseCode::of(*b"80"),
+            send: None,
         }
     }
 

@@ -143,7 +143,7 @@ fn read_one(
         owed: owed(section),
         stamps_date: section.choice("settlement_date", DATES).unwrap_or(false),
         batches: batches::read(section, asks, Some(dialect)),
-        reconciliation: reconciliation::read(section, asks, dialect),
+        reconciliation: reconciliation::read(section, (asks, answers), dialect),
         clearing: clearing(section, name),
         files: super::clearing::form(section),
     };

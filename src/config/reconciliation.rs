@@ -5,16 +5,16 @@ use std::sync::Arc;
 use super::read::{Limit, Section};
 use crate::clearing::{HostProfile, Net};
 use crate::dialect::{Dialect, Version};
-use crate::iso::{Currency, ElementNo, ResponseCode};
+use crate::iso::{Currency, ElementNo, Mti, ResponseCode};
 use crate::mapping::house_element;
 
 /// None where the link has none.
-pub(super) fn read(link: &Section<'_>, asks: bool, dialect: &Dialect) -> Option<Arc<HostProfile>> {
+pub(super) fn read(
+    link: &Section<'_>,
+    (asks, answers): (bool, bool),
+    dialect: &Dialect,
+) -> Option<Arc<HostProfile>> {
     let span = link.has("reconciliation")?;
-    if !asks {
-        let fault = link.faults().at(span, "`reconciliation` is for links that ask");
-        link.faults().tell(fault.label("this link only answers: no host reconciles there"));
-    }
     let section = link.section("reconciliation");
     let currency = section.word("currency", |text| {
         Currency::from_ascii(text.as_bytes())
@@ -35,6 +35,16 @@ pub(super) fn read(link: &Section<'_>, asks: bool, dialect: &Dialect) -> Option<
             section.faults().tell(fault.label("no totals can be said, or answered, without it"));
         }
     }
+    let send = section.choice("send", SENDS).flatten();
+    if !asks && send.is_none() {
+        let fault = link.faults().at(span.clone(), "this `reconciliation` is of no use");
+        let fault = fault.label("no host reconciles at a link that only answers");
+        link.faults().tell(fault.help("send = \"0520\" has the switch say its own totals there"));
+    }
+    if send.is_some() && !answers {
+        let fault = link.faults().at(span, "`send` is for links that answer");
+        link.faults().tell(fault.label("this link only asks: nothing was approved there"));
+    }
     let profile = HostProfile {
         currency: currency.map(|currency| currency.value),
         day: house_element(dialect, day),
@@ -44,6 +54,7 @@ pub(super) fn read(link: &Section<'_>, asks: bool, dialect: &Dialect) -> Option<
         net: section.choice("net", NETS).unwrap_or(Net::Credits),
         differs: code(&section, "differs", *b"95"),
         wrong_number: code(&section, "wrong_number", *b"80"),
+        send,
     };
     section.end();
     Some(Arc::new(profile))
@@ -55,7 +66,7 @@ fn code(section: &Section<'_>, key: &'static str, standard: [u8; 2]) -> Response
         let two = two.filter(|two| two.iter().all(u8::is_ascii_alphanumeric));
         two.map(ResponseCode::of).ok_or("two letters or digits in quotes: a code of element 39")
     };
-    section.word(key, read).map_or(ResponseCode::of(standard), |code| code.value)
+    section.word(key, read).map_or_else(|| ResponseCode::of(standard), |code| code.value)
 }
 
 /// An element that the link's dialect has.
@@ -71,5 +82,7 @@ fn element(section: &Section<'_>, key: &'static str, standard: u8, dialect: &Dia
     no
 }
 
+const SENDS: &[(&str, Option<Mti>)] =
+    &[("no", None), ("0500", Some(Mti::of(500))), ("0520", Some(Mti::of(520)))];
 const NETS: &[(&str, Net)] =
     &[("credits-less-debits", Net::Credits), ("debits-less-credits", Net::Debits)];

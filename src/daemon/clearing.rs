@@ -58,7 +58,9 @@ impl Desk {
 
     pub(super) async fn list_reconciliations(&self, limit: u32) -> Result<Vec<Value>, String> {
         let found = self.ask_ledger(move |ledger| ledger.reconciliations(limit)).await?;
+        let sent = self.ask_ledger(move |ledger| ledger.totals(limit)).await?;
         let mut lines: Vec<Value> = found.iter().map(|line| json!(line)).collect();
+        lines.extend(sent.iter().map(|line| json!(line)));
         lines.push(json!({ "ok": true }));
         Ok(lines)
     }

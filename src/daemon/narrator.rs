@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clearing::Settled;
+use crate::clearing::{HostVerdict, Settled};
 use crate::codec::DecodeError;
 use crate::config::Link;
 use crate::iso::ResponseCode;
@@ -33,6 +33,19 @@ macro_rules! say {
             tracing::$level!(link = voice.name, $($($field)*,)? kept, $line);
         }
     };
+}
+
+/// Totals that are not the same on both sides.
+fn say_settled(voice: Option<&Voice>, verdict: HostVerdict) {
+    if verdict.settled != Settled::InBalance {
+        say!(
+            warn,
+            voice,
+            "totals of a day are not the same on both sides, or cannot be compared: `iso8583d clearing reconciliations` has them",
+            code = %verdict.code,
+            settled = verdict.settled.word()
+        );
+    }
 }
 
 impl Narrator {
@@ -134,15 +147,8 @@ impl Narrator {
             Note::OtherContent { asker, mti } => {
                 say!(warn, voice(asker), "audit: a message has the key of an earlier one and other content; it was answered 94", %mti);
             }
-            Note::Reconciled { asker, verdict } if verdict.settled != Settled::InBalance => {
-                say!(
-                    warn,
-                    voice(asker),
-                    "its host was told that its totals are not ours, or that they cannot be compared: `iso8583d clearing reconciliations` has both",
-                    code = %verdict.code,
-                    settled = verdict.settled.word()
-                );
-            }
+            Note::Reconciled { asker: link, verdict }
+            | Note::TotalsAnswered { issuer: link, verdict } => say_settled(voice(link), *verdict),
             Note::Withheld { link, elements } => {
                 say!(
                     warn,

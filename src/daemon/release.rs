@@ -21,7 +21,7 @@ use crate::link::{Links, Session};
 use crate::meter::Meter;
 use crate::record::{self, Lsn, Record};
 use crate::seal::Keys;
-use crate::switch::{Action, Input, Mark, SessionId};
+use crate::switch::{Action, Input, Mark, OwedTotals, SessionId, TotalsAnswer, TotalsQuestion};
 
 /// Everything that the journal's thread needs.
 pub(super) struct Release {
@@ -138,6 +138,17 @@ impl Release {
                     core.handle(Input::Reconciled { id: question.id, verdict });
                 });
             }
+            Action::Totals(question) => self.totals(question),
+            Action::TotalsAnswered(answer) => {
+                let core = Arc::clone(&self.core);
+                self.bureau.errand(Lsn(0), move |ledger| {
+                    let now = core.clock().now().wall;
+                    let TotalsAnswer { link, totals, verdict } = answer;
+                    if let Err(fault) = ledger.totals_answered(link, totals, verdict, now) {
+                        tracing::error!(%fault, totals, "an issuer's answer to totals was not written down: they stay owed, and go again after a start");
+                    }
+                });
+            }
             Action::Doors { link, open } => self.links.set_doors(link, open),
             Action::Reopen { link } => self.reopenings.reopen(link),
             Action::Close { session, why } => {
@@ -148,6 +159,29 @@ impl Release {
             Action::DayCut { date, at } => self.days.cut(date, at),
             Action::Done { id, result } => self.orders.done(id, result),
         }
+    }
+
+    /// What a day came to with an issuer is added up, and goes out once it is written down as owed.
+    fn totals(&self, question: TotalsQuestion) {
+        let core = Arc::clone(&self.core);
+        self.bureau.errand(question.from, move |ledger| {
+            let TotalsQuestion { link, date, profile, .. } = question;
+            let Some(mti) = profile.send else { return };
+            match ledger.owe_totals(link, date, &profile, core.clock().now().wall) {
+                Ok(owing) => {
+                    let owed = owing.into_iter().map(|one| OwedTotals {
+                        totals: one.totals,
+                        again: one.again,
+                        mti,
+                        elements: one.elements,
+                    });
+                    core.handle(Input::TotalsOwed { link, owed: owed.collect() });
+                }
+                Err(fault) => {
+                    tracing::error!(%fault, %date, "the totals of a day for an issuer cannot be added up: they are tried again after a start");
+                }
+            }
+        });
     }
 
     /// Everything made for the session before it ended has been posted to it: what is still there never left.

@@ -23,6 +23,7 @@ mod settlement;
 mod shelf;
 mod status;
 mod tables;
+mod totals;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -51,6 +52,7 @@ pub use reconciliations::{ClassLine, ReconciliationLine};
 pub use report::{Ask, Kind, Written};
 pub use shelf::Shelf;
 pub use status::Count;
+pub use totals::{Owing, TotalsLine};
 
 /// The ledger of a state directory; one thread owns it.
 pub struct Ledger {

@@ -290,19 +290,16 @@ impl Desk<'_> {
             detail.push_str(&difference(*class, (*said, *own), self.claim.currency));
         }
         let at = self.now.0.cast_signed();
-        let exception = match self.open()? {
-            Some(open) => {
-                let sql = "UPDATE exceptions SET detail = ? WHERE exception = ?";
-                self.connection.execute(sql, params![detail, open])?;
-                open
-            }
-            None => {
-                self.connection.execute(
-                    "INSERT INTO exceptions (opened, kind, currency, detail) VALUES (?, 'reconciliation_differs', ?, ?)",
-                    params![at, self.claim.currency.to_string(), detail],
-                )?;
-                self.connection.last_insert_rowid()
-            }
+        let exception = if let Some(open) = self.open()? {
+            let sql = "UPDATE exceptions SET detail = ? WHERE exception = ?";
+            self.connection.execute(sql, params![detail, open])?;
+            open
+        } else {
+            self.connection.execute(
+                "INSERT INTO exceptions (opened, kind, currency, detail) VALUES (?, 'reconciliation_differs', ?, ?)",
+                params![at, self.claim.currency.to_string(), detail],
+            )?;
+            self.connection.last_insert_rowid()
         };
         let sql = "UPDATE reconciliations SET exception = ? WHERE reconciliation = ?";
         self.connection.execute(sql, params![exception, number])?;

@@ -333,6 +333,21 @@ CREATE TABLE IF NOT EXISTS reconciliations (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS reconciliations_by_day ON reconciliations (link, day, currency);
 
+-- What we say to issuers that our days came to: owed from the moment at which it was added up until it is answered.
+CREATE TABLE IF NOT EXISTS totals (
+    totals INTEGER PRIMARY KEY,
+    link INTEGER NOT NULL, day INTEGER NOT NULL, currency TEXT NOT NULL, at INTEGER NOT NULL, lsn INTEGER NOT NULL,
+    transmission TEXT NOT NULL,     -- element 7 each time
+    said INTEGER NOT NULL,          -- whether it may have left
+    state TEXT NOT NULL,            -- owed, in_balance, out_of_balance, error
+    code TEXT, answered INTEGER,
+    UNIQUE (link, day, currency)
+) STRICT;
+CREATE INDEX IF NOT EXISTS totals_owed ON totals (link) WHERE state = 'owed';
+CREATE TABLE IF NOT EXISTS totals_classes (
+    totals INTEGER, class TEXT, count INTEGER NOT NULL, amount INTEGER NOT NULL, PRIMARY KEY (totals, class)
+) STRICT, WITHOUT ROWID;
+
 -- What was said of each class, and what was here.
 CREATE TABLE IF NOT EXISTS reconciled (
     reconciliation INTEGER, class TEXT,

@@ -229,6 +229,7 @@ impl Engine {
         }
         let at = self.append(Record::Cut { date, at: self.now.wall }, fx);
         fx.notes.push(Note::DayCut { date });
+        self.want_totals(date, fx);
         let mut ordered = false;
         self.cutover.waiting.retain(|(id, wanted)| {
             if *wanted == date {

@@ -108,6 +108,9 @@ impl Engine {
             });
             return;
         }
+        if let Some(number) = self.answers_totals(&arrival) {
+            return self.totals_answered(&arrival, number, fx);
+        }
         let answers = self.peers.settings(arrival.link).is_some_and(|link| link.answers);
         if !answers && self.log.last_trace(arrival.link) == Trace::default() {
             // Nothing was ever sent there: what it answers is no money of anybody's, and nothing to write down.

@@ -15,6 +15,7 @@ use super::buckets::Limit;
 use super::input::{OrderId, OrderResult, SessionId};
 use super::nearest::Nearest;
 use super::reconcile::HostQuestion;
+use super::totals::{TotalsAnswer, TotalsQuestion};
 
 /// What one or more inputs brought about, in order.
 #[derive(Debug, Default)]
@@ -56,6 +57,10 @@ pub enum Action {
     Batch(BatchQuestion),
     /// Ask it about the totals of a host, once the books have followed that far.
     Reconcile(HostQuestion),
+    /// Ask it what a day that was cut came to with an issuer, and what else of the kind is owed there.
+    Totals(TotalsQuestion),
+    /// Tell it what an issuer answered to such totals.
+    TotalsAnswered(TotalsAnswer),
     /// Let peers of a link come and be dialled, or not.
     Doors {
         /// Which.
@@ -101,6 +106,8 @@ impl fmt::Debug for Action {
             Self::Ask(question) => write!(f, "Ask({question:?})"),
             Self::Batch(question) => write!(f, "Batch({question:?})"),
             Self::Reconcile(question) => write!(f, "Reconcile({question:?})"),
+            Self::Totals(question) => write!(f, "Totals({question:?})"),
+            Self::TotalsAnswered(answer) => write!(f, "TotalsAnswered({answer:?})"),
             Self::Doors { link, open } => write!(f, "Doors({link:?}, {open})"),
             Self::Reopen { link } => write!(f, "Reopen({link:?})"),
             Self::Close { session, why } => write!(f, "Close({session:?}, {why})"),
@@ -375,6 +382,13 @@ pub enum Note {
         /// Whose.
         asker: LinkId,
         /// What it hears.
+        verdict: HostVerdict,
+    },
+    /// An issuer answered our totals of a day.
+    TotalsAnswered {
+        /// Which.
+        issuer: LinkId,
+        /// Whether it has the same.
         verdict: HostVerdict,
     },
     /// A session is ready for financial messages.

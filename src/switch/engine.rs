@@ -23,6 +23,7 @@ use super::repeat::Held;
 use super::settings::{LinkSettings, Settings};
 use super::share::Turns;
 use super::timers::{Timer, Timers};
+use super::totals::Sendings;
 
 /// The middle of the house: a deterministic state machine.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub struct Engine {
     pub(super) cutover: Cutover,
     pub(super) docket: Docket,
     pub(super) batches: Batches,
+    pub(super) sendings: Sendings,
     pub(super) disk_low: bool,
     pub(super) draining: bool,
     /// Of every link that was ever known here, whether its network echoes element 7.
@@ -82,6 +84,7 @@ impl Engine {
             cutover: Cutover::default(),
             docket: Docket::default(),
             batches: Batches::default(),
+            sendings: Sendings::default(),
             disk_low: false,
             draining: false,
             timing,
@@ -121,6 +124,7 @@ impl Engine {
             Input::LookedUp { question, found } => self.looked_up(question, found, fx),
             Input::BatchAnswered { id, verdict } => self.batch_answered(id, &verdict, fx),
             Input::Reconciled { id, verdict } => self.reconciled(id, verdict, fx),
+            Input::TotalsOwed { link, owed } => self.totals_owed(link, owed, fx),
             Input::Ordered { id, order } => self.ordered(id, order, fx),
             Input::Disk { low } => self.disk_low = low,
             Input::Reload { id, change } => self.reload(id, *change, fx),
@@ -196,6 +200,7 @@ impl Engine {
                 Timer::Day => self.day_due(fx),
                 Timer::CutOver(link) => self.cut_over_unheard(link, fx),
                 Timer::Probe(link) => self.probe(link, fx),
+                Timer::Totals(number) => self.send_totals(number, fx),
                 Timer::Session(session) => self.session_due(session, fx),
             }
         }

@@ -19,6 +19,7 @@ use super::effect::{Mark, QuestionId};
 use super::peers::LinkView;
 use super::permit::Permit;
 use super::reload::{Change, NotReloaded};
+use super::totals::OwedTotals;
 
 /// A connection of a link. Its number is never used again while the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,6 +86,13 @@ pub enum Input {
         id: PetitionId,
         /// What the host hears.
         verdict: HostVerdict,
+    },
+    /// The totals that the ledger has for an issuer, written down as owed.
+    TotalsOwed {
+        /// To whom.
+        link: LinkId,
+        /// Which.
+        owed: Vec<OwedTotals>,
     },
     /// An operator wants something.
     Ordered {

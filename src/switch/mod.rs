@@ -41,6 +41,7 @@ mod share;
 mod stamp;
 mod stand_in;
 mod timers;
+mod totals;
 mod translate;
 mod undelivered;
 
@@ -64,3 +65,4 @@ pub use settings::{
     Settings, SignOn, Undelivered,
 };
 pub use stand_in::StandIn;
+pub use totals::{OwedTotals, TotalsAnswer, TotalsQuestion};

@@ -37,6 +37,8 @@ impl Engine {
         // It may have been down at the hour.
         self.day_due(fx);
         self.carry(fx);
+        // Totals of the last day may not have been added up, or be owed yet.
+        self.want_totals(self.log.cut(), fx);
     }
 
     /// Approvals that matched nothing and were being looked up: nobody hears the books' answer now, so people must look.

@@ -25,6 +25,8 @@ pub(super) enum Timer {
     CutOver(LinkId),
     /// A link that is cut off may have an issuer again.
     Probe(LinkId),
+    /// Totals of ours that an issuer has not answered.
+    Totals(u64),
     /// A session may be idle, or its peer silent.
     Session(SessionId),
 }

@@ -89,6 +89,48 @@ fn a_host_reconciles_its_day_and_a_death_in_between_changes_nothing() {
 }
 
 #[test]
+fn an_issuer_hears_what_its_day_came_to_until_it_answers() {
+    let mut street = Street::new("owed_repeat_ms = 1000");
+    street.configure(|text| {
+        let lines = "\n[links.bank.reconciliation]\nsend = \"0520\"\ncurrency = \"978\"\n";
+        text.replace("\n[[routes]]", &format!("{lines}\n[[routes]]"))
+    });
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    pays(&mut pos, &mut issuer, 1);
+    pays(&mut pos, &mut issuer, 2);
+    let (listed, _) = street.command(&["ctl", "day"]);
+    let date = listed.split("\"date\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    street.command(&["clearing", "cut", "--date", &date]);
+    let (mti, said) = issuer.heard();
+    assert_eq!((mti, text(&said, 76)), (520, "0000000002".to_owned()));
+    assert_eq!(text(&said, 97), format!("D{:016}", amount(1) + amount(2)));
+    // It dies before it is answered: another process says the same, as a repeat.
+    street.signal("-KILL");
+    street.ended();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let (mti, again) = issuer.heard();
+    assert_eq!(mti, 521);
+    for no in [7, 11, 15, 76, 88, 97] {
+        assert_eq!(text(&again, no), text(&said, no), "element {no}");
+    }
+    issuer.answer(530, &again, "95");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        let (listed, _) = street.command(&["clearing", "reconciliations"]);
+        if listed.contains("\"out_of_balance\"") {
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "{listed}");
+    }
+    let (exceptions, _) = street.command(&["clearing", "exceptions"]);
+    assert!(exceptions.contains("reconciliation_differs"), "{exceptions}");
+}
+
+#[test]
 fn a_reconciliation_that_cannot_be_is_told() {
     let street = Street::new("");
     let with = |lines: &str| {
@@ -106,6 +148,7 @@ fn a_reconciliation_that_cannot_be_is_told() {
         ("number = 15\n", "same element"),
         ("net = \"credits\"\n", "credits-less-debits"),
         ("differs = \"9\"\n", "two letters or digits"),
+        ("send = \"0520\"\n", "links that answer"),
         ("numbers = 62\n", "did you mean"),
     ] {
         let (code, said) = with(lines);

@@ -15,8 +15,8 @@ use iso8583d::seal::Keys;
 use iso8583d::switch::{
     Action, AnswerOn, Arrival, BatchQuestion, BreakerSettings, DaySettings, Duplicate, Effects,
     Engine, HostQuestion, Input, LinkSettings, Mark, NetworkSettings, Note, Order, OrderId,
-    OrderResult, OwedSettings, Permit, Question, Rate, SessionId, Settings, Undelivered,
-    Unreadable,
+    OrderResult, OwedSettings, Permit, Question, Rate, SessionId, Settings, TotalsAnswer,
+    TotalsQuestion, Undelivered, Unreadable,
 };
 use iso8583d::tranlog::{self, Ask, Found};
 
@@ -58,6 +58,8 @@ pub(super) struct Desk {
     /// What the ledger is asked.
     pub(super) batches: Vec<BatchQuestion>,
     pub(super) reconciliations: Vec<HostQuestion>,
+    pub(super) totals: Vec<TotalsQuestion>,
+    pub(super) answers: Vec<TotalsAnswer>,
     pub(super) done: Vec<OrderResult>,
     /// Sessions that the engine ended.
     pub(super) closed: Vec<u64>,
@@ -163,6 +165,8 @@ impl Desk {
             questions: Vec::new(),
             batches: Vec::new(),
             reconciliations: Vec::new(),
+            totals: Vec::new(),
+            answers: Vec::new(),
             done: Vec::new(),
             closed: Vec::new(),
             doors: Vec::new(),
@@ -235,6 +239,8 @@ impl Desk {
                 Action::Ask(question) => self.questions.push(question),
                 Action::Batch(question) => self.batches.push(question),
                 Action::Reconcile(question) => self.reconciliations.push(question),
+                Action::Totals(question) => self.totals.push(question),
+                Action::TotalsAnswered(answer) => self.answers.push(answer),
                 Action::Done { result, .. } => self.done.push(result),
                 Action::Close { session, .. } => self.closed.push(session.0),
                 Action::DayCut { date, .. } => self.cut.push(date),
@@ -360,6 +366,8 @@ impl Desk {
         self.questions.clear();
         self.batches.clear();
         self.reconciliations.clear();
+        self.totals.clear();
+        self.answers.clear();
         self.links.clear();
         self.now.mono = Mono(5);
         self.engine = Engine::new(self.settings.clone(), Arc::clone(&self.keys));

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use iso8583d::books::Books;
 use iso8583d::clearing::{HostProfile, Net};
 use iso8583d::dialect::Dialect;
-use iso8583d::iso::{Currency, ElementNo, Elements, ResponseCode, Wall};
+use iso8583d::iso::{Currency, ElementNo, Elements, Mti, ResponseCode, Wall};
 use iso8583d::journal::{self, Commit, Journal, Reader};
 use iso8583d::ledger::{Ledger, Wanted};
 use iso8583d::mapping::{self, Tongue};
 use iso8583d::record::{Lsn, encode};
 use iso8583d::seal::Keys;
-use iso8583d::switch::{Input, Note, Settings, Why};
+use iso8583d::switch::{Input, Note, OwedTotals, Settings, TotalsAnswer, Why};
 
 use super::desk::{BANK, Desk, SHOP, Seen, elements, only, purchase, reversal, settings, shop};
 
@@ -25,6 +25,7 @@ fn profile() -> HostProfile {
         net: Net::Credits,
         differs: ResponseCode::of(*b"95"),
         wrong_number: ResponseCode::of(*b"80"),
+        send: None,
     }
 }
 
@@ -399,4 +400,112 @@ fn a_host_of_1993_hears_whether_its_totals_are_ours() {
     assert_eq!((told.mti, told.code(), told.text(28)), (1530, "501".into(), "261123".into()));
     let told = town.says(1520, &totals("000902", "009", "D0000000000001000"));
     assert_eq!((told.text(29), told.text(66)), ("008".into(), String::new()));
+}
+
+/// A town whose bank wants our totals.
+fn telling() -> Town {
+    let mut with = settings();
+    with.links[1].reconciliation = Some(Arc::new(HostProfile {
+        currency: Some(Currency::new(978).unwrap()),
+        send: Some(Mti::of(520)),
+        ..profile()
+    }));
+    Town::of(with)
+}
+
+impl Town {
+    /// As the daemon does when a day was cut, or it begins: the ledger is asked, and what it owes goes out.
+    fn owes(&mut self) -> Vec<Seen> {
+        let question = self.desk.totals.remove(0);
+        assert!(self.desk.totals.is_empty());
+        self.follow();
+        let now = Wall(1_795_458_840_000);
+        let owing =
+            self.ledger.owe_totals(question.link, question.date, &question.profile, now).unwrap();
+        let owed = owing.into_iter().map(|one| OwedTotals {
+            totals: one.totals,
+            again: one.again,
+            mti: question.profile.send.unwrap(),
+            elements: one.elements,
+        });
+        self.desk.seen.clear();
+        self.desk.handle(Input::TotalsOwed { link: question.link, owed: owed.collect() });
+        self.desk.seen.clone()
+    }
+
+    /// The bank has answered: so it is written down.
+    fn answered(&mut self) {
+        let TotalsAnswer { link, totals, verdict } = self.desk.answers.remove(0);
+        self.ledger.totals_answered(link, totals, verdict, Wall(1_795_458_850_000)).unwrap();
+    }
+}
+
+#[test]
+fn our_totals_go_to_an_issuer_after_the_cut_until_it_answers() {
+    let mut town = telling();
+    town.pays(1, &[]);
+    town.pays(2, &[]);
+    town.pays(3, &[(3, "200000"), (4, "000000000300")]);
+    town.reverses(1, 701);
+    let undo = town.desk.seen.iter().find(|seen| seen.mti == 420).unwrap().clone();
+    town.desk.bank_answers(&undo, "00", &[]);
+    assert_eq!(town.desk.totals, []);
+    town.desk.orders_cut();
+    let said = only(&town.owes());
+    assert_eq!((said.session, said.mti), (BANK, 520));
+    let texts = [15, 50, 74, 76, 77, 86, 88, 89, 97].map(|no| said.text(no));
+    let expected = [
+        "1123",
+        "978",
+        "0000000001",
+        "0000000002",
+        "0000000001",
+        "0000000000000300",
+        "0000000000002000",
+        "0000000000001000",
+        "D0000000000000700",
+    ];
+    assert_eq!(texts, expected);
+    // Nobody answers: the same goes again as a repeat, also from another process, under the same pair.
+    let again = only(&town.desk.passes(10_000));
+    assert_eq!((again.mti, &again.elements), (521, &said.elements));
+    let records = town.desk.records.len();
+    town.desk.crashes_after(records);
+    let again = only(&town.owes());
+    assert_eq!((again.mti, &again.elements), (521, &said.elements));
+    // What is no answer to them, and what wants them again, changes nothing.
+    town.desk.bank_answers(&again, "00", &[(11, "999999")]);
+    town.desk.bank_answers(&again, "96", &[]);
+    assert_eq!(town.desk.answers, []);
+    assert_eq!(only(&town.desk.passes(10_000)).mti, 521);
+    town.desk.bank_answers(&again, "95", &[(66, "2")]);
+    town.answered();
+    let listed = town.exceptions();
+    assert!(listed.len() == 1 && listed[0].contains("debits: 2 of 20.00 978"), "{listed:?}");
+    // It is answered: nothing goes again, and a second answer is nobody's.
+    assert_eq!(town.desk.passes(60_000), []);
+    town.desk.bank_answers(&again, "00", &[(66, "1")]);
+    assert_eq!(town.desk.answers, []);
+    town.desk.crashes_after(town.desk.records.len());
+    assert_eq!(town.owes(), []);
+    let lines = town.ledger.totals(10).unwrap();
+    assert_eq!((lines.len(), lines[0].state.as_str()), (1, "out_of_balance"));
+}
+
+#[test]
+fn an_issuer_that_has_the_same_ends_it() {
+    let mut town = telling();
+    town.pays(1, &[]);
+    // Its approval came too late: the issuer has it, and its reversal.
+    let late = only(&town.desk.shop_sends(SHOP, 200, &purchase(2)));
+    town.desk.passes(15_000);
+    town.desk.bank_answers(&late, "00", &[]);
+    town.desk.orders_cut();
+    let said = only(&town.owes());
+    let texts = [76, 77, 97].map(|no| said.text(no));
+    assert_eq!(texts, ["0000000002", "0000000001", "D0000000000001000"]);
+    town.desk.bank_answers(&said, "00", &[(66, "1")]);
+    town.answered();
+    assert_eq!(town.exceptions(), Vec::<String>::new());
+    assert_eq!(town.ledger.totals(10).unwrap()[0].state, "in_balance");
 }

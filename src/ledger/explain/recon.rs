@@ -183,7 +183,6 @@ impl About {
                 "counted for what was approved; a partial reversal is counted beside it"
             }
             (_, Some(_)) if standing.stood_in() => "counted: approved here in its issuer's place",
-            (_, Some(_)) => return None,
             (Outcome::Over { .. }, None) if standing.heard == Approval::Approved => {
                 "its approval came too late: its host was told no, and it was reversed"
             }

@@ -355,10 +355,11 @@ impl World {
             return self.network_reads(conn, message);
         }
         if message.mti().class() == Class::Other(5) {
-            return if Hosts::is_its(message) {
-                self.host_told(conn, message)
+            let is_host = Hosts::is_its(message);
+            return if is_host {
+                self.host_told(conn, message);
             } else {
-                self.batch_told(conn, message)
+                self.batch_told(conn, message);
             };
         }
         if self.is_strange(conn) {

@@ -252,10 +252,10 @@ impl World {
                     self.break_conn(id);
                 }
             }
-            Action::DayCut { date, .. } => {
-                self.later(50, Event::Files { date });
-            }
+            Action::DayCut { date, .. } => self.later(50, Event::Files { date }),
             Action::Reopen { .. }
+            | Action::Totals(_)
+            | Action::TotalsAnswered(_)
             | Action::Done { result: OrderResult::Link(_) | OrderResult::NoLink, .. } => {}
             Action::Done { id, result } => {
                 if self.reloaded(id, &result) {

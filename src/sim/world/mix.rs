@@ -501,7 +501,7 @@ fn link(
         },
         stamps_date: false,
         batches: batches::profile().filter(|_| asks),
-        reconciliation: reconcile::profile().filter(|_| asks),
+        reconciliation: reconcile::profile(asks),
     }
 }
 

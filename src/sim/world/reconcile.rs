@@ -85,9 +85,10 @@ impl Hosts {
 }
 
 /// How the hosts of these worlds write their totals.
-pub(super) fn profile() -> Option<Arc<HostProfile>> {
+pub(super) fn profile(asks: bool) -> Option<Arc<HostProfile>> {
+    let currency = Currency::new(978).ok().filter(|_| asks)?;
     Some(Arc::new(HostProfile {
-        currency: Currency::new(978).ok(),
+        currency: Some(currency),
         day: ElementNo::SETTLEMENT_DATE,
         number: None,
         number_max: 999,
@@ -95,6 +96,7 @@ pub(super) fn profile() -> Option<Arc<HostProfile>> {
         net: Net::Credits,
         differs: ResponseCode::of(*b"95"),
         wrong_number: ResponseCode::of(*b"80"),
+        send: None,
     }))
 }
 
@@ -149,7 +151,7 @@ impl World {
     fn day_of(&self, id: PurchaseId) -> Option<BusinessDate> {
         let answered =
             self.truth.of_purchase(id).filter(|past| Share::of(&past.standing).is_some());
-        answered.filter_map(|past| past.standing.date()).next()
+        answered.filter_map(|past| past.standing.date()).min()
     }
 
     /// The switch asks the ledger, which looks into the books as they are, or waits for them.
