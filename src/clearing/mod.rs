@@ -44,7 +44,7 @@ pub use letters::{currency, decimal, from_decimal, letters};
 pub use line::{Line, Reference, Turn};
 pub use pain::{Transfer, Transfers, escaped};
 pub use positions::{Balanced, Filed, Held, Positions};
-pub use text::Charset;
+pub use text::{Charset, csv_cell, visible};
 
 /// What kind of file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

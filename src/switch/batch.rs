@@ -48,13 +48,60 @@ impl BatchQuestion {
 pub(super) struct Batches {
     open: BTreeMap<PetitionId, Box<Arrival>>,
     asked: u64,
+    all: Waiting,
+    by_link: BTreeMap<LinkId, Waiting>,
+}
+
+/// How many wait, and how many bytes of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    count: usize,
     bytes: usize,
 }
 
 /// How many may wait.
-const WAITING_MAX: usize = 10_000;
-/// How many bytes of them.
-const WAITING_BYTES_MAX: usize = 16 << 20;
+const WAITING_MAX: Waiting = Waiting { count: 10_000, bytes: 16 << 20 };
+
+/// Of one link no more than one part in so many: it does not keep the others out.
+const LINK_SHARE: usize = 4;
+
+impl Waiting {
+    const fn has_room(self, weight: usize, share: usize) -> bool {
+        self.count < WAITING_MAX.count / share && self.bytes + weight <= WAITING_MAX.bytes / share
+    }
+
+    const fn comes(&mut self, weight: usize) {
+        self.count += 1;
+        self.bytes += weight;
+    }
+
+    const fn goes(&mut self, weight: usize) {
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(weight);
+    }
+}
+
+impl Batches {
+    fn comes(&mut self, link: LinkId, weight: usize) -> bool {
+        let of_link = self.by_link.entry(link).or_default();
+        let fits = self.all.has_room(weight, 1) && of_link.has_room(weight, LINK_SHARE);
+        if fits {
+            of_link.comes(weight);
+            self.all.comes(weight);
+        }
+        fits
+    }
+
+    fn goes(&mut self, link: LinkId, weight: usize) {
+        self.all.goes(weight);
+        if let Some(of_link) = self.by_link.get_mut(&link) {
+            of_link.goes(weight);
+            if of_link.count == 0 {
+                self.by_link.remove(&link);
+            }
+        }
+    }
+}
 
 impl Engine {
     /// Whether a message is about a batch, and its link has batches.
@@ -78,16 +125,15 @@ impl Engine {
             let why = "the switch stops, or its disk is nearly full";
             return self.refuse(&arrival, ResponseCode::MALFUNCTION, why, fx);
         }
-        let (waiting, weight) = (&mut self.batches, arrival.message.body().len() + 512);
-        if waiting.open.len() >= WAITING_MAX || waiting.bytes + weight > WAITING_BYTES_MAX {
+        let weight = arrival.message.body().len() + 512;
+        if !self.batches.comes(arrival.link, weight) {
             fx.notes.push(Note::Overload { asker: arrival.link });
             let why = "too many messages wait for the ledger";
             return self.refuse(&arrival, ResponseCode::MALFUNCTION, why, fx);
         }
-        waiting.asked += 1;
-        waiting.bytes += weight;
-        let (id, link) = (PetitionId(waiting.asked), arrival.link);
-        waiting.open.insert(id, arrival);
+        self.batches.asked += 1;
+        let (id, link) = (PetitionId(self.batches.asked), arrival.link);
+        self.batches.open.insert(id, arrival);
         let from =
             if planted::is(Bug::BatchAgainstLaggingBooks) { Lsn(0) } else { self.log.tail() };
         fx.actions.push(Action::Batch(BatchQuestion { id, link, petition, profile, from }));
@@ -101,8 +147,7 @@ impl Engine {
         fx: &mut Effects,
     ) {
         let Some(arrival) = self.batches.open.remove(&id) else { return };
-        let weight = arrival.message.body().len() + 512;
-        self.batches.bytes = self.batches.bytes.saturating_sub(weight);
+        self.batches.goes(arrival.link, arrival.message.body().len() + 512);
         let mut added = code_alone(verdict.code);
         // An answer repeats the kind of message, whatever else its network repeats.
         if let Some(code) = arrival.get(ElementNo::PROCESSING_CODE) {
