@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::positions::quoted;
-use super::text::of_latin1;
+use super::text::{of_latin1, quoted};
 use super::{ClearingError, File, Format, Head, Line, Settings, Totals, Turn};
 use crate::iso::{ElementNo, Elements};
 

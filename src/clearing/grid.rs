@@ -2,6 +2,7 @@
 
 use super::letters::decimal;
 use super::pain::escaped;
+use super::text::{csv_cell, visible};
 use crate::iso::Currency;
 
 /// How a table is written.
@@ -164,10 +165,7 @@ impl Cell {
             Self::Nothing => String::new(),
             Self::Number(number) => number.to_string(),
             Self::Minor(minor, _) => minor.to_string(),
-            Self::Text(text) if text.contains(['"', ',', '\n', '\r']) => {
-                format!("\"{}\"", text.replace('"', "\"\""))
-            }
-            Self::Text(text) => text.clone(),
+            Self::Text(text) => csv_cell(text),
         }
     }
 
@@ -183,7 +181,7 @@ impl Cell {
     fn html(&self) -> String {
         match self {
             Self::Nothing => "<td></td>".to_owned(),
-            Self::Text(text) => format!("<td>{}</td>", escaped(text)),
+            Self::Text(text) => format!("<td>{}</td>", escaped(&visible(text))),
             Self::Number(number) => format!("<td class=\"n\">{number}</td>"),
             Self::Minor(minor, currency) => {
                 format!("<td class=\"n\">{}</td>", decimal(*minor, *currency))

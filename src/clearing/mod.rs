@@ -46,7 +46,7 @@ pub use line::{Line, Reference, Turn};
 pub use pain::{Transfer, Transfers, escaped};
 pub use positions::{Balanced, Filed, Held, Positions};
 pub use reconcile::{HostClaim, HostProfile, HostVerdict, Net, Settled, Share, Tally, TallyClass};
-pub use text::Charset;
+pub use text::{Charset, csv_cell, visible};
 
 /// What kind of file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

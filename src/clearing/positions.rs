@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::file::{Sum, Sums, Totals};
+use super::text::csv_cell;
 use super::{Charset, ClearingError, text};
 use crate::iso::{BusinessDate, Currency};
 
@@ -236,7 +237,7 @@ impl Line {
         };
         format!(
             "{date},{party},{},{},{},{},{},{},{},{},{},{},{},{}\n",
-            quoted(&self.name),
+            csv_cell(&self.name),
             self.currency,
             self.exponent,
             self.purchases,
@@ -261,15 +262,6 @@ impl From<&Filed> for FileLine {
             records: filed.totals.records,
             amount_checksum: filed.totals.checksum,
         }
-    }
-}
-
-/// A text as one value of a line (RFC 4180).
-pub(super) fn quoted(text: &str) -> String {
-    if text.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
     }
 }
 

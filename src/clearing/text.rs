@@ -1,4 +1,47 @@
-//! The two character sets of clearing files; knows nothing of records.
+//! The two character sets of clearing files, and texts of others in what people read; knows nothing of records.
+
+use std::borrow::Cow;
+
+/// A text of somebody else's for people: what is no letter but a command, for a terminal or for the direction of what follows, is
+/// written out.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let is_command = |char: char| {
+        char.is_control()
+            || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    if !text.contains(is_command) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for char in text.chars() {
+        if is_command(char) {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// A text as one value of a line of CSV (RFC 4180) for programs, as it is.
+pub(super) fn quoted(text: &str) -> Cow<'_, str> {
+    if text.contains(['"', ',', '\n', '\r']) {
+        Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The same for people, who open it with a program that computes what begins as a formula does: an apostrophe before it says that
+/// it is a text.
+pub fn csv_cell(text: &str) -> String {
+    let shown = visible(text);
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        quoted(&format!("'{shown}")).into_owned()
+    } else {
+        quoted(&shown).into_owned()
+    }
+}
 
 /// How a file writes its characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -193,5 +236,23 @@ mod tests {
         let mut places = CP500;
         places.sort_unstable();
         assert!(places.iter().enumerate().all(|(at, place)| usize::from(*place) == at));
+    }
+
+    #[test]
+    fn texts_of_others_are_no_formulas_and_no_commands() {
+        for (text, cell) in [
+            ("Corner Shop", "Corner Shop"),
+            ("A, \"B\"", "\"A, \"\"B\"\"\""),
+            ("=1+1", "'=1+1"),
+            ("+49 30", "'+49 30"),
+            ("-2", "'-2"),
+            ("@SUM(A1,A2)", "\"'@SUM(A1,A2)\""),
+            ("\t=1", "'\\t=1"),
+            ("a\u{1b}[2Jb\r\nc", "a\\u{1b}[2Jb\\r\\nc"),
+            ("gnp.\u{202e}cod", "gnp.\\u{202e}cod"),
+        ] {
+            assert_eq!(csv_cell(text), cell, "{text:?}");
+        }
+        assert_eq!(quoted("=1,2"), "\"=1,2\"", "programs get it as it is");
     }
 }

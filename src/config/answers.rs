@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::apart::Place;
 use super::read::{Limit, Section};
 use crate::clearing::answers::Layout;
 use crate::ledger::AnswerSettings;
@@ -28,7 +29,7 @@ pub(super) fn read(
     section: &Section<'_>,
     (home, state): (&Path, &Path),
     production: bool,
-) -> Answers {
+) -> (Answers, Place) {
     let standard = Layout::default();
     let number =
         |key, default| u16::try_from(section.number(key, part(default))).unwrap_or(default);
@@ -49,11 +50,11 @@ pub(super) fn read(
     let default_days = section.number_u32("default_days", DUE_DAYS);
     let records_max = section.number("records_max", RECORDS_MAX);
     let inbox = section.text("inbox").filter(|text| !text.value.is_empty());
+    let span = inbox.as_ref().map(|text| text.span.clone());
     let inbox = inbox.map_or_else(|| state.join("answers"), |text| home.join(text.value));
-    Answers {
-        inbox,
-        settings: AnswerSettings { layout, production, due_days, default_days, records_max },
-    }
+    let place = Place { what: "the inbox of answers", path: inbox.clone(), span };
+    let settings = AnswerSettings { layout, production, due_days, default_days, records_max };
+    (Answers { inbox, settings }, place)
 }
 
 const SIDES: &[(&str, bool)] = &[("credits", true), ("debits", false)];

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::apart::Place;
 use super::read::{Limit, Section};
 use crate::clearing::claim::{Late, Limits, Rules, Span, Tolerance, Validity};
 use crate::iso::Currency;
@@ -16,9 +17,14 @@ pub struct Captures {
     pub settings: CaptureSettings,
 }
 
-/// `[clearing.captures]`; `live` is what `production` says.
-pub(super) fn read(section: &Section<'_>, home: &Path, (state, live): (&Path, bool)) -> Captures {
+/// `[clearing.captures]`, and where it says which directory is the inbox; `live` is what `production` says.
+pub(super) fn read(
+    section: &Section<'_>,
+    home: &Path,
+    (state, live): (&Path, bool),
+) -> (Captures, Place) {
     let inbox = section.text("inbox").filter(|text| !text.value.is_empty());
+    let span = inbox.as_ref().map(|text| text.span.clone());
     let inbox = inbox.map_or_else(|| state.join("captures"), |text| home.join(text.value));
     let limits = Limits {
         bytes_max: section.number("file_mib_max", FILE_MIB_MAX) << 20,
@@ -38,7 +44,8 @@ pub(super) fn read(section: &Section<'_>, home: &Path, (state, live): (&Path, bo
         unlinked: section.choice("unlinked_refund", UNLINKED).unwrap_or(Unlinked::Reject),
     };
     section.unknown();
-    Captures { inbox, settings }
+    let place = Place { what: "the inbox of captures", path: inbox.clone(), span };
+    (Captures { inbox, settings }, place)
 }
 
 /// Rooms, cars and ships are booked for longer; who says otherwise says all of it.

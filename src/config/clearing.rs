@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::answers::{self, Answers};
+use super::apart::{self, Place};
 use super::captures::{self, Captures};
 use super::day::hour_ms;
 use super::read::Section;
@@ -82,14 +83,27 @@ pub(super) fn read(
         second_reason: read_digits(section, "second_reason"),
         production: section.flag("production", standard.production),
     };
+    let outbox = directory.as_ref().map(|text| text.span.clone());
     let directory = directory.map_or_else(|| state.join("clearing"), |text| home.join(text.value));
     let cycles_at_ms = cycles(section);
     let within = section.section("captures");
-    let captures = captures::read(&within, home, (state, settings.production));
+    let (captures, from_shops) = captures::read(&within, home, (state, settings.production));
     let within = section.section("answers");
-    let answers = answers::read(&within, (home, state), settings.production);
+    let (answers, from_issuers) = answers::read(&within, (home, state), settings.production);
     within.end();
     let (settling, fees) = settlement::read(section, (home, state), links);
+    let place = |what, path: &Path, span| Place { what, path: path.to_owned(), span };
+    let others = [
+        place("the directory of clearing files", &directory, outbox),
+        place("the directory of payouts", &settling.directory, None),
+        place("the directory of reports", &state.join("reports"), None),
+        place("the directory of the journal", &state.join("journal"), None),
+    ];
+    let around = [
+        place("the directory of the configuration", home, None),
+        place("the state directory", state, None),
+    ];
+    apart::inboxes(section, &[from_shops, from_issuers], &around, &others);
     Clearing { directory, cycles_at_ms, settings, captures, answers, settling, fees }
 }
 

@@ -4,6 +4,7 @@
 //! [`Report`]. What comes out is valid: nothing is checked again further down.
 
 mod answers;
+mod apart;
 mod batches;
 mod bins;
 mod captures;
@@ -381,7 +382,7 @@ mod tests {
     use crate::link::papers::Authority;
     use crate::route::{CardRange, Facts};
 
-    const GOOD: &str = r#"
+    pub(super) const GOOD: &str = r#"
 [daemon]
 state = "state"
 key = "file:pan.key"
@@ -412,7 +413,7 @@ to = ["issuer-a"]
         "\u{feff}first,last\r\n# two banks\r\n222100,222199\r\n\r\n \"2720\" # alone\n";
 
     /// A directory with a key and a table of cards in it.
-    fn home() -> TempDir {
+    pub(super) fn home() -> TempDir {
         let dir = tempfile::tempdir().unwrap();
         let key = dir.path().join("pan.key");
         fs::write(&key, "5a".repeat(32)).unwrap();

@@ -74,30 +74,53 @@ impl Captures {
         let captures = Arc::downgrade(self);
         self.bureau.errand(Lsn(0), move |ledger| {
             let Some(captures) = captures.upgrade() else { return };
-            if let Err(fault) = captures.look_through(ledger) {
-                tracing::error!(%fault, "merchants' files cannot be taken; they are tried again in a minute");
-                *lock(&captures.due) = Instant::now() + AGAIN;
-            }
-            captures.asked.store(false, Ordering::Release);
+            let waiting = Inbox::open(&captures.inbox()).and_then(|inbox| inbox.waiting());
+            let names = waiting.unwrap_or_else(|fault| captures.failed(&fault));
+            captures.go_on(ledger, names.into());
         });
     }
 
-    fn look_through(&self, ledger: &mut Ledger) -> Result<(), LedgerError> {
-        let desk = lock(&self.desk).clone();
-        let inbox = Inbox::open(&desk.inbox)?;
-        for name in inbox.waiting()? {
-            // One that cannot be taken holds up no other.
-            if let Err(fault) = self.take(ledger, &inbox, &name) {
-                tracing::error!(%fault, "a merchant's file cannot be taken; it is tried again in a minute");
-                *lock(&self.due) = Instant::now() + AGAIN;
+    /// Takes the next file, and has the others taken behind whatever else is asked of the ledger meanwhile.
+    fn go_on(self: &Arc<Self>, ledger: &mut Ledger, mut names: VecDeque<String>) {
+        let Some(name) = names.pop_front() else {
+            if let Err(fault) = self.retry(ledger) {
+                self.failed(&fault);
             }
+            self.asked.store(false, Ordering::Release);
+            return;
+        };
+        // One that cannot be taken holds up no other.
+        match Inbox::open(&self.inbox()).and_then(|inbox| self.take(ledger, &inbox, &name)) {
+            Ok(_) => {}
+            // Who handed it in had it taken.
+            Err(LedgerError::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound => {}
+            Err(fault) => drop(self.failed(&fault)),
         }
+        let captures = Arc::downgrade(self);
+        self.bureau.errand(Lsn(0), move |ledger| {
+            if let Some(captures) = captures.upgrade() {
+                captures.go_on(ledger, names);
+            }
+        });
+    }
+
+    /// It is tried again later; until then there is nothing to take.
+    fn failed(&self, fault: &LedgerError) -> Vec<String> {
+        tracing::error!(%fault, "merchants' files cannot be taken; they are tried again in a minute");
+        *lock(&self.due) = Instant::now() + AGAIN;
+        Vec::new()
+    }
+
+    /// Looks again at what waits.
+    fn retry(&self, ledger: &mut Ledger) -> Result<(), LedgerError> {
+        let settings = lock(&self.desk).settings.clone();
         let began = Instant::now();
         if began < *lock(&self.retry_due) {
             return Ok(());
         }
         let now = self.core.clock().now().wall;
-        let became = ledger.retry_captures(&desk.settings, now)?;
+        let became = ledger.retry_captures(&settings, now)?;
         // However much waits, the ledger has time for other things.
         *lock(&self.retry_due) = began + began.elapsed() * RETRY_SHARE;
         if became > 0 {

@@ -1,6 +1,6 @@
 //! Issuers' inboxes: what lies there whole is taken by the ledger's thread, without anybody asking. Must not know what answers say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,7 +41,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// After how long what could not be taken is tried again.
 const AGAIN: Duration = Duration::from_mins(1);
 
-/// So many files are taken at one look: others wait for the ledger, too.
+/// So many files are listed at one look.
 const FILES_AT_ONCE: usize = 10;
 
 impl MailDesk {
@@ -111,19 +111,19 @@ impl Mailroom {
         let room = Arc::downgrade(self);
         self.bureau.errand(Lsn(0), move |ledger| {
             let Some(room) = room.upgrade() else { return };
-            room.take_all(ledger, now);
-            room.busy.store(false, Ordering::Release);
+            let files = room.waiting(now);
+            room.go_on(ledger, files, now);
         });
     }
 
-    fn take_all(&self, ledger: &mut Ledger, now: Instant) {
+    /// What came in, and whose it is.
+    fn waiting(&self, now: Instant) -> VecDeque<(LinkId, String)> {
         let desk = self.desk();
-        let mut left = FILES_AT_ONCE;
+        let mut all = VecDeque::new();
         lock(&self.held).retain(|_, until| now < *until);
         for (issuer, name) in &desk.issuers {
-            let waiting = desk.inbox(*issuer).and_then(|inbox| Ok((inbox.waiting()?, inbox)));
-            let (files, inbox) = match waiting {
-                Ok(waiting) => (waiting.0, waiting.1),
+            let files = match desk.inbox(*issuer).and_then(|inbox| inbox.waiting()) {
+                Ok(files) => files,
                 Err(fault) => {
                     if self.hold((*issuer, String::new()), now) {
                         tracing::error!(issuer = name, %fault, "the inbox for this issuer's answers cannot be read; it is tried again each minute");
@@ -131,22 +131,45 @@ impl Mailroom {
                     continue;
                 }
             };
-            for file in files {
-                if left == 0 || lock(&self.held).contains_key(&(*issuer, file.clone())) {
-                    continue;
-                }
-                left -= 1;
-                let taken =
-                    ledger.take_answers((*issuer, &file), &inbox, &desk.settings, self.moment());
-                match taken {
-                    Ok(report) => tell(name, &file, &report),
-                    Err(fault) => {
-                        self.hold((*issuer, file), now);
-                        tracing::error!(issuer = name, %fault, "a file of answers cannot be taken; it is tried again in a minute");
-                    }
-                }
+            let files = files.into_iter().map(|file| (*issuer, file));
+            all.extend(files.filter(|file| !lock(&self.held).contains_key(file)));
+        }
+        all.truncate(FILES_AT_ONCE);
+        all
+    }
+
+    /// Takes the next file, and has the others taken behind whatever else is asked of the ledger meanwhile.
+    fn go_on(
+        self: &Arc<Self>,
+        ledger: &mut Ledger,
+        mut files: VecDeque<(LinkId, String)>,
+        now: Instant,
+    ) {
+        let Some((issuer, file)) = files.pop_front() else {
+            self.busy.store(false, Ordering::Release);
+            return;
+        };
+        let desk = self.desk();
+        let name = desk.issuers.get(&issuer).map_or("", String::as_str);
+        let taken = desk.inbox(issuer).and_then(|inbox| {
+            ledger.take_answers((issuer, &file), &inbox, &desk.settings, self.moment())
+        });
+        match taken {
+            Ok(report) => tell(name, &file, &report),
+            // Who handed it in had it taken.
+            Err(LedgerError::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound => {}
+            Err(fault) => {
+                self.hold((issuer, file), now);
+                tracing::error!(issuer = name, %fault, "a file of answers cannot be taken; it is tried again in a minute");
             }
         }
+        let room = Arc::downgrade(self);
+        self.bureau.errand(Lsn(0), move |ledger| {
+            if let Some(room) = room.upgrade() {
+                room.go_on(ledger, files, now);
+            }
+        });
     }
 
     /// Whether it was not held before.

@@ -31,6 +31,11 @@ pub struct Booked {
     pub before: bool,
 }
 
+/// What can be booked at once, minor units.
+const FUND_MAX: u64 = 999_999_999_999_999;
+/// What all funds of a currency may come to, in or out.
+const FUNDS_MAX: f64 = 1e18;
+
 impl Ledger {
     /// Books it. Again it is the same; another amount, currency or day under one reference is refused.
     pub fn book_funds(&mut self, fund: &Fund, now: Wall) -> Result<Booked, LedgerError> {
@@ -64,6 +69,15 @@ impl Ledger {
             }
             let received = Wall(u64::try_from(received).unwrap_or_default());
             return Ok(Booked { fund: number, received, before: true });
+        }
+        // What no sum could hold any more would keep every day from closing.
+        let all = "SELECT total(abs(amount)) FROM funds WHERE currency = ?";
+        let money = fund.amount.currency.to_string();
+        let all: f64 = whole.prepare_cached(all)?.query_row([money], |row| row.get(0))?;
+        if fund.amount.minor.unsigned_abs() > FUND_MAX || all > FUNDS_MAX {
+            return refused(
+                "that is more than can be booked: an amount has up to fifteen digits of minor units",
+            );
         }
         let paid: i64 = whole
             .prepare_cached("SELECT ifnull(max(rank), 0) FROM settlements")?
@@ -120,6 +134,16 @@ mod tests {
             Fund { amount: Amount { minor: 0, currency }, ..fund.clone() },
             Fund { reference: " ".to_owned(), ..fund.clone() },
             Fund { reference: "a\nb".to_owned(), ..fund.clone() },
+            Fund {
+                amount: Amount { minor: i64::MIN, currency },
+                reference: "much".to_owned(),
+                ..fund.clone()
+            },
+            Fund {
+                amount: Amount { minor: 1_000_000_000_000_000, currency },
+                reference: "much".to_owned(),
+                ..fund.clone()
+            },
         ] {
             assert!(matches!(ledger.book_funds(&wrong, Wall(9)), Err(LedgerError::Refused(_))));
         }

@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use sha2::{Digest as _, Sha256};
+
 use super::LedgerError;
 
 /// Where files come in. What is dealt with lies in `done` or `refused` beside the others.
@@ -75,7 +77,7 @@ impl Inbox {
     /// Puts a copy of a file in, whole, under its own name or, where that is taken, one like it; gives the name.
     pub fn put(&self, source: &Path) -> Result<String, LedgerError> {
         let name = source.file_name().and_then(|name| name.to_str()).unwrap_or("file");
-        let name = self.free(&self.directory, name.trim_start_matches('.'));
+        let name = self.free(&self.directory, &short(name.trim_start_matches('.')));
         let hidden = self.directory.join(format!(".{name}.part"));
         let mut from = File::open(source).map_err(fault("open", source))?;
         match fs::remove_file(&hidden) {
@@ -109,7 +111,12 @@ impl Inbox {
     /// Where a file will lie when it is put away, and under which name.
     pub(super) fn place(&self, name: &str, fate: Fate) -> (PathBuf, String) {
         let shelf = self.directory.join(fate.word());
-        let name = self.free(&shelf, name);
+        let mut name = short(name);
+        // What became of a file lies beside it: no file has such a name, so that neither takes the place of the other.
+        if [".result.csv", ".result.jsonl"].iter().any(|end| name.ends_with(end)) {
+            name.push_str(".file");
+        }
+        let name = self.free(&shelf, &name);
         (shelf, name)
     }
 
@@ -148,6 +155,20 @@ impl Fate {
         }
     }
 }
+
+/// A name that has room for what is put before it and behind it; of one that has not, the beginning, and a hash of all of it.
+fn short(name: &str) -> String {
+    if name.len() <= NAME_LEN_MAX {
+        return name.to_owned();
+    }
+    let digest = Sha256::digest(name);
+    let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let kept: String = name.chars().take(NAME_LEN_MAX / 8).collect();
+    format!("{kept}-{hash}")
+}
+
+/// How many bytes of a name are kept. File systems take 255.
+const NAME_LEN_MAX: usize = 200;
 
 /// Whether a file of that name is still being written.
 fn is_passing(name: &str) -> bool {
@@ -206,5 +227,33 @@ mod tests {
         done.sort();
         assert_eq!(done, ["day.csv", "day.csv.2"]);
         assert!(directory.join("refused/day.csv.2").exists());
+    }
+
+    #[test]
+    fn no_result_takes_the_place_of_a_file_and_no_name_is_too_long() {
+        let home = tempfile::tempdir().unwrap();
+        let inbox = Inbox::open(home.path()).unwrap();
+        let place = |name: &str| inbox.place(name, Fate::Done).1;
+        assert_eq!(place("day.csv"), "day.csv");
+        assert_eq!(place("day.csv.result.csv"), "day.csv.result.csv.file");
+        assert_eq!(place("day.csv.result.jsonl"), "day.csv.result.jsonl.file");
+        for long in ["x".repeat(255), "\u{20ac}".repeat(85)] {
+            fs::write(home.path().join(&long), "it").unwrap();
+            inbox.put_away(&long, Fate::Done).unwrap();
+            let kept = place(&long);
+            assert!(kept.ends_with(".2") && kept.len() < 200, "{kept}: one of it is there");
+            assert!(home.path().join("done").join(kept.trim_end_matches(".2")).exists());
+            // A copy of it fits, too.
+            let source = home.path().join("done").join(kept.trim_end_matches(".2"));
+            let other = tempfile::tempdir().unwrap();
+            let long = other.path().join(&long);
+            fs::copy(source, &long).unwrap();
+            let name = inbox.put(&long).unwrap();
+            inbox.put_away(&name, Fate::Refused).unwrap();
+        }
+        assert_ne!(
+            short(&format!("{}a", "x".repeat(254))),
+            short(&format!("{}b", "x".repeat(254)))
+        );
     }
 }

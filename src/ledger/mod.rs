@@ -60,6 +60,17 @@ pub struct Ledger {
     books: View,
     /// Whether claims that wait may find what they wait for since they were looked at last.
     is_fresh: bool,
+    /// How far claims that wait are looked at in this round.
+    round: Option<Round>,
+}
+
+/// A look at all claims that wait, page by page.
+#[derive(Clone, Copy)]
+struct Round {
+    /// The last one that was looked at.
+    after: i64,
+    /// Whether all are looked at, or only those that have waited for long enough.
+    all: bool,
 }
 
 /// What went wrong with the ledger. Journal and books are not touched by any of these.
@@ -131,7 +142,8 @@ impl Ledger {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags)?;
         tables::prepare(&connection)?;
-        let ledger = Self { connection, books: View::open(directory, keys)?, is_fresh: true };
+        let ledger =
+            Self { connection, books: View::open(directory, keys)?, is_fresh: true, round: None };
         ledger.take_over()?;
         Ok(ledger)
     }

@@ -48,13 +48,60 @@ impl BatchQuestion {
 pub(super) struct Batches {
     open: BTreeMap<PetitionId, Box<Arrival>>,
     asked: u64,
+    all: Waiting,
+    by_link: BTreeMap<LinkId, Waiting>,
+}
+
+/// How many wait, and how many bytes of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    count: usize,
     bytes: usize,
 }
 
 /// How many may wait.
-const WAITING_MAX: usize = 10_000;
-/// How many bytes of them.
-const WAITING_BYTES_MAX: usize = 16 << 20;
+const WAITING_MAX: Waiting = Waiting { count: 10_000, bytes: 16 << 20 };
+
+/// Of one link no more than one part in so many: it does not keep the others out.
+const LINK_SHARE: usize = 4;
+
+impl Waiting {
+    const fn has_room(self, weight: usize, share: usize) -> bool {
+        self.count < WAITING_MAX.count / share && self.bytes + weight <= WAITING_MAX.bytes / share
+    }
+
+    const fn comes(&mut self, weight: usize) {
+        self.count += 1;
+        self.bytes += weight;
+    }
+
+    const fn goes(&mut self, weight: usize) {
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(weight);
+    }
+}
+
+impl Batches {
+    fn comes(&mut self, link: LinkId, weight: usize) -> bool {
+        let of_link = self.by_link.entry(link).or_default();
+        let fits = self.all.has_room(weight, 1) && of_link.has_room(weight, LINK_SHARE);
+        if fits {
+            of_link.comes(weight);
+            self.all.comes(weight);
+        }
+        fits
+    }
+
+    fn goes(&mut self, link: LinkId, weight: usize) {
+        self.all.goes(weight);
+        if let Some(of_link) = self.by_link.get_mut(&link) {
+            of_link.goes(weight);
+            if of_link.count == 0 {
+                self.by_link.remove(&link);
+            }
+        }
+    }
+}
 
 impl Engine {
     /// Whether a message is about a batch, and its link has batches.
@@ -91,25 +138,23 @@ impl Engine {
             self.refuse(&arrival, ResponseCode::MALFUNCTION, why, fx);
             return None;
         }
-        let (waiting, weight) = (&mut self.batches, arrival.message.body().len() + 512);
-        if waiting.open.len() >= WAITING_MAX || waiting.bytes + weight > WAITING_BYTES_MAX {
+        let weight = arrival.message.body().len() + 512;
+        if !self.batches.comes(arrival.link, weight) {
             fx.notes.push(Note::Overload { asker: arrival.link });
             let why = "too many messages wait for the ledger";
             self.refuse(&arrival, ResponseCode::MALFUNCTION, why, fx);
             return None;
         }
-        waiting.asked += 1;
-        waiting.bytes += weight;
-        let (id, link) = (PetitionId(waiting.asked), arrival.link);
-        waiting.open.insert(id, arrival);
+        self.batches.asked += 1;
+        let (id, link) = (PetitionId(self.batches.asked), arrival.link);
+        self.batches.open.insert(id, arrival);
         Some((id, link))
     }
 
     /// Whose message the ledger has answered; none when it does not wait any more.
     pub(super) fn ledger_answered(&mut self, id: PetitionId) -> Option<Box<Arrival>> {
         let arrival = self.batches.open.remove(&id)?;
-        let weight = arrival.message.body().len() + 512;
-        self.batches.bytes = self.batches.bytes.saturating_sub(weight);
+        self.batches.goes(arrival.link, arrival.message.body().len() + 512);
         Some(arrival)
     }
 

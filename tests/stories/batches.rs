@@ -74,6 +74,27 @@ fn who_has_no_batches_or_writes_none_is_refused() {
     assert_eq!(only(&desk.shop_sends(SHOP, 500, &totals("000001"))).code(), "96");
 }
 
+/// One link does not keep the others out of the room in which petitions wait.
+#[test]
+fn petitions_of_one_link_leave_room_for_others() {
+    let mut desk = desk();
+    let mut refused = 0;
+    for stan in 1..=2_600 {
+        let seen = desk.shop_sends(SHOP, 500, &totals(&format!("{stan:06}")));
+        refused += seen.iter().filter(|one| one.code() == "96").count();
+    }
+    assert_eq!((desk.batches.len(), refused), (2_500, 100));
+    // As one is answered, another finds room.
+    let (id, text) = (desk.batches.remove(0).id, None);
+    desk.handle(Input::BatchAnswered {
+        id,
+        verdict: BatchVerdict { code: ResponseCode::APPROVED, text },
+    });
+    desk.seen.clear();
+    assert_eq!(desk.shop_sends(SHOP, 500, &totals("002601")), []);
+    assert_eq!(desk.batches.len(), 2_500);
+}
+
 #[test]
 fn an_uploaded_transaction_is_answered_as_the_ledger_says_and_a_lost_session_hears_nothing() {
     let mut desk = desk();

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::{Claim, Misfit, Op, Said};
+use crate::clearing::visible;
 use crate::iso::{BusinessDate, Currency, has_check_digit, looks_like_a_card};
 
 /// The columns of `capture-1`, in their usual order.
@@ -215,7 +216,7 @@ impl<'a> Fields<'a> {
             }
         }
         let misfit = |field, expected, got: &str| {
-            let got = if looks_like_a_card(got) { String::new() } else { got.to_owned() };
+            let got = if looks_like_a_card(got) { String::new() } else { bounded(got.into()) };
             Misfit { field, expected, got }
         };
         if self.reference.is_empty() {
@@ -292,7 +293,11 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// A text as it is kept: bounded, and without commands to a terminal. One that was not so is rejected.
 fn bounded(text: Cow<'_, str>) -> String {
+    if let Cow::Owned(shown) = visible(&text) {
+        return shown.chars().take(TEXT_LEN_MAX / 4).collect();
+    }
     if text.len() <= TEXT_LEN_MAX {
         return text.into_owned();
     }

@@ -1,7 +1,9 @@
 //! What follows from what was said: states of items and files, and the items that rejections and charge-backs make. All of it is
 //! derived anew from everything that was ever said, so that the order in which answers come changes nothing.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 
@@ -20,7 +22,12 @@ struct Desk<'a> {
     settings: &'a AnswerSettings,
     moment: Moment,
     at: i64,
+    /// How many exceptions each answer has of records that want too much.
+    over: RefCell<BTreeMap<i64, u64>>,
 }
+
+/// So many of one answer are told one by one; the rest is told as one.
+const OVER_MAX: u64 = 10_000;
 
 /// Everything that an answer says something of stands as all answers together say.
 pub(super) fn follow(
@@ -29,7 +36,7 @@ pub(super) fn follow(
     settings: &AnswerSettings,
     moment: Moment,
 ) -> Result<(), LedgerError> {
-    let desk = Desk { connection, settings, moment, at: moment.at() };
+    let desk = Desk { connection, settings, moment, at: moment.at(), over: RefCell::default() };
     let items = "SELECT DISTINCT item FROM said
         WHERE answer = ?1 AND kind IN ('rejects', 'charges_back') AND item > ?2 ORDER BY item LIMIT 1000";
     desk.each(items, answer, |item| desk.item(item))?;
@@ -205,12 +212,20 @@ impl Desk<'_> {
                     ItemWord::ChargesBack(amount) => Some(amount),
                     ItemWord::Rejects => None,
                 };
-                let trouble = Trouble {
-                    item: Some(item),
-                    place: Some(place),
-                    amount,
-                    currency: said.currency.as_deref(),
-                    ..Trouble::of("over_claimed", (said.answer, said.issuer), why.clone())
+                let of = (said.answer, said.issuer);
+                let trouble = if self.is_over(said.answer, place)? {
+                    let why = format!(
+                        "more than {OVER_MAX} of its records want too much: these are the rest"
+                    );
+                    Trouble { place: Some(0), ..Trouble::of("over_claimed", of, why) }
+                } else {
+                    Trouble {
+                        item: Some(item),
+                        place: Some(place),
+                        amount,
+                        currency: said.currency.as_deref(),
+                        ..Trouble::of("over_claimed", of, why.clone())
+                    }
                 };
                 exceptions::open(self.connection, &trouble, self.at)?;
             }
@@ -227,6 +242,29 @@ impl Desk<'_> {
             (false, Some(made)) if !made.withdrawn => self.withdraw(item, made.item),
             _ => Ok(()),
         }
+    }
+
+    /// Whether an answer has as many exceptions as are told one by one. Counts the next one, unless it is there.
+    fn is_over(&self, answer: i64, place: i64) -> Result<bool, LedgerError> {
+        let sql =
+            "SELECT 1 FROM exceptions WHERE answer = ? AND kind = 'over_claimed' AND place = ?";
+        if self.connection.prepare_cached(sql)?.exists((answer, place))? {
+            return Ok(false);
+        }
+        let mut over = self.over.borrow_mut();
+        let count = match over.entry(answer) {
+            Entry::Occupied(count) => count.into_mut(),
+            Entry::Vacant(place) => {
+                let sql =
+                    "SELECT count(*) FROM exceptions WHERE answer = ? AND kind = 'over_claimed'";
+                let mut ask = self.connection.prepare_cached(sql)?;
+                place.insert(
+                    ask.query_row([answer], |row| row.get::<_, i64>(0).map(i64::cast_unsigned))?,
+                )
+            }
+        };
+        *count += 1;
+        Ok(*count > OVER_MAX)
     }
 
     fn charge_back(&self, item: i64, said: &SaidOf, amount: i64) -> Result<(), LedgerError> {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
-use super::{Fate, Inbox, Ledger, LedgerError};
+use super::{Fate, Inbox, Ledger, LedgerError, Round};
 use crate::books::View;
 use crate::clearing::claim::{Claim, FileFault, Head, Intake, Limits, Line, Misfit, Rules};
 use crate::iso::Wall;
@@ -80,6 +80,9 @@ struct Accepted {
     again: bool,
 }
 
+/// So many claims that wait are looked at in one transaction.
+const RETRY_PAGE: u32 = 1_000;
+
 /// How much of a file is read at once.
 const PIECE: usize = 65_536;
 
@@ -108,22 +111,40 @@ impl Ledger {
         Ok(Taken { merchant, file, refused: outcome.err(), again, counts, result })
     }
 
-    /// Looks at what waits once more: for the last time where it has waited for long enough. Gives of how many something became.
+    /// Looks at a part of what waits once more, the next one each time: for the last time where it has waited for long enough. Gives
+    /// of how many something became.
     pub fn retry_captures(
         &mut self,
         settings: &CaptureSettings,
         now: Wall,
     ) -> Result<u64, LedgerError> {
+        self.retry_page(settings, now, RETRY_PAGE)
+    }
+
+    /// So many of them; the next call goes on behind those.
+    fn retry_page(
+        &mut self,
+        settings: &CaptureSettings,
+        now: Wall,
+        page: u32,
+    ) -> Result<u64, LedgerError> {
         self.index()?;
+        let round = match self.round {
+            Some(round) => round,
+            None => Round { after: 0, all: std::mem::take(&mut self.is_fresh) },
+        };
         let before = now.0.saturating_sub(settings.pending_ms).cast_signed();
         let sql = "SELECT claims.claim FROM claims JOIN submissions USING (submission)
-            WHERE claims.state = 'pending' AND (?1 OR received < ?2) ORDER BY 1";
-        let mut ask = self.connection.prepare(sql)?;
-        let waiting = ask.query_map((self.is_fresh, before), |row| row.get::<_, i64>(0))?;
-        let waiting = waiting.collect::<Result<Vec<_>, _>>()?;
+            WHERE claims.state = 'pending' AND claim > ?1 AND (?2 OR received < ?3) ORDER BY 1 LIMIT ?4";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let waiting = ask.query_map((round.after, round.all, before, page), |row| row.get(0))?;
+        let waiting = waiting.collect::<Result<Vec<i64>, _>>()?;
         drop(ask);
+        let is_full = u32::try_from(waiting.len()).is_ok_and(|count| count >= page);
+        let last = waiting.last().copied().filter(|_| is_full);
+        let next = last.map(|after| Round { after, ..round });
         if waiting.is_empty() {
-            self.is_fresh = false;
+            self.round = next;
             return Ok(0);
         }
         let whole = self.connection.unchecked_transaction()?;
@@ -142,7 +163,7 @@ impl Ledger {
             became += u64::from(matcher.retry(id, &claim, at < before)?);
         }
         whole.commit()?;
-        self.is_fresh = false;
+        self.round = next;
         Ok(became)
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::super::{Fate, Inbox, Ledger, LedgerError};
 use super::{Counted, Read};
 use crate::clearing::claim::Reason;
+use crate::clearing::csv_cell;
 use crate::iso::Wall;
 
 /// The columns of a result, in order; in JSON those without a value are left out.
@@ -80,10 +81,7 @@ impl Row {
             match cell {
                 Cell::Number(number) => write!(out, "{number}")?,
                 Cell::Flag(flag) => out.write_all(if *flag { b"Y" } else { b"N" })?,
-                Cell::Text(text) if text.contains([',', '"', '\n', '\r']) => {
-                    write!(out, "\"{}\"", text.replace('"', "\"\""))?;
-                }
-                Cell::Text(text) => out.write_all(text.as_bytes())?,
+                Cell::Text(text) => out.write_all(csv_cell(text).as_bytes())?,
             }
         }
         out.write_all(b"\n")

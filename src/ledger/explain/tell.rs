@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension as _, Params, params};
 use serde_json::{Map, Value};
 
 use super::{STEPS_MAX, Step, Wanted, money};
+use crate::clearing::visible;
 use crate::iso::{ElementNo, Wall};
 use crate::ledger::answers::day_text;
 use crate::ledger::{Ledger, LedgerError};
@@ -89,6 +90,7 @@ impl Teller<'_> {
     ) {
         let at = at.and_then(|column| number(&facts, column));
         let number = number(&facts, if what == "authorization" { "txn" } else { what });
+        let said = visible(&said).into_owned();
         self.steps.push(Step { at, what, number, said, facts });
     }
 

@@ -536,3 +536,24 @@ proptest! {
         prop_assert_eq!(shop.sum(twice), 0);
     }
 }
+
+/// However much waits, each transaction has a part of it, and nothing is looked at twice or left out.
+#[test]
+fn what_waits_is_looked_at_page_by_page() {
+    let mut shop = Shop::new();
+    let records: Vec<_> = (1..=7).map(|stan| (format!("c-{stan}"), stan)).collect();
+    let records: Vec<_> =
+        records.iter().map(|(name, stan)| capture(name, *stan, 1_000, &[])).collect();
+    shop.submit("a.csv", &file("F1", &records));
+    for stan in 1..=6 {
+        shop.approved(stan, 100, &[]);
+    }
+    shop.follow();
+    let page = |shop: &mut Shop| shop.ledger.retry_page(&shop.settings, shop.at, 3).unwrap();
+    assert_eq!([(); 4].map(|()| page(&mut shop)), [3, 3, 0, 0]);
+    assert_eq!(shop.sum("SELECT count(*) FROM claims WHERE state = 'accepted'"), 6);
+    // What came while a round was under way is found by the next.
+    shop.approved(7, 100, &[]);
+    shop.follow();
+    assert_eq!((page(&mut shop), page(&mut shop)), (1, 0));
+}
