@@ -87,6 +87,27 @@ fn every_rule_has_a_scenario() {
 }
 
 #[test]
+fn every_property_of_clearing_has_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tests = BTreeSet::new();
+    for directory in ["src", "tests"] {
+        tests_below(&root.join(directory), &mut tests);
+    }
+    let text = fs::read_to_string(root.join("tests/properties.md")).unwrap();
+    let rows = rows(&text);
+    let numbers: Vec<String> = (1..=22).map(|number: u8| number.to_string()).collect();
+    assert_eq!(rows.iter().map(|[number, ..]| *number).collect::<Vec<_>>(), numbers);
+    for [number, property, shown, _] in rows {
+        // Scripts and commands stand beside tests, with a space, a slash or a dot in them.
+        let named: Vec<_> =
+            names(shown).into_iter().filter(|name| !name.contains([' ', '/', '.'])).collect();
+        assert!(!property.is_empty() && !named.is_empty(), "property {number} has no test");
+        let missing: Vec<_> = named.iter().filter(|name| !tests.contains(**name)).collect();
+        assert!(missing.is_empty(), "property {number} names {missing:?}: there is no such test");
+    }
+}
+
+#[test]
 fn a_rule_without_a_scenario_is_found() {
     let tests = BTreeSet::from(["told".to_owned()]);
     let page = "| 1.1 | one | `told` | `NoSettle` |\n| 1.2 | two | | `NoSettle` |\n| 1.3 | three | `untold` | `NoSuch` |\n| 1.3 | four | not built: nothing | |\n";
