@@ -120,6 +120,7 @@ fn tell_records() {
             reversal: None,
             undone_by: None,
             lowered: None,
+            completed_by: None,
         };
         let capture = Capture::of(&standing, Part::Standing, &keys()).unwrap();
         let reference = Reference::new(&settings.acquirer_bin, AT.date(), number);
