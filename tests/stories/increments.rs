@@ -306,7 +306,7 @@ fn a_terminal_of_1987_raises_at_an_issuer_of_1993() {
     assert_eq!((first.mti, first.text(24)), (1100, "100".into()));
     desk.bank_answers(&first, "000", &[(38, "A1B2C3")]);
     let raised = only(&desk.shop_sends(SHOP, 100, &increment(1, 2, 500)));
-    assert_eq!((raised.mti, raised.text(24), raised.text(90)), (1100, "187".into(), "".into()));
+    assert_eq!((raised.mti, raised.text(24), raised.text(90)), (1100, "187".into(), String::new()));
     assert_eq!(raised.text(56), format!("1100{}26112318340006123456", first.text(11)));
     assert_eq!(only(&desk.bank_answers(&raised, "000", &[])).code(), "00");
     assert_eq!(raises(&desk, &raised), Some(super::txn_of(&first)));
@@ -353,5 +353,5 @@ fn a_terminal_of_1993_raises_at_an_issuer_of_1987() {
     let mut instead = authorization(4, "261124090200", "103");
     instead.set(ElementNo::of(original.0), original.1.as_bytes());
     let seen = only(&desk.shop_sends(SHOP, 1100, &instead));
-    assert_eq!((seen.mti, seen.text(90), raises(&desk, &seen)), (100, "".into(), None));
+    assert_eq!((seen.mti, seen.text(90), raises(&desk, &seen)), (100, String::new(), None));
 }

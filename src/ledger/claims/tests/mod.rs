@@ -433,7 +433,7 @@ fn a_claim_waits_for_an_increment_that_is_not_answered_yet() {
     let records = [capture("c-1", 1, 900, &[("final", "N")]), capture("c-2", 1, 600, &[])];
     let taken = shop.submit("stay.csv", &file("F1", &records));
     let reasons: Vec<_> = states(&taken).into_iter().map(|(_, state, why)| (state, why)).collect();
-    assert_eq!(reasons[0], ("accepted".into(), "".into()), "what is authorized already");
+    assert_eq!(reasons[0], ("accepted".into(), String::new()), "what is authorized already");
     assert_eq!(reasons[1], ("pending".into(), "IN_FLIGHT".into()));
     shop.answered(on_its_way, 2, "00");
     shop.follow();
@@ -451,7 +451,7 @@ fn what_is_undone_of_a_chain_is_not_in_its_sum() {
     let records = [capture("c-1", 1, 801, &[("final", "N")]), capture("c-2", 1, 800, &[])];
     let taken = shop.submit("stay.csv", &file("F1", &records));
     let told: Vec<_> = states(&taken).into_iter().map(|(_, state, why)| (state, why)).collect();
-    let expected = [("rejected".into(), "OVER_AMOUNT".into()), ("accepted".into(), "".into())];
+    let expected = [("rejected".into(), "OVER_AMOUNT".into()), ("accepted".into(), String::new())];
     assert_eq!(told, expected);
 }
 
