@@ -372,13 +372,16 @@ impl HostProfile {
 
     /// What an issuer's answer to our totals means: by element 66, or else by its code.
     pub fn verdict_of(&self, code: Option<ResponseCode>, settlement: Option<&[u8]>) -> HostVerdict {
-        let settled = match (settlement, code) {
-            (Some(b"1"), _) => Settled::InBalance,
-            (Some(b"2"), _) => Settled::OutOfBalance,
-            (Some(_), _) => Settled::Error,
-            (None, Some(ResponseCode::APPROVED)) => Settled::InBalance,
-            (None, Some(code)) if code == self.differs => Settled::OutOfBalance,
-            (None, _) => Settled::Error,
+        let by_code = match code {
+            Some(ResponseCode::APPROVED) => Settled::InBalance,
+            Some(code) if code == self.differs => Settled::OutOfBalance,
+            _ => Settled::Error,
+        };
+        let settled = match settlement {
+            Some(b"1") => Settled::InBalance,
+            Some(b"2") => Settled::OutOfBalance,
+            Some(_) => Settled::Error,
+            None => by_code,
         };
         HostVerdict { code: code.unwrap_or(ResponseCode::MALFUNCTION), settled, expected: None }
     }

@@ -210,7 +210,8 @@ impl Ledger {
                     Err(_) => line.own_amount.to_string(),
                 };
                 let class = line.class.replace('_', " ");
-                detail.push_str(&format!("; {class}: {} of {amount}", line.own_count));
+                let parts = ["; ", &class, ": ", &line.own_count.to_string(), " of ", &amount];
+                detail.push_str(&parts.concat());
             }
             whole.execute(
                 "INSERT INTO exceptions (opened, kind, issuer, currency, detail) VALUES (?, 'reconciliation_differs', ?, ?, ?)",

@@ -382,7 +382,7 @@ fn a_host_of_1993_hears_whether_its_totals_are_ours() {
             (29, number),
             (50, "978"),
             (76, "0000000001"),
-            (88, &format!("000000{}", &net[7..])),
+            (88, &format!("000000{}", net.get(7..).unwrap())),
             (97, net),
         ])
     };
