@@ -162,9 +162,9 @@ fn short(name: &str) -> String {
         return name.to_owned();
     }
     let digest = Sha256::digest(name);
-    let hash: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hash = digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     let kept: String = name.chars().take(NAME_LEN_MAX / 8).collect();
-    format!("{kept}-{hash}")
+    format!("{kept}-{hash:016x}")
 }
 
 /// How many bytes of a name are kept. File systems take 255.
