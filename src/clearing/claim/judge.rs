@@ -177,6 +177,15 @@ pub struct Past {
     pub last: bool,
 }
 
+/// What was claimed of an authorization, while it is counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    captured: i64,
+    refunded: i64,
+    /// How many captures say that they are the last.
+    lasts: i64,
+}
+
 /// What was claimed of an authorization.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
@@ -188,22 +197,27 @@ pub struct Used {
     pub last: bool,
 }
 
-impl Used {
-    /// The sum of what counts.
-    pub fn of(past: impl IntoIterator<Item = Past>) -> Self {
-        let mut used = Self::default();
-        for one in past {
-            match (one.op, one.takes_back) {
-                (Op::Capture | Op::Adjust, _) => {
-                    used.captured = used.captured.saturating_add(one.amount);
-                    used.last |= one.last;
-                }
-                (Op::Refund, _) => used.refunded = used.refunded.saturating_add(one.amount),
-                (Op::Reversal, Some(Op::Refund)) => used.refunded -= one.amount,
-                (Op::Reversal, _) => used.captured -= one.amount,
+impl Tally {
+    /// Counts one, once; or, with -1, takes it out again.
+    pub const fn count(&mut self, one: Past, sign: i64) {
+        let amount = one.amount.saturating_mul(sign);
+        match (one.op, one.takes_back) {
+            (Op::Capture | Op::Adjust, _) => {
+                self.captured = self.captured.saturating_add(amount);
+                self.lasts = self.lasts.saturating_add(if one.last { sign } else { 0 });
             }
+            (Op::Refund, _) => self.refunded = self.refunded.saturating_add(amount),
+            (Op::Reversal, Some(Op::Refund)) => {
+                self.refunded = self.refunded.saturating_sub(amount);
+            }
+            (Op::Reversal, _) => self.captured = self.captured.saturating_sub(amount),
         }
-        used
+    }
+
+    /// What that comes to.
+    pub const fn used(self) -> Used {
+        let (captured, refunded) = (self.captured, self.refunded);
+        Used { captured, refunded, last: self.lasts > 0 }
     }
 }
 

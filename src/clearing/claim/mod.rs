@@ -12,8 +12,8 @@ use crate::iso::{BusinessDate, Currency};
 pub use authorization::{Authorization, Stands};
 pub use fields::COLUMNS;
 pub use judge::{
-    Late, Note, Past, Reason, Rules, Span, Tolerance, Used, Validity, Verdict, adjust, capture,
-    choose, names_it, refund, reversal,
+    Late, Note, Past, Reason, Rules, Span, Tally, Tolerance, Used, Validity, Verdict, adjust,
+    capture, choose, names_it, refund, reversal,
 };
 pub use whole::{FileFault, Head, Intake, Limits, Line, Tail, fuzz_claims};
 

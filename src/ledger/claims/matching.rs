@@ -1,16 +1,20 @@
 //! What becomes of one claim: what it names is looked up in books and ledger, and the rules say the rest. Writes one row.
 
+use std::cell::RefCell;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{LedgerError, chain};
+use super::rows::{digest, insert};
+use super::tally::Tallies;
 use super::{indexing, uploads};
 use crate::books::View;
 use crate::clearing::claim::{
-    self, Authorization, Claim, Misfit, Note, Op, Past, Reason, Rules, Said, Stands, Used, Verdict,
+    self, Authorization, Claim, Misfit, Note, Op, Past, Reason, Rules, Said, Stands, Tally, Used,
+    Verdict,
 };
 use crate::iso::Wall;
 use crate::record::TxnId;
-use crate::seal::Keys;
 
 /// What becomes of a refund that names nothing that was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +37,17 @@ pub(super) struct Matcher<'a> {
     pub(super) at: Wall,
     /// When this is.
     pub(super) now: Wall,
+    /// What was claimed so far.
+    pub(super) tallies: &'a RefCell<Tallies>,
 }
 
 /// What became of a claim, and what else that changes.
 pub(super) struct Matched {
-    verdict: Verdict,
-    txn: Option<TxnId>,
-    original: Option<i64>,
+    pub(super) verdict: Verdict,
+    pub(super) txn: Option<TxnId>,
+    pub(super) original: Option<i64>,
+    /// What that is, where all of it is taken back.
+    pub(super) takes_back: Option<Op>,
     /// An earlier claim is not presented: this one takes it back, or stands in its place.
     voids: Option<Earlier>,
 }
@@ -55,6 +63,14 @@ struct Earlier {
     txn: Option<TxnId>,
     voided: Option<i64>,
     is_presented: bool,
+    last: bool,
+}
+
+impl Earlier {
+    /// As it counts.
+    const fn past(&self) -> Past {
+        Past { op: self.op, takes_back: None, amount: self.amount, last: self.last }
+    }
 }
 
 /// What a claim names in the books.
@@ -70,7 +86,7 @@ enum Named {
 
 impl Matched {
     pub(super) const fn only(verdict: Verdict) -> Self {
-        Self { verdict, txn: None, original: None, voids: None }
+        Self { verdict, txn: None, original: None, takes_back: None, voids: None }
     }
 
     fn rejected(note: Note) -> Self {
@@ -251,6 +267,7 @@ impl Matcher<'_> {
             verdict,
             txn: original.txn,
             original: Some(original.claim),
+            takes_back: Some(original.op),
             voids: (accepted && !original.is_presented).then_some(original),
         })
     }
@@ -278,7 +295,7 @@ impl Matcher<'_> {
             let note = note(Reason::NoOriginal, "a capture that has its authorization");
             return Ok(matched(Verdict::Pending(note)));
         };
-        let used = self.used(it.txn, Some(original.claim))?;
+        let used = self.used(it.txn, Some(&original))?;
         let verdict = claim::adjust((claim, said), &it, used, self.rules);
         let voids = (verdict == Verdict::Accepted).then(|| original.clone());
         Ok(Matched { voids, ..matched(verdict) })
@@ -382,35 +399,48 @@ impl Matcher<'_> {
     }
 
     /// What was claimed of a transaction, but for one claim that is to be replaced.
-    fn used(&self, txn: TxnId, but: Option<i64>) -> Result<Used, LedgerError> {
-        let sql = "SELECT one.op, original.op, one.amount, one.final, one.claim FROM claims AS one
+    fn used(&self, txn: TxnId, but: Option<&Earlier>) -> Result<Used, LedgerError> {
+        let known = self.tallies.borrow().of(txn);
+        let mut tally = match known {
+            Some(tally) => tally,
+            None => self.tally(txn)?,
+        };
+        debug_assert_eq!(tally.used(), self.tally(txn)?.used(), "{txn:?}");
+        self.tallies.borrow_mut().keep(txn, tally);
+        if let Some(replaced) = but {
+            tally.count(replaced.past(), -1);
+        }
+        Ok(tally.used())
+    }
+
+    /// The same, from the claims themselves.
+    fn tally(&self, txn: TxnId) -> Result<Tally, LedgerError> {
+        let sql = "SELECT one.op, original.op, one.amount, one.final FROM claims AS one
             LEFT JOIN claims AS original ON original.claim = one.original
             WHERE one.txn = ? AND one.state IN ('accepted', 'warned') AND one.voided IS NULL";
         let mut ask = self.connection.prepare_cached(sql)?;
         let mut rows = ask.query([txn.0.cast_signed()])?;
-        let mut past = Vec::new();
+        let mut tally = Tally::default();
         while let Some(row) = rows.next()? {
-            if but == Some(row.get(4)?) {
-                continue;
-            }
             let Some(op) = Op::of(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) else {
                 continue;
             };
             let original: Option<String> = if op == Op::Reversal { row.get(1)? } else { None };
             let takes_back = original.as_deref().and_then(Op::of);
-            past.push(Past { op, takes_back, amount: row.get(2)?, last: row.get(3)? });
+            tally.count(Past { op, takes_back, amount: row.get(2)?, last: row.get(3)? }, 1);
         }
-        Ok(Used::of(past))
+        Ok(tally)
     }
 
     /// An earlier claim by its name; what replaced it, in its place.
     fn earlier(&self, name: &str) -> Result<Option<Earlier>, LedgerError> {
-        let sql = "SELECT claim, op, amount, currency, state, txn, voided, day FROM claims
+        let sql = "SELECT claim, op, amount, currency, state, txn, voided, day, final FROM claims
             WHERE merchant = ? AND reference = ? AND state IN ('accepted', 'warned', 'pending')
             ORDER BY claim LIMIT 1";
         let mut ask = self.connection.prepare_cached(sql)?;
         let mut found = ask.query_row((self.merchant, name), earlier).optional()?.flatten();
-        let by_number = "SELECT claim, op, amount, currency, state, txn, voided, day FROM claims
+        let by_number =
+            "SELECT claim, op, amount, currency, state, txn, voided, day, final FROM claims
             WHERE claim = ?";
         let mut ask = self.connection.prepare_cached(by_number)?;
         while let Some(voided) = found.as_ref().and_then(|found| found.voided) {
@@ -433,6 +463,7 @@ impl Matcher<'_> {
 
     /// What else a claim changes, once it has its row.
     fn follow_up(&self, id: i64, claim: &Claim, matched: &Matched) -> Result<(), LedgerError> {
+        self.recount(claim, matched);
         if let Some(earlier) = &matched.voids {
             let sql = "UPDATE claims SET voided = ?1 WHERE claim = ?2";
             let mut void = self.connection.prepare_cached(sql)?;
@@ -454,6 +485,25 @@ impl Matcher<'_> {
             self.tell(id, claim, note)?;
         }
         Ok(())
+    }
+
+    /// What counts of its authorization, with it and without what it voids.
+    fn recount(&self, claim: &Claim, matched: &Matched) {
+        let mut tallies = self.tallies.borrow_mut();
+        let voids = matched.voids.as_ref();
+        if let Some((earlier, txn)) =
+            voids.filter(|it| !it.is_pending).and_then(|it| Some((it, it.txn?)))
+        {
+            tallies.goes(txn, earlier.past());
+        }
+        let Ok(said) = &claim.said else { return };
+        let counts = matches!(matched.verdict, Verdict::Accepted | Verdict::Warned(_));
+        // What takes something back before that is presented is void with it.
+        let is_void = voids.is_some() && said.op == Op::Reversal;
+        if let Some(txn) = matched.txn.filter(|_| counts && !is_void) {
+            let (op, takes_back, amount) = (said.op, matched.takes_back, claim.amount);
+            tallies.comes(txn, Past { op, takes_back, amount, last: said.last });
+        }
     }
 
     /// What a person has to see of a claim that is rejected.
@@ -484,61 +534,6 @@ impl Matcher<'_> {
     }
 }
 
-/// What makes two records of one reference the same.
-pub(super) fn digest(keys: &Keys, claim: &Claim) -> [u8; 16] {
-    let (texts, numbers) = claim.content();
-    let numbers = numbers.map(i64::to_be_bytes);
-    let mut parts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
-    parts.extend(numbers.iter().map(<[u8; 8]>::as_slice));
-    keys.tag("claim", &parts).0.to_be_bytes()
-}
-
-/// A claim with what became of it: its row.
-pub(super) fn insert(
-    connection: &Connection,
-    (submission, merchant): (i64, &str),
-    (claim, digest): (&Claim, &[u8; 16]),
-    matched: &Matched,
-) -> Result<i64, LedgerError> {
-    let (state, note) = told(&matched.verdict);
-    let said = claim.said.as_ref().ok();
-    let sql = "INSERT INTO claims (submission, seq, place, merchant, terminal, op, reference, original_reference,
-                original_amount, rrn, stan, approval, token, amount, currency, local, mcc, final, tip, entry, digest,
-                state, reason, field, expected, got, txn, original)
-            VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
-    connection.prepare_cached(sql)?.execute(params![
-        submission,
-        claim.seq.cast_signed(),
-        claim.line.cast_signed(),
-        claim.merchant.as_deref().unwrap_or(merchant),
-        claim.terminal,
-        claim.op,
-        claim.reference,
-        claim.original,
-        said.and_then(|said| said.original_amount),
-        claim.rrn,
-        claim.stan,
-        claim.approval,
-        claim.token,
-        claim.amount,
-        claim.currency,
-        claim.local,
-        claim.mcc,
-        said.is_none_or(|said| said.last),
-        said.map_or(0, |said| said.tip),
-        claim.entry,
-        digest,
-        state,
-        note.map(|note| note.reason.word()),
-        note.map(|note| note.field),
-        note.map(|note| &note.expected),
-        note.map(|note| &note.got),
-        matched.txn.map(|txn| txn.0.cast_signed()),
-        matched.original,
-    ])?;
-    Ok(connection.last_insert_rowid())
-}
-
 fn earlier(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Earlier>> {
     let Some(op) = Op::of(row.get_ref(1)?.as_str()?) else { return Ok(None) };
     Ok(Some(Earlier {
@@ -550,6 +545,7 @@ fn earlier(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Earlier>> {
         txn: row.get::<_, Option<i64>>(5)?.map(|txn| TxnId(txn.cast_unsigned())),
         voided: row.get(6)?,
         is_presented: row.get::<_, Option<i64>>(7)?.is_some(),
+        last: row.get(8)?,
     }))
 }
 
@@ -559,7 +555,7 @@ fn txn_of(name: &str) -> Option<TxnId> {
 }
 
 /// The state of a claim, and what is said of it.
-fn told(verdict: &Verdict) -> (&'static str, Option<&Note>) {
+pub(super) fn told(verdict: &Verdict) -> (&'static str, Option<&Note>) {
     match verdict {
         Verdict::Accepted => ("accepted", None),
         Verdict::Warned(note) => ("warned", Some(note)),

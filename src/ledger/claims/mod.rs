@@ -3,8 +3,11 @@
 mod indexing;
 mod matching;
 mod results;
+mod rows;
+mod tally;
 mod uploads;
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -20,6 +23,7 @@ use crate::iso::Wall;
 pub(super) use indexing::{UNDONE, UNTOLD, completions, increments};
 use matching::Matcher;
 pub use matching::Unlinked;
+use tally::Tallies;
 pub(super) use uploads::{OfBatch, claim_uploads};
 
 /// How merchants' files are taken.
@@ -148,7 +152,7 @@ impl Ledger {
             return Ok(0);
         }
         let whole = self.connection.unchecked_transaction()?;
-        let mut became = 0;
+        let (mut became, tallies) = (0, RefCell::default());
         for id in waiting {
             let Some((merchant, at, claim)) = pending(&whole, id)? else { continue };
             let matcher = Matcher {
@@ -159,6 +163,7 @@ impl Ledger {
                 merchant: &merchant,
                 at: Wall(at.cast_unsigned()),
                 now,
+                tallies: &tallies,
             };
             became += u64::from(matcher.retry(id, &claim, at < before)?);
         }
@@ -184,6 +189,7 @@ impl Ledger {
             head: None,
             merchant: None,
             entry: None,
+            tallies: RefCell::default(),
         };
         let mut intake = Intake::new(settings.limits);
         let mut digest = Sha256::new();
@@ -242,6 +248,7 @@ struct Hand<'a> {
     head: Option<Head>,
     merchant: Option<String>,
     entry: Option<Entry>,
+    tallies: RefCell<Tallies>,
 }
 
 /// What the ledger has under the file's id.
@@ -296,6 +303,7 @@ impl Hand<'_> {
                     merchant,
                     at: self.now,
                     now: self.now,
+                    tallies: &self.tallies,
                 };
                 matcher.take(*submission, &claim)?;
             }

@@ -5,7 +5,8 @@ use rusqlite::Connection;
 
 use super::super::LedgerError;
 use super::super::batches::Uploaded;
-use super::matching::{Matched, digest, insert};
+use super::matching::Matched;
+use super::rows::{digest, insert};
 use crate::clearing::claim::{Claim, Misfit, Note, Op, Reason, Verdict};
 use crate::iso::Wall;
 use crate::record::TxnId;
