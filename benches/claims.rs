@@ -127,7 +127,9 @@ fn sent(number: u32) -> Sent {
         key: Tag(scattered),
         content: Tag(scattered ^ 1),
         mti: Mti::new(100).unwrap(),
-        issuer: LinkId::of_name(ISSUERS[usize::try_from(number % 3).unwrap()]),
+        issuer: LinkId::of_name(
+            ISSUERS.iter().cycle().nth(usize::try_from(number % 3).unwrap()).unwrap(),
+        ),
         trace: Trace::default(),
         date: BusinessDate(AT.date().0),
         at: AT,

@@ -193,9 +193,9 @@ pub(super) struct Load {
     /// Seconds before
     #[arg(long, default_value_t = 2)]
     warm_up: u32,
-    /// Have the day cut at half of them, and tell the latency before and meanwhile
-    #[arg(long, conflicts_with_all = ["direct", "connect"])]
-    cut: bool,
+    /// Have the day cut after so many of them, and tell the latency before and meanwhile
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["direct", "connect"])]
+    cut: Option<u32>,
     /// How the asking side writes
     #[arg(long, default_value = "iso87-ascii")]
     asker: String,
@@ -478,7 +478,7 @@ impl Load {
             pace: self.rate.map_or(Pace::InFlight(self.in_flight), Pace::PerSecond),
             warm_up: self.warm_up,
             seconds: self.seconds,
-            cuts: self.cut,
+            cut_after: self.cut,
             patience: Duration::from_secs(30),
             asker: spoken(&self.asker)?,
             asker_framing: framing::Settings::default(),

@@ -80,23 +80,26 @@ pub struct CutReport {
 pub(super) struct Cutter {
     program: PathBuf,
     arguments: Vec<OsString>,
+    /// After how long.
+    after: Duration,
     pub(super) phases: Phases,
 }
 
 impl Cutter {
     /// Of today, at that switch.
-    pub(super) fn of(switch: &Switch) -> Self {
+    pub(super) fn of(switch: &Switch, after: u32) -> Self {
         let date = clock::wall().date().to_string();
         let words = ["clearing", "cut", "--date", &date, "--state"];
         let mut arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
         arguments.push(switch.state().into_os_string());
         let program = switch.program().to_owned();
-        Self { program, arguments, phases: Phases::default() }
+        let after = Duration::from_secs(after.into());
+        Self { program, arguments, after, phases: Phases::default() }
     }
 
     /// Waits, has the day cut, and says how many milliseconds that took and how many presentments came of it.
-    pub(super) fn work(&self, at: Instant) -> Result<(u64, u64), SimError> {
-        std::thread::sleep(at.saturating_duration_since(Instant::now()));
+    pub(super) fn work(&self, from: Instant) -> Result<(u64, u64), SimError> {
+        std::thread::sleep((from + self.after).saturating_duration_since(Instant::now()));
         self.phases.next();
         let begun = Instant::now();
         let done = Command::new(&self.program)

@@ -50,8 +50,8 @@ pub struct Settings {
     pub warm_up: u32,
     /// Seconds that are measured.
     pub seconds: u32,
-    /// Whether the day is cut at half of them, by a switch of our own.
-    pub cuts: bool,
+    /// After how many of them a switch of our own cuts the day; none for not at all.
+    pub cut_after: Option<u32>,
     /// How long an answer is awaited at the end before it is lost.
     pub patience: Duration,
     /// How the asking side writes.
@@ -141,7 +141,7 @@ async fn load(settings: &Settings) -> Result<Report, SimError> {
             switch.configure(&plan)?;
             switch.start()?;
             let first = settings.first_approval(&mut switch, at).await?;
-            let cutter = settings.cuts.then(|| Cutter::of(&switch));
+            let cutter = settings.cut_after.map(|after| Cutter::of(&switch, after));
             let mut report = settings.drive(&at.to_string(), switch.pid(), cutter).await?;
             report.first_ms =
                 u64::try_from(first.saturating_duration_since(begun).as_millis()).ok();
@@ -277,8 +277,8 @@ impl Settings {
             tasks.spawn(connection.work(bell));
         }
         let pacer = std::thread::spawn(move || connection::pace(&schedule, &bells));
-        let half = schedule.measured + Duration::from_secs(self.seconds.into()) / 2;
-        let cut = cutter.map(|cutter| std::thread::spawn(move || cutter.work(half)));
+        let from = schedule.measured;
+        let cut = cutter.map(|cutter| std::thread::spawn(move || cutter.work(from)));
         tokio::time::sleep_until(schedule.measured).await;
         let before = pid.and_then(cpu_ms);
         tokio::time::sleep_until(schedule.end).await;
@@ -376,7 +376,7 @@ mod tests {
                 pace,
                 warm_up: 0,
                 seconds: 1,
-                cuts: false,
+                cut_after: None,
                 patience: Duration::from_secs(5),
                 asker: Arc::clone(&dialect),
                 asker_framing: framing::Settings::default(),

@@ -3,6 +3,10 @@
 use crate::planted::{self, Bug};
 use crate::record::{self, Lsn, Record};
 use crate::seal::Keys;
+use crate::switch::Input;
+
+use super::reached::Rare;
+use super::{Event, World};
 
 /// A commit as it lies on the disk.
 #[derive(Clone, Debug)]
@@ -166,5 +170,21 @@ impl Disk {
     fn land(&mut self, commit: Commit) {
         self.durable = commit.last().0;
         self.commits.push(commit);
+    }
+}
+
+impl World {
+    /// It is nearly full for a while, or has room again.
+    pub(super) fn fill_disk(&mut self, low: bool) {
+        let wait =
+            if low { self.rng.below(3_000) } else { self.rng.around(self.mix.machine.full_ms) };
+        let low = low && !self.healed;
+        if low {
+            self.reached.count(Rare::DiskLow);
+        }
+        self.feed(Input::Disk { low });
+        if low || self.mix.machine.full_ms > 0 {
+            self.later(wait, Event::Full { low: !low });
+        }
     }
 }

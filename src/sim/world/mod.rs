@@ -521,19 +521,6 @@ impl World {
         }
     }
 
-    fn fill_disk(&mut self, low: bool) {
-        let wait =
-            if low { self.rng.below(3_000) } else { self.rng.around(self.mix.machine.full_ms) };
-        let low = low && !self.healed;
-        if low {
-            self.reached.count(Rare::DiskLow);
-        }
-        self.feed(Input::Disk { low });
-        if low || self.mix.machine.full_ms > 0 {
-            self.later(wait, Event::Full { low: !low });
-        }
-    }
-
     fn stop(&mut self) {
         if self.healed || self.host.engine.is_none() {
             return;
