@@ -98,7 +98,7 @@ fn worked<T>(work: impl FnOnce() -> T) -> (T, f64) {
     };
     let begun = now();
     let done = work();
-    (done, (now() - begun).as_secs_f64())
+    (done, now().saturating_sub(begun).as_secs_f64())
 }
 
 /// How long something took, and the most memory of the process meanwhile, MiB.
