@@ -44,6 +44,13 @@ pub(super) fn of_member(connection: &Connection, txn: i64) -> Result<Option<Fate
     one(connection, "p.txn = ? AND p.claim IS NULL", txn)
 }
 
+/// Whether a part of that was taken back.
+pub(super) fn is_lowered(connection: &Connection, txn: i64) -> Result<bool, LedgerError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM items AS p JOIN items AS l ON l.about = p.item
+        WHERE p.txn = ? AND p.claim IS NULL AND p.kind = 'presentment' AND l.kind = 'lowered')";
+    Ok(connection.prepare_cached(sql)?.query_row([txn], |row| row.get(0))?)
+}
+
 /// Of a claim.
 pub(super) fn of_claim(
     connection: &Connection,

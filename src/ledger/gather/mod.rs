@@ -12,7 +12,7 @@ use super::fate::{self, Decision, Fate};
 use super::tables::day;
 use super::{Ledger, chain};
 use crate::books::{Member, View};
-use crate::clearing::{Capture, ClearingError, FileId, Flow, Kind, Part, Reference, Terms};
+use crate::clearing::{Capture, ClearingError, FileId, Kind, Part, Reference, Terms};
 use crate::iso::{Amount, Currency, ElementNo, Wall};
 use crate::record::{LinkId, Lsn, Standing, TxnId};
 
@@ -181,7 +181,14 @@ impl<'a> Gathering<'a> {
                 // It never left: nothing is taken back.
                 return Ok(());
             }
+            if self.takes_back_the_rest(standing)? {
+                self.any = true;
+                return Ok(());
+            }
             let fate = fate::of_member(self.connection, standing.id.0.cast_signed())?;
+            if fate.as_ref().is_some_and(|fate| fate.opposed) {
+                return Ok(());
+            }
             match fate.as_ref().map(|fate| (fate.rejected, fate.charged_back)) {
                 Some((Some(Decision::None), _)) if kind == "opposite" => {
                     return self.give_up(fate.map_or(0, |fate| fate.live));
@@ -249,8 +256,7 @@ impl<'a> Gathering<'a> {
 
     /// What a refund gives back must have been taken, and not be given back already.
     fn may_refund(&self, ready: &Ready, standing: &Standing) -> Result<Refund, CutError> {
-        let code = standing.sent().and_then(|sent| sent.elements.get(ElementNo::PROCESSING_CODE));
-        if code.and_then(Flow::of) == Some(Flow::Refund) {
+        if undone::is_refund(standing) {
             let stands = standing.stands_approved();
             return Ok(if stands { Refund::Now } else { Refund::Never("REVERSED") });
         }

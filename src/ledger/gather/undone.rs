@@ -41,7 +41,9 @@ impl Gathering<'_> {
                         None => Some(standing),
                     };
                     if let Some(first) = first {
-                        self.undo(&first)?;
+                        let txn = first.id.0.cast_signed();
+                        let with_own = fate::is_lowered(self.connection, txn)?;
+                        self.undo(&first, with_own)?;
                     }
                     let sql = "DELETE FROM keys WHERE key = ? AND txn = ?";
                     let values = (key, txn.0.cast_signed());
@@ -59,17 +61,31 @@ impl Gathering<'_> {
         Ok(txns.collect::<Result<_, _>>()?)
     }
 
-    /// Takes back what is claimed of one authorization beyond what it and its increments stand for: of the claims that were presented last, first.
-    fn undo(&mut self, standing: &Standing) -> Result<(), CutError> {
+    /// Of a sale that its merchant refunded, and that was taken back after its cut, no more is taken back than the card does not have.
+    /// True when that was all there is to do.
+    pub(super) fn takes_back_the_rest(&mut self, standing: &Standing) -> Result<bool, CutError> {
+        let refunded = fate::refunded(self.connection, standing.id.0.cast_signed())?;
+        if refunded == 0 || is_refund(standing) {
+            return Ok(false);
+        }
+        self.undo(standing, true)?;
+        Ok(true)
+    }
+
+    /// Takes back what is claimed of one authorization, or what clears `with_own` right, beyond what it and its increments stand for: of the claims that were presented last, first.
+    fn undo(&mut self, standing: &Standing, with_own: bool) -> Result<(), CutError> {
         let chain::Left { stands, at_most } = chain::left(self.connection, self.books, standing)?;
         if stands && at_most.is_none() {
             return Ok(());
         }
         let txn = standing.id.0.cast_signed();
-        let code = standing.sent().and_then(|sent| sent.elements.get(ElementNo::PROCESSING_CODE));
-        let pays_card = code.and_then(Flow::of) == Some(Flow::Refund);
+        let pays_card = is_refund(standing);
+        let mut fates = fate::of_claims(self.connection, txn, pays_card)?;
+        if with_own {
+            fates.extend(fate::of_member(self.connection, txn)?);
+        }
         let mut claims = Vec::new();
-        for fate in fate::of_claims(self.connection, txn, pays_card)? {
+        for fate in fates {
             let left = fate::left(self.connection, &fate)?;
             claims.push((fate, left));
         }
@@ -150,4 +166,10 @@ impl Gathering<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a transaction pays the card.
+pub(super) fn is_refund(standing: &Standing) -> bool {
+    let code = standing.sent().and_then(|sent| sent.elements.get(ElementNo::PROCESSING_CODE));
+    code.and_then(Flow::of) == Some(Flow::Refund)
 }

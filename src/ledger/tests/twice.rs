@@ -111,13 +111,14 @@ fn a_refund_waits_for_what_it_gives_back() {
     assert!(world.cut(Asked::Now(date)).unwrap().is_none());
     cut_day(&mut world);
     assert_eq!(kinds(&world), ["presentment", "presentment"]);
-    // It was reversed since: another refund would pay the card twice.
+    // It was reversed since: another refund would pay the card twice, and so would all of the sale taken back.
     world.claims(Claim { op: "refund", ..Claim::of(sale, 300) });
     world.is_reversed(sale);
     cut_day(&mut world);
-    assert_eq!(kinds(&world), ["presentment", "presentment", "opposite"]);
-    let refused: i64 = world.asks("SELECT count(*) FROM claims WHERE reason = 'TAKEN_BACK'");
-    assert_eq!(refused, 1);
+    assert_eq!(kinds(&world), ["presentment", "presentment", "lowered"]);
+    assert_eq!(world.asks::<i64>("SELECT amount FROM items WHERE kind = 'lowered'"), 600);
+    let sql = "SELECT count(*) FROM claims WHERE reason = 'REFUND_OVER_CAPTURED'";
+    assert_eq!(world.asks::<i64>(sql), 1);
 }
 
 #[test]

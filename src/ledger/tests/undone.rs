@@ -293,3 +293,28 @@ fn what_raised_an_authorization_and_was_undone_is_taken_back_and_no_more() {
     assert_eq!(items(&world)[2..], [item("opposite", 1_000, Some(1))]);
     assert_eq!(owed(&world), 0);
 }
+
+#[test]
+fn what_clears_by_itself_was_refunded_and_reversed_is_not_paid_to_the_card_twice() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let [some, all] = [(); 2].map(|()| world.approved(SALE));
+    cut_day(&mut world);
+    let refund = |txn, amount| Claim { op: "refund", ..Claim::of(txn, amount) };
+    let refunded = presents(&mut world, &[refund(some, 400), refund(all, 1_000)])[0];
+    assert_eq!(owed(&world), 600);
+    world.is_reversed(some);
+    world.is_reversed(all);
+    cut_day(&mut world);
+    let about: i64 = world.asks(&format!("SELECT item FROM items WHERE txn = {} LIMIT 1", some.0));
+    assert_eq!(items(&world)[4..], [item("lowered", 600, Some(about))]);
+    assert_eq!(owed(&world), 0);
+    // The refund is taken back: so is what it had kept.
+    world.claims(Claim { op: "reversal", original: Some(refunded), ..Claim::of(some, 400) });
+    cut_day(&mut world);
+    cut_day(&mut world);
+    let kinds: Vec<_> =
+        items(&world)[5..].iter().map(|(kind, amount, _)| (kind.clone(), *amount)).collect();
+    assert_eq!(kinds, [("opposite".to_owned(), 400), ("opposite".to_owned(), 400)]);
+    assert_eq!(owed(&world), 0);
+}
