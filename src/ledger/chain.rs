@@ -41,12 +41,15 @@ pub(super) fn whole(
         let Some(one) = authorization(books, txn)? else { continue };
         match one.stands {
             Stands::InFlight => it.waits = true,
-            Stands::Declined | Stands::Reversed => {}
+            Stands::Declined => {}
+            Stands::Reversed => it.is_less = true,
             Stands::Approved => {
                 if it.stands != Stands::Approved {
                     // It was undone alone: what raised it stands.
+                    it.is_less |= it.stands == Stands::Reversed;
                     (it.stands, it.amount, it.granted) = (Stands::Approved, 0, 0);
                 }
+                it.is_less |= one.is_less;
                 it.amount = it.amount.saturating_add(one.amount);
                 it.granted = it.granted.saturating_add(one.granted);
             }

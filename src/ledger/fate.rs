@@ -44,11 +44,10 @@ pub(super) fn of_member(connection: &Connection, txn: i64) -> Result<Option<Fate
     one(connection, "p.txn = ? AND p.claim IS NULL", txn)
 }
 
-/// Whether a part of that was taken back.
-pub(super) fn is_lowered(connection: &Connection, txn: i64) -> Result<bool, LedgerError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM items AS p JOIN items AS l ON l.about = p.item
-        WHERE p.txn = ? AND p.claim IS NULL AND p.kind = 'presentment' AND l.kind = 'lowered')";
-    Ok(connection.prepare_cached(sql)?.query_row([txn], |row| row.get(0))?)
+/// Whether a refund of that was ever presented, whatever became of it since.
+pub(super) fn was_refunded(connection: &Connection, txn: i64) -> Result<bool, LedgerError> {
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM items AS p WHERE {REFUND_OF})");
+    Ok(connection.prepare_cached(&sql)?.query_row([txn], |row| row.get(0))?)
 }
 
 /// Of a claim.
@@ -94,15 +93,21 @@ pub(super) fn left(connection: &Connection, fate: &Fate) -> Result<i64, LedgerEr
     Ok(left.max(0))
 }
 
-/// How much of an authorization, or of a sale, was given back to its card by refunds.
-pub(super) fn refunded(connection: &Connection, txn: i64) -> Result<i128, LedgerError> {
-    let sql = "SELECT p.amount FROM items AS p WHERE p.kind = 'presentment' AND p.refund = 1
+/// What was presented as a refund of a transaction: under its own number, or by a claim that names one of its claims.
+const REFUND_OF: &str = "p.kind = 'presentment' AND p.refund = 1
         AND p.item IN (SELECT item FROM items WHERE txn = ?1
             UNION SELECT i.item FROM claims AS c JOIN claims AS r ON r.original = c.claim JOIN items AS i ON i.claim = r.claim
-                WHERE c.txn = ?1)
+                WHERE c.txn = ?1)";
+
+/// How much of an authorization, or of a sale, was given back to its card by refunds.
+pub(super) fn refunded(connection: &Connection, txn: i64) -> Result<i128, LedgerError> {
+    let sql = format!(
+        "SELECT p.amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l WHERE l.about = p.item AND l.kind = 'lowered')
+        FROM items AS p WHERE {REFUND_OF}
         AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.kind IN ('opposite', 'given_up')
-            AND o.about IN (SELECT p.item UNION SELECT a.item FROM items AS a WHERE a.about = p.item AND a.kind = 'again'))";
-    let mut ask = connection.prepare_cached(sql)?;
+            AND o.about IN (SELECT p.item UNION SELECT a.item FROM items AS a WHERE a.about = p.item AND a.kind = 'again'))"
+    );
+    let mut ask = connection.prepare_cached(&sql)?;
     let amounts = ask.query_map([txn], |row| row.get::<_, i64>(0))?;
     let mut sum = 0_i128;
     for amount in amounts {

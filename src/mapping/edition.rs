@@ -206,12 +206,12 @@ fn asked_to_house((mti, side): (Mti, Side), elements: &Elements, own: &mut Eleme
     }
     // A function code says whether an authorization raises the one that it names; it may be the same once more, or another
     // one in its place.
-    let asks = mti.class() == Class::Authorization && mti.function() == Function::Request;
+    let authorizes = mti.class() == Class::Authorization;
     let raises = get(24).is_some_and(|code| SUPPLEMENTARY.contains(&code));
-    let original = get(56).filter(|_| raises || !asks);
+    let original = get(56).filter(|_| raises || !authorizes);
     if let Some(original) = original.and_then(|original| original_of_1987(original, side)) {
         own.set(ElementNo::ORIGINAL, &original);
-    } else if asks && raises {
+    } else if authorizes && raises && mti.function() == Function::Request {
         own.set(ElementNo::ORIGINAL, NAMES_NOTHING);
     }
     if mti.class() == Class::Reversal && get(24) == Some(FUNCTION_PARTIAL) {
@@ -297,7 +297,7 @@ fn asked_from_house(mti: Mti, elements: &Elements, at: Wall, made: &mut Elements
         }
     }
     if !kept(24)
-        && let Some(function) = function_of(mti, get(ElementNo::ORIGINAL).is_some())
+        && let Some(function) = function_of(mti, get(ElementNo::ORIGINAL).is_some_and(names))
     {
         made.set(FUNCTION, function);
     }
@@ -311,7 +311,8 @@ fn asked_from_house(mti: Mti, elements: &Elements, at: Wall, made: &mut Elements
     {
         made.set(ElementNo::of(43), &place_of_1993(place));
     }
-    let original = get(ElementNo::ORIGINAL).filter(|_| mti.class() == Class::Reversal || !kept(56));
+    let original = get(ElementNo::ORIGINAL)
+        .filter(|original| mti.class() == Class::Reversal || names(original) && !kept(56));
     if let Some(original) = original {
         let when = made.get(ElementNo::of(12)).unwrap_or(&[b'0'; 12]).to_vec();
         let mut text = original_of_1993(original, &when, get(ElementNo::ACQUIRER));
@@ -332,6 +333,11 @@ pub(super) fn action(elements: &Elements, code: &[u8], (codes, class): (&Codes, 
         .get(aside(39))
         .filter(|action| codes.to_1987(action).is_some_and(|heard| heard.as_bytes() == code));
     heard.map_or_else(|| codes.to_1993(code, class).to_vec(), <[u8]>::to_vec)
+}
+
+/// Whether element 90 names anything: zeros are how many say that it does not.
+fn names(original: &[u8]) -> bool {
+    original.iter().any(|digit| *digit != b'0')
 }
 
 /// Element 24 where its asker's edition has no such code: the ordinary kind of each class.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use crate::iso::{Class, Function, ResponseCode};
 use crate::planted::{self, Bug};
-use crate::record::{Lsn, Record, Standing, TxnId};
+use crate::record::{LinkId, Lsn, Record, Standing, TxnId};
 use crate::seal::Tag;
 use crate::tranlog::{Ask, Asked, Found, Spread};
 
@@ -53,6 +53,8 @@ pub(super) struct Inquiries {
     waiting: usize,
     /// What those take in memory, about.
     waiting_bytes: usize,
+    /// Of each link, how many.
+    by_link: BTreeMap<LinkId, usize>,
     /// What left memory while a question was open: an older answer is not believed.
     moved: BTreeMap<TxnId, Lsn>,
     /// Up to here more has moved than is remembered one by one: no answer from before is believed.
@@ -64,6 +66,9 @@ const MOVED_MAX: usize = 100_000;
 
 /// How many messages may wait for the books.
 const WAITING_MAX: usize = 10_000;
+
+/// Of one link no more than one part in so many: it does not keep the others out.
+const LINK_SHARE: usize = 4;
 
 /// How many bytes of them.
 const WAITING_BYTES_MAX: usize = 32 << 20;
@@ -104,22 +109,37 @@ impl Inquiries {
 
     /// Lets a message wait for the answer about its key, if there is a question about it; else gives it back.
     pub(super) fn join(&mut self, key: Tag, arrival: Box<Arrival>) -> Result<(), Box<Arrival>> {
-        let full = self.is_full();
-        let Some(inquiry) = self.by_key.get(&key).and_then(|id| self.open.get_mut(id)) else {
-            return Err(arrival);
-        };
-        if full {
+        let id = self.by_key.get(&key).copied().filter(|id| self.open.contains_key(id));
+        let Some(id) = id else { return Err(arrival) };
+        if self.is_full(arrival.link) {
             // It is lost like a message that the network lost: its sender repeats it.
             return Ok(());
         }
-        self.waiting += 1;
-        self.waiting_bytes += weight(&arrival);
-        inquiry.joined.push_back(arrival);
+        self.comes(&arrival);
+        if let Some(inquiry) = self.open.get_mut(&id) {
+            inquiry.joined.push_back(arrival);
+        }
         Ok(())
     }
 
-    const fn is_full(&self) -> bool {
-        self.waiting >= WAITING_MAX || self.waiting_bytes >= WAITING_BYTES_MAX
+    fn is_full(&self, link: LinkId) -> bool {
+        self.waiting >= WAITING_MAX
+            || self.waiting_bytes >= WAITING_BYTES_MAX
+            || self.by_link.get(&link).is_some_and(|count| *count >= WAITING_MAX / LINK_SHARE)
+    }
+
+    fn comes(&mut self, arrival: &Arrival) {
+        self.waiting += 1;
+        self.waiting_bytes += weight(arrival);
+        *self.by_link.entry(arrival.link).or_default() += 1;
+    }
+
+    fn goes(&mut self, arrival: &Arrival) {
+        self.waiting = self.waiting.saturating_sub(1);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(arrival));
+        if let Some(count) = self.by_link.get_mut(&arrival.link) {
+            *count = count.saturating_sub(1);
+        }
     }
 }
 
@@ -132,7 +152,7 @@ impl Engine {
         ask: Ask,
         fx: &mut Effects,
     ) {
-        if self.inquiries.is_full() {
+        if self.inquiries.is_full(arrival.link) {
             fx.notes.push(Note::Overload { asker: arrival.link });
             if let Ask::Trace { .. } = ask {
                 // Nobody sends it again: an approval that cannot be looked up is for the operator.
@@ -156,8 +176,7 @@ impl Engine {
                 self.inquiries.by_key.insert(*key, id);
             }
         }
-        self.inquiries.waiting += 1;
-        self.inquiries.waiting_bytes += weight(&arrival);
+        self.inquiries.comes(&arrival);
         let from = self.log.tail();
         let (known, joined) = (known.clone(), VecDeque::new());
         let inquiry = Inquiry { ask, from, arrived: from, first: arrival, known, joined, keys };
@@ -217,9 +236,9 @@ impl Engine {
                 self.inquiries.by_key.remove(key);
             }
         }
-        self.inquiries.waiting = self.inquiries.waiting.saturating_sub(1 + joined.len());
-        let bytes: usize = std::iter::once(&first).chain(&joined).map(|one| weight(one)).sum();
-        self.inquiries.waiting_bytes = self.inquiries.waiting_bytes.saturating_sub(bytes);
+        for one in std::iter::once(&first).chain(&joined) {
+            self.inquiries.goes(one);
+        }
         // Without element 7 the same number may have been given since.
         let found = standing.as_deref().is_some_and(|standing| standing.id.0 <= arrived.0);
         if let Some(standing) = standing

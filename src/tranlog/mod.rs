@@ -380,8 +380,9 @@ impl Tranlog {
         let id = standing.id;
         if let Some(entry) = self.entries.get_mut(id) {
             // A carry, or a restoring, of what memory knows: recovery may begin later from now on.
-            // Who wrote it down may have been an older program, that did not remember completions.
+            // Whoever wrote either down may have been an older program, that did not remember completions.
             let known = standing.completed_by.or(entry.standing.completed_by);
+            entry.standing.completed_by = known;
             assert!(
                 entry.standing == Standing { completed_by: known, ..standing.clone() },
                 "the carried state of {id:?} is not the state in memory"

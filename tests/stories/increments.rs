@@ -310,6 +310,11 @@ fn a_terminal_of_1987_raises_at_an_issuer_of_1993() {
     assert_eq!(raised.text(56), format!("1100{}26112318340006123456", first.text(11)));
     assert_eq!(only(&desk.bank_answers(&raised, "000", &[])).code(), "00");
     assert_eq!(raises(&desk, &raised), Some(super::txn_of(&first)));
+    // Zeros name nothing there, either.
+    let mut plain = purchase(3);
+    plain.set(ElementNo::ORIGINAL, &[b'0'; 42]);
+    let seen = only(&desk.shop_sends(SHOP, 100, &plain));
+    assert_eq!((seen.text(24), seen.text(56)), ("100".into(), String::new()));
 }
 
 /// An authorization of 1993.
@@ -354,4 +359,10 @@ fn a_terminal_of_1993_raises_at_an_issuer_of_1987() {
     instead.set(ElementNo::of(original.0), original.1.as_bytes());
     let seen = only(&desk.shop_sends(SHOP, 1100, &instead));
     assert_eq!((seen.mti, seen.text(90), raises(&desk, &seen)), (100, String::new(), None));
+    // And so does an advice of that.
+    let mut replaced = authorization(5, "261124090300", "102");
+    replaced.set(ElementNo::of(original.0), original.1.as_bytes());
+    let seen = desk.shop_sends(SHOP, 1120, &replaced);
+    let sent = seen.iter().find(|seen| seen.mti == 120).unwrap();
+    assert_eq!((sent.text(90), raises(&desk, sent)), (String::new(), None));
 }

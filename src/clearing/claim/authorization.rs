@@ -32,6 +32,8 @@ pub struct Authorization {
     pub amount: i64,
     /// What was approved at first.
     pub granted: i64,
+    /// Whether a part of it, or of what raised it, was taken back: then it may be claimed for no more than it stands for.
+    pub is_less: bool,
     /// Element 49.
     pub currency: Option<Currency>,
     /// The day where the card was used.
@@ -99,6 +101,7 @@ impl Authorization {
                 .unwrap_or_default(),
             amount: lowered.unwrap_or(granted),
             granted,
+            is_less: lowered.is_some(),
             currency: elements
                 .get(ElementNo::CURRENCY)
                 .and_then(|currency| Currency::from_ascii(currency).ok()),

@@ -222,8 +222,12 @@ impl Tally {
 }
 
 impl Rules {
-    /// How much may be captured of an authorization.
-    fn limit(&self, amount: i64, mcc: Option<u16>, currency: Currency) -> i64 {
+    /// How much may be captured of an authorization. What was lowered stands for so much and no more: the cut would refuse it.
+    fn limit(&self, it: &Authorization, mcc: Option<u16>, currency: Currency) -> i64 {
+        let amount = it.amount;
+        if it.is_less {
+            return amount;
+        }
         let fits = |rule: &&Tolerance| is_within(&rule.mccs, mcc);
         let over = self.tolerance.iter().find(fits).map_or(0, |rule| {
             let share = i128::from(amount) * i128::from(rule.percent) / 100;
@@ -337,7 +341,7 @@ pub fn capture(
         );
     }
     let mcc = mcc_of(claim, it);
-    let limit = rules.limit(it.amount, mcc, said.currency);
+    let limit = rules.limit(it, mcc, said.currency);
     if used_up.saturating_add(claim.amount) > limit {
         if it.waits {
             let got = "an increment without its answer";
@@ -428,7 +432,7 @@ pub fn adjust(
     if let Some(refused) = standing(said, it) {
         return refused;
     }
-    let limit = rules.limit(it.amount, mcc_of(claim, it), said.currency);
+    let limit = rules.limit(it, mcc_of(claim, it), said.currency);
     let captured = used.captured.saturating_add(claim.amount);
     if captured > limit {
         let expected = format!("at most {}", (limit - used.captured).max(0));

@@ -197,11 +197,11 @@ impl<'a> Gathering<'a> {
                 Some((Some(Decision::GivenUp), _)) if kind == "opposite" => return Ok(()),
                 Some((Some(_), _)) => {
                     let fault = ClearingError::Rejected { txn: standing.id };
-                    return self.hold(standing, kind, &fault);
+                    return self.hold_once(standing, kind, &fault);
                 }
                 Some((None, true)) => {
                     let fault = ClearingError::ChargedBack { txn: standing.id };
-                    return self.hold(standing, kind, &fault);
+                    return self.hold_once(standing, kind, &fault);
                 }
                 Some((None, false)) | None => {}
             }

@@ -40,10 +40,11 @@ impl Gathering<'_> {
                         Some(first) => self.books.standing(first)?,
                         None => Some(standing),
                     };
-                    if let Some(first) = first {
-                        let txn = first.id.0.cast_signed();
-                        let with_own = fate::is_lowered(self.connection, txn)?;
-                        self.undo(&first, with_own)?;
+                    // What a refund keeps from being taken back is looked at again: the refund may be taken back, too.
+                    if let Some(first) = first
+                        && self.undo(&first)?
+                    {
+                        continue;
                     }
                     let sql = "DELETE FROM keys WHERE key = ? AND txn = ?";
                     let values = (key, txn.0.cast_signed());
@@ -68,20 +69,21 @@ impl Gathering<'_> {
         if refunded == 0 || is_refund(standing) {
             return Ok(false);
         }
-        self.undo(standing, true)?;
+        self.undo(standing)?;
         Ok(true)
     }
 
-    /// Takes back what is claimed of one authorization, or what clears `with_own` right, beyond what it and its increments stand for: of the claims that were presented last, first.
-    fn undo(&mut self, standing: &Standing, with_own: bool) -> Result<(), CutError> {
+    /// Takes back what is claimed of one authorization beyond what it and its increments stand for: of the claims that were presented
+    /// last, first. A sale that was refunded is one, too. Whether a refund keeps something of it from being taken back.
+    fn undo(&mut self, standing: &Standing) -> Result<bool, CutError> {
         let chain::Left { stands, at_most } = chain::left(self.connection, self.books, standing)?;
         if stands && at_most.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let txn = standing.id.0.cast_signed();
         let pays_card = is_refund(standing);
         let mut fates = fate::of_claims(self.connection, txn, pays_card)?;
-        if with_own {
+        if !pays_card && fate::was_refunded(self.connection, txn)? {
             fates.extend(fate::of_member(self.connection, txn)?);
         }
         let mut claims = Vec::new();
@@ -93,6 +95,7 @@ impl Gathering<'_> {
         // What was refunded the card has back already.
         let refunded = if pays_card { 0 } else { fate::refunded(self.connection, txn)? };
         let keeps = i128::from(left).max(refunded);
+        let mut waits = i128::from(left) < refunded;
         let mut excess = claims.iter().map(|(_, left)| i128::from(*left)).sum::<i128>() - keeps;
         for (fate, left) in claims {
             let part = excess.min(i128::from(left)).max(0);
@@ -104,6 +107,7 @@ impl Gathering<'_> {
             // Somebody has to see to what was charged back, as with what clears without a claim.
             let is_for_a_person = fate.charged_back && (!stands || part > 0);
             if is_for_a_person {
+                waits = false;
                 let kind = if stands { "lowered" } else { "opposite" };
                 let fault = ClearingError::ChargedBack { txn: standing.id };
                 self.hold_once(standing, kind, &fault)?;
@@ -116,7 +120,7 @@ impl Gathering<'_> {
             }
             excess -= i128::from(part);
         }
-        Ok(())
+        Ok(waits)
     }
 
     /// Takes back so much of what was presented, under its reference.
@@ -150,7 +154,7 @@ impl Gathering<'_> {
     }
 
     /// Of several claims of one authorization one is enough to say so.
-    fn hold_once(
+    pub(super) fn hold_once(
         &mut self,
         standing: &Standing,
         kind: &str,

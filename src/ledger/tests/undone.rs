@@ -301,7 +301,7 @@ fn what_clears_by_itself_was_refunded_and_reversed_is_not_paid_to_the_card_twice
     let [some, all] = [(); 2].map(|()| world.approved(SALE));
     cut_day(&mut world);
     let refund = |txn, amount| Claim { op: "refund", ..Claim::of(txn, amount) };
-    let refunded = presents(&mut world, &[refund(some, 400), refund(all, 1_000)])[0];
+    let refunded = presents(&mut world, &[refund(some, 400), refund(all, 1_000)]);
     assert_eq!(owed(&world), 600);
     world.is_reversed(some);
     world.is_reversed(all);
@@ -310,11 +310,60 @@ fn what_clears_by_itself_was_refunded_and_reversed_is_not_paid_to_the_card_twice
     assert_eq!(items(&world)[4..], [item("lowered", 600, Some(about))]);
     assert_eq!(owed(&world), 0);
     // The refund is taken back: so is what it had kept.
-    world.claims(Claim { op: "reversal", original: Some(refunded), ..Claim::of(some, 400) });
+    for (txn, refund) in [(some, refunded[0]), (all, refunded[1])] {
+        world.claims(Claim { op: "reversal", original: Some(refund), ..Claim::of(txn, 400) });
+    }
     cut_day(&mut world);
     cut_day(&mut world);
     let kinds: Vec<_> =
         items(&world)[5..].iter().map(|(kind, amount, _)| (kind.clone(), *amount)).collect();
-    assert_eq!(kinds, [("opposite".to_owned(), 400), ("opposite".to_owned(), 400)]);
+    let opposite = |amount| ("opposite".to_owned(), amount);
+    assert_eq!(kinds, [400, 1_000, 400, 1_000].map(opposite));
     assert_eq!(owed(&world), 0);
+}
+
+#[test]
+fn a_refund_of_its_own_authorization_that_is_undone_keeps_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let [lowered, undone] = [(); 2].map(|()| world.approved(HOLD));
+    let backs = [(); 2].map(|()| world.approved(Ask { code: "200000", ..HOLD }));
+    let claims = presents(&mut world, &[Claim::of(lowered, 1_000), Claim::of(undone, 1_000)]);
+    for (back, claim) in backs.into_iter().zip(claims) {
+        let refund = Claim { op: "refund", original: Some(claim), ..Claim::of(back, 1_000) };
+        presents(&mut world, &[refund]);
+    }
+    assert_eq!(owed(&world), 0);
+    world.is_lowered(backs[0], 400);
+    world.is_undone(lowered);
+    world.is_undone(undone);
+    cut_day(&mut world);
+    world.is_undone(backs[1]);
+    cut_day(&mut world);
+    cut_day(&mut world);
+    let purchases: i64 =
+        world.asks("SELECT sum(amount) FROM items WHERE kind <> 'presentment' AND refund = 0");
+    let refunds: i64 =
+        world.asks("SELECT sum(amount) FROM items WHERE kind <> 'presentment' AND refund = 1");
+    assert_eq!((purchases, refunds, owed(&world)), (600 + 1_000, 600 + 1_000, 0));
+}
+
+#[test]
+fn a_refund_that_its_issuer_did_not_take_keeps_nothing_once_it_is_given_up() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    let claim = presents(&mut world, &[Claim::of(txn, 1_000)])[0];
+    presents(&mut world, &[Claim { op: "refund", original: Some(claim), ..Claim::of(txn, 300) }]);
+    is_rejected(&world, 2);
+    world.is_undone(txn);
+    cut_day(&mut world);
+    let by = record::Remark::name("anna").unwrap();
+    let moment = Moment { now: AT, day: world.today };
+    world.ledger.give_up(2, &by, moment).unwrap().unwrap();
+    cut_day(&mut world);
+    cut_day(&mut world);
+    let back: i64 = world
+        .asks("SELECT sum(amount) FROM items WHERE about = 1 AND kind IN ('lowered', 'opposite')");
+    assert_eq!((back, owed(&world)), (1_000, 0));
 }
