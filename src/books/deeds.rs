@@ -98,13 +98,16 @@ impl View {
                 each(if of_day { Deed::Asked(standing) } else { Deed::Beside(standing) });
                 continue;
             };
+            // Whatever comes after the first one says the same once more.
             let original = match undo.original {
-                Some(original) => rows::row(&look, original)?.map(|row| row.standing),
-                None => None,
+                Some(original) if first_reversal(&look, original)? == Some(txn) => {
+                    rows::row(&look, original)?.map(|row| row.standing)
+                }
+                _ => None,
             };
             let is_its = |original: &Standing| {
                 let issuer = original.sent().map(|sent| sent.issuer);
-                original.undone_by == Some(txn) && (side == Side::Asker || issuer == Some(link))
+                side == Side::Asker || issuer == Some(link)
             };
             if let Some(original) = original.filter(is_its) {
                 each(Deed::Reversed { by: txn, original });
@@ -119,6 +122,14 @@ impl View {
         let mut found = ask.query([link.0])?;
         Ok(found.next()?.map(|row| row.get(0)).transpose()?)
     }
+}
+
+/// The first reversal that names a transaction.
+fn first_reversal(connection: &Connection, original: TxnId) -> Result<Option<TxnId>, BooksError> {
+    let mut ask =
+        connection.prepare_cached("SELECT min(txn) FROM transactions WHERE original = ?")?;
+    let first: Option<i64> = ask.query_row([original.0.cast_signed()], |row| row.get(0))?;
+    Ok(first.map(|txn| TxnId(txn.cast_unsigned())))
 }
 
 /// Where a day lies; none when the books do not know where it began or ended.

@@ -146,6 +146,10 @@ const EARLIER: &str = "
 CREATE TABLE earlier_files (date INTEGER, name TEXT, PRIMARY KEY (date, name)) STRICT, WITHOUT ROWID;
 ";
 
+/// Which reversals name a transaction. Books that were begun before there was this get it when they are opened.
+const BY_ORIGINAL: &str =
+    "CREATE INDEX IF NOT EXISTS by_original ON transactions (original) WHERE original IS NOT NULL;";
+
 /// What the books knew of files before.
 const FORGET_FILES: &str = "
 INSERT INTO earlier_files SELECT date, name FROM files;
@@ -189,6 +193,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), BooksError> {
     } else if found != FORMAT {
         return Err(BooksError::Format { found, known: FORMAT });
     }
+    connection.execute_batch(BY_ORIGINAL)?;
     Ok(())
 }
 

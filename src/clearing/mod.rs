@@ -45,7 +45,9 @@ pub use letters::{currency, decimal, from_decimal, letters};
 pub use line::{Line, Reference, Turn};
 pub use pain::{Transfer, Transfers, escaped};
 pub use positions::{Balanced, Filed, Held, Positions};
-pub use reconcile::{HostClaim, HostProfile, HostVerdict, Net, Settled, Share, Tally, TallyClass};
+pub use reconcile::{
+    HostClaim, HostProfile, HostVerdict, Net, Settled, Share, Tally, TallyClass, taken_back_here,
+};
 pub use text::{Charset, csv_cell, visible};
 
 /// What kind of file.

@@ -5,7 +5,7 @@ use crate::iso::{
     BusinessDate, Class, Currency, ElementNo, ElementSet, Elements, Mti, ResponseCode,
 };
 use crate::planted::{self, Bug};
-use crate::record::{Approval, Outcome, Standing, Verdict};
+use crate::record::{Approval, Debt, DebtState, Outcome, Reason, Standing, Unanswered, Verdict};
 
 use super::{Flow, NoPetition, Total};
 
@@ -214,6 +214,20 @@ impl Tally {
     }
 }
 
+/// Whether the switch took a transaction back by itself: nobody heard the approval, or it came too late, or did not fit. A
+/// reversal that its asker sends afterwards says the same once more.
+pub fn taken_back_here(standing: &Standing) -> bool {
+    let Some(debt) = standing.reversal.as_ref().filter(|debt| !debt.lowers()) else { return false };
+    match &standing.outcome {
+        Outcome::Over { why, .. } => *why != Unanswered::Reversed,
+        // An advice that was given up and taken late is reversed anew, whoever wanted that.
+        _ if standing.advice.is_some() && debt.reason == Reason::Late => {
+            standing.undone_by.is_none()
+        }
+        _ => debt.reason != Reason::Asked,
+    }
+}
+
 impl Share {
     /// Of a transaction: what its asker was told is approved, or stored. What the switch took back by itself, because nobody can
     /// have heard it, is in no totals.
@@ -223,13 +237,15 @@ impl Share {
             Outcome::Stored => standing.advice.is_some(),
             Outcome::InFlight | Outcome::Over { .. } => false,
         };
-        let taken_back = standing.is_undone() && standing.undone_by.is_none();
-        if approved && !taken_back { Self::place(standing) } else { None }
+        if approved && !taken_back_here(standing) { Self::place(standing) } else { None }
     }
 
-    /// The same for its issuer: what that approved, in time or late, and the advices that it took.
+    /// The same for its issuer: what that approved, in time or late, and the advices that it took or is still to take.
     pub fn at_issuer(standing: &Standing) -> Option<Self> {
-        if standing.heard == Approval::Approved { Self::place(standing) } else { None }
+        let given_up =
+            |debt: &Debt| matches!(debt.state, DebtState::Closed(closing) if closing.is_given_up());
+        let advised = standing.advice.as_ref().is_some_and(|debt| !given_up(debt));
+        if standing.heard == Approval::Approved || advised { Self::place(standing) } else { None }
     }
 
     fn place(standing: &Standing) -> Option<Self> {
@@ -484,21 +500,15 @@ fn said(elements: &Elements) -> Result<Vec<(TallyClass, Total)>, NoPetition> {
     Ok(said)
 }
 
-/// The name of a message: its kind, its trace number, and when it was sent, or else for which day.
+/// The name of a message: its kind, its trace number, which day it is about, and when it was sent. That has no year, or is not there.
 fn key(mti: Mti, elements: &Elements, date: BusinessDate) -> Result<String, NoPetition> {
     let stan = elements.get(ElementNo::STAN).filter(|stan| digits(stan).is_some());
     let stan = stan.ok_or_else(|| fault(ElementNo::STAN, "it is missing"))?;
     let text = |no| elements.get(no).unwrap_or_default().escape_ascii().to_string();
     let [sent, local_day, local_time] =
         [ElementNo::TRANSMISSION, ElementNo::LOCAL_DATE, ElementNo::LOCAL_TIME].map(text);
-    let when = if !sent.is_empty() {
-        sent
-    } else if local_time.is_empty() {
-        format!("day {}", date.0)
-    } else {
-        format!("{local_day} {local_time}")
-    };
-    Ok(format!("{} {} {when}", mti.plain(), stan.escape_ascii()))
+    let when = if sent.is_empty() { format!("{local_day} {local_time}") } else { sent };
+    Ok(format!("{} {} day {} {}", mti.plain(), stan.escape_ascii(), date.0, when.trim_ascii()))
 }
 
 const fn fault(no: ElementNo, why: &'static str) -> NoPetition {
@@ -595,6 +605,22 @@ pub(crate) mod tests {
         // Transfers, inquiries and authorizations are compared where they are said.
         let more = profile().read(Mti::of(500), &with(&[(81, "0000000009")]), TODAY).unwrap();
         assert_eq!(more.said.last(), Some(&(TallyClass::Authorizations, total(9, 0))));
+    }
+
+    #[test]
+    fn the_same_trace_number_of_another_day_is_another_message() {
+        let key = |changes: &[(u8, &str)], today| {
+            profile().read(Mti::of(500), &with(changes), today).unwrap().key
+        };
+        let year = BusinessDate(TODAY.0 + 365);
+        let timed = [(7, ""), (12, "230000")];
+        let dated = [(7, ""), (12, "230000"), (13, "1123")];
+        for changes in [&[][..], &[(7, "")], &timed, &dated] {
+            assert_eq!(key(changes, TODAY), key(changes, TODAY));
+            assert_ne!(key(changes, TODAY), key(changes, year), "{changes:?}");
+            let before: Vec<_> = changes.iter().copied().chain([(15, "1122")]).collect();
+            assert_ne!(key(changes, TODAY), key(&before, TODAY), "{changes:?}");
+        }
     }
 
     #[test]

@@ -169,7 +169,10 @@ impl Release {
             let Some(mti) = profile.send else { return };
             match ledger.owe_totals(link, date, &profile, core.clock().now().wall) {
                 Ok(owing) => {
-                    let owed = owing.into_iter().map(|one| OwedTotals {
+                    for (date, fault) in owing.failed {
+                        tracing::error!(%fault, %date, "the totals of a day for an issuer cannot be added up: they are tried again when the next day is cut, and after a start");
+                    }
+                    let owed = owing.all.into_iter().map(|one| OwedTotals {
                         totals: one.totals,
                         again: one.again,
                         mti,
@@ -178,7 +181,7 @@ impl Release {
                     core.handle(Input::TotalsOwed { link, owed: owed.collect() });
                 }
                 Err(fault) => {
-                    tracing::error!(%fault, %date, "the totals of a day for an issuer cannot be added up: they are tried again after a start");
+                    tracing::error!(%fault, %date, "what is owed to an issuer of totals cannot be read: it is tried again when the next day is cut, and after a start");
                 }
             }
         });

@@ -52,7 +52,7 @@ pub use reconciliations::{ClassLine, ReconciliationLine};
 pub use report::{Ask, Kind, Written};
 pub use shelf::Shelf;
 pub use status::Count;
-pub use totals::{Owing, TotalsLine};
+pub use totals::{Owing, Owings, TotalsLine};
 
 /// The ledger of a state directory; one thread owns it.
 pub struct Ledger {

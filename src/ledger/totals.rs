@@ -8,7 +8,9 @@ use rusqlite::{OptionalExtension as _, params};
 use super::tables::{date, day};
 use super::{ClassLine, Ledger, LedgerError};
 use crate::books::Deed;
-use crate::clearing::{HostProfile, HostVerdict, Settled, Share, Tally, TallyClass, Total};
+use crate::clearing::{
+    HostProfile, HostVerdict, Settled, Share, Tally, TallyClass, Total, taken_back_here,
+};
 use crate::iso::{Amount, BusinessDate, Currency, ElementNo, Elements, Wall};
 use crate::record::LinkId;
 
@@ -21,6 +23,15 @@ pub struct Owing {
     pub again: bool,
     /// All that they say.
     pub elements: Elements,
+}
+
+/// What is owed to an issuer, and the days that it could not be said of.
+#[derive(Debug, Default)]
+pub struct Owings {
+    /// All that is owed, oldest first.
+    pub all: Vec<Owing>,
+    /// Which days could not be added up, and why.
+    pub failed: Vec<(BusinessDate, LedgerError)>,
 }
 
 /// Totals that we said, for people.
@@ -44,20 +55,49 @@ pub struct TotalsLine {
 }
 
 impl Ledger {
-    /// What a day that was cut came to with an issuer, written down as owed once for each currency; and all that is owed to it.
+    /// What the days up to one that was cut came to with an issuer, written down as owed once for each currency; and all that is
+    /// owed to it. A day that failed is tried again with the next one.
     pub fn owe_totals(
         &mut self,
         link: LinkId,
         cut: BusinessDate,
         profile: &HostProfile,
         now: Wall,
-    ) -> Result<Vec<Owing>, LedgerError> {
-        let kept =
-            self.connection.prepare_cached("SELECT 1 FROM totals WHERE link = ? AND day = ?")?;
-        let kept = { kept }.exists(params![link.0, day(cut)])?;
-        if !kept {
-            self.add_up(link, cut, profile, now)?;
+    ) -> Result<Owings, LedgerError> {
+        let mut failed = Vec::new();
+        for date in self.days_to_add_up(link, cut)? {
+            let Err(fault) = self.add_up(link, date, profile, now) else { continue };
+            // What cannot be added up at all does not keep the later days back; what only fails now comes before them.
+            let never = matches!(fault, LedgerError::Refused(_));
+            failed.push((date, fault));
+            if !never {
+                break;
+            }
         }
+        let all = self.owing(link, profile)?;
+        Ok(Owings { all, failed })
+    }
+
+    /// The days that were cut since the last whose totals were kept; of a link that has none yet only this one.
+    fn days_to_add_up(
+        &self,
+        link: LinkId,
+        cut: BusinessDate,
+    ) -> Result<Vec<BusinessDate>, LedgerError> {
+        let mut ask =
+            self.connection.prepare_cached("SELECT max(day) FROM totals WHERE link = ?")?;
+        let last: Option<i64> = ask.query_row([link.0], |row| row.get(0))?;
+        let missed = |date: BusinessDate| last.is_some_and(|last| last < day(date)) && date < cut;
+        let cuts = self.books.cuts()?.into_iter().map(|cut| cut.date);
+        let mut days: Vec<_> = cuts.filter(|date| missed(*date)).collect();
+        if last.is_none_or(|last| last < day(cut)) {
+            days.push(cut);
+        }
+        Ok(days)
+    }
+
+    /// All that is owed to an issuer. From here on it may have been heard.
+    fn owing(&self, link: LinkId, profile: &HostProfile) -> Result<Vec<Owing>, LedgerError> {
         let mut ask = self.connection.prepare_cached(
             "SELECT totals, day, currency, transmission, said FROM totals WHERE link = ? AND state = 'owed' ORDER BY totals",
         )?;
@@ -78,11 +118,14 @@ impl Ledger {
             let Some(of) = date(of) else { continue };
             let mut elements = profile.say(&own, of, currency);
             elements.set(ElementNo::TRANSMISSION, transmission.as_bytes());
+            // A network that says the moment in other elements hears the same one each time.
+            if let Some((date, time)) = transmission.split_at_checked(4) {
+                elements.set(ElementNo::LOCAL_DATE, date.as_bytes());
+                elements.set(ElementNo::LOCAL_TIME, time.as_bytes());
+            }
             elements.set(ElementNo::STAN, format!("{:06}", (totals - 1) % 999_999 + 1).as_bytes());
             owing.push(Owing { totals: totals.cast_unsigned(), again, elements });
         }
-        drop(ask);
-        // From here on they may have been heard.
         self.connection
             .execute("UPDATE totals SET said = 1 WHERE link = ? AND state = 'owed'", [link.0])?;
         Ok(owing)
@@ -108,16 +151,16 @@ impl Ledger {
             Deed::Asked(standing) => {
                 let approved = Share::at_issuer(&standing);
                 count(approved);
-                // What was taken back here, and by no message of an asker, has no moment of its own.
-                if standing.is_undone() && standing.undone_by.is_none() {
+                // What was taken back here, and not because its asker wanted it, has no moment of its own.
+                if taken_back_here(&standing) {
                     count(approved.and_then(|share| share.reversal(None)));
                 }
             }
-            Deed::Reversed { original, .. } => {
+            Deed::Reversed { original, .. } if !taken_back_here(&original) => {
                 let approved = Share::at_issuer(&original);
                 count(approved.and_then(|share| share.reversal(original.lowered)));
             }
-            Deed::Beside(_) => {}
+            Deed::Reversed { .. } | Deed::Beside(_) => {}
         })?;
         if !fits {
             return Err(LedgerError::Refused("the totals of a day do not fit".to_owned()));

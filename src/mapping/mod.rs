@@ -296,8 +296,11 @@ impl Mapping {
         // What would be an approval in 1987 is none here unless the wire's list has it.
         let approves = listed(&self.house, code)
             || edition::answers_request(mti) && (action.starts_with(b"0") || codes::approves(code));
+        // Of totals no code moves money: it says whether they agree, and no dialect lists that.
+        let of_totals = mti.class() == Class::Other(5) && action.starts_with(b"5");
         mti.is_response()
             && mti.class() != Class::Network
+            && !of_totals
             && approves
             && !listed(&self.wire, action)
     }

@@ -50,6 +50,8 @@ pub(super) struct Batches {
     asked: u64,
     all: Waiting,
     by_link: BTreeMap<LinkId, Waiting>,
+    /// The totals of a host's day that are compared now, of each link.
+    hosts: BTreeMap<LinkId, PetitionId>,
 }
 
 /// How many wait, and how many bytes of them.
@@ -90,6 +92,16 @@ impl Batches {
             self.all.comes(weight);
         }
         fits
+    }
+
+    /// Whether totals of a link's host are compared now.
+    pub(super) fn host_waits(&self, link: LinkId) -> bool {
+        self.hosts.contains_key(&link)
+    }
+
+    /// Totals of a link's host are compared from now on, until the ledger has answered.
+    pub(super) fn host_asks(&mut self, link: LinkId, id: PetitionId) {
+        self.hosts.insert(link, id);
     }
 
     fn goes(&mut self, link: LinkId, weight: usize) {
@@ -155,6 +167,7 @@ impl Engine {
     pub(super) fn ledger_answered(&mut self, id: PetitionId) -> Option<Box<Arrival>> {
         let arrival = self.batches.open.remove(&id)?;
         self.batches.goes(arrival.link, arrival.message.body().len() + 512);
+        self.batches.hosts.retain(|_, waits| *waits != id);
         Some(arrival)
     }
 

@@ -50,6 +50,15 @@ impl Engine {
         else {
             return;
         };
+        if let Err((code, why)) = self.within_rate(&arrival, fx) {
+            return self.refuse(&arrival, code, why, fx);
+        }
+        // Each is a look through a day, and the ledger does one after the other: one of a link at a time.
+        if self.batches.host_waits(arrival.link) {
+            fx.notes.push(Note::Overload { asker: arrival.link });
+            let why = "totals of its link are compared just now: again later";
+            return self.refuse(&arrival, ResponseCode::MALFUNCTION, why, fx);
+        }
         let elements = arrival.message.elements(profile.needs());
         let claim = match profile.read(arrival.mti(), &elements, self.today()) {
             Ok(claim) => claim,
@@ -59,6 +68,7 @@ impl Engine {
             }
         };
         let Some((id, link)) = self.waits_for_ledger(arrival, fx) else { return };
+        self.batches.host_asks(link, id);
         let lagging = planted::is(Bug::ReconciledAgainstLaggingBooks);
         let from = if lagging { Lsn(0) } else { self.log.tail() };
         fx.actions.push(Action::Reconcile(HostQuestion { id, link, claim, profile, from }));

@@ -11,7 +11,7 @@ use iso8583d::ledger::{Ledger, Wanted};
 use iso8583d::mapping::{self, Tongue};
 use iso8583d::record::{Lsn, encode};
 use iso8583d::seal::Keys;
-use iso8583d::switch::{Input, Note, OwedTotals, Settings, TotalsAnswer, Why};
+use iso8583d::switch::{Input, Note, OwedTotals, Rate, Settings, TotalsAnswer, Why};
 
 use super::desk::{BANK, Desk, SHOP, Seen, elements, only, purchase, reversal, settings, shop};
 
@@ -37,6 +37,8 @@ struct Town {
     books: Books,
     ledger: Ledger,
     written: usize,
+    /// How many days of the next totals cannot be added up.
+    fails: usize,
     home: tempfile::TempDir,
 }
 
@@ -59,7 +61,7 @@ impl Town {
         let books = Books::open(home.path(), keys()).unwrap();
         let reader = Reader::open(&settings.directory);
         let ledger = Ledger::open(home.path(), keys()).unwrap();
-        Self { desk: Desk::with(with), journal, reader, books, ledger, written: 0, home }
+        Self { desk: Desk::with(with), journal, reader, books, ledger, written: 0, fails: 0, home }
     }
 
     /// The journal gets what happened, and the books follow.
@@ -282,6 +284,8 @@ fn a_reversal_counts_on_its_own_day() {
     let told = only(&town.desk.bank_answers(&lost, "00", &[]));
     town.desk.down(SHOP, vec![told.mark]);
     town.desk.up(SHOP, shop());
+    // Its host reverses that, too, and has neither of the two.
+    town.reverses(4, 704);
     let first = [(3, 3_000), (1, 1_000), NONE];
     assert_eq!(town.hears(500, &totals(901, "1123", first)), heard("00", "1"));
     town.desk.orders_cut();
@@ -402,6 +406,49 @@ fn a_host_of_1993_hears_whether_its_totals_are_ours() {
     assert_eq!((told.text(29), told.text(66)), ("008".into(), String::new()));
 }
 
+#[test]
+fn only_the_first_reversal_of_a_payment_counts() {
+    let mut town = Town::new();
+    town.pays(1, &[]);
+    town.pays(2, &[]);
+    town.reverses(1, 701);
+    town.desk.passes(1000);
+    town.reverses(1, 702);
+    let first = [(2, 2_000), (1, 1_000), NONE];
+    assert_eq!(town.hears(500, &totals(901, "1123", first)), heard("00", "1"));
+    town.desk.orders_cut();
+    town.reverses(1, 703);
+    assert_eq!(town.hears(500, &totals(902, "1123", first)), heard("00", "1"), "it stays there");
+    assert_eq!(town.hears(500, &totals(903, "1124", [NONE; 3])), heard("00", "1"));
+}
+
+#[test]
+fn one_message_of_a_link_is_compared_at_a_time() {
+    let mut with = settings();
+    with.links[0].reconciliation = Some(Arc::new(profile()));
+    with.links[0].rate = Rate { per_second: 1, burst: 3 };
+    let mut town = Town::of(with);
+    let said = |stan| totals(stan, "1123", [NONE; 3]);
+    assert_eq!(town.desk.shop_sends(SHOP, 500, &said(901)), []);
+    let next = only(&town.desk.shop_sends(SHOP, 500, &said(902)));
+    assert_eq!((next.mti, next.code()), (510, "96".into()));
+    assert!(town.desk.notes.iter().any(|note| matches!(note, Note::Overload { .. })));
+    // Answered, the next one is compared; and the link asks no more than it may.
+    let question = town.desk.reconciliations.remove(0);
+    assert_eq!(town.desk.reconciliations, []);
+    town.follow();
+    let now = Wall(1_795_458_840_000);
+    let verdict = town.ledger.reconcile(shop(), &question.claim, &question.profile, now).unwrap();
+    town.desk.seen.clear();
+    town.desk.handle(Input::Reconciled { id: question.id, verdict });
+    assert_eq!(only(&town.desk.seen).code(), "00");
+    assert_eq!(town.hears(500, &said(902)), heard("00", "1"));
+    assert_eq!(town.says(500, &said(903)).code(), "96");
+    assert!(town.desk.notes.iter().any(|note| matches!(note, Note::Limited { .. })));
+    town.desk.passes(3000);
+    assert_eq!(town.hears(500, &said(903)), heard("00", "1"));
+}
+
 /// A town whose bank wants our totals.
 fn telling() -> Town {
     let mut with = settings();
@@ -422,7 +469,8 @@ impl Town {
         let now = Wall(1_795_458_840_000);
         let owing =
             self.ledger.owe_totals(question.link, question.date, &question.profile, now).unwrap();
-        let owed = owing.into_iter().map(|one| OwedTotals {
+        assert_eq!(owing.failed.len(), self.fails);
+        let owed = owing.all.into_iter().map(|one| OwedTotals {
             totals: one.totals,
             again: one.again,
             mti: question.profile.send.unwrap(),
@@ -508,4 +556,105 @@ fn an_issuer_that_has_the_same_ends_it() {
     town.answered();
     assert_eq!(town.exceptions(), Vec::<String>::new());
     assert_eq!(town.ledger.totals(10).unwrap()[0].state, "in_balance");
+}
+
+/// An issuer of 1993 says by its action code whether it has the same, and hears the same moment each time.
+#[test]
+fn an_issuer_of_1993_agrees_with_500() {
+    for (code, state, open) in [("500", "in_balance", 0), ("501", "out_of_balance", 1)] {
+        let mut with = settings();
+        let wire = Arc::new(Dialect::shipped("iso93-ascii").unwrap());
+        with.links[1].reconciliation = Some(Arc::new(HostProfile {
+            currency: Some(Currency::new(978).unwrap()),
+            day: mapping::house_element(&wire, ElementNo::of(28)),
+            settlement: None,
+            send: Some(Mti::of(520)),
+            ..profile()
+        }));
+        with.links[1].tongue = Tongue::new(wire, mapping::Settings::default()).unwrap();
+        let mut town = Town::of(with);
+        let sent = only(&town.desk.shop_sends(SHOP, 200, &purchase(1)));
+        town.desk.bank_answers(&sent, "000", &[]);
+        town.desk.orders_cut();
+        let said = only(&town.owes());
+        assert_eq!((said.mti, said.text(28)), (1520, "261123".into()));
+        assert_eq!((said.text(76), said.text(88)), ("0000000001".into(), format!("{:016}", 1000)));
+        let again = only(&town.desk.passes(10_000));
+        assert_eq!((again.mti, &again.elements), (1521, &said.elements));
+        assert_eq!(again.text(12).get(2..), Some(&*again.text(7)));
+        town.desk.bank_answers(&again, code, &[]);
+        town.answered();
+        assert_eq!(town.ledger.totals(10).unwrap()[0].state, state);
+        assert_eq!(town.exceptions().len(), open, "{:?}", town.exceptions());
+    }
+}
+
+#[test]
+fn what_was_taken_back_here_is_reversed_once_at_its_issuer() {
+    let mut town = telling();
+    let late = only(&town.desk.shop_sends(SHOP, 200, &purchase(1)));
+    town.desk.passes(15_000);
+    town.desk.bank_answers(&late, "00", &[]);
+    town.desk.orders_cut();
+    let counted = |said: &Seen| [76, 77].map(|no| said.text(no).parse::<u64>().unwrap());
+    let said = only(&town.owes());
+    assert_eq!(counted(&said), [1, 1]);
+    town.desk.bank_answers(&said, "00", &[(66, "1")]);
+    town.answered();
+    // On the next day its host reverses it, too.
+    town.reverses(1, 701);
+    town.desk.orders_cut();
+    assert_eq!(counted(&only(&town.owes())), [0, 0]);
+}
+
+#[test]
+fn an_advice_counts_on_its_day_though_its_issuer_takes_it_later() {
+    let mut town = telling();
+    let mut advice = purchase(1);
+    advice.set(ElementNo::of(38), b"A1B2C3");
+    let seen = town.desk.shop_sends(SHOP, 220, &advice);
+    let sent = seen.iter().find(|seen| seen.session == BANK).unwrap().clone();
+    town.desk.orders_cut();
+    let counted = |said: &Seen| [76, 77].map(|no| said.text(no).parse::<u64>().unwrap());
+    let said = only(&town.owes());
+    assert_eq!(counted(&said), [1, 0]);
+    town.desk.bank_answers(&said, "00", &[(66, "1")]);
+    town.answered();
+    town.desk.bank_answers(&sent, "00", &[]);
+    let mut undo = reversal(1, 701);
+    let original = format!("0220{:06}1123183400{:0>11}{:0>11}", 1, "123456", "");
+    undo.set(ElementNo::ORIGINAL, original.as_bytes());
+    let seen = town.desk.shop_sends(SHOP, 420, &undo);
+    assert!(seen.iter().any(|seen| seen.mti == 430 && seen.code() == "00"), "{seen:?}");
+    town.desk.orders_cut();
+    assert_eq!(counted(&only(&town.owes())), [0, 1]);
+}
+
+#[test]
+fn a_day_that_could_not_be_added_up_is_said_with_the_next_one() {
+    let mut town = telling();
+    town.pays(1, &[]);
+    town.desk.orders_cut();
+    let first = only(&town.owes());
+    town.pays(2, &[]);
+    town.pays(3, &[]);
+    town.desk.orders_cut();
+    // The ledger fails just then: what is owed goes out all the same.
+    let ledger = rusqlite::Connection::open(town.home.path().join("clearing.db")).unwrap();
+    let broken = "CREATE TRIGGER full BEFORE INSERT ON totals BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    ledger.execute_batch(broken).unwrap();
+    town.fails = 1;
+    town.desk.crashes_after(town.desk.records.len());
+    let again = only(&town.owes());
+    assert_eq!((again.mti, &again.elements), (521, &first.elements));
+    town.desk.bank_answers(&again, "00", &[(66, "1")]);
+    town.answered();
+    ledger.execute_batch("DROP TRIGGER full").unwrap();
+    town.fails = 0;
+    town.pays(4, &[]);
+    town.desk.orders_cut();
+    let said = town.owes();
+    let days: Vec<_> = said.iter().map(|said| (said.text(15), said.text(76))).collect();
+    let day = |day: &str, count: u64| (day.to_owned(), format!("{count:010}"));
+    assert_eq!(days, [day("1124", 2), day("1125", 1)]);
 }
