@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::LedgerError;
 use super::claims::increments;
 use crate::books::{Approved, View};
-use crate::clearing::claim::{Authorization, Stands};
+use crate::clearing::claim::{Authorization, Over, Stands};
 use crate::planted::{self, Bug};
 use crate::record::{Standing, TxnId};
 
@@ -42,14 +42,18 @@ pub(super) fn whole(
         match one.stands {
             Stands::InFlight => it.waits = true,
             Stands::Declined => {}
-            Stands::Reversed => it.is_less = true,
+            Stands::Reversed => it.over = Over::Never,
             Stands::Approved => {
                 if it.stands != Stands::Approved {
                     // It was undone alone: what raised it stands.
-                    it.is_less |= it.stands == Stands::Reversed;
+                    if it.stands == Stands::Reversed {
+                        it.over = Over::Never;
+                    }
                     (it.stands, it.amount, it.granted) = (Stands::Approved, 0, 0);
                 }
-                it.is_less |= one.is_less;
+                if one.over == Over::Never {
+                    it.over = Over::Never;
+                }
                 it.amount = it.amount.saturating_add(one.amount);
                 it.granted = it.granted.saturating_add(one.granted);
             }

@@ -32,8 +32,8 @@ pub struct Authorization {
     pub amount: i64,
     /// What was approved at first.
     pub granted: i64,
-    /// Whether a part of it, or of what raised it, was taken back: then it may be claimed for no more than it stands for.
-    pub is_less: bool,
+    /// Whether it may be claimed for more than it stands for.
+    pub over: Over,
     /// Element 49.
     pub currency: Option<Currency>,
     /// The day where the card was used.
@@ -61,6 +61,15 @@ pub enum Stands {
     Declined,
     /// It was approved, and is undone.
     Reversed,
+}
+
+/// Whether more may be claimed of an authorization than it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// By as much as is usual in its merchant's category.
+    Tolerated,
+    /// Not at all: a part of it, or of what raised it, was taken back, and nothing was left beside that.
+    Never,
 }
 
 impl Authorization {
@@ -101,7 +110,7 @@ impl Authorization {
                 .unwrap_or_default(),
             amount: lowered.unwrap_or(granted),
             granted,
-            is_less: lowered.is_some(),
+            over: if lowered.is_some() { Over::Never } else { Over::Tolerated },
             currency: elements
                 .get(ElementNo::CURRENCY)
                 .and_then(|currency| Currency::from_ascii(currency).ok()),

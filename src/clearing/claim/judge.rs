@@ -1,6 +1,6 @@
 //! What becomes of one claim, given what it names: arithmetic over values. Looks nothing up.
 
-use super::{Authorization, Claim, Op, Said, Stands};
+use super::{Authorization, Claim, Op, Over, Said, Stands};
 use crate::iso::{Currency, Wall, looks_like_a_card};
 
 /// What claims are judged by.
@@ -225,7 +225,7 @@ impl Rules {
     /// How much may be captured of an authorization. What was lowered stands for so much and no more: the cut would refuse it.
     fn limit(&self, it: &Authorization, mcc: Option<u16>, currency: Currency) -> i64 {
         let amount = it.amount;
-        if it.is_less {
+        if it.over == Over::Never {
             return amount;
         }
         let fits = |rule: &&Tolerance| is_within(&rule.mccs, mcc);

@@ -9,7 +9,7 @@ mod whole;
 
 use crate::iso::{BusinessDate, Currency};
 
-pub use authorization::{Authorization, Stands};
+pub use authorization::{Authorization, Over, Stands};
 pub use fields::COLUMNS;
 pub use judge::{
     Late, Note, Past, Reason, Rules, Span, Tally, Tolerance, Used, Validity, Verdict, adjust,

@@ -324,7 +324,7 @@ fn authorization() -> Authorization {
         card: "541333******4111".to_owned(),
         amount: 1000,
         granted: 1000,
-        is_less: false,
+        over: Over::Tolerated,
         currency: Currency::new(978).ok(),
         day: BusinessDate::from_text("2026-11-22").ok(),
         at: Wall(1_795_340_700_000), // 2026-11-22T09:45:00Z
@@ -382,8 +382,8 @@ fn captures_are_judged() {
         (|claim, _, _, _| claim.amount = 1200, "accepted"),
         (|claim, _, _, _| claim.amount = 1201, "OVER_AMOUNT"),
         // What was lowered stands for so much and no more.
-        (|_, _, it, _| it.is_less = true, "accepted"),
-        (|claim, _, it, _| (claim.amount, it.is_less) = (1001, true), "OVER_AMOUNT"),
+        (|_, _, it, _| it.over = Over::Never, "accepted"),
+        (|claim, _, it, _| (claim.amount, it.over) = (1001, Over::Never), "OVER_AMOUNT"),
         (|_, _, _, used| used.captured = 200, "accepted"),
         (|_, _, _, used| used.captured = 201, "OVER_AMOUNT"),
         (|claim, _, it, _| (claim.amount, it.amount) = (601, 500), "OVER_AMOUNT"),
