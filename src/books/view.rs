@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::captures::{self, Cut, Member};
@@ -69,6 +70,9 @@ impl Line {
     }
 }
 
+/// How much of the books is kept in memory: authorizations are looked up in no order.
+const CACHE_KIB: i64 = 16_384;
+
 impl View {
     /// The transactions after one, that one left out, in order, at most so many.
     pub fn opened_after(&self, after: i64, at_most: usize) -> Result<Vec<OfTerminal>, BooksError> {
@@ -121,6 +125,9 @@ impl View {
         let connection = Connection::open_with_flags(directory.join("books.db"), flags)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.set_prepared_statement_cache_capacity(32);
+        // A plan holds for all values: what has a `LIMIT ?` would be planned anew for each.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         Ok(Self { connection, keys })
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::LedgerError;
 use crate::iso::BusinessDate;
@@ -367,6 +368,8 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Otherwise what has a `LIMIT ?` is planned anew for each value: a third of the time that claims took.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found == 0 || found == FORMAT_EMPTY {
         let whole = connection.unchecked_transaction()?;
