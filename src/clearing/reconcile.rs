@@ -284,6 +284,21 @@ impl Share {
 }
 
 impl HostProfile {
+    /// As most hosts of 1987 write their totals, which are in this currency where they name none.
+    pub fn usual(currency: Option<Currency>) -> Self {
+        Self {
+            currency,
+            day: ElementNo::SETTLEMENT_DATE,
+            number: None,
+            number_max: 999,
+            settlement: Some(ElementNo::of(66)),
+            net: Net::Credits,
+            differs: ResponseCode::of(*b"95"),
+            wrong_number: ResponseCode::of(*b"80"),
+            send: None,
+        }
+    }
+
     /// What is not there is none of that class; the counts without amounts are compared where they are said.
     const SAID: ElementSet = ElementSet::of(&[
         7, 11, 12, 13, 15, 50, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 86, 87, 88, 89, 97,
@@ -536,17 +551,7 @@ pub(crate) mod tests {
     use super::*;
 
     fn profile() -> HostProfile {
-        HostProfile {
-            currency: Some(Currency::new(978).unwrap()),
-            day: ElementNo::SETTLEMENT_DATE,
-            number: None,
-            number_max: 999,
-            settlement: Some(ElementNo::of(66)),
-            net: Net::Credits,
-            differs: ResponseCode::of(*b"95"),
-            wrong_number: ResponseCode::of(*b"80"),
-            send: None,
-        }
+        HostProfile::usual(Currency::new(978).ok())
     }
 
     fn with(changes: &[(u8, &str)]) -> Elements {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use iso8583d::books::Books;
-use iso8583d::clearing::{HostProfile, Net};
+use iso8583d::clearing::HostProfile;
 use iso8583d::dialect::Dialect;
-use iso8583d::iso::{Currency, ElementNo, Elements, Mti, ResponseCode, Wall};
+use iso8583d::iso::{Currency, ElementNo, Elements, Mti, Wall};
 use iso8583d::journal::{self, Commit, Journal, Reader};
 use iso8583d::ledger::{Ledger, Wanted};
 use iso8583d::mapping::{self, Tongue};
@@ -16,17 +16,7 @@ use iso8583d::switch::{Input, Note, OwedTotals, Rate, Settings, TotalsAnswer, Wh
 use super::desk::{BANK, Desk, SHOP, Seen, elements, only, purchase, reversal, settings, shop};
 
 fn profile() -> HostProfile {
-    HostProfile {
-        currency: None,
-        day: ElementNo::SETTLEMENT_DATE,
-        number: None,
-        number_max: 999,
-        settlement: Some(ElementNo::of(66)),
-        net: Net::Credits,
-        differs: ResponseCode::of(*b"95"),
-        wrong_number: ResponseCode::of(*b"80"),
-        send: None,
-    }
+    HostProfile::usual(None)
 }
 
 /// The desk, and behind it what a daemon has there.

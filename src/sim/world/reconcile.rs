@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::clearing::{HostProfile, HostVerdict, Net, Settled, Share, Tally, TallyClass, Total};
+use crate::clearing::{HostProfile, HostVerdict, Settled, Share, Tally, TallyClass, Total};
 use crate::codec::Message;
 use crate::iso::{BusinessDate, Currency, ElementNo, Elements, ResponseCode};
 use crate::record::{LinkId, Outcome, Standing};
@@ -87,17 +87,7 @@ impl Hosts {
 /// How the hosts of these worlds write their totals.
 pub(super) fn profile(asks: bool) -> Option<Arc<HostProfile>> {
     let currency = Currency::new(978).ok().filter(|_| asks)?;
-    Some(Arc::new(HostProfile {
-        currency: Some(currency),
-        day: ElementNo::SETTLEMENT_DATE,
-        number: None,
-        number_max: 999,
-        settlement: Some(ElementNo::of(66)),
-        net: Net::Credits,
-        differs: ResponseCode::of(*b"95"),
-        wrong_number: ResponseCode::of(*b"80"),
-        send: None,
-    }))
+    Some(Arc::new(HostProfile::usual(Some(currency))))
 }
 
 impl World {
