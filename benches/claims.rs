@@ -26,7 +26,8 @@ const ISSUERS: [&str; 3] = ["bank-a", "bank-b", "bank-c"];
 
 fn main() {
     let asked = std::env::args().find_map(|text| text.parse().ok());
-    let records: u32 = asked.unwrap_or(200_000);
+    // Whole windows of `captured`.
+    let records = asked.unwrap_or(200_000_u32).div_ceil(10_000) * 10_000;
     let home = tempfile::tempdir().unwrap();
     let keys = Arc::new(Keys::new(&[7; 32]));
     let directory = home.path().join("journal");
@@ -92,7 +93,8 @@ fn authorize(settings: &Settings, keys: &Keys, records: u32) {
         let txn = TxnId(after.0 - 1);
         let answered =
             Record::Answered { txn, at: AT, verdict: Verdict::Approved, added: Arc::new(added) };
-        let first = push(&answered, &mut commit);
+        push(&answered, &mut commit);
+        let first = push(&Record::Told { txns: vec![txn] }, &mut commit);
         if number % 500 == 499 || number + 1 == records {
             let next = Commit { first, day: AT.date().0, ..Commit::default() };
             journal.commit(&std::mem::replace(&mut commit, next)).unwrap();
@@ -143,6 +145,20 @@ fn sent(number: u32) -> Sent {
     }
 }
 
+/// Which authorization is captured after so many others. Goods leave within hours of their order, and some much later: nine of ten
+/// are captured within ten thousand of their turn, and one of ten at any time.
+fn captured(at: u32, records: u32) -> u32 {
+    const WINDOW: u32 = 10_000;
+    let (ten, of_ten) = (at / 10, at % 10);
+    if of_ten == 9 {
+        let tens = u64::from(records / 10);
+        return u32::try_from(u64::from(ten) * 7_919 % tens).unwrap() * 10 + 9;
+    }
+    let (window, within) = (at / WINDOW * WINDOW, at % WINDOW);
+    let turn = (within / 10 * 9 + of_ten) * 7_919 % (WINDOW / 10 * 9);
+    window + turn / 9 * 10 + turn % 9
+}
+
 /// A capture of each.
 fn file(records: u32) -> String {
     let mut text = String::from(
@@ -150,8 +166,7 @@ fn file(records: u32) -> String {
          H,1,MERCHANT0000001,,,F1,,,,,,,,,\n",
     );
     for at in 0..records {
-        // Not in the order in which they were authorized.
-        let number = u64::from(at) * 7_919 % u64::from(records);
+        let number = captured(at, records);
         writeln!(
             text,
             "D,{},,TERM0001,capture,order-{number},{number:012},{:06},A{:05},1000,978,2,2026-11-23T18:34:00,5411,Y",

@@ -286,13 +286,25 @@ mod switchboard {
     pub fn is(bug: Bug) -> bool {
         PLANTED.get() == Some(bug)
     }
+
+    /// Plants in another thread what is planted in this one.
+    pub fn handed() -> impl FnOnce() + Send + Clone {
+        let bug = PLANTED.get();
+        move || plant(bug)
+    }
 }
 
 #[cfg(feature = "planted")]
-pub use switchboard::{is, plant};
+pub use switchboard::{handed, is, plant};
 
 /// Whether this mistake is to be made: never, in a build without the feature.
 #[cfg(not(feature = "planted"))]
 pub const fn is(_: Bug) -> bool {
     false
+}
+
+/// Nothing, in a build without the feature.
+#[cfg(not(feature = "planted"))]
+pub fn handed() -> impl FnOnce() + Send + Clone {
+    || ()
 }

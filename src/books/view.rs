@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction};
 
 use super::captures::{self, Cut, Member};
 use super::{BooksError, rows, tables};
@@ -19,6 +19,10 @@ pub struct View {
     connection: Connection,
     keys: Arc<Keys>,
 }
+
+/// Books that stand still. The follower goes on writing; what he writes meanwhile is not seen.
+#[must_use]
+pub struct Held<'a>(#[expect(dead_code, reason = "it ends when it is dropped")] Transaction<'a>);
 
 /// A transaction that names a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +133,11 @@ impl View {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         Ok(Self { connection, keys })
+    }
+
+    /// The books as they are now, until this is let go of: many looks at one moment cost less than each at its own.
+    pub fn hold(&self) -> Result<Held<'_>, BooksError> {
+        Ok(Held(self.connection.unchecked_transaction()?))
     }
 
     /// The last record that is in the books.

@@ -276,11 +276,7 @@ pub(super) fn local(elements: &Elements, at: Wall) -> [u8; 12] {
         BusinessDate::from_text(&format!("{year:04}-{month}-{day}")).ok()
     };
     let (day, time) = match (time.len(), date.len()) {
-        (6, 4) => {
-            let years = [year - 1, year, year + 1];
-            let days = years.into_iter().filter_map(|year| day(year, date));
-            (days.min_by_key(|day| day.0.abs_diff(today.0)), time)
-        }
+        (6, 4) => (BusinessDate::from_mmdd(date, today).ok(), time),
         // From 1993 on element 12 has the date, too: YYMMDDhhmmss.
         (12, _) => {
             let (date, time) = time.split_at(6);

@@ -82,6 +82,12 @@ impl Reference {
     pub const fn as_bytes(&self) -> &[u8; 23] {
         &self.0
     }
+
+    /// The last eleven digits of the number that it was made of.
+    pub fn number(&self) -> u64 {
+        let digits = self.0.iter().skip(11).take(11);
+        digits.fold(0, |number, digit| number * 10 + u64::from(digit.wrapping_sub(b'0')))
+    }
 }
 
 impl std::fmt::Display for Reference {

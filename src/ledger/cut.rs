@@ -79,6 +79,8 @@ pub struct CutReport {
 /// How far a cut is. Each is on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// Some more of what it claims is settled.
+    Gathered,
     /// What it claims, and in which files, is settled.
     Begun,
     /// One more file is written under its hidden name.
@@ -209,19 +211,37 @@ impl Outgoing {
 impl Ledger {
     /// Cuts, and writes the files. None when nothing was waiting for a cycle within the day.
     pub fn cut(&mut self, order: &Order) -> Result<Option<CutReport>, CutError> {
-        // Which advice completes which authorization.
-        self.index()?;
-        let Some(cycle) = self.begin(order)? else { return Ok(None) };
-        self.price(cycle.date, cycle.number, &order.outgoing.fees)?;
-        self.write(cycle, order).map(Some)
+        self.cut_watched(order, &mut |_| ())
     }
 
-    /// Settles what a cut claims of whom, in which file, under which number and reference; once, in one transaction. What was
-    /// settled before stays as it is.
-    pub fn begin(&mut self, order: &Order) -> Result<Option<Cycle>, CutError> {
+    /// The same; each step is told when it is on the disk.
+    pub(super) fn cut_watched(
+        &mut self,
+        order: &Order,
+        watch: &mut dyn FnMut(Step),
+    ) -> Result<Option<CutReport>, CutError> {
+        // Which advice completes which authorization.
+        self.index()?;
+        let Some(cycle) = self.begin(order, watch)? else { return Ok(None) };
+        self.price(cycle.date, cycle.number, &order.outgoing.fees)?;
+        self.write(cycle, order, watch).map(Some)
+    }
+
+    /// Settles what a cut claims of whom, in which file, under which number and reference; once. What was settled before stays as
+    /// it is, and what was being settled when the process ended goes on first.
+    pub(super) fn begin(
+        &self,
+        order: &Order,
+        watch: &mut dyn FnMut(Step),
+    ) -> Result<Option<Cycle>, CutError> {
+        let sql =
+            "SELECT day, cycle FROM cuts WHERE state = 'gathering' ORDER BY day, cycle = 0, cycle";
+        for cycle in self.cycles(sql)? {
+            self.gather(cycle, order, watch)?;
+        }
         match order.asked {
-            Asked::End(date) => self.begin_end(date, order).map(Some),
-            Asked::Now(date) => self.begin_cycle(date, order),
+            Asked::End(date) => self.begin_end(date, order, watch).map(Some),
+            Asked::Now(date) => self.begin_cycle(date, order, watch),
             Asked::Again(cycle) => match self.state_of(cycle)? {
                 Some(_) => Ok(Some(cycle)),
                 None => Err(CutError::NotBegun { cycle }),
@@ -231,17 +251,21 @@ impl Ledger {
 
     /// Cuts whose files are not all there: those that were begun, and days that the books know and nobody began.
     pub fn unfinished(&self) -> Result<Vec<Asked>, LedgerError> {
-        let sql =
-            "SELECT day, cycle FROM cuts WHERE state = 'begun' ORDER BY day, cycle = 0, cycle";
-        let mut ask = self.connection.prepare_cached(sql)?;
-        let begun = ask.query_map([], |row| Ok((date(row.get(0)?), row.get(1)?)))?;
-        let mut asked = Vec::new();
-        for cycle in begun {
-            let (date, number) = cycle?;
-            asked.extend(date.map(|date| Asked::from(Cycle { date, number })));
-        }
+        let sql = "SELECT day, cycle FROM cuts WHERE state IN ('gathering', 'begun') ORDER BY day, cycle = 0, cycle";
+        let mut asked: Vec<Asked> = self.cycles(sql)?.into_iter().map(Asked::from).collect();
         asked.extend(self.unbegun()?.into_iter().map(Asked::End));
         Ok(asked)
+    }
+
+    fn cycles(&self, sql: &str) -> Result<Vec<Cycle>, LedgerError> {
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let found = ask.query_map([], |row| Ok((date(row.get(0)?), row.get(1)?)))?;
+        let mut cycles = Vec::new();
+        for cycle in found {
+            let (date, number) = cycle?;
+            cycles.extend(date.map(|date| Cycle { date, number }));
+        }
+        Ok(cycles)
     }
 
     /// Days whose files were written by a program that kept no ledger are never written again.
@@ -250,7 +274,7 @@ impl Ledger {
             let cut = self.books.cut_of(date)?;
             let (lsn, at) = cut.map_or((Lsn(0), Wall(0)), |cut| (cut.lsn, cut.at));
             self.connection.execute(
-                "INSERT OR IGNORE INTO cuts VALUES (?, 0, ?, ?, 0, 'earlier', NULL)",
+                "INSERT OR IGNORE INTO cuts (day, cycle, lsn, at, last_claim, state) VALUES (?, 0, ?, ?, 0, 'earlier')",
                 (day(date), lsn.0.cast_signed(), at.0.cast_signed()),
             )?;
         }
@@ -278,7 +302,12 @@ impl Ledger {
             .collect())
     }
 
-    fn begin_end(&self, date: BusinessDate, order: &Order) -> Result<Cycle, CutError> {
+    fn begin_end(
+        &self,
+        date: BusinessDate,
+        order: &Order,
+        watch: &mut dyn FnMut(Step),
+    ) -> Result<Cycle, CutError> {
         let cycle = Cycle { date, number: 0 };
         match self.state_of(cycle)?.as_deref() {
             Some("earlier") => return Err(CutError::Earlier { date }),
@@ -289,26 +318,32 @@ impl Ledger {
         // What a day takes back was claimed on a day before: that is settled first.
         let before = self.unbegun()?.into_iter().filter(|earlier| *earlier < date);
         for date in before.chain([date]) {
-            self.begin_day(date, order)?;
+            self.gather(Cycle { date, number: 0 }, order, watch)?;
         }
         Ok(cycle)
     }
 
-    fn begin_day(&self, date: BusinessDate, order: &Order) -> Result<(), CutError> {
-        let cut = self.books.cut_of(date)?.ok_or(CutError::NotCut { date })?;
-        let cycle = Cycle { date, number: 0 };
-        let whole = self.connection.unchecked_transaction()?;
-        let mut gathering = Gathering::new(self, cycle, order)?;
-        gathering.waiting()?;
-        gathering.members()?;
-        gathering.undone()?;
-        gathering.claims()?;
-        gathering.end(cut.lsn)?;
-        whole.commit()?;
-        Ok(())
+    /// Gives whether there was anything.
+    fn gather(
+        &self,
+        cycle: Cycle,
+        order: &Order,
+        watch: &mut dyn FnMut(Step),
+    ) -> Result<bool, CutError> {
+        let date = cycle.date;
+        let lsn = match cycle.number {
+            0 => self.books.cut_of(date)?.ok_or(CutError::NotCut { date })?.lsn,
+            _ => self.books.position()?,
+        };
+        Gathering::new(self, cycle, order, watch)?.gather(lsn)
     }
 
-    fn begin_cycle(&self, date: BusinessDate, order: &Order) -> Result<Option<Cycle>, CutError> {
+    fn begin_cycle(
+        &self,
+        date: BusinessDate,
+        order: &Order,
+        watch: &mut dyn FnMut(Step),
+    ) -> Result<Option<Cycle>, CutError> {
         let end = Cycle { date, number: 0 };
         if self.state_of(end)?.is_some() || self.books.cut_of(date)?.is_some() {
             return Err(CutError::Ended { date });
@@ -326,19 +361,10 @@ impl Ledger {
         }
         // What ended before is settled before.
         for date in self.unbegun()? {
-            self.begin_day(date, order)?;
+            self.gather(Cycle { date, number: 0 }, order, watch)?;
         }
         let cycle = Cycle { date, number: last.map_or(1, |last| last.saturating_add(1)) };
-        let whole = self.connection.unchecked_transaction()?;
-        let mut gathering = Gathering::new(self, cycle, order)?;
-        gathering.waiting()?;
-        gathering.undone()?;
-        gathering.claims()?;
-        let any = gathering.any();
-        if any {
-            gathering.end(self.books.position()?)?;
-        }
-        whole.commit()?;
+        let any = self.gather(cycle, order, watch)?;
         Ok(any.then_some(cycle))
     }
 

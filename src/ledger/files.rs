@@ -1,17 +1,21 @@
 //! The files and positions of a cut that was begun: written under hidden names, held against the ledger, remembered, and then shown,
 //! all of them or none. Decides nothing of what is claimed.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
 use rusqlite::{OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
 use super::Ledger;
+use super::ahead::{HANDS, Scout, side_by_side};
 use super::cut::{CutError, CutReport, Cycle, Order, Outgoing, Step};
-use super::outbox::{Hash, Outbox};
+use super::outbox::{Hash, Outbox, Part};
 use super::tables::{date, day};
 use crate::books::View;
 use crate::clearing::{
-    Balanced, Capture, Digits, FileId, Filed, Format, Head, Held, Line, Positions, Reference,
-    Settings, Sheet, Sum, Terms, Totals, Turn,
+    Balanced, Capture, ClearingError, Digits, FileId, Filed, Format, Head, Held, Line, Positions,
+    Reference, Settings, Sheet, Sum, Terms, Totals, Turn,
 };
 use crate::iso::{Amount, Currency, Wall};
 use crate::record::{LinkId, TxnId};
@@ -55,12 +59,8 @@ type Done = (Listed, Filed, Hash);
 
 impl Ledger {
     /// Writes the files of a cut that was begun. Run again, it makes the same bytes; interrupted, it leaves whole files or none.
-    pub fn write(&mut self, cycle: Cycle, order: &Order) -> Result<CutReport, CutError> {
-        self.write_watched(cycle, order, &mut |_| ())
-    }
-
-    /// The same; each step is told when it is on the disk.
-    pub(super) fn write_watched(
+    /// Each step is told when it is on the disk.
+    pub(super) fn write(
         &self,
         cycle: Cycle,
         order: &Order,
@@ -102,57 +102,46 @@ impl Ledger {
     ) -> Result<Hidden, CutError> {
         let within = (cycle.number > 0).then_some(cycle.number);
         let mut positions = Positions::new(cycle.date, within, outgoing.settings.charset);
-        let mut files: Vec<Done> = Vec::new();
-        for listed in self.listed(cycle)? {
-            let settings = outgoing.settings(listed.issuer);
-            let (totals, digest) = self.file(&listed, settings, outbox, &mut positions)?;
-            self.agrees(&listed, &totals)?;
+        let listed = self.listed(cycle)?;
+        let jobs = listed.into_iter().enumerate().map(|(at, listed)| {
+            let path = outbox.named(&listed.name);
+            (at, listed, path)
+        });
+        let mut files: BTreeMap<usize, Done> = BTreeMap::new();
+        let jobs: Vec<_> = jobs.collect();
+        let scouts = (0..jobs.len().min(HANDS)).map(|_| self.scout());
+        let scouts = scouts.collect::<Result<_, _>>()?;
+        let write = |scout: &Scout, (at, listed, path): (usize, Listed, PathBuf)| {
+            let done = scout.file(&listed, outgoing.settings(listed.issuer), &path)?;
+            Ok((at, listed, done))
+        };
+        side_by_side(scouts, jobs, write, |(at, listed, written)| {
+            self.agrees(&listed, &written.totals)?;
+            for (merchant, ways) in &written.merchants {
+                for (way, sum) in WAYS.into_iter().zip(ways) {
+                    if sum.count > 0 {
+                        positions.add((&listed.party, merchant), listed.currency, way, *sum)?;
+                    }
+                }
+            }
             let (issuer, name) = (listed.party.clone(), listed.name.clone());
-            files.push((listed, Filed { issuer, name, totals }, digest));
+            let filed = Filed { issuer, name, totals: written.totals };
+            files.insert(at, (listed, filed, written.digest));
             watch(Step::Hidden);
-        }
+            Ok::<_, CutError>(())
+        })?;
+        let files: Vec<Done> = files.into_values().collect();
         let filed: Vec<Filed> = files.iter().map(|(_, filed, _)| filed.clone()).collect();
         let balanced = positions.balance(&filed, self.held(cycle)?)?;
         let reports = [format!("positions-{cycle}.csv"), format!("positions-{cycle}.json")];
         let mut digest = Sha256::new();
         for (name, text) in reports.iter().zip([balanced.csv(), balanced.json()]) {
-            let mut part = outbox.begin(name)?;
+            let mut part = Part::create(&outbox.named(name))?;
             part.write(text.as_bytes())?;
             digest.update(part.end()?);
             watch(Step::Hidden);
         }
         Ok(Hidden { files, reports, balanced, digest: digest.finalize().into() })
-    }
-
-    /// One file, still hidden: what went into it, and its digest. What the ledger says of its items goes into the positions.
-    fn file(
-        &self,
-        listed: &Listed,
-        settings: &Settings,
-        outbox: &mut Outbox<'_>,
-        positions: &mut Positions,
-    ) -> Result<(Totals, Hash), CutError> {
-        let mut part = outbox.begin(&listed.name)?;
-        let head = Head { id: listed.id, issuer: listed.issuer, currency: listed.currency };
-        let mut sheet = Sheet::begin(settings, listed.format, head)?;
-        let mut ask = self.connection.prepare_cached(ENTRIES)?;
-        let mut rows = ask.query([listed.file])?;
-        while let Some(row) = rows.next()? {
-            let entry = Entry::read(row)?;
-            let one = Sum { count: 1, minor: entry.amount };
-            let parties = (&*listed.party, &*entry.merchant);
-            positions.add(parties, listed.currency, (entry.refund, entry.is_back()), one)?;
-            let line = entry.line(&self.books, listed, settings)?;
-            if sheet.add(&line)? != entry.number {
-                return Err(CutError::Disagrees { name: listed.name.clone() });
-            }
-            if sheet.ready_len() >= WRITE_LEN {
-                part.write(&sheet.take())?;
-            }
-        }
-        let (last, totals) = sheet.end()?;
-        part.write(&last)?;
-        Ok((totals, part.end()?))
     }
 
     /// The file says what the ledger says: how many, and how much.
@@ -222,6 +211,63 @@ impl Ledger {
     }
 }
 
+impl Scout {
+    /// One file, still hidden: what went into it, its digest, and what the ledger says of its items.
+    fn file(
+        &self,
+        listed: &Listed,
+        settings: &Settings,
+        path: &Path,
+    ) -> Result<WrittenFile, CutError> {
+        let mut part = Part::create(path)?;
+        let head = Head { id: listed.id, issuer: listed.issuer, currency: listed.currency };
+        let mut sheet = Sheet::begin(settings, listed.format, head)?;
+        let mut merchants: BTreeMap<String, [Sum; WAYS.len()]> = BTreeMap::new();
+        let mut ask = self.connection.prepare_cached(ENTRIES)?;
+        let mut rows = ask.query([listed.file])?;
+        let mut held = self.books.hold()?;
+        while let Some(row) = rows.next()? {
+            let entry = Entry::read(row)?;
+            // So that the follower's own file does not grow meanwhile.
+            if entry.number % HELD_LINES == 0 {
+                drop(held);
+                held = self.books.hold()?;
+            }
+            if !merchants.contains_key(&entry.merchant) {
+                merchants.insert(entry.merchant.clone(), <[Sum; WAYS.len()]>::default());
+            }
+            let ways = merchants.get_mut(&entry.merchant);
+            let ways = ways.into_iter().flat_map(|sums| sums.iter_mut().zip(WAYS));
+            for (sum, _) in ways.filter(|(_, way)| *way == (entry.refund, entry.is_back())) {
+                let overflow = ClearingError::Overflow { what: "sum" };
+                let minor = sum.minor.checked_add(entry.amount).ok_or(overflow)?;
+                *sum = Sum { count: sum.count + 1, minor };
+            }
+            let line = entry.line(&self.books, listed, settings)?;
+            if sheet.add(&line)? != entry.number {
+                return Err(CutError::Disagrees { name: listed.name.clone() });
+            }
+            if sheet.ready_len() >= WRITE_LEN {
+                part.write(&sheet.take())?;
+            }
+        }
+        let (last, totals) = sheet.end()?;
+        part.write(&last)?;
+        Ok(WrittenFile { totals, digest: part.end()?, merchants })
+    }
+}
+
+/// Whether money goes to the card, and whether a claim is taken back.
+const WAYS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
+
+/// What went into a file.
+struct WrittenFile {
+    totals: Totals,
+    digest: Hash,
+    /// Of each merchant, in the order of `WAYS`.
+    merchants: BTreeMap<String, [Sum; WAYS.len()]>,
+}
+
 /// What lies under hidden names.
 struct Hidden {
     files: Vec<Done>,
@@ -269,7 +315,7 @@ impl Entry {
             claim: row.get(13)?,
             local: row.get(14)?,
             is_final: row.get(15)?,
-            later: row.get(16)?,
+            later: row.get::<_, Option<bool>>(16)?.unwrap_or(false),
         })
     }
 
@@ -328,7 +374,7 @@ impl Entry {
 /// is about.
 const ENTRIES: &str = "SELECT i.number, i.kind, i.amount, i.refund, i.reference, i.merchant, i.terminal, i.mcc, i.reason,
         coalesce(i.txn, a.txn, p.txn), a.day, a.amount, a.reason, c.claim, c.local, c.final,
-        c.claim IS NOT NULL AND EXISTS (SELECT 1 FROM items AS before
+        c.final AND (SELECT count(*) FROM items AS any WHERE any.txn = i.txn) > 1 AND EXISTS (SELECT 1 FROM items AS before
             WHERE before.txn = i.txn AND before.kind = 'presentment' AND before.refund = 0 AND before.claim IS NOT NULL
                 AND before.item < CASE i.kind WHEN 'presentment' THEN i.item ELSE i.about END)
     FROM items AS i
@@ -336,6 +382,9 @@ const ENTRIES: &str = "SELECT i.number, i.kind, i.amount, i.refund, i.reference,
         LEFT JOIN items AS p ON p.item = a.about
         LEFT JOIN claims AS c ON c.claim = CASE i.kind WHEN 'presentment' THEN i.claim ELSE coalesce(p.claim, a.claim, i.claim) END
     WHERE i.file = ? ORDER BY i.number";
+
+/// For so many lines the books are looked at as of one moment.
+const HELD_LINES: u32 = 512;
 
 /// How many bytes are gathered for one write.
 const WRITE_LEN: usize = 256 * 1024;

@@ -3,6 +3,7 @@
 //! It is a truth of its own, beside the journal: what is told is on the disk. It reads the books and never writes them; it writes
 //! the files that issuers get, and reads those that they send. Knows no sockets and no engine.
 
+mod ahead;
 mod answers;
 mod batches;
 mod chain;
@@ -56,13 +57,22 @@ pub use totals::{Owing, Owings, TotalsLine};
 
 /// The ledger of a state directory; one thread owns it.
 pub struct Ledger {
+    directory: PathBuf,
     connection: Connection,
     books: View,
     /// Whether claims that wait may find what they wait for since they were looked at last.
     is_fresh: bool,
     /// How far claims that wait are looked at in this round.
     round: Option<Round>,
+    /// After how many things a cut commits.
+    step: usize,
 }
+
+/// A cut commits some mebibytes at once: what waits behind that on the disk waits for hundredths of a second.
+const STEP: usize = 4_096;
+
+/// The file's name in the state directory.
+const FILE: &str = "clearing.db";
 
 /// A look at all claims that wait, page by page.
 #[derive(Clone, Copy)]
@@ -121,6 +131,13 @@ fn shown(path: &Path) -> String {
     text.chars().map(|char| if char.is_control() { '?' } else { char }).collect()
 }
 
+impl LedgerError {
+    /// The system gave no thread.
+    fn thread(source: std::io::Error) -> Self {
+        Self::Io { what: "start a thread beside", path: FILE.into(), source }
+    }
+}
+
 impl From<rusqlite::Error> for LedgerError {
     fn from(source: rusqlite::Error) -> Self {
         Self::Sqlite(Box::new(source))
@@ -130,7 +147,7 @@ impl From<rusqlite::Error> for LedgerError {
 impl Ledger {
     /// Opens the ledger of a directory, or begins it. The books are there already.
     pub fn open(directory: &Path, keys: Arc<Keys>) -> Result<Self, LedgerError> {
-        let path = directory.join("clearing.db");
+        let path = directory.join(FILE);
         // `SQLite` gives the files beside it the same mode.
         OpenOptions::new()
             .write(true)
@@ -142,8 +159,8 @@ impl Ledger {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags)?;
         tables::prepare(&connection)?;
-        let ledger =
-            Self { connection, books: View::open(directory, keys)?, is_fresh: true, round: None };
+        let (directory, books) = (directory.to_owned(), View::open(directory, keys)?);
+        let ledger = Self { directory, connection, books, is_fresh: true, round: None, step: STEP };
         ledger.take_over()?;
         Ok(ledger)
     }

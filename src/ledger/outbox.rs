@@ -23,7 +23,11 @@ pub(super) struct Part {
     path: PathBuf,
     file: fs::File,
     digest: Sha256,
+    unsynced: usize,
 }
+
+/// So many bytes go to the disk at once: the journal's own way there is through the same queue.
+const SYNC_LEN: usize = 4 << 20;
 
 impl<'a> Outbox<'a> {
     /// Makes the directory where it is missing, and removes what a crash left there under hidden names.
@@ -41,16 +45,13 @@ impl<'a> Outbox<'a> {
         Ok(Self { directory, names: Vec::new() })
     }
 
-    /// A file that will have this name.
-    pub(super) fn begin(&mut self, name: &str) -> Result<Part, LedgerError> {
-        let path = self.hidden(name);
+    /// A file will have this name; gives the hidden one.
+    pub(super) fn named(&mut self, name: &str) -> PathBuf {
         self.names.push(name.to_owned());
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        let file = file.map_err(|source| disk("create", &path, source))?;
-        Ok(Part { path, file, digest: Sha256::new() })
+        self.hidden(name)
     }
 
-    /// Gives each its name, in the order in which they were begun, durably; tells of each.
+    /// Gives each its name, in the order in which they were named, durably; tells of each.
     pub(super) fn show(&mut self, mut shown: impl FnMut()) -> Result<(), LedgerError> {
         for name in &self.names {
             let (from, to) = (self.hidden(name), self.directory.join(name));
@@ -77,9 +78,21 @@ impl<'a> Outbox<'a> {
 }
 
 impl Part {
+    pub(super) fn create(path: &Path) -> Result<Self, LedgerError> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = file.map_err(|source| disk("create", path, source))?;
+        Ok(Self { path: path.to_owned(), file, digest: Sha256::new(), unsynced: 0 })
+    }
+
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), LedgerError> {
         self.digest.update(bytes);
-        self.file.write_all(bytes).map_err(|source| disk("write", &self.path, source))
+        self.file.write_all(bytes).map_err(|source| disk("write", &self.path, source))?;
+        self.unsynced += bytes.len();
+        if self.unsynced >= SYNC_LEN {
+            self.file.sync_data().map_err(|source| disk("sync", &self.path, source))?;
+            self.unsynced = 0;
+        }
+        Ok(())
     }
 
     /// Makes the contents durable and gives their digest.

@@ -196,7 +196,7 @@ impl Ledger {
 
     /// What is paid was sent to issuers: every cut up to this one has its files.
     fn is_written(&self, (last, rank): (i64, i64)) -> Result<(), LedgerError> {
-        let sql = "SELECT day, cycle FROM cuts WHERE state = 'begun' AND
+        let sql = "SELECT day, cycle FROM cuts WHERE state IN ('gathering', 'begun') AND
             day * 1000 + CASE cycle WHEN 0 THEN 999 ELSE cycle END BETWEEN ? + 1 AND ? LIMIT 1";
         let mut ask = self.connection.prepare_cached(sql)?;
         let begun: Option<(i64, i64)> =

@@ -4,9 +4,9 @@ use rusqlite::OptionalExtension as _;
 
 use super::settlement::{currency, link, rank};
 use super::{Ledger, LedgerError};
-use crate::clearing::{Charge, Exact, Fare, FeeTable, Fees};
+use crate::clearing::{Capture, Charge, ClearingError, Exact, Fare, FeeTable, Fees};
 use crate::iso::{BusinessDate, Currency, ElementNo};
-use crate::record::TxnId;
+use crate::record::{Sent, Standing, TxnId};
 
 /// So many items are priced in one transaction.
 const PAGE: i64 = 1_000;
@@ -27,6 +27,35 @@ struct Item {
     refund: bool,
     fees: Fees,
     exact: Option<String>,
+}
+
+/// What a capture costs that is presented for the first time, and by which rules.
+pub(super) fn first(
+    (capture, merchant): (&Capture, &str),
+    standing: &Standing,
+    entry: Option<&str>,
+    table: &FeeTable,
+) -> Result<(Fees, String), ClearingError> {
+    let sent = standing.sent().filter(|_| table.asks_entry());
+    let entry = entry.map(str::to_owned).or_else(|| read_by(sent?));
+    let (amount, mcc) = (capture.amount(), capture.text(ElementNo::MERCHANT_TYPE));
+    let priced = table.price(&Fare {
+        issuer: capture.issuer(),
+        merchant,
+        mcc: mcc.as_deref(),
+        entry: entry.as_deref(),
+        amount: amount.minor,
+        currency: amount.currency,
+        refund: capture.is_refund(),
+        takes_back: false,
+    })?;
+    Ok((priced.fees, priced.exact.to_string()))
+}
+
+/// How the card was read: element 22.
+fn read_by(sent: &Sent) -> Option<String> {
+    let mode = sent.elements.get(ElementNo::of(22))?;
+    Some(String::from_utf8_lossy(mode).into_owned())
 }
 
 const COLUMNS: &str = "item, kind, about, txn, claim, issuer, merchant, mcc, amount, currency, refund, discount, interchange, scheme, exact";
@@ -234,9 +263,7 @@ impl Ledger {
         }
         let Some(txn) = item.txn else { return Ok(None) };
         let standing = self.books.standing(TxnId(txn.cast_unsigned()))?;
-        let sent = standing.as_ref().and_then(|standing| standing.sent());
-        let mode = sent.and_then(|sent| sent.elements.get(ElementNo::of(22)));
-        Ok(mode.map(|mode| String::from_utf8_lossy(mode).into_owned()))
+        Ok(standing.as_ref().and_then(|standing| standing.sent()).and_then(|sent| read_by(sent)))
     }
 }
 

@@ -9,7 +9,10 @@ use super::LedgerError;
 use crate::iso::BusinessDate;
 
 /// The format of these tables, in the file's `user_version`.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
+
+/// One in which a cut was gathered all at once.
+const FORMAT_AT_ONCE: i64 = 2;
 
 /// A format in which no program ever wrote a row.
 const FORMAT_EMPTY: i64 = 1;
@@ -22,6 +25,12 @@ DROP TABLE files; DROP TABLE items; DROP TABLE events; DROP TABLE answers;
 
 /// Bytes of a page.
 const PAGE_BYTES: u32 = 8_192;
+
+/// How much of the tables is kept in memory.
+pub(super) const CACHE_KIB: i64 = 65_536;
+
+/// For how long one connection waits for another.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Days are numbers like 20261123 and times milliseconds since 1970, as in the books; amounts and fees are minor units; links the
 /// numbers of their names. Rows are added and get further, and none goes away.
@@ -66,7 +75,6 @@ CREATE TABLE claims (
     day INTEGER, cycle INTEGER  -- the cut that presents it
 ) STRICT;
 CREATE INDEX claims_by_submission ON claims (submission, seq);
-CREATE INDEX claims_by_reference ON claims (merchant, reference);
 CREATE INDEX claims_standing ON claims (merchant, reference) WHERE state IN ('accepted', 'warned', 'pending');
 CREATE INDEX claims_by_txn ON claims (txn) WHERE txn IS NOT NULL;
 CREATE INDEX claims_by_original ON claims (original) WHERE original IS NOT NULL;
@@ -79,8 +87,9 @@ const ITEMS: &str = "
 -- Moments at which what was waiting was gathered: cycle 0 is the day's own end.
 CREATE TABLE cuts (
     day INTEGER, cycle INTEGER, lsn INTEGER NOT NULL, at INTEGER NOT NULL, last_claim INTEGER NOT NULL,
-    state TEXT NOT NULL,        -- begun, written; earlier: by a program that kept no ledger
+    state TEXT NOT NULL,        -- gathering, begun, written; earlier: by a program that kept no ledger
     digest BLOB,                -- of the positions, both of them
+    members INTEGER NOT NULL DEFAULT 0, -- how many of the day's members were gathered
     PRIMARY KEY (day, cycle)
 ) STRICT, WITHOUT ROWID;
 
@@ -124,9 +133,7 @@ CREATE TABLE items (
     reason TEXT, due INTEGER    -- of a chargeback: its reason code, and the last day on which it may be answered
 ) STRICT;
 CREATE INDEX items_by_file ON items (file, number) WHERE file IS NOT NULL;
-CREATE INDEX items_by_reference ON items (reference) WHERE reference IS NOT NULL;
 CREATE INDEX items_by_txn ON items (txn) WHERE txn IS NOT NULL;
-CREATE INDEX items_by_claim ON items (claim) WHERE claim IS NOT NULL;
 CREATE INDEX items_by_day ON items (day, cycle, merchant);
 CREATE INDEX items_by_about ON items (about) WHERE about IS NOT NULL;
 CREATE INDEX items_to_cut ON items (item) WHERE day IS NULL;
@@ -357,16 +364,38 @@ CREATE TABLE IF NOT EXISTS reconciled (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// A claim is in one index of names, not in two, and what other indexes find needs none of its own: each costs a cut of a million
+/// claims seconds. A ledger that was begun with more of them loses these when it is opened.
+const FEWER_INDEXES: &str = "
+DROP INDEX IF EXISTS claims_by_reference;
+CREATE INDEX IF NOT EXISTS claims_fallen ON claims (merchant, reference) WHERE state IN ('rejected', 'duplicate');
+DROP INDEX IF EXISTS items_by_reference;    -- see `ITEMS_OF_REFERENCE`
+DROP INDEX IF EXISTS items_by_claim;        -- `items_of_claim` begins with it
+";
+
+/// The claims of a merchant that have one reference, whatever became of them. Asked in halves, as they are indexed.
+pub(super) const CLAIMS_OF_REFERENCE: &str = "
+SELECT claim FROM claims WHERE merchant = ?1 AND reference = ?2 AND state IN ('accepted', 'warned', 'pending')
+UNION ALL SELECT claim FROM claims WHERE merchant = ?1 AND reference = ?2 AND state IN ('rejected', 'duplicate')";
+
+/// The items that may have one reference (element 31), where `?1` is the number in it: the item whose number that is and all that
+/// follows from it, which has the same reference; and what a program claimed that kept no ledger, under its transaction's number.
+pub(super) const ITEMS_OF_REFERENCE: &str = "
+WITH RECURSIVE family(item) AS (
+    SELECT item FROM items WHERE item = ?1 UNION SELECT item FROM items WHERE txn = ?1
+    UNION SELECT items.item FROM items JOIN family ON items.about = family.item)
+SELECT item FROM family";
+
 /// Settings, and the tables where there are none.
 pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     // What is here is nowhere else: an answer is given when it is on the disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
-    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     // Otherwise what has a `LIMIT ?` is planned anew for each value: a third of the time that claims took.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -380,8 +409,16 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
     }
+    if found == FORMAT_AT_ONCE {
+        let whole = connection.unchecked_transaction()?;
+        connection
+            .execute_batch("ALTER TABLE cuts ADD COLUMN members INTEGER NOT NULL DEFAULT 0")?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+        whole.commit()?;
+    }
     is_known(connection)?;
-    Ok(connection.execute_batch(RECONCILIATIONS)?)
+    connection.execute_batch(RECONCILIATIONS)?;
+    Ok(connection.execute_batch(FEWER_INDEXES)?)
 }
 
 /// Whether the tables are of the format that is known here.

@@ -322,7 +322,8 @@ to = ["bank"]
             let line = lines.iter().find(|line| line["link"] == "bank")?;
             let mut sessions = line["sessions"].as_array()?.iter();
             // A link without a sign-on is signed on a moment after it is connected; until then its cards hear 91.
-            (line["state"] != "connected" && sessions.any(|session| session["peer"] == *near)).then_some(())
+            (line["state"] != "connected" && sessions.any(|session| session["peer"] == *near))
+                .then_some(())
         });
         Peer::new(socket, "iso87-ascii-binary-bitmap", Settings::default())
     }

@@ -3,8 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::exceptions::{self, Trouble};
+use crate::clearing::Reference;
 use crate::clearing::answers::{Said, Word};
 use crate::ledger::LedgerError;
+use crate::ledger::tables::ITEMS_OF_REFERENCE;
 use crate::record::LinkId;
 
 /// What a record was found to be about.
@@ -181,13 +183,15 @@ fn candidates(
     said: &Said,
 ) -> Result<Vec<Candidate>, LedgerError> {
     let second = matches!(said.function.as_str(), "1442/451" | "1442/454");
-    let mut ask = connection.prepare_cached(
+    let Some(reference) = &said.reference else { return Ok(Vec::new()) };
+    let mut ask = connection.prepare_cached(&format!(
         "SELECT item, about, card, currency, amount FROM items
-         WHERE reference = ?1 AND issuer = ?2 AND file IS NOT NULL
-             AND CASE WHEN ?3 THEN kind = 'representment' ELSE kind IN ('presentment', 'again') END
-         ORDER BY item LIMIT 100",
-    )?;
-    let rows = ask.query_map(params![said.reference, issuer.0, second], |row| {
+         WHERE item IN ({ITEMS_OF_REFERENCE}) AND reference = ?2 AND issuer = ?3 AND file IS NOT NULL
+             AND CASE WHEN ?4 THEN kind = 'representment' ELSE kind IN ('presentment', 'again') END
+         ORDER BY item LIMIT 100"
+    ))?;
+    let number = Reference::from_text(reference).map_or(0, |one| one.number()).cast_signed();
+    let rows = ask.query_map(params![number, reference, issuer.0, second], |row| {
         Ok(Candidate {
             item: row.get(0)?,
             about: row.get(1)?,

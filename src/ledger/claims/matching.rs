@@ -4,14 +4,13 @@ use std::cell::RefCell;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::super::{LedgerError, chain};
-use super::rows::{digest, insert};
+use super::super::LedgerError;
+use super::names::{Finder, Named, txn_of};
+use super::rows::insert;
 use super::tally::Tallies;
-use super::{indexing, uploads};
-use crate::books::View;
+use super::uploads;
 use crate::clearing::claim::{
-    self, Authorization, Claim, Misfit, Note, Op, Past, Reason, Rules, Said, Stands, Tally, Used,
-    Verdict,
+    self, Claim, Misfit, Note, Op, Past, Reason, Rules, Said, Tally, Used, Verdict,
 };
 use crate::iso::Wall;
 use crate::record::TxnId;
@@ -28,11 +27,9 @@ pub enum Unlinked {
 /// What claims are matched with.
 pub(super) struct Matcher<'a> {
     pub(super) connection: &'a Connection,
-    pub(super) books: &'a View,
+    pub(super) finder: Finder<'a>,
     pub(super) rules: &'a Rules,
     pub(super) unlinked: Unlinked,
-    /// Whose file it is.
-    pub(super) merchant: &'a str,
     /// When the file came: what is too old is too old then.
     pub(super) at: Wall,
     /// When this is.
@@ -50,6 +47,15 @@ pub(super) struct Matched {
     pub(super) takes_back: Option<Op>,
     /// An earlier claim is not presented: this one takes it back, or stands in its place.
     voids: Option<Earlier>,
+}
+
+/// A claim, and what was seen of it ahead.
+pub(super) struct Seen {
+    pub(super) claim: Box<Claim>,
+    /// What makes two of one reference the same.
+    pub(super) digest: [u8; 16],
+    /// What it names in the books.
+    pub(super) named: Option<Named>,
 }
 
 /// An earlier claim of the same merchant.
@@ -73,17 +79,6 @@ impl Earlier {
     }
 }
 
-/// What a claim names in the books.
-enum Named {
-    /// Nothing that is known.
-    None,
-    /// It does not say.
-    Nothing,
-    One(Box<Authorization>),
-    Several(usize),
-    Foreign(TxnId),
-}
-
 impl Matched {
     pub(super) const fn only(verdict: Verdict) -> Self {
         Self { verdict, txn: None, original: None, takes_back: None, voids: None }
@@ -96,20 +91,20 @@ impl Matched {
 
 impl Matcher<'_> {
     /// Takes one record of a file in.
-    pub(super) fn take(&self, submission: i64, claim: &Claim) -> Result<(), LedgerError> {
-        let digest = digest(self.books.keys(), claim);
-        let matched = match self.first_looks(claim, &digest)? {
+    pub(super) fn take(&self, submission: i64, seen: Seen) -> Result<(), LedgerError> {
+        let Seen { claim, digest, named } = seen;
+        let matched = match self.first_looks(&claim, &digest)? {
             Some(matched) => matched,
-            None => self.judge(claim)?,
+            None => self.judge(&claim, named)?,
         };
-        let of = (submission, self.merchant);
-        let id = insert(self.connection, of, (claim, &digest), &matched)?;
-        self.follow_up(id, claim, &matched)
+        let of = (submission, self.finder.merchant);
+        let id = insert(self.connection, of, (&claim, &digest), &matched)?;
+        self.follow_up(id, &claim, &matched)
     }
 
     /// Looks at a claim once more that waited; with `last` for the last time. Gives whether anything became of it.
     pub(super) fn retry(&self, id: i64, claim: &Claim, last: bool) -> Result<bool, LedgerError> {
-        let mut matched = self.judge(claim)?;
+        let mut matched = self.judge(claim, self.finder.look(claim)?)?;
         if let Verdict::Pending(mut note) = matched.verdict {
             if !last {
                 return Ok(false);
@@ -146,8 +141,8 @@ impl Matcher<'_> {
         let note = |reason, field, expected: &str, got: &str| {
             Matched::rejected(Note::new(reason, field, expected, got))
         };
-        if let Some(merchant) = claim.merchant.as_deref().filter(|its| *its != self.merchant) {
-            let expected = self.merchant;
+        let expected = self.finder.merchant;
+        if let Some(merchant) = claim.merchant.as_deref().filter(|its| *its != expected) {
             return Ok(Some(note(Reason::WrongMerchant, "merchant_id", expected, merchant)));
         }
         if let Err(Misfit { field, expected, got }) = &claim.said {
@@ -156,7 +151,7 @@ impl Matcher<'_> {
         let sql = "SELECT claim, digest FROM claims WHERE merchant = ? AND reference = ?
             AND state IN ('accepted', 'warned', 'pending') ORDER BY claim LIMIT 1";
         let mut ask = self.connection.prepare_cached(sql)?;
-        let found = ask.query_row((self.merchant, &claim.reference), |row| {
+        let found = ask.query_row((self.finder.merchant, &claim.reference), |row| {
             Ok((row.get::<_, i64>(0)?, row.get_ref(1)?.as_blob()? == digest))
         });
         let Some((first, same)) = found.optional()? else { return Ok(None) };
@@ -168,22 +163,23 @@ impl Matcher<'_> {
         Ok(Some(Matched { original: Some(first), ..matched }))
     }
 
-    fn judge(&self, claim: &Claim) -> Result<Matched, LedgerError> {
+    fn judge(&self, claim: &Claim, named: Option<Named>) -> Result<Matched, LedgerError> {
+        let named = named.unwrap_or(Named::Nothing);
         // What says nothing was rejected before.
         let Ok(said) = &claim.said else {
             let note = Note::new(Reason::BadField, "op", "", "");
             return Ok(Matched::rejected(note));
         };
         match said.op {
-            Op::Capture => self.capture(claim, said),
-            Op::Refund => self.refund(claim, said),
+            Op::Capture => self.capture(claim, said, named),
+            Op::Refund => self.refund(claim, said, named),
             Op::Reversal => self.reversal(claim, said),
             Op::Adjust => self.adjust(claim, said),
         }
     }
 
-    fn capture(&self, claim: &Claim, said: &Said) -> Result<Matched, LedgerError> {
-        let it = match self.named(claim, said)? {
+    fn capture(&self, claim: &Claim, said: &Said, named: Named) -> Result<Matched, LedgerError> {
+        let it = match named {
             Named::One(it) => it,
             other => return Ok(Self::unnamed(&other, Reason::Unmatched)),
         };
@@ -193,8 +189,7 @@ impl Matcher<'_> {
     }
 
     /// A refund may have an authorization of its own, name a capture, or name what was bought.
-    fn refund(&self, claim: &Claim, said: &Said) -> Result<Matched, LedgerError> {
-        let named = self.named(claim, said)?;
+    fn refund(&self, claim: &Claim, said: &Said, named: Named) -> Result<Matched, LedgerError> {
         let original = match &claim.original {
             Some(name) if txn_of(name).is_none() => self.earlier(name)?,
             _ => None,
@@ -243,7 +238,7 @@ impl Matcher<'_> {
             let note = note(Reason::AlreadyReversed, "a capture that was not taken back");
             return Ok(matched(Verdict::Rejected(note)));
         }
-        let Some(it) = self.claimed(original.txn)?.filter(|_| !original.is_pending) else {
+        let Some(it) = self.finder.claimed(original.txn)?.filter(|_| !original.is_pending) else {
             let note = note(Reason::UnlinkedRefund, "a capture that has its authorization");
             return Ok(matched(Verdict::Pending(note)));
         };
@@ -291,7 +286,7 @@ impl Matcher<'_> {
             let note = note(Reason::AlreadyPresented, "a capture that was not presented yet");
             return Ok(matched(Verdict::Rejected(note)));
         }
-        let Some(it) = self.claimed(original.txn)?.filter(|_| !original.is_pending) else {
+        let Some(it) = self.finder.claimed(original.txn)?.filter(|_| !original.is_pending) else {
             let note = note(Reason::NoOriginal, "a capture that has its authorization");
             return Ok(matched(Verdict::Pending(note)));
         };
@@ -338,66 +333,6 @@ impl Matcher<'_> {
         }
     }
 
-    fn named(&self, claim: &Claim, said: &Said) -> Result<Named, LedgerError> {
-        if let Some(txn) = claim.original.as_deref().and_then(txn_of) {
-            return Ok(match self.authorization(Some(txn))? {
-                None => Named::None,
-                Some(it) if it.merchant != self.merchant => Named::Foreign(txn),
-                Some(it) => self.completed(self.whole(it)?)?,
-            });
-        }
-        let names = (claim, said, self.merchant);
-        let Some(found) = indexing::named(self.connection, self.books, names)? else {
-            return Ok(Named::Nothing);
-        };
-        if indexing::are_too_many(&found) {
-            return Ok(Named::Several(found.len()));
-        }
-        let mut named = Vec::with_capacity(found.len());
-        for txn in found {
-            let it = self.authorization(Some(txn))?;
-            let it = it.filter(|it| claim::names_it(claim, said, self.merchant, it));
-            let it = it.map(|it| self.whole(it)).transpose()?;
-            // Whichever of them it names, it is about all of them.
-            let is_new =
-                |it: &Authorization| named.iter().all(|other: &Authorization| other.txn != it.txn);
-            let fresh = it.filter(is_new);
-            named.extend(fresh);
-        }
-        match claim::choose(named) {
-            Ok(None) => Ok(Named::None),
-            Ok(Some(it)) => self.completed(it),
-            Err(several) => Ok(Named::Several(several)),
-        }
-    }
-
-    /// What an advice completed is presented as that advice says.
-    fn completed(&self, it: Authorization) -> Result<Named, LedgerError> {
-        for txn in indexing::completions(self.connection, it.txn)? {
-            if let Some(completion) = self.authorization(Some(txn))?
-                && completion.stands == Stands::Approved
-            {
-                return Ok(Named::One(Box::new(completion)));
-            }
-        }
-        Ok(Named::One(Box::new(it)))
-    }
-
-    /// An authorization with its increments.
-    fn whole(&self, it: Authorization) -> Result<Authorization, LedgerError> {
-        chain::whole(self.connection, self.books, it)
-    }
-
-    /// The same, of what an earlier claim was about.
-    fn claimed(&self, txn: Option<TxnId>) -> Result<Option<Authorization>, LedgerError> {
-        self.authorization(txn)?.map(|it| self.whole(it)).transpose()
-    }
-
-    fn authorization(&self, txn: Option<TxnId>) -> Result<Option<Authorization>, LedgerError> {
-        let Some(txn) = txn else { return Ok(None) };
-        Ok(self.books.standing(txn)?.as_ref().and_then(Authorization::of))
-    }
-
     /// What was claimed of a transaction, but for one claim that is to be replaced.
     fn used(&self, txn: TxnId, but: Option<&Earlier>) -> Result<Used, LedgerError> {
         let known = self.tallies.borrow().of(txn);
@@ -438,7 +373,7 @@ impl Matcher<'_> {
             WHERE merchant = ? AND reference = ? AND state IN ('accepted', 'warned', 'pending')
             ORDER BY claim LIMIT 1";
         let mut ask = self.connection.prepare_cached(sql)?;
-        let mut found = ask.query_row((self.merchant, name), earlier).optional()?.flatten();
+        let mut found = ask.query_row((self.finder.merchant, name), earlier).optional()?.flatten();
         let by_number =
             "SELECT claim, op, amount, currency, state, txn, voided, day, final FROM claims
             WHERE claim = ?";
@@ -508,13 +443,13 @@ impl Matcher<'_> {
 
     /// What a person has to see of a claim that is rejected.
     fn tell(&self, id: i64, claim: &Claim, note: &Note) -> Result<(), LedgerError> {
+        let merchant = self.finder.merchant;
         let (kind, detail) = if uploads::is_uploaded(claim) {
             let why = note.reason.word();
-            let what =
-                format!("{} of {}: its terminal has it, and it", claim.reference, self.merchant);
+            let what = format!("{} of {merchant}: its terminal has it, and it", claim.reference);
             ("uploaded_unknown", format!("{what} cannot be claimed: {why}"))
         } else if note.reason == Reason::Ambiguous {
-            ("ambiguous", format!("a claim of {} names {}", self.merchant, note.got))
+            ("ambiguous", format!("a claim of {merchant} names {}", note.got))
         } else {
             return Ok(());
         };
@@ -547,11 +482,6 @@ fn earlier(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Earlier>> {
         is_presented: row.get::<_, Option<i64>>(7)?.is_some(),
         last: row.get(8)?,
     }))
-}
-
-/// A transaction's number, as `orig_ref` names it.
-fn txn_of(name: &str) -> Option<TxnId> {
-    name.strip_prefix("txn:")?.parse().ok().map(TxnId)
 }
 
 /// The state of a claim, and what is said of it.

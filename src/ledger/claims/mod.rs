@@ -2,6 +2,7 @@
 
 mod indexing;
 mod matching;
+mod names;
 mod results;
 mod rows;
 mod tally;
@@ -15,14 +16,17 @@ use std::path::PathBuf;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
+use super::ahead::{Scout, ahead};
 use super::{Fate, Inbox, Ledger, LedgerError, Round};
 use crate::books::View;
 use crate::clearing::claim::{Claim, FileFault, Head, Intake, Limits, Line, Misfit, Rules};
 use crate::iso::Wall;
 
 pub(super) use indexing::{UNDONE, UNTOLD, completions, increments};
-use matching::Matcher;
 pub use matching::Unlinked;
+use matching::{Matcher, Seen};
+use names::Finder;
+use rows::digest;
 use tally::Tallies;
 pub(super) use uploads::{OfBatch, claim_uploads};
 
@@ -157,10 +161,9 @@ impl Ledger {
             let Some((merchant, at, claim)) = pending(&whole, id)? else { continue };
             let matcher = Matcher {
                 connection: &whole,
-                books: &self.books,
+                finder: Finder { connection: &whole, books: &self.books, merchant: &merchant },
                 rules: &settings.rules,
                 unlinked: settings.unlinked,
-                merchant: &merchant,
                 at: Wall(at.cast_unsigned()),
                 now,
                 tallies: &tallies,
@@ -191,25 +194,10 @@ impl Ledger {
             entry: None,
             tallies: RefCell::default(),
         };
-        let mut intake = Intake::new(settings.limits);
-        let mut digest = Sha256::new();
-        let mut fault = None;
-        let mut piece = vec![0; PIECE];
-        loop {
-            let count = file.read(&mut piece).map_err(|source| LedgerError::Io {
-                what: "read",
-                path: name.into(),
-                source,
-            })?;
-            let bytes = piece.get(..count).unwrap_or_default();
-            digest.update(bytes);
-            if fault.is_none() {
-                fault = hand.take(&mut intake, bytes)?.err();
-            }
-            if count == 0 {
-                break;
-            }
-        }
+        let mut reading = Reading::new(self.scout()?, settings.limits);
+        let read = |give: &mut dyn FnMut(Vec<SeenLine>) -> bool| reading.read(name, file, give);
+        ahead(read, |lines| lines.into_iter().try_for_each(|line| hand.line(line)))?;
+        let Reading { digest, fault, .. } = reading;
         let digest: [u8; 32] = digest.finalize().into();
         let outcome = match fault {
             Some(fault) => Err(fault.to_string()),
@@ -260,35 +248,15 @@ enum Entry {
 }
 
 impl Hand<'_> {
-    /// Takes what comes next of the file; nothing is its end.
-    fn take(
-        &mut self,
-        intake: &mut Intake,
-        bytes: &[u8],
-    ) -> Result<Result<(), FileFault>, LedgerError> {
-        if bytes.is_empty() {
-            intake.close();
-        } else {
-            intake.feed(bytes);
-        }
-        loop {
-            match intake.next_record() {
-                Ok(Some(line)) => self.line(line)?,
-                Ok(None) => return Ok(Ok(())),
-                Err(fault) => return Ok(Err(fault)),
-            }
-        }
-    }
-
-    fn line(&mut self, line: Line) -> Result<(), LedgerError> {
+    fn line(&mut self, line: SeenLine) -> Result<(), LedgerError> {
         match line {
-            Line::Head(head) => {
+            SeenLine::Head(head) => {
                 self.merchant.clone_from(&head.merchant);
                 self.head = Some(head);
             }
-            Line::Claim(claim) => {
+            SeenLine::Claim(seen) => {
                 if self.merchant.is_none() {
-                    self.merchant = Some(claim.merchant.clone().unwrap_or_default());
+                    self.merchant = Some(seen.claim.merchant.clone().unwrap_or_default());
                 }
                 self.begin()?;
                 let (Some(merchant), Some(Entry::New(submission))) = (&self.merchant, &self.entry)
@@ -297,17 +265,16 @@ impl Hand<'_> {
                 };
                 let matcher = Matcher {
                     connection: self.connection,
-                    books: self.books,
+                    finder: Finder { connection: self.connection, books: self.books, merchant },
                     rules: &self.settings.rules,
                     unlinked: self.settings.unlinked,
-                    merchant,
                     at: self.now,
                     now: self.now,
                     tallies: &self.tallies,
                 };
-                matcher.take(*submission, &claim)?;
+                matcher.take(*submission, seen)?;
             }
-            Line::Tail(_) => self.begin()?,
+            SeenLine::Tail => self.begin()?,
         }
         Ok(())
     }
@@ -359,6 +326,97 @@ impl Hand<'_> {
                 Ok(Err("a file of this merchant with this id was taken before, and was another one: give each file an id of its own".to_owned()))
             }
         }
+    }
+}
+
+/// A line of a file, with what was seen of it ahead.
+enum SeenLine {
+    Head(Head),
+    Claim(Seen),
+    Tail,
+}
+
+/// A file on its way in, on a thread that reads ahead.
+struct Reading {
+    scout: Scout,
+    intake: Intake,
+    digest: Sha256,
+    merchant: Option<String>,
+    /// Why all of the file is refused.
+    fault: Option<FileFault>,
+}
+
+impl Reading {
+    fn new(scout: Scout, limits: Limits) -> Self {
+        let (intake, digest) = (Intake::new(limits), Sha256::new());
+        Self { scout, intake, digest, merchant: None, fault: None }
+    }
+
+    /// All of it, as far as somebody wants it. What follows a fault is in the digest alone.
+    fn read(
+        &mut self,
+        name: &str,
+        file: &mut File,
+        give: &mut dyn FnMut(Vec<SeenLine>) -> bool,
+    ) -> Result<(), LedgerError> {
+        let mut piece = vec![0; PIECE];
+        loop {
+            let count = file.read(&mut piece).map_err(|source| LedgerError::Io {
+                what: "read",
+                path: name.into(),
+                source,
+            })?;
+            let bytes = piece.get(..count).unwrap_or_default();
+            self.digest.update(bytes);
+            if self.fault.is_none() && !give(self.lines(bytes)?) {
+                return Ok(());
+            }
+            if count == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The lines that end in what comes next of the file; nothing is its end.
+    fn lines(&mut self, bytes: &[u8]) -> Result<Vec<SeenLine>, LedgerError> {
+        if bytes.is_empty() {
+            self.intake.close();
+        } else {
+            self.intake.feed(bytes);
+        }
+        let Self { scout, intake, merchant, .. } = self;
+        let _held = scout.hold()?;
+        let mut lines = Vec::new();
+        loop {
+            match intake.next_record() {
+                Ok(Some(line)) => lines.push(SeenLine::of(line, scout, merchant)?),
+                Ok(None) => return Ok(lines),
+                Err(fault) => {
+                    self.fault = Some(fault);
+                    return Ok(lines);
+                }
+            }
+        }
+    }
+}
+
+impl SeenLine {
+    /// What is seen of it; the merchant is the header's, or the first record's.
+    fn of(line: Line, scout: &Scout, merchant: &mut Option<String>) -> Result<Self, LedgerError> {
+        Ok(match line {
+            Line::Head(head) => {
+                merchant.clone_from(&head.merchant);
+                Self::Head(head)
+            }
+            Line::Claim(claim) => {
+                let first = || claim.merchant.clone().unwrap_or_default();
+                let merchant = merchant.get_or_insert_with(first);
+                let Scout { connection, books } = scout;
+                let named = Finder { connection, books, merchant }.look(&claim)?;
+                Self::Claim(Seen { digest: digest(books.keys(), &claim), claim, named })
+            }
+            Line::Tail(_) => Self::Tail,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::super::ahead::{Scout, side_by_side};
 use super::super::{Fate, Inbox, Ledger, LedgerError};
 use super::{Counted, Read};
 use crate::clearing::claim::Reason;
@@ -100,46 +101,46 @@ impl Row {
     }
 }
 
-/// Both forms of a result, under hidden names until they are whole.
-struct Pages {
-    shelf: PathBuf,
-    name: String,
-    csv: BufWriter<File>,
-    json: BufWriter<File>,
+/// The two forms of a result.
+#[derive(Clone, Copy)]
+enum Form {
+    Csv,
+    Json,
 }
 
-impl Pages {
-    fn begin(shelf: &Path, name: &str) -> Result<Self, LedgerError> {
-        let open = |kind: &str| {
-            let path = shelf.join(format!(".{name}.{kind}.part"));
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let file = options.open(&path).map_err(fault("create", &path))?;
-            Ok::<_, LedgerError>(BufWriter::with_capacity(1 << 16, file))
-        };
-        let (mut csv, json) = (open("csv")?, open("jsonl")?);
-        writeln!(csv, "{}", COLUMNS.join(",")).map_err(fault("write", shelf))?;
-        Ok(Self { shelf: shelf.to_owned(), name: name.to_owned(), csv, json })
-    }
+impl Form {
+    const ALL: [Self; 2] = [Self::Csv, Self::Json];
 
-    fn put(&mut self, row: &Row) -> Result<(), LedgerError> {
-        let put = row.csv(&mut self.csv).and_then(|()| row.json(&mut self.json));
-        put.map_err(fault("write", &self.shelf))
-    }
-
-    fn show(mut self) -> Result<PathBuf, LedgerError> {
-        let whole = |out: &mut BufWriter<File>| out.flush().and_then(|()| out.get_ref().sync_all());
-        let synced = whole(&mut self.csv).and_then(|()| whole(&mut self.json));
-        synced.map_err(fault("sync", &self.shelf))?;
-        for kind in ["csv", "jsonl"] {
-            let hidden = self.shelf.join(format!(".{}.{kind}.part", self.name));
-            let path = self.shelf.join(format!("{}.{kind}", self.name));
-            fs::rename(&hidden, &path).map_err(fault("rename to", &path))?;
+    /// How file names end.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "jsonl",
         }
-        let open = File::open(&self.shelf).and_then(|shelf| shelf.sync_all());
-        open.map_err(fault("sync", &self.shelf))?;
-        Ok(self.shelf.join(self.name))
     }
+
+    /// The name until it is whole.
+    fn hidden(self, (shelf, name): (&Path, &str)) -> PathBuf {
+        shelf.join(format!(".{name}.{}.part", self.word()))
+    }
+
+    fn put(self, row: &Row, out: &mut impl io::Write) -> io::Result<()> {
+        match self {
+            Self::Csv => row.csv(out),
+            Self::Json => row.json(out),
+        }
+    }
+}
+
+/// Gives both forms their names, durably; gives the path without its ending.
+fn show((shelf, name): (&Path, &str)) -> Result<PathBuf, LedgerError> {
+    for form in Form::ALL {
+        let path = shelf.join(format!("{name}.{}", form.word()));
+        fs::rename(form.hidden((shelf, name)), &path).map_err(fault("rename to", &path))?;
+    }
+    let open = File::open(shelf).and_then(|shelf| shelf.sync_all());
+    open.map_err(fault("sync", shelf))?;
+    Ok(shelf.join(name))
 }
 
 fn fault(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LedgerError {
@@ -157,22 +158,20 @@ impl Ledger {
         now: Wall,
     ) -> Result<(Vec<Counted>, PathBuf), LedgerError> {
         let (shelf, shelved) = inbox.place(name, fate);
-        let mut pages = Pages::begin(&shelf, &format!("{shelved}.result"))?;
+        let result = format!("{shelved}.result");
         let about = Row::of("file")
             .text("file_id", read.file.clone())
             .text("sha256", Some(hex(&read.digest)));
-        let counts = match &read.outcome {
+        let (heads, counts, submission) = match &read.outcome {
             Err(why) => {
                 let now = Some(now.to_string());
-                pages.put(
-                    &about
-                        .text("received", now.clone())
-                        .text("finished", now)
-                        .text("state", Some("refused".to_owned()))
-                        .text("merchant_id", read.merchant.clone())
-                        .text("fault", Some(why.clone())),
-                )?;
-                Vec::new()
+                let about = about
+                    .text("received", now.clone())
+                    .text("finished", now)
+                    .text("state", Some("refused".to_owned()))
+                    .text("merchant_id", read.merchant.clone())
+                    .text("fault", Some(why.clone()));
+                (vec![about], Vec::new(), None)
             }
             Ok(accepted) => {
                 let sql = "SELECT received, finished FROM submissions WHERE submission = ?";
@@ -181,20 +180,21 @@ impl Ledger {
                         Ok((row.get(0)?, row.get(1)?))
                     })?;
                 let when = |ms: i64| Some(Wall(ms.cast_unsigned()).to_string());
-                pages.put(
-                    &about
-                        .text("received", when(received))
-                        .text("finished", when(finished))
-                        .text("state", Some("accepted".to_owned()))
-                        .text("merchant_id", read.merchant.clone()),
-                )?;
+                let about = about
+                    .text("received", when(received))
+                    .text("finished", when(finished))
+                    .text("state", Some("accepted".to_owned()))
+                    .text("merchant_id", read.merchant.clone());
                 let counts = self.counted(accepted.submission)?;
-                sums(&mut pages, &counts)?;
-                self.records(&mut pages, accepted.submission)?;
-                counts
+                let heads = [about].into_iter().chain(sums(&counts)).collect();
+                (heads, counts, Some(accepted.submission))
             }
         };
-        Ok((counts, pages.show()?))
+        let place = (&*shelf, &*result);
+        let write = |scout: &Scout, form| scout.result(form, place, &heads, submission);
+        let scouts = [self.scout()?, self.scout()?];
+        side_by_side(scouts.into(), Form::ALL.into(), write, |()| Ok::<_, LedgerError>(()))?;
+        Ok((counts, show(place)?))
     }
 
     /// How many records of a file are in which state.
@@ -212,8 +212,39 @@ impl Ledger {
         })?;
         Ok(counts.collect::<Result<_, _>>()?)
     }
+}
 
-    fn records(&self, pages: &mut Pages, submission: i64) -> Result<(), LedgerError> {
+impl Scout {
+    /// One form of a result, under its hidden name, on the disk.
+    fn result(
+        &self,
+        form: Form,
+        place: (&Path, &str),
+        heads: &[Row],
+        submission: Option<i64>,
+    ) -> Result<(), LedgerError> {
+        let path = form.hidden(place);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let file = options.open(&path).map_err(fault("create", &path))?;
+        let mut out = BufWriter::with_capacity(1 << 16, file);
+        if matches!(form, Form::Csv) {
+            writeln!(out, "{}", COLUMNS.join(",")).map_err(fault("write", &path))?;
+        }
+        let mut put = |row: &Row| form.put(row, &mut out).map_err(fault("write", &path));
+        heads.iter().try_for_each(&mut put)?;
+        if let Some(submission) = submission {
+            self.records(submission, &mut put)?;
+        }
+        let synced = out.flush().and_then(|()| out.get_ref().sync_all());
+        synced.map_err(fault("sync", &path))
+    }
+
+    fn records(
+        &self,
+        submission: i64,
+        put: &mut dyn FnMut(&Row) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
         let sql = "SELECT state, currency, amount, seq, place, op, reference, merchant, terminal, rrn, approval, token, reason,
                 field, expected, got, txn
             FROM claims WHERE submission = ? ORDER BY seq";
@@ -245,26 +276,27 @@ impl Ledger {
             if row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)? == "rejected" {
                 line = line.flag("retryable", known.is_some_and(|reason| reason.is_retryable()));
             }
-            pages.put(&line)?;
+            put(&line)?;
         }
         Ok(())
     }
 }
 
 /// A line for each state and currency, and one for all.
-fn sums(pages: &mut Pages, counts: &[Counted]) -> Result<(), LedgerError> {
-    let mut all = (0, 0);
+fn sums(counts: &[Counted]) -> Vec<Row> {
+    let (mut lines, mut all) = (Vec::new(), (0, 0));
     for one in counts {
         all = (all.0 + one.count, all.1 + one.amount);
-        pages.put(
-            &Row::of("sum")
+        lines.push(
+            Row::of("sum")
                 .text("state", Some(one.state.clone()))
                 .text("currency", Some(one.currency.clone()))
                 .number("count", Some(one.count))
                 .number("amount", Some(one.amount)),
-        )?;
+        );
     }
-    pages.put(&Row::of("total").number("count", Some(all.0)).number("amount", Some(all.1)))
+    lines.push(Row::of("total").number("count", Some(all.0)).number("amount", Some(all.1)));
+    lines
 }
 
 /// First six and last four characters at most, as of a card.

@@ -8,9 +8,10 @@ use rusqlite::{OptionalExtension as _, Params, params};
 use serde_json::{Map, Value};
 
 use super::{STEPS_MAX, Step, Wanted, money};
-use crate::clearing::visible;
+use crate::clearing::{Reference, visible};
 use crate::iso::{ElementNo, Wall};
 use crate::ledger::answers::day_text;
+use crate::ledger::tables::{CLAIMS_OF_REFERENCE, ITEMS_OF_REFERENCE};
 use crate::ledger::{Ledger, LedgerError};
 use crate::record::{LinkId, Outcome, TxnId, Verdict};
 
@@ -42,19 +43,21 @@ impl Teller<'_> {
             }
             Wanted::Merchant { merchant, reference } => {
                 let own = params![merchant, reference];
-                self.claims(
-                    "SELECT * FROM claims WHERE merchant = ? AND reference = ? ORDER BY claim",
-                    own,
-                )?;
-                let items = "SELECT item FROM items WHERE claim IN
-                    (SELECT claim FROM claims WHERE merchant = ? AND reference = ?) ORDER BY item";
-                self.lives(items, own)?;
+                let claims = format!(
+                    "SELECT * FROM claims WHERE claim IN ({CLAIMS_OF_REFERENCE}) ORDER BY claim"
+                );
+                self.claims(&claims, own)?;
+                let items = format!(
+                    "SELECT item FROM items WHERE claim IN ({CLAIMS_OF_REFERENCE}) ORDER BY item"
+                );
+                self.lives(&items, own)?;
             }
             Wanted::Reference(reference) => {
-                self.lives(
-                    "SELECT item FROM items WHERE reference = ? ORDER BY item",
-                    [reference],
-                )?;
+                let items = format!(
+                    "SELECT item FROM items WHERE item IN ({ITEMS_OF_REFERENCE}) AND reference = ?2 ORDER BY item"
+                );
+                let number = Reference::from_text(reference).map_or(0, |one| one.number());
+                self.lives(&items, params![number.cast_signed(), reference])?;
             }
             Wanted::File(name) => self.whole_file(name)?,
             Wanted::Exception(exception) => self.exception(*exception)?,

@@ -19,12 +19,12 @@ fn ledger(place: &std::path::Path) -> Ledger {
              INSERT INTO files (file, day, cycle, issuer, currency, sequence, file_id, name, party, format, records, checksum, written, state)
                  VALUES (1, 20261123, 0, 2, '978', 1, '0022611230000000000100001', 'clearing-bank.ipm', 'bank', 'ipm', 3, 1000, 7, 'accepted');
              INSERT INTO items (item, kind, about, txn, claim, issuer, merchant, amount, currency, refund, day, cycle, file, number, reference, state, discount)
-                 VALUES (10, 'presentment', NULL, 9, 4, 2, 'SHOP', 1000, '978', 0, 20261123, 0, 1, 2, '29999996327000000000056', 'charged_back', 20);
+                 VALUES (10, 'presentment', NULL, 9, 4, 2, 'SHOP', 1000, '978', 0, 20261123, 0, 1, 2, '29999996327000000000106', 'charged_back', 20);
              INSERT INTO answers VALUES (1, 'day.ipm', '0012611240000001234500001', x'', 2, 8, 3, 0);
              INSERT INTO items (item, kind, about, txn, issuer, merchant, amount, currency, refund, reference, state, reason, due)
-                 VALUES (11, 'chargeback', 10, 9, 2, 'SHOP', 1000, '978', 0, '29999996327000000000056', 'accepted', '4807', 20261204);
+                 VALUES (11, 'chargeback', 10, 9, 2, 'SHOP', 1000, '978', 0, '29999996327000000000106', 'accepted', '4807', 20261204);
              INSERT INTO said (said, answer, number, kind, item, reference, function, reason, amount, currency, made)
-                 VALUES (1, 1, 2, 'charges_back', 10, '29999996327000000000056', '1442/450', '4807', 1000, '978', 11);
+                 VALUES (1, 1, 2, 'charges_back', 10, '29999996327000000000106', '1442/450', '4807', 1000, '978', 11);
              INSERT INTO events (at, item, kind, detail) VALUES (9, 11, 'charged_back', 'for 1000');
              INSERT INTO exceptions (exception, opened, kind, item, answer, place, detail) VALUES (3, 9, 'over_claimed', 10, 1, 3, 'too much');
              INSERT INTO payouts (payout, day, cycle, merchant, currency, amount, value_day, reference, creditor, account_kind, account, made)
@@ -55,7 +55,7 @@ fn one_life_whatever_it_is_found_by() {
     ] {
         assert!(told.iter().any(|told| told.contains(said)), "{said} is not in {told:#?}");
     }
-    for other in ["item:11", "29999996327000000000056", "claim:4", "ref:SHOP/order/77", "txn:9"] {
+    for other in ["item:11", "29999996327000000000106", "claim:4", "ref:SHOP/order/77", "txn:9"] {
         let mut again: Vec<String> =
             life(other).unwrap().iter().map(|step| step.said.clone()).collect();
         let mut all = told.clone();

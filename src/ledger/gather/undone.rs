@@ -27,6 +27,7 @@ impl Gathering<'_> {
                 let page = self.listed_under(key, after)?;
                 let Some(last) = page.last() else { break };
                 after = *last;
+                let _held = self.books.hold()?;
                 for txn in page {
                     // Books that are built anew may not have it yet.
                     let txn = TxnId(txn.cast_unsigned());

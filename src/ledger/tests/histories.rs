@@ -117,11 +117,10 @@ impl Past {
             _ => Asked::Now(world.today),
         };
         let order = world.order(asked);
-        world.ledger.index().unwrap();
-        let Some(cycle) = world.ledger.begin(&order).unwrap() else { return };
+        world.ledger.step = 2;
         let mut steps = 0;
         let killed = catch_unwind(AssertUnwindSafe(|| {
-            world.ledger.write_watched(cycle, &order, &mut |_| {
+            world.ledger.cut_watched(&order, &mut |_| {
                 steps += 1;
                 if steps > dies_after {
                     resume_unwind(Box::new("killed"));

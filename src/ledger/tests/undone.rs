@@ -238,10 +238,10 @@ fn what_is_reversed_between_the_beginning_of_a_cut_and_its_files_is_taken_back_b
     let date = world.day_ends();
     let order = world.order(Asked::End(date));
     world.ledger.index().unwrap();
-    let cycle = world.ledger.begin(&order).unwrap().unwrap();
+    let cycle = world.ledger.begin(&order, &mut |_| ()).unwrap().unwrap();
     world.is_undone(txn);
     world.restarts();
-    world.ledger.write(cycle, &order).unwrap();
+    world.ledger.write(cycle, &order, &mut |_| ()).unwrap();
     world.cut(Asked::End(date)).unwrap();
     assert_eq!(kinds(&world), ["presentment"]);
     let date = world.today;

@@ -30,7 +30,7 @@ struct Desk {
 }
 
 fn reference(item: i64) -> String {
-    format!("29999996327{item:012}")
+    format!("29999996327{item:011}0")
 }
 
 impl Desk {
@@ -360,9 +360,12 @@ fn what_fits_nothing_is_an_exception() {
         ]
     );
     assert_eq!(desk.made(), [""; 0]);
-    // Two presentments under one reference: the amount tells them apart, or nothing does.
+    // Two presentments under one reference, one of them made of its transaction's number: the amount tells them apart, or nothing does.
     desk.item((8, BANK, 1, 8), "presentment", (300, 0));
-    desk.execute(&format!("UPDATE items SET reference = '{}' WHERE item = 8", reference(1)));
+    desk.execute(&format!(
+        "UPDATE items SET reference = '{}', txn = 1 WHERE item = 8",
+        reference(1)
+    ));
     desk.take(&answer(2, 0, |answers| {
         charges(answers, 1, 300);
         charges(answers, 1, 20);

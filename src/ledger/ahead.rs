@@ -1,0 +1,98 @@
+//! The threads beside the ledger's own: what is read ahead of it, piece by piece, while it decides and writes; and jobs that need
+//! nothing of each other. Decides nothing.
+
+use std::panic::resume_unwind;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction};
+
+use super::{Ledger, LedgerError};
+use crate::books::{Held, View};
+use crate::planted;
+
+/// Ledger and books for a thread that only reads: each look sees what was committed by then.
+pub(super) struct Scout {
+    pub(super) connection: Connection,
+    pub(super) books: View,
+}
+
+/// So many pieces lie ready while one is worked on.
+const READY: usize = 2;
+
+/// So many jobs are worked on at once.
+pub(super) const HANDS: usize = 2;
+
+impl Scout {
+    /// Ledger and books as they are now, until this is let go of.
+    pub(super) fn hold(&self) -> Result<(Held<'_>, Transaction<'_>), LedgerError> {
+        Ok((self.books.hold()?, self.connection.unchecked_transaction()?))
+    }
+}
+
+impl Ledger {
+    /// A second pair of eyes.
+    pub(super) fn scout(&self) -> Result<Scout, LedgerError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(self.directory.join(super::FILE), flags)?;
+        connection.busy_timeout(super::tables::PATIENCE)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        connection.pragma_update(None, "cache_size", -super::tables::CACHE_KIB)?;
+        let books = View::open(&self.directory, Arc::clone(self.books.keys()))?;
+        Ok(Scout { connection, books })
+    }
+}
+
+/// Gives each piece that one thread reads to this one, in order. The first fault of either ends both.
+pub(super) fn ahead<T: Send, E: Send + From<LedgerError>>(
+    read: impl FnOnce(&mut dyn FnMut(T) -> bool) -> Result<(), E> + Send,
+    write: impl FnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
+    let plant = planted::handed();
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(READY);
+        let reads = move || {
+            plant();
+            read(&mut |piece| sender.send(piece).is_ok())
+        };
+        let reader = thread::Builder::new().name("ledger ahead".to_owned());
+        let reader = reader.spawn_scoped(scope, reads).map_err(LedgerError::thread)?;
+        let written = receiver.iter().try_for_each(write);
+        // Who still reads need not go on.
+        drop(receiver);
+        let read = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
+        written.and(read)
+    })
+}
+
+/// Does jobs on a thread for each scout; gives what came of each to this thread, in whatever order. The first fault ends all.
+pub(super) fn side_by_side<J: Send, T: Send, E: Send + From<LedgerError>>(
+    scouts: Vec<Scout>,
+    jobs: Vec<J>,
+    work: impl Fn(&Scout, J) -> Result<T, E> + Sync,
+    mut done: impl FnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
+    let jobs = Mutex::new(jobs.into_iter());
+    let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let plant = planted::handed();
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(READY);
+        for scout in scouts {
+            let (sender, plant, work, next) = (sender.clone(), plant.clone(), &work, &next);
+            let works = move || {
+                plant();
+                while let Some(job) = next() {
+                    if sender.send(work(&scout, job)).is_err() {
+                        break;
+                    }
+                }
+            };
+            let hand = thread::Builder::new().name("ledger beside".to_owned());
+            hand.spawn_scoped(scope, works).map_err(LedgerError::thread)?;
+        }
+        drop(sender);
+        receiver.iter().try_for_each(|one| done(one?))
+    })
+}

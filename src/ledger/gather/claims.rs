@@ -1,0 +1,337 @@
+//! What merchants claimed, presented to the issuers of its authorizations; and what they took back since.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::{BATCH, Gathering, New, undone};
+use crate::clearing::{Capture, ClearingError, Terms};
+use crate::iso::{Amount, Currency};
+use crate::ledger::ahead::{Scout, ahead};
+use crate::ledger::chain;
+use crate::ledger::claims::{UNDONE, completions};
+use crate::ledger::cut::CutError;
+use crate::ledger::fate::{self, Decision, Fate};
+use crate::ledger::tables::day;
+use crate::record::{LinkId, Standing, TxnId};
+
+/// A claim that no cut has taken.
+struct Ready {
+    claim: i64,
+    op: String,
+    txn: Option<i64>,
+    original: Option<i64>,
+    amount: i64,
+    currency: String,
+    merchant: String,
+    terminal: Option<String>,
+    mcc: Option<String>,
+    local: Option<String>,
+    entry: Option<String>,
+}
+
+/// A claim, and what it is about.
+struct Looked {
+    ready: Ready,
+    /// Whether money goes to the card.
+    refund: bool,
+    authorized: Option<Authorized>,
+}
+
+/// What the books have of what is claimed.
+struct Authorized {
+    standing: Standing,
+    left: chain::Left,
+    is_completed: bool,
+    /// What it would say in a file; none in a currency that is none.
+    capture: Option<Result<Capture, ClearingError>>,
+}
+
+/// Whether a refund may go out.
+enum Refund {
+    /// In this cut.
+    Now,
+    /// Not before what it gives back was taken.
+    Later,
+    /// Not at all, for such a reason.
+    Never(&'static str),
+}
+
+impl Scout {
+    /// Reads the claims that no cut has taken, up to one, with what is known of their authorizations; page by page, as long as
+    /// somebody wants them.
+    fn claims(&self, last: i64, give: &mut dyn FnMut(Vec<Looked>) -> bool) -> Result<(), CutError> {
+        let mut after = 0;
+        loop {
+            let held = self.hold()?;
+            let page = self.claims_after(after, last)?;
+            let Some(one) = page.last() else { return Ok(()) };
+            after = one.claim;
+            let page = page.into_iter().map(|ready| self.look(ready));
+            let page = page.collect::<Result<_, _>>()?;
+            drop(held);
+            if !give(page) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn claims_after(&self, after: i64, last: i64) -> Result<Vec<Ready>, CutError> {
+        let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry FROM claims
+            WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned') AND claim > ? AND claim <= ?
+            ORDER BY claim LIMIT ?";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let rows = ask.query_map((after, last, BATCH), Ready::read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn look(&self, ready: Ready) -> Result<Looked, CutError> {
+        let txn = ready.txn.filter(|_| ready.op != "reversal");
+        let standing = match txn {
+            Some(txn) => self.books.standing(TxnId(txn.cast_unsigned()))?,
+            None => None,
+        };
+        let refund = self.pays_card(&ready)?;
+        let Some(standing) = standing else {
+            return Ok(Looked { ready, refund, authorized: None });
+        };
+        let left = chain::left(&self.connection, &self.books, &standing)?;
+        let is_completed = self.is_completed(standing.id)?;
+        let capture = Currency::from_ascii(ready.currency.as_bytes()).ok().map(|currency| {
+            let terms = Terms {
+                amount: Amount { minor: ready.amount, currency },
+                refund,
+                merchant: &ready.merchant,
+                terminal: ready.terminal.as_deref(),
+                mcc: ready.mcc.as_deref(),
+                local: ready.local.as_deref(),
+            };
+            Capture::claimed(&standing, &terms, self.books.keys())
+        });
+        let authorized = Some(Authorized { standing, left, is_completed, capture });
+        Ok(Looked { ready, refund, authorized })
+    }
+
+    /// Whether an authorization was completed by an advice that stands: then that is presented.
+    fn is_completed(&self, txn: TxnId) -> Result<bool, CutError> {
+        for completion in completions(&self.connection, txn)? {
+            let standing = self.books.standing(completion)?;
+            if standing.is_some_and(|standing| standing.stands_approved()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether money goes to the card: what is adjusted flows as what it adjusts.
+    fn pays_card(&self, ready: &Ready) -> Result<bool, CutError> {
+        let (mut op, mut original) = (ready.op.clone(), ready.original);
+        while let Some(claim) = original.filter(|_| op == "adjust") {
+            let sql = "SELECT op, original FROM claims WHERE claim = ?";
+            let mut ask = self.connection.prepare_cached(sql)?;
+            let found = ask.query_row([claim], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?))
+            });
+            let found = found.optional()?;
+            // Claims name what came before them.
+            let found = found.filter(|(_, before)| before.is_none_or(|before| before < claim));
+            let Some(found) = found else { break };
+            (op, original) = found;
+        }
+        Ok(op == "refund")
+    }
+}
+
+impl Gathering<'_> {
+    /// What merchants claimed and no cut has taken.
+    pub(super) fn claims(&mut self) -> Result<(), CutError> {
+        let scout = self.ledger.scout()?;
+        let last = self.last_claim;
+        let read = move |give: &mut dyn FnMut(Vec<Looked>) -> bool| scout.claims(last, give);
+        ahead(read, |page| {
+            let mut taken = Vec::with_capacity(page.len());
+            for looked in &page {
+                let ready = &looked.ready;
+                let goes = match &*ready.op {
+                    "reversal" => self.take_back(ready)?,
+                    _ => self.present(looked)?,
+                };
+                taken.extend(goes.then_some(ready.claim));
+            }
+            self.taken(&page, &taken)?;
+            self.next(page.len())
+        })
+    }
+
+    /// Those of a page that this cut has taken. Mostly they are all that lie between the first and the last of it and may be taken.
+    fn taken(&self, page: &[Looked], taken: &[i64]) -> Result<(), CutError> {
+        let (day, cycle) = (day(self.cycle.date), self.cycle.number);
+        if let ([first, .., last], true) = (taken, taken.len() == page.len()) {
+            let sql = "UPDATE claims SET day = ?, cycle = ? WHERE claim BETWEEN ? AND ?
+                AND +day IS NULL AND +voided IS NULL AND +state IN ('accepted', 'warned')";
+            self.connection.prepare_cached(sql)?.execute((day, cycle, first, last))?;
+            return Ok(());
+        }
+        let sql = "UPDATE claims SET day = ?, cycle = ? WHERE claim = ?";
+        let mut set = self.connection.prepare_cached(sql)?;
+        for claim in taken {
+            set.execute((day, cycle, claim))?;
+        }
+        Ok(())
+    }
+
+    /// A claim becomes an item of the issuer that its authorization was sent to. Gives whether this cut takes it.
+    fn present(&mut self, looked: &Looked) -> Result<bool, CutError> {
+        let Looked { ready, refund, authorized } = looked;
+        let Some(Authorized { standing, left, is_completed, capture }) = authorized else {
+            return self.refuse(ready, "NO_AUTHORIZATION");
+        };
+        // Much may have happened after it was claimed.
+        if *refund {
+            match self.may_refund(ready, standing)? {
+                Refund::Now => {}
+                Refund::Later => return Ok(false),
+                Refund::Never(reason) => return self.refuse(ready, reason),
+            }
+        } else if !left.stands {
+            return self.refuse(ready, "REVERSED");
+        } else if *is_completed {
+            return self.refuse(ready, "ALREADY_CAPTURED");
+        } else if self.exceeds_what_is_left(ready, standing, left.at_most)? {
+            return self.refuse(ready, "OVER_AMOUNT");
+        }
+        let capture = match capture {
+            None => return self.refuse(ready, "CURRENCY"),
+            Some(Ok(capture)) => capture,
+            Some(Err(fault @ ClearingError::Card { .. })) => return Err(fault.clone().into()),
+            Some(Err(_)) => return self.refuse(ready, "UNPRESENTABLE"),
+        };
+        let (claim, entry) = (Some(ready.claim), ready.entry.as_deref());
+        let (kind, about, reference) = ("presentment", None, None);
+        self.put(&New { kind, about, claim, capture, standing, reference, entry })?;
+        Ok(true)
+    }
+
+    /// What a refund gives back must have been taken, and not be given back already.
+    fn may_refund(&self, ready: &Ready, standing: &Standing) -> Result<Refund, CutError> {
+        if undone::is_refund(standing) {
+            let stands = standing.stands_approved();
+            return Ok(if stands { Refund::Now } else { Refund::Never("REVERSED") });
+        }
+        let fates = fate::of_purchase(self.connection, standing.id.0.cast_signed())?;
+        let is_good = |fate: &Fate| !fate.opposed && !fate.charged_back && fate.rejected.is_none();
+        let may_be = |fate: &Fate| !fate.opposed && fate.rejected == Some(Decision::None);
+        Ok(if fates.iter().any(is_good) {
+            let mut left = -fate::refunded(self.connection, standing.id.0.cast_signed())?;
+            for fate in fates.iter().filter(|fate| is_good(fate)) {
+                left += i128::from(fate::left(self.connection, fate)?);
+            }
+            if i128::from(ready.amount) <= left {
+                Refund::Now
+            } else if fates.iter().any(may_be) {
+                Refund::Later
+            } else {
+                Refund::Never("REFUND_OVER_CAPTURED")
+            }
+        } else if fates.iter().any(may_be) || fates.is_empty() && standing.stands_approved() {
+            Refund::Later
+        } else {
+            Refund::Never(if fates.is_empty() { "REVERSED" } else { "TAKEN_BACK" })
+        })
+    }
+
+    /// Whether more would be presented than reversals have left of it and of what raised it.
+    fn exceeds_what_is_left(
+        &self,
+        ready: &Ready,
+        standing: &Standing,
+        left: Option<u64>,
+    ) -> Result<bool, CutError> {
+        let Some(left) = left else { return Ok(false) };
+        let sql = "SELECT ifnull(sum(amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l
+                WHERE l.about = p.item AND l.kind = 'lowered')), 0)
+            FROM items AS p WHERE txn = ? AND kind = 'presentment' AND refund = 0
+            AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = p.item AND o.kind = 'opposite')";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let before: i64 = ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?;
+        Ok(i128::from(before) + i128::from(ready.amount) > i128::from(left))
+    }
+
+    /// What was presented is taken back, all of it. Gives whether this cut takes the claim that says so.
+    fn take_back(&mut self, ready: &Ready) -> Result<bool, CutError> {
+        if self.voids(ready)? {
+            return Ok(true);
+        }
+        let (day, cycle) = (day(self.cycle.date), self.cycle.number);
+        let Some(fate) = fate::of_claim(self.connection, ready.original)? else {
+            return self.refuse(ready, "NOT_PRESENTED");
+        };
+        match fate.rejected {
+            _ if fate.opposed || fate.charged_back => return self.refuse(ready, "TAKEN_BACK"),
+            Some(Decision::GivenUp) => return self.refuse(ready, "TAKEN_BACK"),
+            Some(Decision::None) => {
+                self.give_up(fate.live)?;
+                return Ok(true);
+            }
+            // It is being presented just now: it is taken back by the next cut.
+            None if fate.cut == (Some(day), Some(i64::from(cycle))) => return Ok(false),
+            None => {}
+        }
+        let about = fate.item;
+        let sql = "SELECT issuer, currency FROM items WHERE item = ?";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let found = ask.query_row([about], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
+        let (issuer, currency) = found.map(|(issuer, currency)| (LinkId(issuer), currency))?;
+        let Ok(currency) = Currency::from_ascii(currency.as_bytes()) else {
+            return self.refuse(ready, "CURRENCY");
+        };
+        let (place, item) = (self.place(issuer, currency)?, self.next_item());
+        let sql = "INSERT INTO items (item, kind, about, txn, claim, issuer, merchant, terminal, card, rrn, approval, mcc, amount,
+                currency, refund, day, cycle, file, number, reference, state)
+            SELECT ?1, 'opposite', item, txn, ?2, issuer, merchant, terminal, card, rrn, approval, mcc,
+                amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l WHERE l.about = ?7 AND l.kind = 'lowered'),
+                currency, refund, ?3, ?4, ?5, ?6, reference, 'presented' FROM items WHERE item = ?7";
+        let values = params![item, ready.claim, day, cycle, place.file, place.number, about];
+        self.connection.prepare_cached(sql)?.execute(values)?;
+        // A refund kept as much of what it gave back from being taken back with its authorization.
+        let sql = "INSERT OR IGNORE INTO keys SELECT ?1, txn FROM items WHERE item = ?2 AND refund = 1 AND txn IS NOT NULL";
+        self.connection.prepare_cached(sql)?.execute((UNDONE, about))?;
+        Ok(true)
+    }
+
+    /// Whether it took its original back before that was presented: then it has done its work.
+    fn voids(&self, ready: &Ready) -> Result<bool, CutError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM claims WHERE claim = ? AND voided = ?)";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        Ok(ask.query_row((ready.original, ready.claim), |row| row.get(0))?)
+    }
+
+    /// A claim that cannot be presented any more is rejected, and that is told.
+    fn refuse(&self, ready: &Ready, reason: &str) -> Result<bool, CutError> {
+        self.connection
+            .prepare_cached("UPDATE claims SET state = 'rejected', reason = ? WHERE claim = ?")?
+            .execute((reason, ready.claim))?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, 'rejected', ?)",
+            )?
+            .execute((self.now.0.cast_signed(), ready.claim, reason))?;
+        Ok(false)
+    }
+}
+
+impl Ready {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            claim: row.get(0)?,
+            op: row.get(1)?,
+            txn: row.get(2)?,
+            original: row.get(3)?,
+            amount: row.get(4)?,
+            currency: row.get(5)?,
+            merchant: row.get(6)?,
+            terminal: row.get(7)?,
+            mcc: row.get(8)?,
+            local: row.get(9)?,
+            entry: row.get(10)?,
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! What the books have of a day that was cut: claimed of its issuer, or taken back from him, without anybody claiming it.
+
+use super::{BATCH, Gathering, New};
+use crate::books::Member;
+use crate::clearing::{Capture, ClearingError, Kind, Part, Reference};
+use crate::iso::BusinessDate;
+use crate::ledger::ahead::{Scout, ahead};
+use crate::ledger::cut::CutError;
+use crate::ledger::fate::{self, Decision};
+use crate::ledger::tables::day;
+use crate::record::Standing;
+
+/// A member, with what it would say in a file.
+type Looked = (Member, Result<Capture, ClearingError>);
+
+impl Scout {
+    /// Reads the members of a day, but for the first so many; page by page, as long as somebody wants them.
+    fn members(
+        &self,
+        date: BusinessDate,
+        but: u64,
+        give: &mut dyn FnMut(Vec<Looked>) -> bool,
+    ) -> Result<(), CutError> {
+        let (mut at, mut page) = (0, Vec::new());
+        let mut goes_on = true;
+        self.books.members(date, |member| {
+            at += 1;
+            if at > but && goes_on {
+                let capture = Capture::of(&member.standing, member.part, self.books.keys());
+                page.push((member, capture));
+                if u32::try_from(page.len()).is_ok_and(|len| len >= BATCH) {
+                    goes_on = give(std::mem::take(&mut page));
+                }
+            }
+            Ok::<_, CutError>(())
+        })?;
+        give(page);
+        Ok(())
+    }
+}
+
+impl Gathering<'_> {
+    /// What the books have of the day.
+    pub(super) fn members(&mut self) -> Result<(), CutError> {
+        let scout = self.ledger.scout()?;
+        let (date, taken) = (self.cycle.date, self.members);
+        let read =
+            move |give: &mut dyn FnMut(Vec<Looked>) -> bool| scout.members(date, taken, give);
+        ahead(read, |page| {
+            let count = page.len();
+            for (member, capture) in page {
+                self.member(&member, capture)?;
+                self.members += 1;
+            }
+            self.next(count)
+        })
+    }
+
+    fn member(
+        &mut self,
+        member: &Member,
+        capture: Result<Capture, ClearingError>,
+    ) -> Result<(), CutError> {
+        let standing = &member.standing;
+        let kind = match (member.kind, member.part) {
+            (Kind::Presentment, _) => "presentment",
+            (Kind::Opposite, Part::Difference) => "lowered",
+            (Kind::Opposite, _) => "opposite",
+        };
+        let capture = match capture {
+            Ok(capture) => capture,
+            // The wrong key would hold back everything: that is for the operator to put right first.
+            Err(fault @ ClearingError::Card { .. }) => return Err(fault.into()),
+            Err(fault) => return self.hold(standing, kind, &fault),
+        };
+        if member.kind == Kind::Presentment && self.was_claimed(standing)? {
+            return self.hold(standing, kind, &ClearingError::Claimed { txn: standing.id });
+        }
+        let (mut about, mut reference) = (None, None);
+        if member.kind == Kind::Opposite {
+            if self.was_held(standing)? {
+                // It never left: nothing is taken back.
+                return Ok(());
+            }
+            if self.takes_back_the_rest(standing)? {
+                self.any = true;
+                return Ok(());
+            }
+            let fate = fate::of_member(self.connection, standing.id.0.cast_signed())?;
+            if fate.as_ref().is_some_and(|fate| fate.opposed) {
+                return Ok(());
+            }
+            match fate.as_ref().map(|fate| (fate.rejected, fate.charged_back)) {
+                Some((Some(Decision::None), _)) if kind == "opposite" => {
+                    return self.give_up(fate.map_or(0, |fate| fate.live));
+                }
+                // Its merchant has paid for it already.
+                Some((Some(Decision::GivenUp), _)) if kind == "opposite" => return Ok(()),
+                Some((Some(_), _)) => {
+                    let fault = ClearingError::Rejected { txn: standing.id };
+                    return self.hold_once(standing, kind, &fault);
+                }
+                Some((None, true)) => {
+                    let fault = ClearingError::ChargedBack { txn: standing.id };
+                    return self.hold_once(standing, kind, &fault);
+                }
+                Some((None, false)) | None => {}
+            }
+            (about, reference) =
+                fate.map_or((None, None), |fate| (Some(fate.item), fate.reference));
+            // Claimed by a program that kept no ledger: under its transaction's own number.
+            let acquirer = &self.outgoing.settings(capture.issuer()).acquirer_bin;
+            let earlier = || Reference::new(acquirer, capture.date(), standing.id.0).to_string();
+            reference = reference.or_else(|| Some(earlier()));
+        }
+        let (capture, claim, entry) = (&capture, None, None);
+        self.put(&New { kind, about, claim, capture, standing, reference, entry })
+    }
+
+    /// Whether a transaction was held when it was to be presented.
+    fn was_held(&self, standing: &Standing) -> Result<bool, CutError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM held WHERE txn = ? AND kind = 'presentment')";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        Ok(ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?)
+    }
+
+    /// Its issuer did not take it, and it was reversed since: it leaves suspense at its merchant's cost, and its issuer hears nothing.
+    pub(super) fn give_up(&mut self, about: i64) -> Result<(), CutError> {
+        let (item, day, cycle) = (self.next_item(), day(self.cycle.date), self.cycle.number);
+        let sql = "INSERT INTO items (item, kind, about, txn, issuer, merchant, terminal, card, rrn, approval, mcc, amount, currency,
+                refund, day, cycle, state)
+            SELECT ?1, 'given_up', item, txn, issuer, merchant, terminal, card, rrn, approval, mcc, amount, currency,
+                refund, ?2, ?3, 'accepted' FROM items WHERE item = ?4";
+        self.connection.prepare_cached(sql)?.execute((item, day, cycle, about))?;
+        Ok(())
+    }
+
+    /// Whether an advice completes an authorization that its merchant claimed, and that was presented so.
+    fn was_claimed(&self, standing: &Standing) -> Result<bool, CutError> {
+        let Some(completes) = standing.sent().and_then(|sent| sent.completed()) else {
+            return Ok(false);
+        };
+        let claimed = fate::of_purchase(self.connection, completes.0.cast_signed())?;
+        Ok(claimed.iter().any(|fate| !fate.opposed))
+    }
+}
