@@ -21,6 +21,9 @@ use iso8583d::record::{self, Card, LinkId, Lsn, Record, Secret, Sent, Trace, Txn
 use iso8583d::seal::{Keys, Tag};
 use tokio::time::Instant;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const AT: Wall = Wall(1_795_459_600_000);
 const ISSUERS: [&str; 3] = ["bank-a", "bank-b", "bank-c"];
 

@@ -149,7 +149,7 @@ impl Matcher<'_> {
             return Ok(Some(note(Reason::BadField, field, expected, got)));
         }
         let sql = "SELECT claim, digest FROM claims WHERE merchant = ? AND reference = ?
-            AND state IN ('accepted', 'warned', 'pending') ORDER BY claim LIMIT 1";
+            AND state NOT IN ('rejected', 'duplicate') ORDER BY claim LIMIT 1";
         let mut ask = self.connection.prepare_cached(sql)?;
         let found = ask.query_row((self.finder.merchant, &claim.reference), |row| {
             Ok((row.get::<_, i64>(0)?, row.get_ref(1)?.as_blob()? == digest))
@@ -370,7 +370,7 @@ impl Matcher<'_> {
     /// An earlier claim by its name; what replaced it, in its place.
     fn earlier(&self, name: &str) -> Result<Option<Earlier>, LedgerError> {
         let sql = "SELECT claim, op, amount, currency, state, txn, voided, day, final FROM claims
-            WHERE merchant = ? AND reference = ? AND state IN ('accepted', 'warned', 'pending')
+            WHERE merchant = ? AND reference = ? AND state NOT IN ('rejected', 'duplicate')
             ORDER BY claim LIMIT 1";
         let mut ask = self.connection.prepare_cached(sql)?;
         let mut found = ask.query_row((self.finder.merchant, name), earlier).optional()?.flatten();
