@@ -131,6 +131,10 @@ bugs! {
     StandInAndAttemptBothStand,
     /// What was sent and not answered keeps its asker's key though it was approved in its issuer's place.
     StandInLeavesTheKey,
+    /// A late approval is reversed though its issuer matches it with the advice of what was approved in its place.
+    MatchedApprovalReversed,
+    /// The advice of what its issuer is to match does not name what was sent.
+    MatchUnnamed,
     /// What was approved in issuers' places is not counted.
     StandInUnlimited,
     /// Original data elements of 1993 name the reversal itself.

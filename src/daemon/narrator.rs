@@ -100,6 +100,7 @@ impl Narrator {
                 meter.answered(verdict, Duration::from_millis(*ms));
             }
             Note::StoodIn { .. } => meter.stood_in(),
+            Note::LateDecline { .. } => meter.declined_late(),
             Note::Rerouted { .. } => meter.rerouted(),
             Note::Declined { code, .. } => meter.declined(*code),
             Note::Refused { .. } => meter.declined(ResponseCode::FORMAT),
@@ -263,7 +264,7 @@ impl Narrator {
         match note {
             Note::StoodIn { asker, issuer } => self.say_stood_in(voice(asker), *issuer),
             Note::TimedOut { issuer } => {
-                say!(warn, voice(issuer), "no answer in time: a reversal is owed");
+                say!(warn, voice(issuer), "no answer in time");
             }
             Note::Withdrawn { issuer } => {
                 say!(
@@ -288,6 +289,14 @@ impl Narrator {
             }
             Note::Late { issuer, approved, .. } => {
                 say!(warn, voice(issuer), "an answer came after its request was over", approved);
+            }
+            Note::LateDecline { issuer, txn } => {
+                say!(
+                    warn,
+                    voice(issuer),
+                    "what was approved in its issuer's place was declined by it late: the approval stands, and `iso8583d why` tells of it",
+                    txn = txn.0
+                );
             }
             Note::Mismatched { issuer, element } => {
                 say!(

@@ -129,6 +129,12 @@ impl Tranlog {
                 }
                 record.changes().into_iter().for_each(|txn| self.change(txn, record));
             }
+            Record::StoodInMatched { txn, .. } => {
+                self.change(*txn, record);
+                if let Some(sent) = self.entries.get(*txn).and_then(|entry| entry.standing.sent()) {
+                    self.purse.add(sent);
+                }
+            }
             Record::Rerouted { txn, .. }
             | Record::Answered { txn, .. }
             | Record::Over { txn, .. }
