@@ -8,6 +8,7 @@ use crate::codec::{Draft, Message};
 use crate::iso::{Class, ElementNo, Elements, Function, Mti, ResponseCode};
 use crate::record::Trace;
 
+use super::lowering;
 use super::net::ConnId;
 use super::reached::Rare;
 use super::stand_in::{named_in, named_request};
@@ -393,11 +394,7 @@ impl World {
         } else if let Some(code) = refused {
             code
         } else if let (Some(left), Some(entry)) = (left, named_in(&mut bank.ledger, named, of)) {
-            // The same under a fresh pair is the same.
-            if entry.lowered && entry.amount != left || !entry.lowered && entry.amount <= left {
-                wrong = Some(format!("an issuer is to lower {} to {left}", entry.amount));
-            }
-            (entry.amount, entry.lowered) = (left, true);
+            wrong = lowering::lower(entry, left);
             self.reached.count(Rare::LoweredAtIssuer);
             "00"
         } else if let Some(entry) = named_in(&mut bank.ledger, named, of) {
