@@ -267,7 +267,7 @@ impl Engine {
     ) {
         if approved {
             self.lower_again(txn, fx);
-        } else {
+        } else if !planted::is(Bug::LateDeclineUnsaid) {
             fx.notes.push(Note::LateDecline { issuer, txn });
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::codec::Draft;
 use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, ResponseCode, Wall};
+use crate::planted::{self, Bug};
 use crate::record::{Opening, Sent, Standing, Trace, TxnId};
 
 use super::authorize::Refusal;
@@ -74,10 +75,17 @@ pub(super) fn original_data(standing: &Standing, sent: &Sent) -> Vec<u8> {
     // What was approved in its issuer's place reached the issuer as an advice alone, unless it was sent before.
     let advised = matches!(standing.opening, Opening::Advice(_));
     let mti = if advised { sent.advice_mti() } else { sent.mti.plain() };
+    let trace = match &standing.advice {
+        // A mistake on purpose.
+        Some(debt) if standing.is_undone() && planted::is(Bug::MatchedNamedByItsAdvice) => {
+            debt.trace
+        }
+        _ => sent.trace,
+    };
     let mut original = Vec::with_capacity(42);
     original.extend_from_slice(&mti.ascii());
-    original.extend_from_slice(&sent.trace.stan.ascii());
-    original.extend_from_slice(&sent.trace.transmission.ascii());
+    original.extend_from_slice(&trace.stan.ascii());
+    original.extend_from_slice(&trace.transmission.ascii());
     for institution in [ElementNo::ACQUIRER, ElementNo::FORWARDER] {
         let id = sent.elements.get(institution).filter(|id| id.len() <= 11).unwrap_or_default();
         original.extend(std::iter::repeat_n(b'0', 11 - id.len()));
