@@ -130,8 +130,7 @@ impl Batch<'_> {
                 }
             }
             Record::StoodInMatched { txn, trace, .. } => {
-                self.change(lsn, *txn, record)?;
-                self.advised(*txn, *trace);
+                self.advised(lsn, (*txn, *trace), record)?;
             }
             Record::Answered { txn, .. }
             | Record::Over { txn, .. }
@@ -232,10 +231,17 @@ impl Batch<'_> {
     }
 
     /// A request is found by the pair of its advice, too.
-    fn advised(&mut self, txn: TxnId, trace: Trace) {
+    fn advised(
+        &mut self,
+        lsn: Lsn,
+        (txn, trace): (TxnId, Trace),
+        record: &Record,
+    ) -> Result<(), BooksError> {
+        self.change(lsn, txn, record)?;
         if let Some(sent) = self.rows.get(&txn).and_then(|row| row.standing.sent()) {
             self.pairs.other(sent.issuer, sent.mti.class(), trace, txn);
         }
+        Ok(())
     }
 
     /// A transaction from before the first record that was followed. Others are here already, and equal.

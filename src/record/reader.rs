@@ -32,12 +32,7 @@ impl Reader<'_> {
                 Record::StoodIn { sent: Arc::new(self.sent()?), added: Arc::new(self.elements()?) }
             }
             kind::STOOD_IN_AFTER => self.stood_in_after()?,
-            kind::STOOD_IN_MATCHED => Record::StoodInMatched {
-                txn: self.txn()?,
-                at: self.wall()?,
-                trace: self.trace()?,
-                added: Arc::new(self.elements()?),
-            },
+            kind::STOOD_IN_MATCHED => self.stood_in_matched()?,
             kind::SPENT => Record::Spent { cards: self.list(31, Self::spending)? },
             kind::UNDONE => Record::Undone(Arc::new(self.undo()?)),
             kind::LOWERED => self.lowered()?,
@@ -105,6 +100,15 @@ impl Reader<'_> {
         Some(Record::StoodInAfter {
             attempt: self.txn()?,
             sent: Arc::new(self.sent()?),
+            added: Arc::new(self.elements()?),
+        })
+    }
+
+    fn stood_in_matched(&mut self) -> Option<Record> {
+        Some(Record::StoodInMatched {
+            txn: self.txn()?,
+            at: self.wall()?,
+            trace: self.trace()?,
             added: Arc::new(self.elements()?),
         })
     }

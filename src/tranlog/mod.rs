@@ -129,13 +129,8 @@ impl Tranlog {
                 }
                 record.changes().into_iter().for_each(|txn| self.change(txn, record));
             }
-            Record::StoodInMatched { txn, .. } => {
-                self.change(*txn, record);
-                if let Some(sent) = self.entries.get(*txn).and_then(|entry| entry.standing.sent()) {
-                    self.purse.add(sent);
-                }
-            }
             Record::Rerouted { txn, .. }
+            | Record::StoodInMatched { txn, .. }
             | Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
@@ -434,6 +429,9 @@ impl Tranlog {
             // A partial reversal gives back a part, and is no request less.
             let back = held.saturating_sub(held_of(&entry.standing));
             self.purse.release(sent, (back, entry.standing.is_undone()), self.date);
+        }
+        if let (Record::StoodInMatched { .. }, Some(sent)) = (record, entry.standing.sent()) {
+            self.purse.add(sent);
         }
         let (now, about) = (entry.standing.marks(), entry.standing.about());
         if let Some(at) = at(record) {

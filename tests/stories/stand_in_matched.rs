@@ -198,7 +198,7 @@ fn what_is_matched_is_lowered_and_never_by_all() {
     less.set(ElementNo::of(95), format!("{:012}{:030}", 400, 0).as_bytes());
     assert_eq!(only(&desk.shop_sends(SHOP, 400, &less)).code(), "00");
     let lowered = only(&desk.bank_answers(&advice, "12", &[]));
-    assert_eq!((lowered.mti, &lowered.text(95)[..12]), (420, "000000000400"));
+    assert!(lowered.mti == 420 && lowered.text(95).starts_with("000000000400"));
     assert!(names(&lowered, &sent));
     desk.bank_answers(&lowered, "00", &[]);
     assert!(desk.passes(60_000).is_empty(), "what stands is not reversed to be sure");
@@ -254,6 +254,22 @@ fn the_power_fails_before_and_after_a_match() {
     assert!(desk.bank_answers_on(BANK, &advice, "00", &[]).is_empty());
     let standing = the_only_standing(&desk);
     assert!(standing.stands_approved() && !standing.is_open());
+}
+
+/// The request waited for its connection, and nobody sends it any more: the advice says all of it.
+#[test]
+fn what_never_left_is_known_by_its_advice() {
+    let mut desk = Desk::with(matches());
+    let (sent, told, advice) = approved(&mut desk);
+    desk.seen.clear();
+    desk.down(sent.session, vec![sent.mark, advice.mark]);
+    let again = only(&desk.seen.clone());
+    assert_eq!((again.mti, again.text(11)), (220, advice.text(11)), "it was never begun either");
+    assert!(again.session != sent.session && names(&again, &sent));
+    desk.bank_answers(&again, "00", &[]);
+    let repeat = only(&desk.shop_sends(SHOP, 201, &purchase(1)));
+    assert_eq!((repeat.code(), repeat.text(38)), ("00".into(), told.text(38)));
+    assert!(!the_only_standing(&desk).is_open() && desk.passes(600_000).is_empty());
 }
 
 /// Each was made under the policy of its time, and stays so.

@@ -7,8 +7,8 @@ use super::follow::{self, Family};
 use super::stand::{Now, lowered_by};
 use super::step::{self, Step};
 use super::words::{
-    answer_in_words, closed_in_words, late_in_words, matched_in_words, over_in_words,
-    owed_in_words, requeued_in_words, told_in_words,
+    answer_in_words, closed_in_words, late_in_words, late_of_matched_in_words, matched_in_words,
+    over_in_words, owed_in_words, requeued_in_words, told_in_words,
 };
 use crate::books::{BooksError, orders};
 use crate::iso::{Elements, Mti, Wall};
@@ -362,7 +362,8 @@ impl Teller<'_> {
             Record::Over { at, why, .. } => self.over((lsn, txn), sent, (*why, *at)),
             Record::Late { approved, .. } => {
                 let matched = self.standing(txn).is_some_and(Standing::is_matched);
-                let said = late_in_words(*approved, matched);
+                let said =
+                    if matched { late_of_matched_in_words } else { late_in_words }(*approved);
                 self.put(
                     (lsn, txn),
                     from_issuer,

@@ -56,16 +56,20 @@ pub(super) fn matched_in_words(issuer: &str, ms: u64) -> String {
     )
 }
 
-pub(super) const fn late_in_words(approved: bool, matched: bool) -> &'static str {
-    match (approved, matched) {
-        (true, false) => "a late approval, or what may be one: it is never told",
-        (false, false) => "a late decline: there is nothing to undo because of it",
-        (true, true) => {
-            "a late approval, or what may be one: it is never told, and its issuer matches it with the advice"
-        }
-        (false, true) => {
-            "a late decline: its asker was told an approval, which stands by the advice of it"
-        }
+pub(super) const fn late_in_words(approved: bool) -> &'static str {
+    if approved {
+        "a late approval, or what may be one: it is never told"
+    } else {
+        "a late decline: there is nothing to undo because of it"
+    }
+}
+
+/// The same, of what was approved in its issuer's place by an advice that names it.
+pub(super) const fn late_of_matched_in_words(approved: bool) -> &'static str {
+    if approved {
+        "a late approval, or what may be one: it is never told, and its issuer matches it with the advice"
+    } else {
+        "a late decline: its asker was told an approval, which stands by the advice of it"
     }
 }
 
