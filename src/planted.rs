@@ -131,6 +131,12 @@ bugs! {
     StandInAndAttemptBothStand,
     /// What was sent and not answered keeps its asker's key though it was approved in its issuer's place.
     StandInLeavesTheKey,
+    /// A late approval is reversed though its issuer matches it with the advice of what was approved in its place.
+    MatchedApprovalReversed,
+    /// The advice of what its issuer is to match does not name what was sent.
+    MatchUnnamed,
+    /// The reversal of that names the advice, under which the issuer does not know it.
+    MatchedNamedByItsAdvice,
     /// What was approved in issuers' places is not counted.
     StandInUnlimited,
     /// Original data elements of 1993 name the reversal itself.
@@ -207,6 +213,8 @@ bugs! {
     KeyExchangeAccepted,
     /// Rule 8.2: what was approved in an issuer's place is not said to the issuer.
     StandInUntold,
+    /// Rule 8.7: nobody hears of a late decline of what was approved in its issuer's place.
+    LateDeclineUnsaid,
     /// Rule 9.1: a partial approval clears for what was asked.
     PartialInFull,
     /// Rule 9.7: a partial reversal may name more than was approved.

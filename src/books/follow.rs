@@ -12,7 +12,9 @@ use super::{Books, BooksError, State, tables};
 use crate::clearing;
 use crate::iso::{BusinessDate, Class, Wall};
 use crate::journal::Reader;
-use crate::record::{self, LinkId, Lsn, Opening, Owing, Record, Sent, Standing, TxnId, Undo};
+use crate::record::{
+    self, LinkId, Lsn, Opening, Owing, Record, Sent, Standing, Trace, TxnId, Undo,
+};
 use crate::tranlog::{self, Spread};
 
 /// How much of the journal becomes one transaction: enough to fill pages, little enough for the disk to write at once.
@@ -127,6 +129,9 @@ impl Batch<'_> {
                     self.pairs.other(issuer, Class::Reversal, *trace, original);
                 }
             }
+            Record::StoodInMatched { txn, trace, .. } => {
+                self.advised(lsn, (*txn, *trace), record)?;
+            }
             Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
@@ -225,6 +230,20 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// A request is found by the pair of its advice, too.
+    fn advised(
+        &mut self,
+        lsn: Lsn,
+        (txn, trace): (TxnId, Trace),
+        record: &Record,
+    ) -> Result<(), BooksError> {
+        self.change(lsn, txn, record)?;
+        if let Some(sent) = self.rows.get(&txn).and_then(|row| row.standing.sent()) {
+            self.pairs.other(sent.issuer, sent.mti.class(), trace, txn);
+        }
+        Ok(())
+    }
+
     /// A transaction from before the first record that was followed. Others are here already, and equal.
     fn carried(&mut self, standing: &Standing) -> Result<(), BooksError> {
         let txn = standing.id;
@@ -245,6 +264,10 @@ impl Batch<'_> {
                 self.pairs.other(sent.issuer, sent.mti.class(), sent.trace, txn);
             }
             Opening::Reversal(undo) => self.index_undo(txn, undo),
+        }
+        let matched = standing.advice.as_ref().filter(|_| standing.is_matched());
+        if let (Some(sent), Some(debt)) = (standing.sent(), matched) {
+            self.pairs.other(sent.issuer, sent.mti.class(), debt.trace, txn);
         }
         if let (Some(sent), Some(debt)) = (standing.sent(), &standing.reversal) {
             self.pairs.other(sent.issuer, Class::Reversal, debt.trace, txn);

@@ -381,6 +381,7 @@ mod tests {
     use crate::iso::Class;
     use crate::link::papers::Authority;
     use crate::route::{CardRange, Facts};
+    use crate::switch::LateApproval;
 
     pub(super) const GOOD: &str = r#"
 [daemon]
@@ -960,7 +961,19 @@ to = ["issuer-a"]
                 check(&with(&format!("{WHOLE}\n{line}"))).unwrap_or_else(|r| panic!("{r}"));
             let limits = config.engine().stand_in.first().cloned().flatten().unwrap();
             assert_eq!((limits.while_down, limits.after_timeout), on, "{line}");
+            assert_eq!(limits.late, LateApproval::Reverse);
         }
+        let late = |to: &str| {
+            let line = format!("{WHOLE}\non = \"timeout\"\nlate_approval = \"{to}\"");
+            let config = check(&with(&line)).unwrap_or_else(|r| panic!("{r}"));
+            config.engine().stand_in.first().cloned().flatten().unwrap().late
+        };
+        assert_eq!(late("reverse"), LateApproval::Reverse);
+        assert_eq!(late("match"), LateApproval::Match);
+        let line = format!("{WHOLE}\non = \"timeout\"\nlate_approval = \"match\"");
+        let dropped = format!("{}\n[[links.issuer-a.write]]\ndrop = [37]\n", with(&line));
+        let report = faults(&dropped).to_string();
+        assert!(report.contains("link \"issuer-a\" cannot say which request"), "{report}");
         for (from, to, said) in [
             ("currency = \"978\"", "", "`currency` is missing"),
             ("count_max = 3", "", "`count_max` is missing"),
@@ -975,6 +988,16 @@ to = ["issuer-a"]
             ("count_max = 3", "count_max = 3\ncount = 3", "unknown key `count`"),
             ("count_max = 3", "count_max = 3\non = \"time-out\"", "\"down\", \"timeout\", or both"),
             ("count_max = 3", "count_max = 3\non = []", "`on` has no value"),
+            (
+                "count_max = 3",
+                "count_max = 3\nlate_approval = \"match\"",
+                "`late_approval` without \"timeout\" in `on`",
+            ),
+            (
+                "count_max = 3",
+                "count_max = 3\non = \"timeout\"\nlate_approval = \"ignore\"",
+                "\"reverse\"",
+            ),
         ] {
             let report = faults(&with(&WHOLE.replacen(from, to, 1)));
             assert!(report.to_string().contains(said), "{to}: {said}\nis not in\n{report}");

@@ -39,7 +39,7 @@ pub(super) fn read(
         let to = destinations(&section, links);
         let share = share(&section);
         let stays = !section.flag("reroute", true);
-        in_place.push(stand_in::read(&section));
+        in_place.push(stand_in::read(&section, links));
         if !sound {
             // What it was meant to take from others is not known.
             places.list.truncate(before.1);

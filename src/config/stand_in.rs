@@ -1,11 +1,12 @@
 //! `stand_in` of a route: how far the switch goes while none of its issuers can be asked, or when one did not answer.
 
+use super::links::Known;
 use super::read::{Limit, Section};
 use crate::iso::Currency;
-use crate::switch::StandIn;
+use crate::switch::{LateApproval, StandIn};
 
 /// None where the route has none.
-pub(super) fn read(route: &Section<'_>) -> Option<StandIn> {
+pub(super) fn read(route: &Section<'_>, links: &[Known]) -> Option<StandIn> {
     route.has("stand_in")?;
     let section = route.section("stand_in");
     let currency = section.word("currency", |text| {
@@ -62,6 +63,7 @@ pub(super) fn read(route: &Section<'_>) -> Option<StandIn> {
         kinds: if kinds.is_empty() { vec![*b"00"] } else { kinds },
         while_down: while_down || section.has("on").is_none(),
         after_timeout,
+        late: late(&section, (route, links), after_timeout),
     };
     if limits.total_max < limits.amount_max
         && let Some(span) = section.has("total_max")
@@ -71,6 +73,42 @@ pub(super) fn read(route: &Section<'_>) -> Option<StandIn> {
     }
     section.end();
     Some(limits)
+}
+
+/// `late_approval`: only where something may be approved late, and a match only where every issuer of the route can be told of what.
+fn late(
+    section: &Section<'_>,
+    (route, links): (&Section<'_>, &[Known]),
+    after_timeout: bool,
+) -> LateApproval {
+    let choices = [("reverse", LateApproval::Reverse), ("match", LateApproval::Match)];
+    let late = section.choice("late_approval", &choices).unwrap_or_default();
+    let Some(span) = section.has("late_approval") else { return late };
+    if !after_timeout {
+        let title = "`late_approval` without \"timeout\" in `on`".to_owned();
+        let fault = section.faults().at(span, title);
+        let fault = fault.label("only what was sent can be approved late");
+        section.faults().tell(fault.help("on = [\"down\", \"timeout\"], or take the line out"));
+        return late;
+    }
+    let to = route.texts("to");
+    let issuers = links.iter().filter(|link| to.iter().any(|name| name.value == link.name));
+    let mut dumb = issuers.filter(|known| {
+        let link = known.link.as_ref();
+        link.is_some_and(|link| !link.tongue.names_requests())
+    });
+    if late == LateApproval::Match
+        && let Some(known) = dumb.next()
+    {
+        let title = format!("link {:?} cannot say which request an advice is of", known.name);
+        let fault = section.faults().at(span, title);
+        let fault = fault.label(
+            "to match them its dialect needs elements 37 and 90 (n 42), or 37 and 56 in 1993",
+        );
+        let fault = fault.besides(known.span.clone(), "this link");
+        section.faults().tell(fault.help("late_approval = \"reverse\""));
+    }
+    late
 }
 
 const AMOUNT: Limit = Limit::new(0, 1, 999_999_999_999);

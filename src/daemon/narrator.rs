@@ -10,7 +10,7 @@ use crate::config::Link;
 use crate::iso::ResponseCode;
 use crate::link::{Hush, Session};
 use crate::meter::{self, LinkMeter, Meter};
-use crate::record::{LinkId, Owing, Trace, Verdict};
+use crate::record::{LinkId, Owing, Trace, TxnId, Verdict};
 use crate::switch::{Limit, Mark, Nearest, Note, Why};
 
 /// Tells notes to the counters and to the log.
@@ -100,6 +100,7 @@ impl Narrator {
                 meter.answered(verdict, Duration::from_millis(*ms));
             }
             Note::StoodIn { .. } => meter.stood_in(),
+            Note::LateDecline { .. } => meter.declined_late(),
             Note::Rerouted { .. } => meter.rerouted(),
             Note::Declined { code, .. } => meter.declined(*code),
             Note::Refused { .. } => meter.declined(ResponseCode::FORMAT),
@@ -258,12 +259,21 @@ impl Narrator {
         say!(info, asker, "a request was approved in its issuer's place", issuer);
     }
 
+    fn say_late_decline(issuer: Option<&Voice>, txn: TxnId) {
+        say!(
+            warn,
+            issuer,
+            "an issuer declined late what was approved in its place: the approval stands, and `iso8583d why` tells of it",
+            txn = txn.0
+        );
+    }
+
     fn say_of_issuer(&self, note: &Note) {
         let voice = |link: &LinkId| self.links.get(link).map(Arc::as_ref);
         match note {
             Note::StoodIn { asker, issuer } => self.say_stood_in(voice(asker), *issuer),
             Note::TimedOut { issuer } => {
-                say!(warn, voice(issuer), "no answer in time: a reversal is owed");
+                say!(warn, voice(issuer), "no answer in time");
             }
             Note::Withdrawn { issuer } => {
                 say!(
@@ -289,6 +299,7 @@ impl Narrator {
             Note::Late { issuer, approved, .. } => {
                 say!(warn, voice(issuer), "an answer came after its request was over", approved);
             }
+            Note::LateDecline { issuer, txn } => Self::say_late_decline(voice(issuer), *txn),
             Note::Mismatched { issuer, element } => {
                 say!(
                     warn,

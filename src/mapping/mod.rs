@@ -247,6 +247,33 @@ impl Tongue {
         }
     }
 
+    /// Whether an advice towards this link can name the request that was approved in its issuer's place: by original data, and by
+    /// the reference that both carry, element 37.
+    pub fn names_requests(&self) -> bool {
+        let said = |no| self.wire.defined().minus(self.dropped()).has(no);
+        let room = self.wire.row(ElementNo::ORIGINAL).map_or(0, |row| row.max);
+        self.names_originals()
+            && said(ElementNo::RRN)
+            && (self.later().is_some() || room == ORIGINAL_LEN)
+    }
+
+    /// Whether a message names another one: then it has no element left to name one more.
+    pub fn names_another(elements: &Elements) -> bool {
+        let named = [ElementNo::ORIGINAL, edition::ORIGINAL];
+        named.into_iter().any(|no| elements.get(no).is_some())
+    }
+
+    /// Names, in the advice of it, a request that came `at` that moment: element 90, and of 1993 element 56 alone. With 90 the
+    /// function code would say that the advice raises or completes what it names.
+    pub fn name_request(&self, elements: &mut Elements, data: &[u8], at: Wall) {
+        if self.later().is_some() {
+            let original = edition::original_of(elements, data, at);
+            elements.set(edition::ORIGINAL, &original);
+        } else {
+            elements.set(ElementNo::ORIGINAL, data);
+        }
+    }
+
     /// Says why something is reversed, where the link's edition has a place for that.
     pub fn set_reason(&self, elements: &mut Elements, reason: Reason) {
         if self.later().is_some() && elements.get(edition::REASON).is_none() {
@@ -341,6 +368,9 @@ fn asks_undated(mti: Mti, wire: &Message) -> bool {
     let asks = !mti.is_response() && mti.class() != Class::Network;
     asks && mti.version() == 0 && wire.get(ElementNo::of(12)).is_none()
 }
+
+/// How long original data elements are in 1987.
+const ORIGINAL_LEN: u16 = 42;
 
 /// How long replacement amounts are: of the transaction and of the settlement 12, two fees of 9.
 const REPLACEMENT_LEN: u16 = 42;

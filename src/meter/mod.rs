@@ -109,6 +109,7 @@ struct Whole {
     days_unwritten: Gauge,
     limited: [Counter; 2],
     stood_in: Counter,
+    late_declines: Counter,
     rerouted: Counter,
     config_refused: Counter,
 }
@@ -163,6 +164,7 @@ impl Meter {
             books_lag: gauge(&BOOKS_LAG, &[]),
             days_unwritten: gauge(&DAYS_UNWRITTEN, &[]),
             stood_in: counter(&SWITCH_STOOD_IN, &[]),
+            late_declines: counter(&SWITCH_LATE_DECLINES, &[]),
             rerouted: counter(&SWITCH_REROUTED, &[]),
             limited: ["link", "merchant"].map(|by| counter(&SWITCH_LIMITED, &[("by", by)])),
             config_refused: counter(&CONFIG_REFUSED, &[]),
@@ -292,6 +294,11 @@ impl Meter {
     /// A request was approved in its issuer's place.
     pub fn stood_in(&self) {
         self.0.stood_in.increment(1);
+    }
+
+    /// An issuer declined late what was approved in its place.
+    pub fn declined_late(&self) {
+        self.0.late_declines.increment(1);
     }
 
     /// A request that never left went to another session or link.
@@ -512,6 +519,7 @@ families! {
     describe_counter SWITCH_REROUTED "switch_requests_rerouted_total" "Requests that never left before their session ended, and went to another session or link."
     describe_counter SWITCH_LIMITED "switch_rate_declines_total" "Requests declined because their link, or their merchant, asked too many a second."
     describe_counter SWITCH_TIMEOUTS "switch_timeouts_total" "Requests whose deadline passed."
+    describe_counter SWITCH_LATE_DECLINES "switch_stand_in_late_declines_total" "Requests approved in place of their issuer that it declined late: the approvals stand."
     describe_counter SWITCH_LATE "switch_late_answers_total" "Answers that came after their request was over."
     describe_counter SWITCH_UNMATCHED "switch_unmatched_answers_total" "Responses that nothing waited for."
     describe_counter SWITCH_REPLAYS "switch_duplicates_replayed_total" "Duplicates that got the outcome of their original."

@@ -97,6 +97,9 @@ pub(super) const LOWERED: u8 = 0x80;
 /// In the same byte: behind that stands which completion it has.
 pub(super) const COMPLETED: u8 = 0x40;
 
+/// What opened a transaction: a request of which an advice is owed besides.
+pub(super) const MATCHED: u8 = 4;
+
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
     keys: &'a Keys,
@@ -113,6 +116,9 @@ impl Writer<'_> {
             }
             Record::StoodInAfter { attempt, sent, added } => {
                 self.u8(kind::STOOD_IN_AFTER).txn(*attempt).sent(sent, opened).elements(added)
+            }
+            Record::StoodInMatched { txn, at, trace, added } => {
+                self.u8(kind::STOOD_IN_MATCHED).txn(*txn).wall(*at).trace(*trace).elements(added)
             }
             Record::Spent { cards } => {
                 self.u8(kind::SPENT).count(cards.len());
@@ -221,6 +227,10 @@ impl Writer<'_> {
     fn standing(&mut self, standing: &Standing) -> &mut Self {
         self.txn(standing.id);
         match &standing.opening {
+            // A byte of its own: whoever does not know such advices would not name in them what was sent.
+            Opening::Request(sent) if standing.is_matched() => {
+                self.u8(MATCHED).sent(sent, standing.id)
+            }
             Opening::Request(sent) => self.u8(1).sent(sent, standing.id),
             Opening::Advice(sent) => self.u8(2).sent(sent, standing.id),
             Opening::Reversal(undo) => self.u8(3).undo(undo),
@@ -506,6 +516,7 @@ mod tests {
             records.push(Record::StoodIn { sent: Arc::clone(&sent), added: Arc::clone(&added) });
             records.push(Record::StoodInAfter { attempt, sent, added });
         }
+        records.push(Record::StoodInMatched { txn, at: AT, trace: trace(7), added });
         for verdict in [Verdict::Approved, Verdict::Declined, Verdict::Mismatched] {
             let added = Arc::new(elements(&[(39, "00")]));
             records.push(Record::Answered { txn, at: AT, verdict, added });

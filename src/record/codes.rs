@@ -28,6 +28,7 @@ pub(super) mod kind {
     pub(in crate::record) const LOWERED: u8 = 22;
     pub(in crate::record) const REROUTED: u8 = 23;
     pub(in crate::record) const STOOD_IN_AFTER: u8 = 24;
+    pub(in crate::record) const STOOD_IN_MATCHED: u8 = 25;
 }
 
 /// Gives an enum of plain choices its byte, and back.

@@ -231,6 +231,18 @@ pub enum Record {
         /// What its asker hears.
         added: Arc<Elements>,
     },
+    /// A request that its issuer did not answer in time was approved in the issuer's place, and stays one transaction with what
+    /// was sent: nothing is reversed, and the advice that is owed of it names what was sent.
+    StoodInMatched {
+        /// Whose. It was in flight.
+        txn: TxnId,
+        /// When.
+        at: Wall,
+        /// Elements 7 and 11 of the advice.
+        trace: Trace,
+        /// What its asker hears.
+        added: Arc<Elements>,
+    },
     /// A reversal was accepted. Opens a transaction.
     Undone(Arc<Undo>),
     /// A partial reversal was accepted: its original stands for less from now on, and its issuer is owed a message that says
@@ -427,6 +439,7 @@ impl Record {
     pub fn changes(&self) -> Vec<TxnId> {
         match self {
             Self::Rerouted { txn, .. }
+            | Self::StoodInMatched { txn, .. }
             | Self::Answered { txn, .. }
             | Self::Over { txn, .. }
             | Self::Late { txn, .. }

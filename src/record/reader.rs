@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::bytes::{COMPLETED, LOWERED, REQUEUED};
+use super::bytes::{COMPLETED, LOWERED, MATCHED, REQUEUED};
 use super::codes::kind;
 use super::{
     Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
@@ -32,6 +32,7 @@ impl Reader<'_> {
                 Record::StoodIn { sent: Arc::new(self.sent()?), added: Arc::new(self.elements()?) }
             }
             kind::STOOD_IN_AFTER => self.stood_in_after()?,
+            kind::STOOD_IN_MATCHED => self.stood_in_matched()?,
             kind::SPENT => Record::Spent { cards: self.list(31, Self::spending)? },
             kind::UNDONE => Record::Undone(Arc::new(self.undo()?)),
             kind::LOWERED => self.lowered()?,
@@ -99,6 +100,15 @@ impl Reader<'_> {
         Some(Record::StoodInAfter {
             attempt: self.txn()?,
             sent: Arc::new(self.sent()?),
+            added: Arc::new(self.elements()?),
+        })
+    }
+
+    fn stood_in_matched(&mut self) -> Option<Record> {
+        Some(Record::StoodInMatched {
+            txn: self.txn()?,
+            at: self.wall()?,
+            trace: self.trace()?,
             added: Arc::new(self.elements()?),
         })
     }
@@ -187,7 +197,7 @@ impl Reader<'_> {
         let mut standing = Standing {
             id: self.txn()?,
             opening: match self.u8("what opened it")? {
-                1 => Opening::Request(Arc::new(self.sent()?)),
+                1 | MATCHED => Opening::Request(Arc::new(self.sent()?)),
                 2 => Opening::Advice(Arc::new(self.sent()?)),
                 3 => Opening::Reversal(Arc::new(self.undo()?)),
                 _ => return None,

@@ -18,7 +18,7 @@ pub struct Standing {
     pub heard: Approval,
     /// Whether a copy of the answer was handed to a socket, as far as the journal knows.
     pub told: bool,
-    /// The advice that is owed to the issuer; none for a request.
+    /// The advice that is owed to the issuer; none for a request, unless that was approved in its issuer's place.
     pub advice: Option<Debt>,
     /// The reversal that is, or was, owed to the issuer.
     pub reversal: Option<Debt>,
@@ -116,7 +116,13 @@ impl Standing {
 
     /// Whether it was approved in its issuer's place: a request whose issuer is owed an advice of it.
     pub fn stood_in(&self) -> bool {
-        matches!(&self.opening, Opening::Advice(sent) if sent.mti.function() == Function::Request)
+        let unsent = matches!(&self.opening, Opening::Advice(sent) if sent.mti.function() == Function::Request);
+        unsent || self.is_matched()
+    }
+
+    /// Whether that was after it had been sent and not answered, and its issuer matches the advice with what was sent.
+    pub const fn is_matched(&self) -> bool {
+        matches!(self.opening, Opening::Request(_)) && self.advice.is_some()
     }
 
     /// Whether it was approved in its issuer's place after it had not been answered: another transaction has its asker's key.

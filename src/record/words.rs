@@ -12,6 +12,7 @@ impl Record {
             Self::Stored(_) => "stored",
             Self::StoodIn { .. } => "stood_in",
             Self::StoodInAfter { .. } => "stood_in_after",
+            Self::StoodInMatched { .. } => "stood_in_matched",
             Self::Spent { .. } => "spent",
             Self::Undone(_) => "undone",
             Self::Lowered { .. } => "lowered",

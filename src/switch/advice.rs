@@ -15,9 +15,8 @@ use super::engine::Engine;
 use super::increment::is_of_one_purchase;
 use super::input::Arrival;
 use super::inquiry::Known;
-use super::owed::original_data;
 use super::reply::code_alone;
-use super::translate::TOO_LONG;
+use super::translate::{TOO_LONG, original_data};
 
 impl Engine {
     /// An advice: new, a copy of one in memory, or to be looked up.

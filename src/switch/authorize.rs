@@ -410,6 +410,9 @@ impl Engine {
         };
         fx.notes.push(Note::TimedOut { issuer });
         self.breaker_missed(issuer, txn, fx);
+        if self.stand_in_matched(txn, fx) {
+            return;
+        }
         let owes = !planted::is(Bug::TimeOutOwesNothing) && !self.both_stand(txn);
         let Some(mut waiting) =
             self.over(txn, Unanswered::Deadline, owes.then_some(Reason::Unanswered), fx)
@@ -500,7 +503,8 @@ impl Engine {
         Some(waiting)
     }
 
-    /// An answer after the end. It is never told; an approval that is not the answer that stands is reversed. One
+    /// An answer after the end. It is never told; an approval that is not the answer that stands is reversed, unless its issuer
+    /// matches it with the advice of what stands. One
     /// that repeats another amount than was asked is no approval of what stands approved: undoing that would take
     /// from its asker what it was told, so it is for the operator.
     fn late(&mut self, arrival: &Arrival, (txn, trace): (TxnId, Trace), fx: &mut Effects) {
@@ -529,8 +533,12 @@ impl Engine {
         }
         let was_over = matches!(standing.outcome, Outcome::Over { .. });
         fx.notes.push(Note::Late { issuer: arrival.link, approved, after_close });
-        if approved || was_over {
+        let (matched, stands) = (standing.is_matched(), standing.stands_approved());
+        if approved || was_over || matched {
             self.append(Record::Late { txn, at: self.now.wall, approved }, fx);
+        }
+        if matched && stands && !planted::is(Bug::MatchedApprovalReversed) {
+            return self.late_though_matched((txn, arrival.link), approved, fx);
         }
         let undone = approved || planted::is(Bug::LateDeclineReversed);
         if undone && !planted::is(Bug::LateApprovalIgnored) {

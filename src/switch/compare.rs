@@ -98,6 +98,10 @@ pub(super) fn added(standing: &Standing, arrival: &Arrival) -> Elements {
 /// Whether an answer that came again adds what the one that stands already added.
 pub(super) fn is_the_answer_that_stands(standing: &Standing, again: &Elements) -> bool {
     let Outcome::Answered { verdict, added, .. } = &standing.outcome else { return false };
+    if standing.stood_in() {
+        // What stands is not its issuer's word.
+        return false;
+    }
     let stands = standing.stands_approved() || *verdict == Verdict::Declined;
     let same = |no| added.get(no) == again.get(no);
     stands && same(ElementNo::RESPONSE_CODE) && same(ElementNo::APPROVAL_CODE)

@@ -296,6 +296,13 @@ pub enum Note {
         /** In whose place. */
         issuer: LinkId,
     },
+    /// An issuer declined late what was approved in its place, which stands.
+    LateDecline {
+        /** Who. */
+        issuer: LinkId,
+        /** What stands. */
+        txn: TxnId,
+    },
     /// An advice was stored.
     Stored {
         /** From. */

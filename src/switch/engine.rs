@@ -239,6 +239,7 @@ impl Engine {
 fn subject(record: &Record) -> Option<TxnId> {
     match record {
         Record::Rerouted { txn, .. }
+        | Record::StoodInMatched { txn, .. }
         | Record::Answered { txn, .. }
         | Record::Over { txn, .. }
         | Record::Late { txn, .. }

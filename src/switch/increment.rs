@@ -14,7 +14,7 @@ use super::effect::Why;
 use super::engine::Engine;
 use super::input::Arrival;
 use super::inquiry::Known;
-use super::owed::original_data;
+use super::translate::original_data;
 
 impl Engine {
     /// What the books have to be asked before it is known which authorization a message names; none when memory knows, or they

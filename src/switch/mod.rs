@@ -64,5 +64,5 @@ pub use settings::{
     AnswerOn, CutOver, Duplicate, LinkSettings, NetworkCodes, NetworkSettings, OwedSettings,
     Settings, SignOn, Undelivered,
 };
-pub use stand_in::StandIn;
+pub use stand_in::{LateApproval, StandIn};
 pub use totals::{OwedTotals, TotalsAnswer, TotalsQuestion};

@@ -16,6 +16,7 @@ use super::engine::Engine;
 use super::input::{Arrival, SessionId};
 use super::lowering::{REPLACEMENT, replacement_amounts};
 use super::timers::{Timer, TimerId};
+use super::translate::original_data;
 
 /// What is owed, by link and by card.
 #[derive(Debug, Default)]
@@ -275,6 +276,9 @@ impl Engine {
         let (mti, mut elements) = owed_message(standing, (owing, repeat), aside, &self.keys)?;
         if owing == Owing::Advice {
             link.stamp(&mut elements, sent);
+            if standing.is_matched() && !self.name_sent(standing, &mut elements) {
+                return None;
+            }
         } else if let Some(debt) = &standing.reversal {
             if debt.lowers() && !link.tongue.says_partial() {
                 // Its link said so when it was accepted, and a reload or a restart had it unlearn it: without that it would undo all.
@@ -402,7 +406,9 @@ impl Engine {
             let closed = standing.advice.as_ref().map(|debt| debt.state);
             matches!(closed, Some(DebtState::Closed(closing)) if closing.is_given_up())
         };
-        if owing != Owing::Advice || !dead(standing) || standing.heard == Approval::Approved {
+        // What is matched may have been heard of by its request, and undone since.
+        let known = standing.heard == Approval::Approved && !standing.is_matched();
+        if owing != Owing::Advice || !dead(standing) || known {
             return;
         }
         let Some(settings) = self.peers.settings(link) else { return };
@@ -518,6 +524,7 @@ fn taken(standing: &Standing, accepted: bool, code: Option<ResponseCode>) -> Opt
     // What did not fit may have been the answer to something else.
     let never_answered = matches!(standing.opening, Opening::Request(_))
         && begun
+        && !lowers
         && (standing.heard == Approval::Never || reason == Some(Reason::Mismatched));
     let confirmed = reason == Some(Reason::Settle);
     if never_answered && !confirmed && !planted::is(Bug::NoSettle) {
@@ -580,20 +587,4 @@ fn reversal_of(standing: &Standing, sent: &Sent, aside: ElementSet) -> Elements 
         elements.set(REPLACEMENT, &replacement_amounts(left));
     }
     elements
-}
-
-/// Element 90 of what is about a message, as its issuer knows that: MTI, our pair, acquirer and forwarder.
-pub(super) fn original_data(standing: &Standing, sent: &Sent) -> Vec<u8> {
-    // What was approved in its issuer's place reached the issuer as an advice.
-    let mti = if standing.stood_in() { sent.advice_mti() } else { sent.mti.plain() };
-    let mut original = Vec::with_capacity(42);
-    original.extend_from_slice(&mti.ascii());
-    original.extend_from_slice(&sent.trace.stan.ascii());
-    original.extend_from_slice(&sent.trace.transmission.ascii());
-    for institution in [ElementNo::ACQUIRER, ElementNo::FORWARDER] {
-        let id = sent.elements.get(institution).filter(|id| id.len() <= 11).unwrap_or_default();
-        original.extend(std::iter::repeat_n(b'0', 11 - id.len()));
-        original.extend_from_slice(id);
-    }
-    original
 }

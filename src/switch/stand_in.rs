@@ -1,17 +1,24 @@
 //! Stand-in: while no issuer of a card can be asked, or when one was asked and did not answer in time, small requests are approved
 //! in its place, within limits that each card has for each day, and the issuer is owed an advice of every one.
 //!
-//! After a time-out there are two transactions. What was sent keeps its pair, and is undone like any request without an answer,
+//! After a time-out the issuer may hold the amount already, and books it once in one of two ways, as the route says.
+//!
+//! `Reverse`: there are two transactions. What was sent keeps its pair, and is undone like any request without an answer,
 //! whatever its issuer says of it later. The approval is one of its own, which has the asker's key from then on: repeats and reversals
-//! find it, it clears, and its advice follows the reversal of what was sent. So the issuer books it once. Nor could a late approval be
-//! taken in place of the advice: its reversal left at the time-out, and nobody can call that back.
+//! find it, it clears, and its advice follows the reversal of what was sent. A late approval cannot be taken in place of the advice: its
+//! reversal left at the time-out, and nobody can call that back.
+//!
+//! `Match`: there is one transaction. Nothing is reversed; the advice names what was sent, and the issuer makes one of both,
+//! whatever it decided, and in whichever order they come. So a late approval owes nothing while the approval here stands: the advice
+//! is what stands for it. Who takes it back takes back what was sent, by the name that the issuer knows in any case.
 
 use std::sync::Arc;
 
 use crate::codec::{EncodeError, Fault};
 use crate::iso::{ElementNo, Elements, ResponseCode};
+use crate::mapping::Tongue;
 use crate::planted::{self, Bug};
-use crate::record::{LinkId, Owing, Record, Sent, Trace, TxnId};
+use crate::record::{LinkId, Owing, Record, Sent, Standing, Trace, TxnId};
 use crate::seal::Tag;
 use crate::tranlog;
 
@@ -20,7 +27,7 @@ use super::choose::routed;
 use super::effect::{Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, CardOf};
-use super::translate::TOO_LONG;
+use super::translate::{TOO_LONG, original_data};
 
 /// How far the switch goes in place of the issuers of a route. Amounts are in minor units of the one currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +46,18 @@ pub struct StandIn {
     pub while_down: bool,
     /// Whether it does so when one was asked and did not answer in time.
     pub after_timeout: bool,
+    /// What becomes then of what the issuer may approve late.
+    pub late: LateApproval,
+}
+
+/// How an issuer comes to book once what it was sent, and what was approved in its place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LateApproval {
+    /// What was sent is reversed, and the advice is one of its own.
+    #[default]
+    Reverse,
+    /// Nothing is reversed: the advice names what was sent, and the issuer matches both.
+    Match,
 }
 
 /// For so many cards something is approved on one business day: a few megabytes in memory and in each carry.
@@ -151,27 +170,106 @@ impl Engine {
         attempt: TxnId,
         waiting: &mut Waiting,
     ) -> Option<(Arc<Sent>, Arc<Elements>)> {
-        let mut sessions = waiting.askers.iter().map(|asker| asker.session);
-        let heard = sessions.any(|session| self.peers.lives(session));
-        if !waiting.whole || !heard || self.draining || self.disk_low {
-            return None;
-        }
         let standing = self.log.standing(attempt)?;
         // One that is too long for the issuer's frames is given up at once: then both might stand.
         let is_undone = standing.open_debt(Owing::Reversal).is_some();
         let unanswered = standing
             .sent()
             .filter(|_| is_undone || planted::is(Bug::StandInAndAttemptBothStand))?;
+        let trace = self.approvable_after(unanswered, waiting, LateApproval::Reverse)?;
+        let (date, at) = (self.today(), self.now.wall);
+        self.approval(Sent { trace, date, at, ..(**unanswered).clone() }).ok()
+    }
+
+    /// Under which pair an issuer is told that what it did not answer is approved in its place, if that is so, on a route with
+    /// this way of it.
+    fn approvable_after(
+        &self,
+        unanswered: &Sent,
+        waiting: &mut Waiting,
+        late: LateApproval,
+    ) -> Option<Trace> {
+        let mut sessions = waiting.askers.iter().map(|asker| asker.session);
+        let heard = sessions.any(|session| self.peers.lives(session));
+        if !waiting.whole || !heard || self.draining || self.disk_low {
+            return None;
+        }
         let asker = waiting.askers.first_mut()?;
         // Routes and limits look at the card, which went into the record.
         asker.card = unanswered.card.clone().map_or(CardOf::None, CardOf::One);
         let picked = routed(&self.settings.routes, asker).ok()?;
         let limits = self.settings.stand_in.get(picked.rule)?.as_ref()?;
-        let asked = suited(asker, limits).filter(|_| limits.after_timeout)?;
+        let asked =
+            suited(asker, limits).filter(|_| limits.after_timeout && limits.late == late)?;
         self.within_limits(asker, limits, asked).ok()?;
-        let trace = self.approvable(asker, unanswered.issuer).ok()?;
-        let (date, at) = (self.today(), self.now.wall);
-        self.approval(Sent { trace, date, at, ..(**unanswered).clone() }).ok()
+        self.approvable(asker, unanswered.issuer).ok()
+    }
+
+    /// Approves in its issuer's place what was sent there and not answered in time, where the issuer matches the advice of that
+    /// with what was sent: then nothing is undone. Says whether it did.
+    pub(super) fn stand_in_matched(&mut self, txn: TxnId, fx: &mut Effects) -> bool {
+        let Some(mut waiting) = self.waiting.remove(&txn) else { return false };
+        let matched = self.matched(txn, &mut waiting);
+        let asker = waiting.askers.first().map(|asker| asker.link);
+        self.waiting.insert(txn, waiting);
+        let (Some((trace, added)), Some(asker)) = (matched, asker) else { return false };
+        let Some(issuer) = self.issuer_of(txn) else { return false };
+        let (at, said) = (self.now.wall, Arc::clone(&added));
+        self.append(Record::StoodInMatched { txn, at, trace, added: said }, fx);
+        fx.notes.push(Note::StoodIn { asker, issuer });
+        // On the session that carried the request, so that it rarely overtakes that.
+        self.post_owed(txn, Owing::Advice, fx);
+        if let Some(waiting) = self.no_longer_waiting(txn) {
+            self.tell_approval(txn, &added, &waiting, fx);
+        }
+        true
+    }
+
+    /// The pair of an advice that names what was sent, and what the asker hears.
+    fn matched(&self, txn: TxnId, waiting: &mut Waiting) -> Option<(Trace, Arc<Elements>)> {
+        let standing = self.log.standing(txn)?;
+        let sent = standing.sent()?;
+        let link = self.peers.settings(sent.issuer)?;
+        // The issuer tells by the reference that the advice does not raise or complete what it names; and what names another
+        // message already has no element left. What a card has spent counts for the day of the request.
+        let is_matchable = link.tongue.names_requests()
+            && sent.elements.get(ElementNo::RRN).is_some()
+            && !Tongue::names_another(&sent.elements)
+            && sent.date == self.today();
+        let trace =
+            self.approvable_after(sent, waiting, LateApproval::Match).filter(|_| is_matchable)?;
+        let added = Arc::new(approved_by(trace));
+        let record =
+            Record::StoodInMatched { txn, at: self.now.wall, trace, added: Arc::clone(&added) };
+        let mut after = standing.clone();
+        tranlog::fold(&mut after, self.log.tail(), &record);
+        self.owed_body(&after, Owing::Advice, true).map(|_| (trace, added))
+    }
+
+    /// Names what was sent in the advice of what was approved in its place; or says that this cannot be named. Its link could name
+    /// it when it was approved, and a reload or a restart had it unlearn that: without the name all would be booked twice.
+    pub(super) fn name_sent(&self, standing: &Standing, elements: &mut Elements) -> bool {
+        let Some(sent) = standing.sent() else { return false };
+        let Some(link) = self.peers.settings(sent.issuer) else { return false };
+        if !planted::is(Bug::MatchUnnamed) {
+            link.tongue.name_request(elements, &original_data(standing, sent), sent.at);
+        }
+        link.tongue.names_requests()
+    }
+
+    /// The issuer answered late what was approved in its place and stands, and matches that with the advice of it. An approval
+    /// owes nothing; but of what was lowered here it is for all. A decline changes nothing either: the asker has an approval.
+    pub(super) fn late_though_matched(
+        &mut self,
+        (txn, issuer): (TxnId, LinkId),
+        approved: bool,
+        fx: &mut Effects,
+    ) {
+        if approved {
+            self.lower_again(txn, fx);
+        } else if !planted::is(Bug::LateDeclineUnsaid) {
+            fx.notes.push(Note::LateDecline { issuer, txn });
+        }
     }
 
     /// A mistake on purpose: what is approved in its issuer's place leaves what was sent as it is.
@@ -227,15 +325,20 @@ impl Engine {
 
     /// What is written down, and what the asker hears; or that the advice has no room in the issuer's frames.
     fn approval(&self, sent: Sent) -> Result<(Arc<Sent>, Arc<Elements>), Refusal> {
-        let mut added = Elements::default();
-        added.set(ElementNo::APPROVAL_CODE, &sent.trace.stan.ascii());
-        added.set(ElementNo::RESPONSE_CODE, ResponseCode::APPROVED.as_bytes());
-        let (sent, added) = (Arc::new(sent), Arc::new(added));
+        let (added, sent) = (Arc::new(approved_by(sent.trace)), Arc::new(sent));
         let record = Record::StoodIn { sent: Arc::clone(&sent), added: Arc::clone(&added) };
         let opened = tranlog::opened(TxnId::default(), &record);
         let too_long = |standing| self.owed_body(&standing, Owing::Advice, true).is_none();
         if opened.is_none_or(too_long) { Err(TOO_LONG) } else { Ok((sent, added)) }
     }
+}
+
+/// What the asker hears: 00, and an approval code that is ours.
+fn approved_by(trace: Trace) -> Elements {
+    let mut added = Elements::default();
+    added.set(ElementNo::APPROVAL_CODE, &trace.stan.ascii());
+    added.set(ElementNo::RESPONSE_CODE, ResponseCode::APPROVED.as_bytes());
+    added
 }
 
 /// The card and the amount of a request of a kind that can be decided without its issuer: nobody here knows a PIN.

@@ -2,13 +2,13 @@
 
 use crate::codec::Draft;
 use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, ResponseCode, Wall};
-use crate::record::{Trace, TxnId};
+use crate::planted::{self, Bug};
+use crate::record::{Opening, Sent, Standing, Trace, TxnId};
 
 use super::authorize::Refusal;
 use super::effect::Why;
 use super::engine::Engine;
 use super::input::Arrival;
-use super::owed::original_data;
 use super::settings::LinkSettings;
 
 /// What could be accepted, and never sent.
@@ -68,4 +68,28 @@ impl Engine {
             .sayable(arrival.present(), &link.tongue)
             .map_err(|fault| (ResponseCode::FORMAT, Why::Unsayable { issuer: link.id, fault }))
     }
+}
+
+/// Element 90 of what is about a message, as its issuer knows that: MTI, our pair, acquirer and forwarder.
+pub(super) fn original_data(standing: &Standing, sent: &Sent) -> Vec<u8> {
+    // What was approved in its issuer's place reached the issuer as an advice alone, unless it was sent before.
+    let advised = matches!(standing.opening, Opening::Advice(_));
+    let mti = if advised { sent.advice_mti() } else { sent.mti.plain() };
+    let trace = match &standing.advice {
+        // A mistake on purpose.
+        Some(debt) if standing.is_undone() && planted::is(Bug::MatchedNamedByItsAdvice) => {
+            debt.trace
+        }
+        _ => sent.trace,
+    };
+    let mut original = Vec::with_capacity(42);
+    original.extend_from_slice(&mti.ascii());
+    original.extend_from_slice(&trace.stan.ascii());
+    original.extend_from_slice(&trace.transmission.ascii());
+    for institution in [ElementNo::ACQUIRER, ElementNo::FORWARDER] {
+        let id = sent.elements.get(institution).filter(|id| id.len() <= 11).unwrap_or_default();
+        original.extend(std::iter::repeat_n(b'0', 11 - id.len()));
+        original.extend_from_slice(id);
+    }
+    original
 }

@@ -101,6 +101,11 @@ pub fn object(lsn: Lsn, record: &Record) -> Map<String, Value> {
         | Record::Lowered { .. } => opening_fields(lsn, record, &mut set),
         Record::Spent { cards } => set("cards", cards.len().into()),
         Record::Rerouted { .. } => reroute_fields(record, &mut set),
+        Record::StoodInMatched { txn, at, trace, added } => {
+            about(*txn, *at, &mut set);
+            trace_fields(*trace, &mut set);
+            set("added", elements(added));
+        }
         Record::Answered { txn, at, verdict, added } => {
             about(*txn, *at, &mut set);
             set("outcome", verdict.word().into());

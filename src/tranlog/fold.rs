@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::iso::Wall;
+use crate::iso::{Elements, Wall};
 use crate::planted::{self, Bug};
 use crate::record::{
-    Approval, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Sent,
+    Approval, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
     Standing, Trace, TxnId, Unanswered, Verdict,
 };
 
@@ -28,7 +28,7 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
             Some(standing(Opening::Request(Arc::clone(sent)), Outcome::InFlight, None))
         }
         Record::Stored(sent) => {
-            let debt = Some(advice_of(sent));
+            let debt = Some(advice_of(sent.trace, sent.at));
             Some(standing(Opening::Advice(Arc::clone(sent)), Outcome::Stored, debt))
         }
         Record::StoodIn { sent, added } | Record::StoodInAfter { sent, added, .. } => {
@@ -37,13 +37,15 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
                 added: Arc::clone(added),
                 at: sent.at,
             };
-            Some(standing(Opening::Advice(Arc::clone(sent)), outcome, Some(advice_of(sent))))
+            let debt = Some(advice_of(sent.trace, sent.at));
+            Some(standing(Opening::Advice(Arc::clone(sent)), outcome, debt))
         }
         Record::Undone(undo) | Record::Lowered { undo, .. } => {
             Some(standing(Opening::Reversal(Arc::clone(undo)), Outcome::Stored, None))
         }
         Record::Restored(standing) | Record::Carried(standing) => Some((**standing).clone()),
         Record::Rerouted { .. }
+        | Record::StoodInMatched { .. }
         | Record::Answered { .. }
         | Record::Told { .. }
         | Record::Over { .. }
@@ -63,15 +65,8 @@ pub fn opened(id: TxnId, record: &Record) -> Option<Standing> {
 }
 
 /// The advice that is owed of a message from the record on that accepted it.
-const fn advice_of(sent: &Sent) -> Debt {
-    Debt {
-        trace: sent.trace,
-        since: sent.at,
-        reason: Reason::Asked,
-        state: DebtState::Open,
-        code: None,
-        requeued: false,
-    }
+const fn advice_of(trace: Trace, since: Wall) -> Debt {
+    debt_of(trace, since, Reason::Asked)
 }
 
 /// Changes a standing by the record about it that stands at `lsn`. A record that cannot follow what went before is a broken
@@ -94,13 +89,16 @@ pub fn fold(standing: &mut Standing, lsn: Lsn, record: &Record) {
             standing.outcome = Outcome::Over { why: *why, at: *at };
         }
         Record::StoodInAfter { .. } => give_way(standing),
+        Record::StoodInMatched { at, trace, added, .. } => {
+            stand_in(standing, added, (*trace, *at));
+        }
         Record::Late { approved, .. } => {
             assert!(standing.outcome != Outcome::InFlight, "{:?} is not over yet", standing.id);
             let heard = if *approved { Approval::Approved } else { Approval::Declined };
             standing.heard = standing.heard.max(heard);
         }
         Record::Owed { at, trace, reason, .. } => {
-            standing.reversal = Some(reversal_of(*trace, *at, *reason));
+            standing.reversal = Some(debt_of(*trace, *at, *reason));
         }
         Record::Closed { owing, trace, closing, code, .. } => {
             let debt = debt_mut(standing, *owing);
@@ -161,6 +159,15 @@ fn give_way(standing: &mut Standing) {
     }
 }
 
+/// What was not answered in time is approved in its issuer's place, as the transaction that it is. What its issuer ever said is
+/// left alone: nothing, so far.
+fn stand_in(standing: &mut Standing, added: &Arc<Elements>, (trace, at): (Trace, Wall)) {
+    assert!(standing.outcome == Outcome::InFlight, "{:?} is not in flight", standing.id);
+    let added = Arc::clone(added);
+    standing.outcome = Outcome::Answered { verdict: Verdict::Approved, added, at };
+    standing.advice = Some(advice_of(trace, at));
+}
+
 /// It stands for so much from now on, and its issuer is owed a message that says so.
 fn lower(standing: &mut Standing, amount: u64, (trace, at): (Trace, Wall)) {
     let stands = standing.stands_approved() && standing.lowered.is_none();
@@ -174,11 +181,11 @@ fn lower(standing: &mut Standing, amount: u64, (trace, at): (Trace, Wall)) {
     standing.told |= !planted::is(Bug::LoweredUnheard);
     let all = planted::is(Bug::PartialUndoesAll);
     let reason = if all { Reason::Asked } else { Reason::Lowered };
-    standing.reversal = Some(reversal_of(trace, at, reason));
+    standing.reversal = Some(debt_of(trace, at, reason));
 }
 
-/// A reversal that is owed from now on.
-const fn reversal_of(trace: Trace, since: Wall, reason: Reason) -> Debt {
+/// What is owed from now on.
+const fn debt_of(trace: Trace, since: Wall, reason: Reason) -> Debt {
     Debt { trace, since, reason, state: DebtState::Open, code: None, requeued: false }
 }
 

@@ -55,6 +55,7 @@ impl Standing {
 pub(super) const fn at(record: &Record) -> Option<Wall> {
     match record {
         Record::Rerouted { at, .. }
+        | Record::StoodInMatched { at, .. }
         | Record::Answered { at, .. }
         | Record::Over { at, .. }
         | Record::Late { at, .. }

@@ -130,6 +130,7 @@ impl Tranlog {
                 record.changes().into_iter().for_each(|txn| self.change(txn, record));
             }
             Record::Rerouted { txn, .. }
+            | Record::StoodInMatched { txn, .. }
             | Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
@@ -428,6 +429,9 @@ impl Tranlog {
             // A partial reversal gives back a part, and is no request less.
             let back = held.saturating_sub(held_of(&entry.standing));
             self.purse.release(sent, (back, entry.standing.is_undone()), self.date);
+        }
+        if let (Record::StoodInMatched { .. }, Some(sent)) = (record, entry.standing.sent()) {
+            self.purse.add(sent);
         }
         let (now, about) = (entry.standing.marks(), entry.standing.about());
         if let Some(at) = at(record) {

@@ -225,3 +225,53 @@ fn a_reversal_leads_to_its_original_and_back() {
     );
     assert_eq!(why(&street, &["5413330000004111x"]).0, 2);
 }
+
+/// The issuer answers after its time, and matches: one transaction, one line in the clearing, and nothing reversed.
+#[test]
+fn what_its_issuer_matches_is_told_as_one_payment() {
+    let mut street = Street::new("timeout_ms = 300");
+    street.add(
+        r#"
+[routes.stand_in]
+on = ["down", "timeout"]
+late_approval = "match"
+currency = "978"
+amount_max = 5_000
+count_max = 3
+total_max = 10_000
+"#,
+    );
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    pos.send(200, &purchase(1));
+    let (_, asked) = issuer.heard();
+    let told = pos.heard().1;
+    assert_eq!(text(&told, 39), "00");
+    let (mti, advice) = issuer.heard();
+    let named = format!("0200{}{}", text(&asked, 11), text(&asked, 7));
+    assert!(mti == 220 && text(&advice, 90).starts_with(&named), "{mti} {}", text(&advice, 90));
+    issuer.answer(210, &asked, "51");
+    issuer.answer(230, &advice, "00");
+    let wanted = [
+        "a request, never seen before",
+        "bank did not answer in 0.3 s: approved in its place",
+        "switch -> bank  0220 7=",
+        "it names the request, and its issuer books both as one",
+        "a late decline: its asker was told an approval",
+        "advice acknowledged 00: settled",
+        ": approved with 00 in its issuer's place, and its issuer has the advice of it; captured, ",
+    ];
+    let told = tells(&street, &["stan=000001", "link=pos"], &wanted);
+    assert!(!told.contains("reversal"), "{told}");
+    let date = street.today();
+    street.ask(&Command::Cut { date: date.clone() }).unwrap();
+    let now = format!("; captured, in the clearing of {date}, file clearing-bank-978-{date}.ipm");
+    let told = tells(&street, &["stan=000001", "link=pos"], &[&now]);
+    assert_eq!(told.matches("cut into the day").count(), 1);
+    let metrics = Street::console(&street.console_address(), "/metrics");
+    for counted in ["switch_stand_in_approvals_total 1", "switch_stand_in_late_declines_total 1"] {
+        assert!(metrics.contains(counted), "{counted}: {metrics}");
+    }
+}

@@ -7,7 +7,7 @@ use iso8583d::dialect::Dialect;
 use iso8583d::iso::{ElementNo, Elements};
 use iso8583d::mapping::{self, Tongue};
 use iso8583d::record::{LinkId, Standing, TxnId};
-use iso8583d::switch::{Input, Settings, StandIn};
+use iso8583d::switch::{Input, LateApproval, Settings, StandIn};
 
 use super::desk::{
     BANK, BANK_AGAIN, Desk, OTHER_BANK, SHOP, Seen, bank, elements, only, purchase, settings, shop,
@@ -257,6 +257,7 @@ fn in_its_issuers_place_it_is_told_with_what_it_raises() {
         kinds: vec![*b"00"],
         while_down: true,
         after_timeout: false,
+        late: LateApproval::Reverse,
     };
     let mut desk = Desk::with(Settings { stand_in: vec![Some(limits), None], ..settings() });
     let first = approved(&mut desk, &purchase(1));

@@ -24,6 +24,7 @@ mod room;
 mod routes;
 mod stand_in;
 mod stand_in_after;
+mod stand_in_matched;
 mod strays;
 mod tills;
 

@@ -9,7 +9,7 @@ use iso8583d::mapping::{self, Tongue};
 use iso8583d::record::{Closing, DebtState, LinkId, Owing, Reason, Remark, TxnId};
 use iso8583d::seal::Keys;
 use iso8583d::switch::{
-    Change, Input, Note, Order, OrderId, OrderResult, Settings, StandIn, Undelivered,
+    Change, Input, LateApproval, Note, Order, OrderId, OrderResult, Settings, StandIn, Undelivered,
 };
 
 use super::desk::{
@@ -400,6 +400,7 @@ fn alone() -> Desk {
     let limits = StandIn {
         while_down: true,
         after_timeout: false,
+        late: LateApproval::Reverse,
         currency: *b"978",
         amount_max: 1_500,
         count_max: 3,

@@ -2,7 +2,7 @@
 
 use iso8583d::iso::{ElementNo, Elements};
 use iso8583d::record::{Closing, DebtState, Record};
-use iso8583d::switch::{Settings, StandIn};
+use iso8583d::switch::{LateApproval, Settings, StandIn};
 
 use super::desk::{
     BANK, BANK_AGAIN, Desk, OTHER_BANK, SHOP, SHOP_AGAIN, Seen, bank, only, purchase, reversal,
@@ -18,6 +18,7 @@ fn limits() -> StandIn {
         kinds: vec![*b"00"],
         while_down: true,
         after_timeout: false,
+        late: LateApproval::Reverse,
     }
 }
 

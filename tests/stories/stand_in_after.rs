@@ -3,7 +3,7 @@
 
 use iso8583d::iso::{ElementNo, Elements};
 use iso8583d::record::{Closing, DebtState, Outcome, Record, Standing, Unanswered};
-use iso8583d::switch::{Input, Settings, StandIn};
+use iso8583d::switch::{Input, LateApproval, Settings, StandIn};
 
 use super::desk::{
     BANK, BANK_AGAIN, Desk, OTHER_BANK, SHOP, SHOP_AGAIN, Seen, bank, only, purchase, reversal,
@@ -19,6 +19,7 @@ fn limits() -> StandIn {
         kinds: vec![*b"00"],
         while_down: true,
         after_timeout: true,
+        late: LateApproval::Reverse,
     }
 }
 

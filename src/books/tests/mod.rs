@@ -179,7 +179,17 @@ impl Story {
         self.push(&Record::Rerouted { txn, at: self.at, issuer, trace });
     }
 
+    /// Its deadline passes: it is reversed, or approved in its issuer's place by an advice that names it.
     fn end(&mut self, txn: TxnId) {
+        if self.pick(3) == 0 {
+            let sent = Arc::clone(self.standings[&txn].sent().unwrap());
+            let trace = self.log.fresh_trace(sent.issuer, sent.mti.class(), self.at).unwrap();
+            let mut added = Elements::default();
+            added.set(ElementNo::APPROVAL_CODE, &trace.stan.ascii());
+            added.set(ElementNo::RESPONSE_CODE, b"00");
+            let added = Arc::new(added);
+            return self.push(&Record::StoodInMatched { txn, at: self.at, trace, added });
+        }
         self.push(&Record::Over { txn, at: self.at, why: Unanswered::Deadline });
         self.owe(txn, Reason::Unanswered);
     }
@@ -394,7 +404,10 @@ impl Story {
             }
             let Some(sent) = standing.sent() else { continue };
             let reversal = standing.reversal.as_ref().map(|debt| (Class::Reversal, debt.trace));
-            for (class, trace) in [(sent.mti.class(), sent.trace)].into_iter().chain(reversal) {
+            // What is matched has a pair of its own for the advice.
+            let advice = standing.advice.as_ref().map(|debt| (sent.mti.class(), debt.trace));
+            let pairs = [(sent.mti.class(), sent.trace)].into_iter().chain(reversal).chain(advice);
+            for (class, trace) in pairs {
                 let found = books.lookup(&Ask::Trace { link: sent.issuer, class, trace }).unwrap();
                 assert_eq!(found.standing().map(|one| one.id), Some(standing.id));
             }

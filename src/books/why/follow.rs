@@ -305,6 +305,7 @@ pub(super) fn at(record: &Record) -> Option<Wall> {
         | Record::StoodInAfter { sent, .. } => Some(sent.at),
         Record::Undone(undo) | Record::Lowered { undo, .. } => Some(undo.at),
         Record::Rerouted { at, .. }
+        | Record::StoodInMatched { at, .. }
         | Record::Answered { at, .. }
         | Record::Over { at, .. }
         | Record::Late { at, .. }
@@ -336,9 +337,9 @@ fn pair_of(record: &Record, live: &BTreeMap<TxnId, Standing>) -> Option<(LinkId,
         Record::Lowered { undo, trace, .. } => {
             Some((live.get(&undo.original?)?.sent()?.issuer, *trace))
         }
-        Record::Owed { txn, trace, .. } | Record::Requeued { txn, trace, .. } => {
-            Some((live.get(txn)?.sent()?.issuer, *trace))
-        }
+        Record::StoodInMatched { txn, trace, .. }
+        | Record::Owed { txn, trace, .. }
+        | Record::Requeued { txn, trace, .. } => Some((live.get(txn)?.sent()?.issuer, *trace)),
         Record::Restored(standing) | Record::Carried(standing) => {
             standing.sent().map(|sent| (sent.issuer, sent.trace))
         }

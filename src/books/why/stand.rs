@@ -172,6 +172,9 @@ fn outcome(standing: &Standing) -> String {
             let code = crate::books::columns::text(added, crate::iso::ElementNo::RESPONSE_CODE);
             let code = code.as_deref().unwrap_or("no code");
             match verdict {
+                Verdict::Approved if standing.is_matched() => {
+                    format!("approved with {code} in its issuer's place{}", matched(standing))
+                }
                 Verdict::Approved => format!("approved with {code}"),
                 Verdict::Declined => format!("declined by its issuer with {code}"),
                 Verdict::Mismatched => "declined: its issuer's answer did not fit".to_owned(),
@@ -196,6 +199,16 @@ fn outcome(standing: &Standing) -> String {
             _ => "stored, and its issuer does not have it yet",
         }
         .to_owned(),
+    }
+}
+
+/// Whether its issuer has the advice by which it knows that what it was sent is approved, and what else it said.
+fn matched(standing: &Standing) -> &'static str {
+    match (standing.advice.as_ref().map(|debt| debt.state), standing.heard) {
+        (Some(DebtState::Closed(Closing::Final)), _) => ", and its issuer has the advice of it",
+        (_, Approval::Declined) => ", though its issuer declined it late",
+        (_, Approval::Approved) => ", and its issuer approved it late",
+        (_, Approval::Never) => "",
     }
 }
 

@@ -7,8 +7,8 @@ use super::follow::{self, Family};
 use super::stand::{Now, lowered_by};
 use super::step::{self, Step};
 use super::words::{
-    answer_in_words, closed_in_words, over_in_words, owed_in_words, requeued_in_words,
-    told_in_words,
+    answer_in_words, closed_in_words, late_in_words, late_of_matched_in_words, matched_in_words,
+    over_in_words, owed_in_words, requeued_in_words, told_in_words,
 };
 use crate::books::{BooksError, orders};
 use crate::iso::{Elements, Mti, Wall};
@@ -96,9 +96,16 @@ impl Teller<'_> {
                     (Opening::Reversal(undo), _) => Record::Undone(Arc::clone(undo)),
                 },
             ));
-            let is_end = |record: &Record| matches!(record, Record::Answered { txn: of, .. } | Record::Over { txn: of, .. } if of == txn);
+            let is_end = |record: &Record| matches!(record, Record::Answered { txn: of, .. } | Record::StoodInMatched { txn: of, .. } | Record::Over { txn: of, .. } if of == txn);
+            // The record that opened it says what was decided, too.
+            let unsent = |standing: &Standing| standing.stood_in() && !standing.is_matched();
             match &standing.outcome {
-                _ if standing.stood_in() || records.iter().any(|(_, record)| is_end(record)) => {}
+                _ if unsent(standing) || records.iter().any(|(_, record)| is_end(record)) => {}
+                Outcome::Answered { added, at, .. } if standing.is_matched() => {
+                    let trace = standing.advice.as_ref().map(|debt| debt.trace).unwrap_or_default();
+                    let (txn, at, added) = (*txn, *at, Arc::clone(added));
+                    gone.push((lsn, Record::StoodInMatched { txn, at, trace, added }));
+                }
                 Outcome::Answered { verdict, added, at } => {
                     let (txn, at, verdict, added) = (*txn, *at, *verdict, Arc::clone(added));
                     gone.push((lsn, Record::Answered { txn, at, verdict, added }));
@@ -351,13 +358,12 @@ impl Teller<'_> {
                 let said = "the answer was handed to a connection of the asker".to_owned();
                 self.put((lsn, txn), to_asker, (sent.mti.response(), Vec::new()), said);
             }
+            Record::StoodInMatched { .. } => self.matched((lsn, txn), sent, record),
             Record::Over { at, why, .. } => self.over((lsn, txn), sent, (*why, *at)),
             Record::Late { approved, .. } => {
-                let said = if *approved {
-                    "a late approval, or what may be one: it is never told"
-                } else {
-                    "a late decline: there is nothing to undo because of it"
-                };
+                let matched = self.standing(txn).is_some_and(Standing::is_matched);
+                let said =
+                    if matched { late_of_matched_in_words } else { late_in_words }(*approved);
                 self.put(
                     (lsn, txn),
                     from_issuer,
@@ -409,6 +415,19 @@ impl Teller<'_> {
         );
         let pair = step::of_pair(trace);
         self.put(id, (SWITCH, &issuer), (Some(sent.mti.plain()), pair), said);
+    }
+
+    /// Approved in its issuer's place, by an advice that names it.
+    fn matched(&mut self, (lsn, txn): (Lsn, TxnId), sent: &Sent, record: &Record) {
+        let Record::StoodInMatched { at, trace, added, .. } = record else { return };
+        let (asker, issuer) = (self.name(sent.asker), self.name(sent.issuer));
+        let mut answer = step::repeated(sent);
+        answer.extend(step::added(added));
+        let said = matched_in_words(&issuer, at.0.saturating_sub(sent.at.0));
+        self.put((lsn, txn), (SWITCH, &asker), (sent.mti.response(), answer), said);
+        let said = "an advice of it, sent until it is acknowledged: it names the request, and its issuer books both as one".to_owned();
+        let pair = step::of_pair(*trace);
+        self.put((lsn, txn), (SWITCH, &issuer), (Some(sent.advice_mti()), pair), said);
     }
 
     fn over(&mut self, (lsn, txn): (Lsn, TxnId), sent: &Sent, (why, at): (Unanswered, Wall)) {

@@ -49,6 +49,30 @@ pub(super) fn over_in_words(why: Unanswered, issuer: &str, ms: u64) -> String {
     }
 }
 
+pub(super) fn matched_in_words(issuer: &str, ms: u64) -> String {
+    let (seconds, tenths) = (ms / 1000, ms % 1000 / 100);
+    format!(
+        "{issuer} did not answer in {seconds}.{tenths} s: approved in its place, within the limits of its route, and what was sent is not reversed"
+    )
+}
+
+pub(super) const fn late_in_words(approved: bool) -> &'static str {
+    if approved {
+        "a late approval, or what may be one: it is never told"
+    } else {
+        "a late decline: there is nothing to undo because of it"
+    }
+}
+
+/// The same, of what was approved in its issuer's place by an advice that names it.
+pub(super) const fn late_of_matched_in_words(approved: bool) -> &'static str {
+    if approved {
+        "a late approval, or what may be one: it is never told, and its issuer matches it with the advice"
+    } else {
+        "a late decline: its asker was told an approval, which stands by the advice of it"
+    }
+}
+
 pub(super) const fn owed_in_words(reason: Reason) -> &'static str {
     match reason {
         Reason::Unanswered => "a reversal is owed: the request was sent, and not answered",

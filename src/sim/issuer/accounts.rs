@@ -15,6 +15,9 @@ struct Name {
     stan: Vec<u8>,
 }
 
+/// By what an advice and its request know each other: MTI class, element 11 and element 37.
+type Reference = (u8, Vec<u8>, Vec<u8>);
+
 /// How something stands in the books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -33,12 +36,16 @@ struct Entry {
     currency: String,
     /// What a partial reversal left of it, minor units.
     left: Option<u64>,
+    /// Element 37.
+    rrn: Vec<u8>,
 }
 
 /// All that an issuer knows.
 #[derive(Default)]
 pub struct Accounts {
     entries: HashMap<Name, Entry>,
+    /// Entries by the reference of another message that is one with theirs: an advice that was matched, or a request that one names.
+    others: HashMap<Reference, Name>,
     approvals: u64,
 }
 
@@ -56,8 +63,9 @@ pub struct Word {
 pub struct Effect {
     /// Who.
     pub issuer: String,
-    /// `approved`, `declined`, `reversed`, `lowered`, `unknown` (a reversal of what was never seen), `refused` (a partial reversal that does not fit) or `again` (a
-    /// message that was seen before, without effect).
+    /// `approved`, `declined`, `reversed`, `lowered`, `unknown` (a reversal of what was never seen), `refused` (a partial reversal that does not fit),
+    /// `matched` (an advice of a request that was seen before: one effect, of this amount) or `again` (a message that was seen before, or
+    /// that an advice named, without effect).
     pub effect: &'static str,
     /// The message's type.
     pub mti: String,
@@ -151,8 +159,17 @@ impl Accounts {
         decline: Option<&[u8]>,
     ) -> (&'static str, Word) {
         let name = Name::of(mti.class(), elements);
-        if let Some(entry) = self.entries.get(&name) {
+        let rrn = elements.get(ElementNo::RRN).unwrap_or_default();
+        let other = || self.entries.get(self.others.get(&name.reference(rrn))?);
+        if let Some(entry) = self.entries.get(&name).or_else(other) {
             return ("again", entry.word());
+        }
+        let is_advice = mti.function() == Function::Advice && !rrn.is_empty();
+        if let Some(named) = Name::of_request(mti.class(), elements).filter(|_| is_advice) {
+            if let Some(word) = self.match_with(&name, (&named, rrn), elements) {
+                return ("matched", word);
+            }
+            self.others.insert(named.reference(rrn), name.clone());
         }
         // An advice is a fact: an issuer cannot decline it.
         let decline = decline.filter(|_| mti.function() != Function::Advice);
@@ -165,20 +182,43 @@ impl Accounts {
             state,
             code: decline.unwrap_or(b"00").to_vec(),
             approval,
-            amount: if mti.class() == Class::Financial { signed(elements) } else { 0 },
+            amount: booked(mti.class().digit(), elements),
             currency: String::from_utf8_lossy(
                 elements.get(ElementNo::CURRENCY).unwrap_or_default(),
             )
             .into_owned(),
             left: None,
+            rrn: rrn.to_vec(),
         };
         let word = entry.word();
         self.entries.insert(name, entry);
         (if state == State::Approved { "approved" } else { "declined" }, word)
     }
 
-    /// The name of what a reversal means. Who is of 1993 names no element 7: its trace number alone tells, the latest of it.
-    fn known_as(&self, name: Name) -> Option<Name> {
+    /// An advice names a request of its class and its reference: both are one effect, whatever was decided about the request. An
+    /// advice of another reference raises or completes what it names, and is an effect of its own.
+    fn match_with(
+        &mut self,
+        name: &Name,
+        (named, rrn): (&Name, &[u8]),
+        elements: &Elements,
+    ) -> Option<Word> {
+        let line = self.known_as(named.clone(), rrn)?;
+        let entry = self.entries.get_mut(&line).filter(|entry| entry.rrn == rrn)?;
+        self.others.insert(name.reference(rrn), line);
+        if entry.state != State::Reversed && entry.left.is_none() {
+            (entry.state, entry.code) = (State::Approved, b"00".to_vec());
+            entry.amount = booked(name.class, elements);
+        }
+        Some(entry.word())
+    }
+
+    /// The name of what a reversal means, or an advice. Who is of 1993 names no element 7: its trace number alone tells, the latest
+    /// of it.
+    fn known_as(&self, name: Name, rrn: &[u8]) -> Option<Name> {
+        if let Some(line) = self.others.get(&name.reference(rrn)) {
+            return Some(line.clone());
+        }
         if name.transmission.iter().any(|digit| *digit != b'0') {
             return Some(name);
         }
@@ -189,7 +229,8 @@ impl Accounts {
     fn reverse(&mut self, elements: &Elements) -> (&'static str, Word) {
         let word = |code: &[u8]| Word { code: code.to_vec(), approval: None };
         let named = elements.get(ElementNo::ORIGINAL).and_then(Name::of_original);
-        let named = named.and_then(|name| self.known_as(name));
+        let rrn = elements.get(ElementNo::RRN).unwrap_or_default();
+        let named = named.and_then(|name| self.known_as(name, rrn));
         let entry = named.and_then(|name| self.entries.get_mut(&name));
         match entry {
             None => ("unknown", word(b"25")),
@@ -235,12 +276,34 @@ impl Name {
         }
     }
 
+    fn reference(&self, rrn: &[u8]) -> Reference {
+        (self.class, self.stan.clone(), rrn.to_vec())
+    }
+
+    /// The message of its own class that an advice names: by element 90, or 56 of 1993 (MTI 4, STAN 6, then no element 7).
+    fn of_request(class: Class, elements: &Elements) -> Option<Self> {
+        let later = || {
+            let original = elements.get(ORIGINAL_OF_1993)?;
+            Self::of_original(&[original.get(..10)?, b"0000000000"].concat())
+        };
+        let named = elements.get(ElementNo::ORIGINAL).and_then(Self::of_original).or_else(later);
+        named.filter(|named| named.class == class.digit())
+    }
+
     /// From element 90: MTI 4, STAN 6, element 7 10.
     fn of_original(original: &[u8]) -> Option<Self> {
         let class = Mti::from_ascii(original.get(..4)?).ok()?.class().digit();
         let stan = original.get(4..10)?.to_vec();
         Some(Self { class, transmission: original.get(10..20)?.to_vec(), stan })
     }
+}
+
+/// Element 56 of 1993, where the house keeps it.
+const ORIGINAL_OF_1993: ElementNo = ElementNo::of(128 + 56);
+
+/// What a message books: an authorization nothing.
+fn booked(class: u8, elements: &Elements) -> i64 {
+    if class == Class::Financial.digit() { signed(elements) } else { 0 }
 }
 
 /// Element 4, below zero for the refunds of processing code 20 to 29.
@@ -312,6 +375,41 @@ mod tests {
             assert_eq!(word.code, code.as_bytes());
             assert_eq!(accounts.sums().get("978").copied().unwrap_or(0), sum, "{number} {effect}");
         }
+        assert_eq!(accounts.standing(), 2);
+    }
+
+    /// A request and the advice that names it, in either order and whatever was decided, are one effect under both names.
+    #[test]
+    fn an_advice_that_names_a_request_is_one_with_it() {
+        let mti = |number| Mti::new(number).unwrap();
+        let buy = sale(*b"000000", 1);
+        let mut advice = sale(*b"000000", 1);
+        advice.set(ElementNo::STAN, b"000007");
+        let original = Shop::reversal(&buy, mti(200), 9, Wall(1_795_372_441_000));
+        advice.set(ElementNo::ORIGINAL, original.get(ElementNo::ORIGINAL).unwrap());
+        let (request, told) = ((200, &buy), (220, &advice));
+        for (first, decline, second, effects) in [
+            (request, None, told, ["approved", "matched"]),
+            (request, Some(&b"51"[..]), told, ["declined", "matched"]),
+            (told, None, request, ["approved", "again"]),
+        ] {
+            let mut accounts = Accounts::default();
+            let said =
+                [(first, decline), (second, Some(&b"51"[..])), (told, None), (request, None)].map(
+                    |((number, elements), decline)| {
+                        accounts.take("A", mti(number), elements, decline).1.effect
+                    },
+                );
+            assert_eq!(said, [effects[0], effects[1], "again", "again"]);
+            assert_eq!((accounts.standing(), accounts.sums()["978"]), (1, 1250));
+            assert_eq!(accounts.take("A", mti(420), &original, None).1.effect, "reversed");
+            assert_eq!(accounts.standing(), 0);
+        }
+        // Of another reference it is a payment of its own.
+        let mut accounts = Accounts::default();
+        accounts.take("A", mti(200), &buy, None);
+        advice.set(ElementNo::RRN, b"000000000002");
+        assert_eq!(accounts.take("A", mti(220), &advice, None).1.effect, "approved");
         assert_eq!(accounts.standing(), 2);
     }
 

@@ -138,6 +138,7 @@ impl World {
             }
             Record::Undone(undo) | Record::Lowered { undo, .. } => undo.original?,
             Record::Rerouted { txn, .. }
+            | Record::StoodInMatched { txn, .. }
             | Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
@@ -180,6 +181,7 @@ impl World {
     /// Counts the rare states that a durable record shows.
     pub(super) fn count_record(&mut self, record: &Record) {
         let gave_way = |txn: &TxnId| self.truth.standing(*txn).is_some_and(Standing::gave_way);
+        let matched = |txn: &TxnId| self.truth.standing(*txn).is_some_and(Standing::is_matched);
         match record {
             Record::Cut { .. } => self.reached.count(Rare::Cut),
             Record::Answered { txn, verdict: Verdict::Approved, .. }
@@ -189,6 +191,10 @@ impl World {
             }
             Record::Late { txn, approved: true, .. } if gave_way(txn) => {
                 self.reached.count(Rare::StandInAttemptApproved);
+            }
+            Record::Late { txn, approved, .. } if matched(txn) => {
+                let rare = if *approved { Rare::MatchedApproved } else { Rare::MatchedDeclined };
+                self.reached.count(rare);
             }
             _ => {}
         }
@@ -387,6 +393,9 @@ impl World {
     /// Whether the issuer of an approved request ever said so, rightly and on its own link.
     fn vouched(&self, standing: &Standing) -> bool {
         let Opening::Request(sent) = &standing.opening else { return true };
+        if standing.stood_in() {
+            return true;
+        }
         let key = follow::wire_key(sent.mti.class(), sent.trace);
         let own = |entry: Option<&Entry>| entry.is_some_and(|entry| entry.said);
         self.issuers.iter().any(|issuer| {

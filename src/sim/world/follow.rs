@@ -121,6 +121,10 @@ impl Follower {
                 self.reroute(*txn, (*issuer, *trace));
                 self.change(*txn, lsn, record);
             }
+            Record::StoodInMatched { txn, trace, .. } => {
+                self.advise(*txn, lsn, *trace);
+                self.change(*txn, lsn, record);
+            }
             Record::Answered { txn, .. }
             | Record::Over { txn, .. }
             | Record::Late { txn, .. }
@@ -318,6 +322,15 @@ impl Follower {
             let what = "approved in an issuer's place, and what was sent there is not undone";
             self.break_rule(purchase, what.to_owned());
         }
+    }
+
+    /// An advice is owed of a request, under a pair of its own.
+    fn advise(&mut self, txn: TxnId, lsn: Lsn, trace: Trace) {
+        let purchase = self.purchase(txn);
+        let Some(past) = self.pasts.get_mut(&txn) else { return };
+        let Some(sent) = past.standing.sent().cloned() else { return };
+        past.owed_at.push((trace, lsn));
+        self.pair((sent.issuer, sent.mti.class(), trace), txn, purchase);
     }
 
     /// A request goes elsewhere: the pair that it was given first is spent, and names nothing any more.

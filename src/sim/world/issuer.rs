@@ -2,14 +2,16 @@
 //!
 //! An issuer may be slow, silent, late, forgetful or wrong about elements; it never denies what it approved.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::codec::{Draft, Message};
 use crate::iso::{Class, ElementNo, Elements, Function, Mti, ResponseCode};
 use crate::record::Trace;
 
+use super::lowering;
 use super::net::ConnId;
 use super::reached::Rare;
+use super::stand_in::{named_in, named_request};
 use super::story::{self, PurchaseId, text};
 use super::{Event, World};
 
@@ -37,9 +39,11 @@ pub(super) struct Entry {
     pub(super) lowered: bool,
     /// Whether a whole and right approval was ever said on the issuer's own link.
     pub(super) said: bool,
-    code: &'static str,
+    pub(super) code: &'static str,
     /// What the message said: card, amount, terminal.
     content: Vec<u8>,
+    /// The request that an advice names as the one of which it is.
+    pub(super) names: Option<Key>,
 }
 
 /// A message of ours that is owed, as the issuer saw it.
@@ -60,7 +64,7 @@ pub(super) struct Issuer {
     pub(super) ledger: BTreeMap<Key, Entry>,
     owed: BTreeMap<Key, OwedSeen>,
     /// Originals that were reversed before they came, where it remembers that.
-    forestalled: BTreeSet<Key>,
+    pub(super) forestalled: BTreeMap<Key, Option<PurchaseId>>,
     pub(super) network_stan: u32,
     /// When the last of its answers so far is due.
     answers_until: u64,
@@ -73,7 +77,7 @@ impl Issuer {
             link,
             ledger: BTreeMap::new(),
             owed: BTreeMap::new(),
-            forestalled: BTreeSet::new(),
+            forestalled: BTreeMap::new(),
             network_stan: 0,
             answers_until: 0,
         }
@@ -82,7 +86,7 @@ impl Issuer {
 
 /// How one request is answered.
 #[derive(Debug)]
-struct Manner {
+pub(super) struct Manner {
     code: Option<&'static str>,
     amount: Option<i64>,
     stan: Option<Vec<u8>>,
@@ -154,6 +158,9 @@ impl World {
         self.check_forwarded(issuer, &key, message, purchase);
         self.check_raises(issuer, message, purchase);
         let content = content_of(message);
+        if !advice && self.has_booked(conn, issuer, message) {
+            return;
+        }
         let Some(bank) = self.issuers.get_mut(issuer) else { return };
         let known = bank.ledger.get(&key);
         if let Some(entry) = known {
@@ -166,7 +173,7 @@ impl World {
         if advice {
             return self.book(conn, issuer, message);
         }
-        let forestalled = bank.forestalled.iter().any(|named| names(*named, key));
+        let forestalled = bank.forestalled.keys().any(|named| names(*named, key));
         let issuing = &self.mix.issuing;
         let asked = number(message, ElementNo::AMOUNT);
         let (code, amount) = if forestalled || self.rng.chance(issuing.decline) {
@@ -186,6 +193,7 @@ impl World {
             said: false,
             code,
             content,
+            names: None,
         };
         let shown = format!("issuer {issuer} decides {code} for {}", story::Shown(message));
         self.story.tell(self.time, Some(purchase), || shown);
@@ -199,7 +207,12 @@ impl World {
     }
 
     /// Whether, when and how a decision is told.
-    fn manner(&mut self, issuer: usize, entry: &Entry, message: &Message) -> Option<Manner> {
+    pub(super) fn manner(
+        &mut self,
+        issuer: usize,
+        entry: &Entry,
+        message: &Message,
+    ) -> Option<Manner> {
         let issuing = self.mix.issuing.clone();
         if self.rng.chance(issuing.silent) {
             self.reached.count(Rare::AnswerWithheld);
@@ -251,7 +264,13 @@ impl World {
         }
     }
 
-    fn answer(&mut self, conn: ConnId, issuer: usize, message: &Message, manner: &Manner) {
+    pub(super) fn answer(
+        &mut self,
+        conn: ConnId,
+        issuer: usize,
+        message: &Message,
+        manner: &Manner,
+    ) {
         let Some(own_link) = self.issuers.get(issuer).map(|issuer| issuer.link) else { return };
         let Some(plan) = self.mix.plans.get(manner.over.unwrap_or(own_link)) else { return };
         let (tongue, dialect) = (plan.tongue.clone(), plan.settings.dialect());
@@ -325,22 +344,28 @@ impl World {
         let refused = self.refusal();
         let Some(bank) = self.issuers.get_mut(issuer) else { return };
         let Some(seen) = bank.owed.get_mut(&key) else { return };
+        let fresh = seen.settled.is_none();
         let code = seen.settled.or(refused).unwrap_or("00");
         if !matches!(code, "91" | "96") {
             seen.settled = Some(code);
         }
-        if code == "00" {
-            bank.ledger.entry(key).or_insert_with(|| Entry {
-                purchase,
-                amount: number(message, ElementNo::AMOUNT),
-                financial: message.mti().class() == Class::Financial,
-                approved: true,
-                reversed: false,
-                lowered: false,
-                said: true,
-                code: "00",
-                content: original,
-            });
+        if fresh && code == "00" {
+            let matched = bank.enter(
+                key,
+                Entry {
+                    purchase,
+                    amount: number(message, ElementNo::AMOUNT),
+                    financial: message.mti().class() == Class::Financial,
+                    approved: true,
+                    reversed: false,
+                    lowered: false,
+                    said: true,
+                    code: "00",
+                    content: original,
+                    names: named_request(message),
+                },
+            );
+            self.reached.add(Rare::Matched, u64::from(matched));
         }
         self.acknowledge(conn, issuer, message, code);
     }
@@ -360,7 +385,7 @@ impl World {
                 "a reversal without its original".to_owned()
             });
         };
-        let left = left_of(message);
+        let (left, of) = (left_of(message), story::purchase_of(message));
         let Some(bank) = self.issuers.get_mut(issuer) else { return };
         let Some(seen) = bank.owed.get_mut(&key) else { return };
         let (mut undid_late, mut wrong) = (false, None);
@@ -368,15 +393,11 @@ impl World {
             code
         } else if let Some(code) = refused {
             code
-        } else if let (Some(left), Some(entry)) = (left, named_in(&mut bank.ledger, named)) {
-            // The same under a fresh pair is the same.
-            if entry.lowered && entry.amount != left || !entry.lowered && entry.amount <= left {
-                wrong = Some(format!("an issuer is to lower {} to {left}", entry.amount));
-            }
-            (entry.amount, entry.lowered) = (left, true);
+        } else if let (Some(left), Some(entry)) = (left, named_in(&mut bank.ledger, named, of)) {
+            wrong = lowering::lower(entry, left);
             self.reached.count(Rare::LoweredAtIssuer);
             "00"
-        } else if let Some(entry) = named_in(&mut bank.ledger, named) {
+        } else if let Some(entry) = named_in(&mut bank.ledger, named, of) {
             undid_late = entry.approved
                 && !entry.reversed
                 && bank
@@ -387,7 +408,7 @@ impl World {
             "00"
         } else {
             if !forgets && left.is_none() {
-                bank.forestalled.insert(named);
+                bank.forestalled.insert(named, of);
             }
             self.reached.count(Rare::ReversalFirstAtIssuer);
             if says_not_found { "25" } else { "00" }
@@ -538,12 +559,6 @@ fn stan_of(text: &[u8]) -> Option<u32> {
 pub(super) fn original_key(original: &[u8]) -> Option<Key> {
     let class = Mti::from_ascii(original.get(..4)?).ok()?.class().digit();
     Some((class, digits(original.get(10..20)?)?, stan_of(original.get(4..10)?)?))
-}
-
-/// The line of a ledger that a reversal means.
-fn named_in(ledger: &mut BTreeMap<Key, Entry>, named: Key) -> Option<&mut Entry> {
-    let key = ledger.keys().find(|key| names(named, **key)).copied()?;
-    ledger.get_mut(&key)
 }
 
 /// Whether a reversal that names so means this message. Who is of 1993 names no element 7; numbers do not come twice in a world.

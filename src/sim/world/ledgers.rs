@@ -200,7 +200,15 @@ impl World {
             .iter()
             .enumerate()
             .find(|(place, _)| self.link_of(*place) == Some(sent.issuer))?;
-        let booked = bank.1.ledger.get(&key).filter(|entry| entry.approved && !entry.reversed);
+        let stands = |entry: &&Entry| entry.approved && !entry.reversed;
+        let booked = bank.1.line(key, follow::purchase_of(standing)).filter(stands);
+        let advice = standing.advice.as_ref().filter(|_| standing.is_matched());
+        let advised = advice.map(|debt| follow::wire_key(sent.mti.class(), debt.trace));
+        let both = advised.is_some_and(|advised| bank.1.ledger.contains_key(&advised))
+            && bank.1.ledger.contains_key(&key);
+        if both {
+            return Some(format!("#{}: its issuer made two of request and advice", txn.0));
+        }
         if is_listed(standing) {
             return None;
         }

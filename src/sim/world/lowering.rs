@@ -6,6 +6,7 @@ use crate::iso::{ElementNo, Elements};
 use super::asker::{Purchase, Undo};
 use super::follow::{self, Past};
 use super::increments::Raising;
+use super::issuer::Entry;
 use super::net::ConnId;
 use super::reached::Rare;
 use super::rng::Rng;
@@ -137,4 +138,16 @@ impl World {
             format!("its partial reversal to {left} was answered {code}, and {amount:?} stands")
         })
     }
+}
+
+/// An issuer lowers a line of its ledger; or what is wrong with that. The same under a fresh pair is the same.
+pub(super) fn lower(entry: &mut Entry, left: i64) -> Option<String> {
+    let fits = if entry.lowered { entry.amount == left } else { left < entry.amount };
+    if !fits && (!entry.approved || entry.code == "10") {
+        // It holds less than was approved in its place, and refused the advice of that: an operator knows.
+        return None;
+    }
+    let wrong = (!fits).then(|| format!("an issuer is to lower {} to {left}", entry.amount));
+    (entry.amount, entry.lowered) = (left, true);
+    wrong
 }

@@ -80,6 +80,16 @@ rare! {
     StoodInAfter = "approved in an issuer's place after a time-out",
     /// What was sent then was approved by its issuer, and undone.
     StandInAttemptApproved = "late approval of what was approved in its issuer's place",
+    /// A request was approved so, and its advice names what was sent.
+    StoodInMatched = "approved in an issuer's place after a time-out, to be matched",
+    /// What was sent then was approved by its issuer, and nothing is undone.
+    MatchedApproved = "late approval of what its issuer matches",
+    /// What was sent then was declined by its issuer, and the approval stands.
+    MatchedDeclined = "late decline of what its issuer matches",
+    /// An issuer made one line of its ledger of both.
+    Matched = "advice matched with its request by the issuer",
+    /// In the other order.
+    MatchedBefore = "request reached its issuer behind the advice that names it",
     /// A reversal gave back what a card had spent so.
     StandInReleased = "reversed on its day what was approved in an issuer's place",
     /// A partial reversal was accepted.

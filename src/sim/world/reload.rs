@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::record::{Closing, DebtState, LinkId, Outcome, Owing, Standing};
-use crate::switch::{Change, Input, LinkSettings, NotReloaded, OrderId, OrderResult, Settings};
+use crate::switch::{
+    Change, Input, LateApproval, LinkSettings, NotReloaded, OrderId, OrderResult, Settings,
+};
 
 use super::mix::ASKERS;
 use super::reached::Rare;
@@ -112,6 +114,14 @@ impl World {
             if network.echo_after_ms > 0 {
                 network.echo_after_ms += self.reloads.rng.below(500);
             }
+        }
+        // Each route has what is approved late the other way at times; no draw, so that worlds go on as before.
+        for limits in settings.stand_in.iter_mut().flatten().filter(|_| self.time.is_multiple_of(2))
+        {
+            limits.late = match limits.late {
+                LateApproval::Reverse => LateApproval::Match,
+                LateApproval::Match => LateApproval::Reverse,
+            };
         }
         settings
     }

@@ -119,6 +119,9 @@ pub(super) fn record_line(lsn: u64, record: &Record) -> String {
             let (trace, attempt) = (sent.trace, about(attempt));
             format!("StoodInAfter {attempt} trace {} {:?}", trace.stan, trace.transmission)
         }
+        Record::StoodInMatched { txn, trace, .. } => {
+            format!("StoodInMatched {} trace {} {:?}", about(txn), trace.stan, trace.transmission)
+        }
         Record::Spent { cards } => format!("Spent by {} cards", cards.len()),
         Record::Undone(undo) => {
             format!("Undone {} original {:?} code {}", undo.mti, undo.original, undo.code)
