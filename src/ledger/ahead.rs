@@ -19,6 +19,9 @@ pub(super) struct Scout {
     pub(super) books: View,
 }
 
+/// How much of the ledger each keeps in memory: they read in order, but for the names of claims.
+const CACHE_KIB: i64 = 16_384;
+
 /// So many pieces lie ready while one is worked on.
 const READY: usize = 2;
 
@@ -39,7 +42,7 @@ impl Ledger {
         let connection = Connection::open_with_flags(self.directory.join(super::FILE), flags)?;
         connection.busy_timeout(super::tables::PATIENCE)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        connection.pragma_update(None, "cache_size", -super::tables::CACHE_KIB)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         let books = View::open(&self.directory, Arc::clone(self.books.keys()))?;
         Ok(Scout { connection, books })
     }

@@ -27,7 +27,7 @@ DROP TABLE files; DROP TABLE items; DROP TABLE events; DROP TABLE answers;
 const PAGE_BYTES: u32 = 8_192;
 
 /// How much of the tables is kept in memory.
-pub(super) const CACHE_KIB: i64 = 65_536;
+const CACHE_KIB: i64 = 65_536;
 
 /// For how long one connection waits for another.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
