@@ -43,7 +43,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("rustls", &["link"]),
     ("sd_notify", &["systemd"]),
     ("std::fs", &["books", "cli", "config", "daemon", "journal", "ledger", "sim", "tools"]),
-    ("std::thread", &["books", "cli", "daemon", "journal", "sim"]),
+    ("std::thread", &["books", "cli", "daemon", "journal", "ledger", "sim"]),
     ("tokio", &["cli", "console", "daemon", "link", "sim"]),
     ("tokio_rustls", &["link"]),
     ("tokio_util", &["console", "daemon", "framing", "link", "sim", "tools"]),

@@ -1,4 +1,4 @@
-//! The cut: what was approved, claimed and waiting up to a moment gets its file, its number and its reference in one transaction;
+//! The cut: what was approved, claimed and waiting up to a moment gets its file, its number and its reference, once, in steps;
 //! then the files are written from that, however often it takes, to the same bytes. Writes no bytes itself.
 
 use std::collections::{BTreeMap, BTreeSet};
