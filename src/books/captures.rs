@@ -66,11 +66,12 @@ fn read_cut(row: &Row<'_>) -> rusqlite::Result<Cut> {
     })
 }
 
-/// Gives each member of a cut day, one after the other and always in the same order; the first fault of `each` ends it.
+/// Gives each member of a cut day, one after the other and always in the same order, for as long as `each` wants more; its first fault
+/// ends it.
 pub(super) fn members<E: From<BooksError>>(
     connection: &Connection,
     date: BusinessDate,
-    mut each: impl FnMut(Member) -> Result<(), E>,
+    mut each: impl FnMut(Member) -> Result<bool, E>,
 ) -> Result<(), E> {
     let sql = "SELECT captures.txn, captures.kind, standing, ifnull(lowered > captured, 0), ifnull(lowered = opposed, 0)
         FROM captures CROSS JOIN transactions ON transactions.txn = captures.txn WHERE captures.date = ?";
@@ -78,7 +79,9 @@ pub(super) fn members<E: From<BooksError>>(
     let mut ask = connection.prepare_cached(sql).map_err(fault)?;
     let mut rows = ask.query([tables::day(date)]).map_err(fault)?;
     while let Some(row) = rows.next().map_err(fault)? {
-        each(member(row)?)?;
+        if !each(member(row)?)? {
+            break;
+        }
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ pub use follow::{BATCH_WAL_BYTES, Progress};
 pub use lists::{Orphan, Totals};
 pub use orders::Ordered;
 pub use tables::WAL_BYTES;
-pub use view::{Held, Line, OfTerminal, View};
+pub use view::{Line, OfTerminal, Still, View};
 
 /// The books of a state directory; one thread owns them.
 pub struct Books {

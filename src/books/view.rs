@@ -22,7 +22,7 @@ pub struct View {
 
 /// Books that stand still. The follower goes on writing; what he writes meanwhile is not seen.
 #[must_use]
-pub struct Held<'a>(#[expect(dead_code, reason = "it ends when it is dropped")] Transaction<'a>);
+pub struct Still<'a>(#[expect(dead_code, reason = "it ends when it is dropped")] Transaction<'a>);
 
 /// A transaction that names a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,8 +136,8 @@ impl View {
     }
 
     /// The books as they are now, until this is let go of: many looks at one moment cost less than each at its own.
-    pub fn hold(&self) -> Result<Held<'_>, BooksError> {
-        Ok(Held(self.connection.unchecked_transaction()?))
+    pub fn still(&self) -> Result<Still<'_>, BooksError> {
+        Ok(Still(self.connection.unchecked_transaction()?))
     }
 
     /// The last record that is in the books.
@@ -165,11 +165,12 @@ impl View {
         captures::earlier(&self.connection)
     }
 
-    /// Gives each member of a cut day, one after the other and always in the same order; the first fault of `each` ends it.
+    /// Gives each member of a cut day, one after the other and always in the same order, for as long as `each` wants more; its first
+    /// fault ends it.
     pub fn members<E: From<BooksError>>(
         &self,
         date: BusinessDate,
-        each: impl FnMut(Member) -> Result<(), E>,
+        each: impl FnMut(Member) -> Result<bool, E>,
     ) -> Result<(), E> {
         captures::members(&self.connection, date, each)
     }

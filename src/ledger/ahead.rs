@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::{Ledger, LedgerError};
-use crate::books::{Held, View};
+use crate::books::{Still, View};
 use crate::planted;
 
 /// Ledger and books for a thread that only reads: each look sees what was committed by then.
@@ -30,8 +30,8 @@ pub(super) const HANDS: usize = 2;
 
 impl Scout {
     /// Ledger and books as they are now, until this is let go of.
-    pub(super) fn hold(&self) -> Result<(Held<'_>, Transaction<'_>), LedgerError> {
-        Ok((self.books.hold()?, self.connection.unchecked_transaction()?))
+    pub(super) fn still(&self) -> Result<(Still<'_>, Transaction<'_>), LedgerError> {
+        Ok((self.books.still()?, self.connection.unchecked_transaction()?))
     }
 }
 

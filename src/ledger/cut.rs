@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use rusqlite::OptionalExtension as _;
 
 use super::gather::Gathering;
+use super::settlement::rank;
 use super::tables::{date, day};
 use super::{Ledger, LedgerError};
 use crate::books::BooksError;
@@ -234,19 +235,37 @@ impl Ledger {
         order: &Order,
         watch: &mut dyn FnMut(Step),
     ) -> Result<Option<Cycle>, CutError> {
-        let sql =
-            "SELECT day, cycle FROM cuts WHERE state = 'gathering' ORDER BY day, cycle = 0, cycle";
-        for cycle in self.cycles(sql)? {
-            self.gather(cycle, order, watch)?;
-        }
         match order.asked {
             Asked::End(date) => self.begin_end(date, order, watch).map(Some),
             Asked::Now(date) => self.begin_cycle(date, order, watch),
-            Asked::Again(cycle) => match self.state_of(cycle)? {
+            Asked::Again(cycle) => match self.state_of(cycle)?.as_deref() {
+                Some("gathering") => {
+                    self.settle_before(cycle, order, watch)?;
+                    // Of a cycle that comes to nothing nothing is left.
+                    Ok(self.gather(cycle, order, watch)?.then_some(cycle))
+                }
                 Some(_) => Ok(Some(cycle)),
                 None => Err(CutError::NotBegun { cycle }),
             },
         }
+    }
+
+    /// What a cut takes back was claimed by one before it: those are settled first that were being settled when the process ended,
+    /// and the days that nobody began.
+    fn settle_before(
+        &self,
+        cycle: Cycle,
+        order: &Order,
+        watch: &mut dyn FnMut(Step),
+    ) -> Result<(), CutError> {
+        let place = |cycle: &Cycle| rank(cycle.date, cycle.number);
+        let mut cycles = self.cycles("SELECT day, cycle FROM cuts WHERE state = 'gathering'")?;
+        cycles.extend(self.unbegun()?.into_iter().map(|date| Cycle { date, number: 0 }));
+        cycles.sort_by_key(place);
+        for before in cycles.into_iter().filter(|before| place(before) < place(&cycle)) {
+            self.gather(before, order, watch)?;
+        }
+        Ok(())
     }
 
     /// Cuts whose files are not all there: those that were begun, and days that the books know and nobody began.
@@ -311,15 +330,12 @@ impl Ledger {
         let cycle = Cycle { date, number: 0 };
         match self.state_of(cycle)?.as_deref() {
             Some("earlier") => return Err(CutError::Earlier { date }),
-            Some(_) => return Ok(cycle),
             None if self.books.cut_of(date)?.is_none() => return Err(CutError::NotCut { date }),
-            None => {}
+            None | Some("gathering") => {}
+            Some(_) => return Ok(cycle),
         }
-        // What a day takes back was claimed on a day before: that is settled first.
-        let before = self.unbegun()?.into_iter().filter(|earlier| *earlier < date);
-        for date in before.chain([date]) {
-            self.gather(Cycle { date, number: 0 }, order, watch)?;
-        }
+        self.settle_before(cycle, order, watch)?;
+        self.gather(cycle, order, watch)?;
         Ok(cycle)
     }
 
@@ -348,20 +364,15 @@ impl Ledger {
         if self.state_of(end)?.is_some() || self.books.cut_of(date)?.is_some() {
             return Err(CutError::Ended { date });
         }
+        self.settle_before(end, order, watch)?;
         // One that was begun and not finished is what is wanted first.
-        let mut ask = self
-            .connection
-            .prepare_cached("SELECT max(cycle), max(state = 'begun') FROM cuts WHERE day = ?")?;
-        let (last, begun): (Option<u32>, Option<bool>) =
+        let sql =
+            "SELECT max(cycle), min(iif(state = 'begun', cycle, NULL)) FROM cuts WHERE day = ?";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let (last, begun): (Option<u32>, Option<u32>) =
             ask.query_row([day(date)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        if begun == Some(true) {
-            let sql = "SELECT min(cycle) FROM cuts WHERE day = ? AND state = 'begun'";
-            let number = self.connection.query_row(sql, [day(date)], |row| row.get(0))?;
+        if let Some(number) = begun {
             return Ok(Some(Cycle { date, number }));
-        }
-        // What ended before is settled before.
-        for date in self.unbegun()? {
-            self.gather(Cycle { date, number: 0 }, order, watch)?;
         }
         let cycle = Cycle { date, number: last.map_or(1, |last| last.saturating_add(1)) };
         let any = self.gather(cycle, order, watch)?;

@@ -225,13 +225,13 @@ impl Scout {
         let mut merchants: BTreeMap<String, [Sum; WAYS.len()]> = BTreeMap::new();
         let mut ask = self.connection.prepare_cached(ENTRIES)?;
         let mut rows = ask.query([listed.file])?;
-        let mut held = self.books.hold()?;
+        let mut still = self.books.still()?;
         while let Some(row) = rows.next()? {
             let entry = Entry::read(row)?;
             // So that the follower's own file does not grow meanwhile.
-            if entry.number % HELD_LINES == 0 {
-                drop(held);
-                held = self.books.hold()?;
+            if entry.number % STILL_LINES == 0 {
+                drop(still);
+                still = self.books.still()?;
             }
             if !merchants.contains_key(&entry.merchant) {
                 merchants.insert(entry.merchant.clone(), <[Sum; WAYS.len()]>::default());
@@ -374,7 +374,7 @@ impl Entry {
 /// is about.
 const ENTRIES: &str = "SELECT i.number, i.kind, i.amount, i.refund, i.reference, i.merchant, i.terminal, i.mcc, i.reason,
         coalesce(i.txn, a.txn, p.txn), a.day, a.amount, a.reason, c.claim, c.local, c.final,
-        c.final AND (SELECT count(*) FROM items AS any WHERE any.txn = i.txn) > 1 AND EXISTS (SELECT 1 FROM items AS before
+        c.final AND (SELECT count(*) FROM (SELECT 1 FROM items AS any WHERE any.txn = i.txn LIMIT 2)) > 1 AND EXISTS (SELECT 1 FROM items AS before
             WHERE before.txn = i.txn AND before.kind = 'presentment' AND before.refund = 0 AND before.claim IS NOT NULL
                 AND before.item < CASE i.kind WHEN 'presentment' THEN i.item ELSE i.about END)
     FROM items AS i
@@ -384,7 +384,7 @@ const ENTRIES: &str = "SELECT i.number, i.kind, i.amount, i.refund, i.reference,
     WHERE i.file = ? ORDER BY i.number";
 
 /// For so many lines the books are looked at as of one moment.
-const HELD_LINES: u32 = 512;
+const STILL_LINES: u32 = 512;
 
 /// How many bytes are gathered for one write.
 const WRITE_LEN: usize = 256 * 1024;

@@ -68,8 +68,8 @@ pub struct Ledger {
     step: usize,
 }
 
-/// A cut commits some mebibytes at once: what waits behind that on the disk waits for hundredths of a second.
-const STEP: usize = 4_096;
+/// A cut commits so many things at once, some mebibytes: what waits behind that on the disk waits for hundredths of a second.
+const STEP: usize = 2_048;
 
 /// The file's name in the state directory.
 const FILE: &str = "clearing.db";

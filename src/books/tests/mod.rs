@@ -422,7 +422,7 @@ impl Story {
                 let capture = Capture::of(&member.standing, member.part, &self.keys).unwrap();
                 let amount = u64::try_from(capture.amount().minor).unwrap();
                 found.push((member.standing.id, member.kind, amount));
-                Ok::<_, BooksError>(())
+                Ok::<_, BooksError>(true)
             })
             .unwrap();
             // A day claims or takes back each transaction once.

@@ -385,7 +385,7 @@ impl Reading {
             self.intake.feed(bytes);
         }
         let Self { scout, intake, merchant, .. } = self;
-        let _held = scout.hold()?;
+        let _still = scout.still()?;
         let mut lines = Vec::new();
         loop {
             match intake.next_record() {

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::{BATCH, Gathering, New, undone};
+use super::{Gathering, New, undone};
 use crate::clearing::{Capture, ClearingError, Terms};
 use crate::iso::{Amount, Currency};
 use crate::ledger::ahead::{Scout, ahead};
@@ -58,28 +58,32 @@ enum Refund {
 impl Scout {
     /// Reads the claims that no cut has taken, up to one, with what is known of their authorizations; page by page, as long as
     /// somebody wants them.
-    fn claims(&self, last: i64, give: &mut dyn FnMut(Vec<Looked>) -> bool) -> Result<(), CutError> {
+    fn claims(
+        &self,
+        (last, at_once): (i64, u32),
+        give: &mut dyn FnMut(Vec<Looked>) -> bool,
+    ) -> Result<(), CutError> {
         let mut after = 0;
         loop {
-            let held = self.hold()?;
-            let page = self.claims_after(after, last)?;
+            let still = self.still()?;
+            let page = self.claims_after(after, last, at_once)?;
             let Some(one) = page.last() else { return Ok(()) };
             after = one.claim;
             let page = page.into_iter().map(|ready| self.look(ready));
             let page = page.collect::<Result<_, _>>()?;
-            drop(held);
+            drop(still);
             if !give(page) {
                 return Ok(());
             }
         }
     }
 
-    fn claims_after(&self, after: i64, last: i64) -> Result<Vec<Ready>, CutError> {
+    fn claims_after(&self, after: i64, last: i64, at_once: u32) -> Result<Vec<Ready>, CutError> {
         let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry FROM claims
             WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned') AND claim > ? AND claim <= ?
             ORDER BY claim LIMIT ?";
         let mut ask = self.connection.prepare_cached(sql)?;
-        let rows = ask.query_map((after, last, BATCH), Ready::read)?;
+        let rows = ask.query_map((after, last, at_once), Ready::read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -144,7 +148,7 @@ impl Gathering<'_> {
     /// What merchants claimed and no cut has taken.
     pub(super) fn claims(&mut self) -> Result<(), CutError> {
         let scout = self.ledger.scout()?;
-        let last = self.last_claim;
+        let last = (self.last_claim, self.page());
         let read = move |give: &mut dyn FnMut(Vec<Looked>) -> bool| scout.claims(last, give);
         ahead(read, |page| {
             let mut taken = Vec::with_capacity(page.len());
@@ -164,7 +168,11 @@ impl Gathering<'_> {
     /// Those of a page that this cut has taken. Mostly they are all that lie between the first and the last of it and may be taken.
     fn taken(&self, page: &[Looked], taken: &[i64]) -> Result<(), CutError> {
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
-        if let ([first, .., last], true) = (taken, taken.len() == page.len()) {
+        let few = i64::try_from(2 * page.len()).unwrap_or(i64::MAX);
+        if let [first, .., last] = taken
+            && taken.len() == page.len()
+            && last - first <= few
+        {
             let sql = "UPDATE claims SET day = ?, cycle = ? WHERE claim BETWEEN ? AND ?
                 AND +day IS NULL AND +voided IS NULL AND +state IN ('accepted', 'warned')";
             self.connection.prepare_cached(sql)?.execute((day, cycle, first, last))?;

@@ -1,6 +1,8 @@
 //! What the books have of a day that was cut: claimed of its issuer, or taken back from him, without anybody claiming it.
 
-use super::{BATCH, Gathering, New};
+use rusqlite::params;
+
+use super::{Gathering, New};
 use crate::books::Member;
 use crate::clearing::{Capture, ClearingError, Kind, Part, Reference};
 use crate::iso::BusinessDate;
@@ -11,28 +13,22 @@ use crate::ledger::tables::day;
 use crate::record::Standing;
 
 /// A member, with what it would say in a file.
-type Looked = (Member, Result<Capture, ClearingError>);
+type Shown = (Member, Result<Capture, ClearingError>);
 
 impl Scout {
-    /// Reads the members of a day, but for the first so many; page by page, as long as somebody wants them.
+    /// Reads the members of a day, so many at once, as long as somebody wants them.
     fn members(
         &self,
         date: BusinessDate,
-        but: u64,
-        give: &mut dyn FnMut(Vec<Looked>) -> bool,
+        at_once: u32,
+        give: &mut dyn FnMut(Vec<Shown>) -> bool,
     ) -> Result<(), CutError> {
-        let (mut at, mut page) = (0, Vec::new());
-        let mut goes_on = true;
+        let mut page = Vec::new();
         self.books.members(date, |member| {
-            at += 1;
-            if at > but && goes_on {
-                let capture = Capture::of(&member.standing, member.part, self.books.keys());
-                page.push((member, capture));
-                if u32::try_from(page.len()).is_ok_and(|len| len >= BATCH) {
-                    goes_on = give(std::mem::take(&mut page));
-                }
-            }
-            Ok::<_, CutError>(())
+            let capture = Capture::of(&member.standing, member.part, self.books.keys());
+            page.push((member, capture));
+            let is_full = u32::try_from(page.len()).is_ok_and(|len| len >= at_once);
+            Ok::<_, CutError>(!is_full || give(std::mem::take(&mut page)))
         })?;
         give(page);
         Ok(())
@@ -43,14 +39,13 @@ impl Gathering<'_> {
     /// What the books have of the day.
     pub(super) fn members(&mut self) -> Result<(), CutError> {
         let scout = self.ledger.scout()?;
-        let (date, taken) = (self.cycle.date, self.members);
+        let (date, at_once) = (self.cycle.date, self.page());
         let read =
-            move |give: &mut dyn FnMut(Vec<Looked>) -> bool| scout.members(date, taken, give);
+            move |give: &mut dyn FnMut(Vec<Shown>) -> bool| scout.members(date, at_once, give);
         ahead(read, |page| {
             let count = page.len();
             for (member, capture) in page {
                 self.member(&member, capture)?;
-                self.members += 1;
             }
             self.next(count)
         })
@@ -67,6 +62,9 @@ impl Gathering<'_> {
             (Kind::Opposite, Part::Difference) => "lowered",
             (Kind::Opposite, _) => "opposite",
         };
+        if self.resumed && self.is_gathered(standing, kind)? {
+            return Ok(());
+        }
         let capture = match capture {
             Ok(capture) => capture,
             // The wrong key would hold back everything: that is for the operator to put right first.
@@ -115,6 +113,15 @@ impl Gathering<'_> {
         }
         let (capture, claim, entry) = (&capture, None, None);
         self.put(&New { kind, about, claim, capture, standing, reference, entry })
+    }
+
+    /// Whether an earlier step of this cut has seen to a member. What came to nothing there comes to nothing again.
+    fn is_gathered(&self, standing: &Standing, kind: &str) -> Result<bool, CutError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM items WHERE txn = ?1 AND kind = ?2 AND claim IS NULL AND day = ?3 AND cycle = ?4)
+            OR EXISTS (SELECT 1 FROM held WHERE day = ?3 AND cycle = ?4 AND txn = ?1 AND kind = ?2)";
+        let (txn, day) = (standing.id.0.cast_signed(), day(self.cycle.date));
+        let mut ask = self.connection.prepare_cached(sql)?;
+        Ok(ask.query_row(params![txn, kind, day, self.cycle.number], |row| row.get(0))?)
     }
 
     /// Whether a transaction was held when it was to be presented.

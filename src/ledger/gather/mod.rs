@@ -36,8 +36,8 @@ pub(super) struct Gathering<'a> {
     step: Option<Transaction<'a>>,
     /// What was done in it.
     done: usize,
-    /// How many members of the day were taken: on they go from there.
-    members: u64,
+    /// Whether it goes on with what a process began that ended: then some of it may be done.
+    resumed: bool,
     /// Hears of each step that is on the disk.
     watch: &'a mut dyn FnMut(Step),
 }
@@ -77,16 +77,17 @@ impl<'a> Gathering<'a> {
         let last = connection.query_row("SELECT max(item) FROM items", [], |row| row.get(0))?;
         let step = Some(connection.unchecked_transaction()?);
         let (date, number) = (day(cycle.date), cycle.number);
-        connection.execute(
+        let begun = connection.execute(
             "INSERT OR IGNORE INTO cuts (day, cycle, lsn, at, last_claim, state)
                 VALUES (?, ?, 0, ?, (SELECT ifnull(max(claim), 0) FROM claims), 'gathering')",
             (date, number, order.now.0.cast_signed()),
         )?;
-        let sql = "SELECT last_claim, members, EXISTS (SELECT 1 FROM items WHERE items.day = cuts.day AND items.cycle = cuts.cycle)
+        let resumed = begun == 0;
+        let sql = "SELECT last_claim, EXISTS (SELECT 1 FROM items WHERE items.day = cuts.day AND items.cycle = cuts.cycle)
+                OR EXISTS (SELECT 1 FROM held WHERE held.day = cuts.day AND held.cycle = cuts.cycle)
             FROM cuts WHERE day = ? AND cycle = ?";
-        let (last_claim, members, any) = connection.query_row(sql, (date, number), |row| {
-            Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned(), row.get(2)?))
-        })?;
+        let (last_claim, any) =
+            connection.query_row(sql, (date, number), |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Self {
             ledger,
             connection,
@@ -100,7 +101,7 @@ impl<'a> Gathering<'a> {
             any,
             step,
             done: 0,
-            members,
+            resumed,
             watch,
         })
     }
@@ -132,10 +133,6 @@ impl<'a> Gathering<'a> {
         if self.done < self.ledger.step {
             return Ok(());
         }
-        let sql = "UPDATE cuts SET members = ? WHERE day = ? AND cycle = ?";
-        let members = self.members.cast_signed();
-        let values = (members, day(self.cycle.date), self.cycle.number);
-        self.connection.prepare_cached(sql)?.execute(values)?;
         self.step.take().map_or(Ok(()), Transaction::commit)?;
         (self.watch)(Step::Gathered);
         self.step = Some(self.connection.unchecked_transaction()?);
@@ -181,11 +178,16 @@ impl<'a> Gathering<'a> {
         }
     }
 
+    /// How many rows are read at once: no more than a step may have.
+    fn page(&self) -> u32 {
+        u32::try_from(self.ledger.step).map_or(BATCH, |step| step.min(BATCH))
+    }
+
     fn waiting_after(&self, after: i64) -> Result<Vec<(i64, bool, u32, String)>, CutError> {
         let sql = "SELECT item, kind IN ('presentment', 'opposite', 'lowered', 'again', 'representment'), issuer, currency
             FROM items WHERE day IS NULL AND item > ? ORDER BY item LIMIT ?";
         let mut ask = self.connection.prepare_cached(sql)?;
-        let rows = ask.query_map((after, BATCH), |row| {
+        let rows = ask.query_map((after, self.page()), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

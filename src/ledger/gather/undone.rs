@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{BATCH, Gathering};
+use super::Gathering;
 use crate::clearing::{ClearingError, Flow};
 use crate::iso::{Currency, ElementNo};
 use crate::ledger::chain;
@@ -27,7 +27,7 @@ impl Gathering<'_> {
                 let page = self.listed_under(key, after)?;
                 let Some(last) = page.last() else { break };
                 after = *last;
-                let _held = self.books.hold()?;
+                let (count, still) = (page.len(), self.books.still()?);
                 for txn in page {
                     // Books that are built anew may not have it yet.
                     let txn = TxnId(txn.cast_unsigned());
@@ -51,6 +51,8 @@ impl Gathering<'_> {
                     let values = (key, txn.0.cast_signed());
                     self.connection.prepare_cached(sql)?.execute(values)?;
                 }
+                drop(still);
+                self.next(count)?;
             }
         }
         Ok(())
@@ -59,7 +61,7 @@ impl Gathering<'_> {
     fn listed_under(&self, key: i64, after: i64) -> Result<Vec<i64>, CutError> {
         let sql = "SELECT txn FROM keys WHERE key = ? AND txn > ? ORDER BY txn LIMIT ?";
         let mut ask = self.connection.prepare_cached(sql)?;
-        let txns = ask.query_map((key, after, BATCH), |row| row.get(0))?;
+        let txns = ask.query_map((key, after, self.page()), |row| row.get(0))?;
         Ok(txns.collect::<Result<_, _>>()?)
     }
 
@@ -86,6 +88,11 @@ impl Gathering<'_> {
         let mut fates = fate::of_claims(self.connection, txn, pays_card)?;
         if !pays_card && fate::was_refunded(self.connection, txn)? {
             fates.extend(fate::of_member(self.connection, txn)?);
+        }
+        // It is being presented just now: it is taken back by the next cut.
+        let now = (Some(day(self.cycle.date)), Some(i64::from(self.cycle.number)));
+        if fates.iter().any(|fate| fate.cut == now) {
+            return Ok(true);
         }
         let mut claims = Vec::new();
         for fate in fates {
