@@ -78,6 +78,17 @@ pub(super) fn of_claims(
     Ok(found.collect::<Result<_, _>>()?)
 }
 
+/// Whether a cut takes something of a presentment back already: a file names no reference twice.
+pub(super) fn is_lowered_by(
+    connection: &Connection,
+    fate: &Fate,
+    (day, cycle): (i64, u32),
+) -> Result<bool, LedgerError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM items WHERE about = ? AND kind = 'lowered' AND day = ? AND cycle = ?)";
+    let mut ask = connection.prepare_cached(sql)?;
+    Ok(ask.query_row((fate.item, day, cycle), |row| row.get(0))?)
+}
+
 /// How much of a presentment its merchant still has: less what was lowered, and what was charged back and not presented again.
 pub(super) fn left(connection: &Connection, fate: &Fate) -> Result<i64, LedgerError> {
     if fate.opposed || fate.rejected == Some(Decision::GivenUp) {

@@ -281,6 +281,8 @@ impl Gathering<'_> {
             }
             // It is being presented just now: it is taken back by the next cut.
             None if fate.cut == (Some(day), Some(i64::from(cycle))) => return Ok(false),
+            // So is what is left of what is lowered just now.
+            None if fate::is_lowered_by(self.connection, &fate, (day, cycle))? => return Ok(false),
             None => {}
         }
         let about = fate.item;

@@ -90,8 +90,8 @@ impl Gathering<'_> {
             fates.extend(fate::of_member(self.connection, txn)?);
         }
         // It is being presented just now: it is taken back by the next cut.
-        let now = (Some(day(self.cycle.date)), Some(i64::from(self.cycle.number)));
-        if fates.iter().any(|fate| fate.cut == now) {
+        let now = (day(self.cycle.date), self.cycle.number);
+        if fates.iter().any(|fate| fate.cut == (Some(now.0), Some(i64::from(now.1)))) {
             return Ok(true);
         }
         let mut claims = Vec::new();
@@ -123,6 +123,8 @@ impl Gathering<'_> {
                 self.give_up(fate.live)?;
             } else if part > 0 && fate.rejected.is_some() {
                 self.hold_once(standing, "lowered", &ClearingError::Rejected { txn: standing.id })?;
+            } else if part > 0 && fate::is_lowered_by(self.connection, &fate, now)? {
+                waits = true;
             } else if part > 0 {
                 self.back(&fate, if all { "opposite" } else { "lowered" }, part)?;
             }

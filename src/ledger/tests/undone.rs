@@ -61,6 +61,25 @@ fn what_was_claimed_and_then_reversed_is_taken_back_under_its_reference() {
     assert_eq!(refused, 1);
 }
 
+/// A file names no reference twice: what is left of what is lowered just now is taken back by the next cut.
+#[test]
+fn what_is_lowered_and_reversed_at_once_is_taken_back_in_two_cuts() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    let claim = world.claims(Claim::of(txn, 900));
+    cut_day(&mut world);
+    world.is_lowered(txn, 300);
+    world.claims(Claim { op: "reversal", original: Some(claim), ..Claim::of(txn, 900) });
+    cut_day(&mut world);
+    assert_eq!(kinds(&world), ["presentment", "lowered"]);
+    cut_day(&mut world);
+    assert_eq!(kinds(&world), ["presentment", "lowered", "opposite"]);
+    let amounts: String =
+        world.asks("SELECT group_concat(amount) FROM (SELECT amount FROM items ORDER BY item)");
+    assert_eq!(amounts, "900,600,300");
+}
+
 #[test]
 fn a_reversal_of_the_switch_itself_counts_too() {
     let home = tempfile::tempdir().unwrap();
