@@ -394,7 +394,8 @@ fn a_listener_survives_a_lack_of_descriptors() {
     // Whoever runs the switch is heard meanwhile, and a day is cut.
     street.ask(&Command::Links).unwrap();
     street.ask(&Command::Cut { date: street.today() }).unwrap();
-    assert!(street.descriptors() <= crowded + 4, "{}", street.descriptors());
+    // Those who read for a cut leave some of theirs open for the next one.
+    assert!(street.descriptors() <= crowded + 8, "{}", street.descriptors());
     drop(crowd);
     pays(&mut late, &mut issuer, 3);
     pays(&mut pos, &mut issuer, 4);
