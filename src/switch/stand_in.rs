@@ -18,7 +18,7 @@ use crate::codec::{EncodeError, Fault};
 use crate::iso::{ElementNo, Elements, ResponseCode};
 use crate::mapping::Tongue;
 use crate::planted::{self, Bug};
-use crate::record::{LinkId, Owing, Record, Sent, Standing, Trace, TxnId};
+use crate::record::{Approval, LinkId, Owing, Record, Sent, Standing, Trace, TxnId};
 use crate::route::Picked;
 use crate::seal::Tag;
 use crate::tranlog;
@@ -272,15 +272,18 @@ impl Engine {
 
     /// The issuer answered late what was approved in its place and stands, and matches that with the advice of it. An approval
     /// owes nothing; but of what was lowered here it is for all. A decline changes nothing either: the asker has an approval.
+    /// Copies of what it was `heard` to say before are nothing new.
     pub(super) fn late_though_matched(
         &mut self,
         (txn, issuer): (TxnId, LinkId),
-        approved: bool,
+        (approved, heard): (bool, Approval),
         fx: &mut Effects,
     ) {
         if approved {
-            self.lower_again(txn, fx);
-        } else if !planted::is(Bug::LateDeclineUnsaid) {
+            if heard != Approval::Approved {
+                self.lower_again(txn, fx);
+            }
+        } else if heard != Approval::Declined && !planted::is(Bug::LateDeclineUnsaid) {
             fx.notes.push(Note::LateDecline { issuer, txn });
         }
     }

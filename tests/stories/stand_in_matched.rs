@@ -124,10 +124,18 @@ fn a_late_decline_leaves_what_was_told_and_is_shown() {
     assert_eq!(late_declines(&desk), 1);
     let standing = the_only_standing(&desk);
     assert_eq!((standing.heard, standing.stands_approved()), (Approval::Declined, true));
+    let written = desk.records.len();
+    assert!(desk.bank_answers(&sent, "51", &[]).is_empty());
+    assert_eq!((late_declines(&desk), desk.records.len()), (1, written), "a copy is nothing new");
     let again = only(&desk.shop_sends(SHOP, 201, &purchase(1)));
     assert_eq!((again.code(), again.text(38)), ("00".into(), told.text(38)));
     assert!(desk.bank_answers(&advice, "00", &[]).is_empty(), "and its issuer has the advice");
     assert!(desk.passes(600_000).is_empty());
+    // One that does not repeat the amount is shown as well, though it is written down of nothing.
+    let mut desk = Desk::with(matches());
+    let (sent, _, _) = approved(&mut desk);
+    assert!(desk.bank_answers(&sent, "51", &[(4, "000000000000")]).is_empty());
+    assert_eq!((late_declines(&desk), the_only_standing(&desk).heard), (1, Approval::Never));
 }
 
 #[test]
@@ -210,6 +218,7 @@ fn what_is_matched_is_lowered_and_never_by_all() {
     let again = only(&desk.bank_answers(&sent, "00", &[]));
     assert_eq!((again.mti, again.text(95)), (420, lowered.text(95)));
     desk.bank_answers(&again, "00", &[]);
+    assert!(desk.bank_answers(&sent, "00", &[]).is_empty(), "a copy is nothing new");
     let standing = the_only_standing(&desk);
     assert_eq!((standing.lowered, standing.stands_approved()), (Some(400), true));
 }
