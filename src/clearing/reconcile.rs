@@ -220,9 +220,12 @@ pub fn taken_back_here(standing: &Standing) -> bool {
     let Some(debt) = standing.reversal.as_ref().filter(|debt| !debt.lowers()) else { return false };
     match &standing.outcome {
         Outcome::Over { why, .. } => *why != Unanswered::Reversed,
-        // An advice that was given up and taken late is reversed anew, whoever wanted that.
-        _ if standing.advice.is_some() && debt.reason == Reason::Late => {
-            standing.undone_by.is_none()
+        // What an advice was of is reversed once more, whoever wanted that first. Its asker counts only what it was told, or said.
+        _ if standing.advice.is_some()
+            && matches!(debt.reason, Reason::Late | Reason::Settle | Reason::Mismatched) =>
+        {
+            let known = standing.told || standing.outcome == Outcome::Stored;
+            !known || standing.undone_by.is_none()
         }
         _ => debt.reason != Reason::Asked,
     }
@@ -549,6 +552,9 @@ const KEY: ElementSet = ElementSet::of(&[7, 11, 12, 13]);
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::clearing::capture::tests::standing as approved;
+    use crate::iso::Wall;
+    use crate::record::{Closing, Trace, TxnId};
 
     fn profile() -> HostProfile {
         HostProfile::usual(Currency::new(978).ok())
@@ -581,6 +587,39 @@ pub(crate) mod tests {
 
     fn total(count: u64, minor: i64) -> Total {
         Total { count, minor }
+    }
+
+    fn debt(reason: Reason, state: DebtState) -> Debt {
+        Debt { trace: Trace::default(), since: Wall(0), reason, state, code: None, requeued: false }
+    }
+
+    /// What its asker was told and took back is in its totals, whatever reverses it once more; what it was never told is not.
+    #[test]
+    fn what_is_reversed_anew_counts_where_its_asker_was_told_and_took_it_back() {
+        use Reason::{Asked, Late, Mismatched, Settle, Undelivered};
+        let dead = DebtState::Closed(Closing::Dead);
+        for (reason, told, undone, counts) in [
+            (Asked, true, true, true),
+            (Settle, true, true, true),
+            (Late, true, true, true),
+            (Mismatched, true, true, true),
+            (Late, true, false, false),
+            (Undelivered, false, false, false),
+            (Undelivered, false, true, false),
+            (Settle, false, true, false),
+            (Late, false, true, false),
+        ] {
+            let mut standing = approved(1, 200, &[]);
+            standing.advice = Some(debt(Asked, dead));
+            standing.reversal = Some(debt(reason, DebtState::Open));
+            (standing.told, standing.undone_by) = (told, undone.then_some(TxnId(2)));
+            assert_eq!(Share::of(&standing).is_some(), counts, "{reason:?} {told} {undone}");
+        }
+        // Of what an asker says happened nobody has to be told.
+        let mut stored = approved(1, 220, &[]);
+        stored.reversal = Some(debt(Late, DebtState::Open));
+        (stored.told, stored.undone_by) = (false, Some(TxnId(2)));
+        assert!(Share::of(&stored).is_some());
     }
 
     #[test]

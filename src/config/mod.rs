@@ -971,9 +971,12 @@ to = ["issuer-a"]
         assert_eq!(late("reverse"), LateApproval::Reverse);
         assert_eq!(late("match"), LateApproval::Match);
         let line = format!("{WHOLE}\non = \"timeout\"\nlate_approval = \"match\"");
-        let dropped = format!("{}\n[[links.issuer-a.write]]\ndrop = [37]\n", with(&line));
-        let report = faults(&dropped).to_string();
-        assert!(report.contains("link \"issuer-a\" cannot say which request"), "{report}");
+        for rule in ["drop = [37]", "set = { 37 = \"000000000001\" }", "copy = { 37 = 11 }"] {
+            let changed = format!("{}\n[[links.issuer-a.write]]\n{rule}\n", with(&line));
+            let report = faults(&changed).to_string();
+            let said = "link \"issuer-a\" cannot say which request";
+            assert!(report.contains(said), "{rule}: {report}");
+        }
         for (from, to, said) in [
             ("currency = \"978\"", "", "`currency` is missing"),
             ("count_max = 3", "", "`count_max` is missing"),

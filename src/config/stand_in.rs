@@ -103,7 +103,7 @@ fn late(
         let title = format!("link {:?} cannot say which request an advice is of", known.name);
         let fault = section.faults().at(span, title);
         let fault = fault.label(
-            "to match them its dialect needs elements 37 and 90 (n 42), or 37 and 56 in 1993",
+            "to match them its dialect needs elements 37 and 90 (n 42), or 37 and 56 (n..35) in 1993, and no change of them",
         );
         let fault = fault.besides(known.span.clone(), "this link");
         section.faults().tell(fault.help("late_approval = \"reverse\""));

@@ -210,11 +210,21 @@ impl Tongue {
 
     /// A message as the link's peers want it, without what they cannot be told: for what must go out.
     pub fn write_what_fits(&self, mti: Mti, elements: &Elements, at: Wall) -> Vec<u8> {
+        self.write_what_is_said(mti, elements, at).0
+    }
+
+    /// The same, and what it says: elements of the link's own edition.
+    pub fn write_what_is_said(
+        &self,
+        mti: Mti,
+        elements: &Elements,
+        at: Wall,
+    ) -> (Vec<u8>, Elements) {
         match &self.mapping {
             None => what_fits(&self.wire, mti, elements),
             Some(mapping) => match mapping.write(mti, elements.clone(), at, false) {
                 Ok((mti, elements)) => what_fits(&self.wire, mti, &elements),
-                Err(_) => Vec::new(),
+                Err(_) => (Vec::new(), Elements::default()),
             },
         }
     }
@@ -248,13 +258,28 @@ impl Tongue {
     }
 
     /// Whether an advice towards this link can name the request that was approved in its issuer's place: by original data, and by
-    /// the reference that both carry, element 37.
+    /// the reference that both carry, element 37. What its configuration changes is not what both carry.
     pub fn names_requests(&self) -> bool {
-        let said = |no| self.wire.defined().minus(self.dropped()).has(no);
-        let room = self.wire.row(ElementNo::ORIGINAL).map_or(0, |row| row.max);
-        self.names_originals()
-            && said(ElementNo::RRN)
-            && (self.later().is_some() || room == ORIGINAL_LEN)
+        let write = self.mapping.as_ref().map(|mapping| &mapping.settings.write);
+        let replaced = write.map_or(ElementSet::EMPTY, Changes::replaced);
+        let said = self.wire.defined().minus(self.dropped().or(replaced));
+        let room = |no| self.wire.row(no).map_or(0, |row| row.max);
+        let names = if self.later().is_some() {
+            said.has(ElementNo::of(56)) && ORIGINAL_LEN_1993 <= room(ElementNo::of(56))
+        } else {
+            said.has(ElementNo::ORIGINAL) && room(ElementNo::ORIGINAL) == ORIGINAL_LEN
+        };
+        names && said.has(ElementNo::RRN)
+    }
+
+    /// Whether what is said of an advice still has the reference and the name that it had in the house.
+    pub fn still_names_request(&self, advice: &Elements, said: &Elements) -> bool {
+        let kept = |wire, house| said.get(wire).is_some() && said.get(wire) == advice.get(house);
+        let named = match self.later() {
+            Some(_) => kept(ElementNo::of(56), edition::ORIGINAL),
+            None => kept(ElementNo::ORIGINAL, ElementNo::ORIGINAL),
+        };
+        named && kept(ElementNo::RRN, ElementNo::RRN)
     }
 
     /// Whether a message names another one: then it has no element left to name one more.
@@ -372,6 +397,9 @@ fn asks_undated(mti: Mti, wire: &Message) -> bool {
 /// How long original data elements are in 1987.
 const ORIGINAL_LEN: u16 = 42;
 
+/// How long they may become in 1993: MTI, elements 11 and 12, and element 32 behind its length.
+const ORIGINAL_LEN_1993: u16 = 35;
+
 /// How long replacement amounts are: of the transaction and of the settlement 12, two fees of 9.
 const REPLACEMENT_LEN: u16 = 42;
 
@@ -390,8 +418,8 @@ fn gathered(draft: &Draft<'_>) -> Elements {
     }
 }
 
-/// Encodes what the dialect can say, and leaves out what it cannot.
-fn what_fits(dialect: &Dialect, mti: Mti, elements: &Elements) -> Vec<u8> {
+/// Encodes what the dialect can say, and leaves out what it cannot; gives what is said, too.
+fn what_fits(dialect: &Dialect, mti: Mti, elements: &Elements) -> (Vec<u8>, Elements) {
     let mut own = elements.only(dialect.defined());
     let mut body = Vec::with_capacity(256);
     for _ in 0..=own.present().len() {
@@ -401,7 +429,7 @@ fn what_fits(dialect: &Dialect, mti: Mti, elements: &Elements) -> Vec<u8> {
             Err(fault) => own.remove(fault.element),
         }
     }
-    body
+    (body, own)
 }
 
 /// Where the house has what a link's own edition says in an element.

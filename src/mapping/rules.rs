@@ -53,6 +53,15 @@ impl Changes {
         self.0.iter().fold(ElementSet::EMPTY, |all, change| all.or(change.drop))
     }
 
+    /// Every element in which some change puts another value over what is there.
+    pub(super) fn replaced(&self) -> ElementSet {
+        let of = |change: &Change| -> Vec<_> {
+            let set = change.set.iter().map(|(no, _)| *no);
+            set.chain(change.copy.iter().map(|(to, _)| *to)).collect()
+        };
+        self.0.iter().flat_map(of).collect()
+    }
+
     /// Makes them, one after the other: each sees what those before it left. Within one, copies are of what it found, and what is
     /// set wins over what is copied.
     pub(super) fn apply(&self, mti: Mti, elements: &mut Elements) {

@@ -7,7 +7,8 @@ use crate::iso::{
 };
 use crate::planted::{self, Bug};
 use crate::record::{
-    LinkId, Outcome, Owing, Reason, Record, Sent, Standing, Trace, TxnId, Unanswered, Verdict,
+    Approval, LinkId, Outcome, Owing, Reason, Record, Sent, Standing, Trace, TxnId, Unanswered,
+    Verdict,
 };
 use crate::seal::Tag;
 use crate::tranlog::Ask;
@@ -520,9 +521,14 @@ impl Engine {
         }
         let after_close =
             standing.reversal.is_some() && standing.open_debt(Owing::Reversal).is_none();
+        let (heard, matched) = (standing.heard, standing.is_matched());
+        let stands_matched = matched && standing.stands_approved();
         if differs.is_some() && !approved {
             // A decline of something else: whether its issuer has answered this request is as open as before.
             fx.notes.push(Note::Late { issuer: arrival.link, approved, after_close });
+            if stands_matched {
+                self.late_though_matched((txn, arrival.link), (approved, heard), fx);
+            }
             return;
         }
         if let Some(element) = differs {
@@ -533,12 +539,12 @@ impl Engine {
         }
         let was_over = matches!(standing.outcome, Outcome::Over { .. });
         fx.notes.push(Note::Late { issuer: arrival.link, approved, after_close });
-        let (matched, stands) = (standing.is_matched(), standing.stands_approved());
-        if approved || was_over || matched {
+        let said_before = stands_matched && !approved && heard == Approval::Declined;
+        if (approved || was_over || matched) && !said_before {
             self.append(Record::Late { txn, at: self.now.wall, approved }, fx);
         }
-        if matched && stands && !planted::is(Bug::MatchedApprovalReversed) {
-            return self.late_though_matched((txn, arrival.link), approved, fx);
+        if stands_matched && !planted::is(Bug::MatchedApprovalReversed) {
+            return self.late_though_matched((txn, arrival.link), (approved, heard), fx);
         }
         let undone = approved || planted::is(Bug::LateDeclineReversed);
         if undone && !planted::is(Bug::LateApprovalIgnored) {

@@ -274,10 +274,12 @@ impl Engine {
         let link = self.peers.settings(sent.issuer)?;
         let aside = link.tongue.repeated_aside();
         let (mti, mut elements) = owed_message(standing, (owing, repeat), aside, &self.keys)?;
+        let names = owing == Owing::Advice && standing.is_matched();
+        let names = names && !planted::is(Bug::MatchUnnamed);
         if owing == Owing::Advice {
             link.stamp(&mut elements, sent);
-            if standing.is_matched() && !self.name_sent(standing, &mut elements) {
-                return None;
+            if names {
+                link.tongue.name_request(&mut elements, &original_data(standing, sent), sent.at);
             }
         } else if let Some(debt) = &standing.reversal {
             if debt.lowers() && !link.tongue.says_partial() {
@@ -288,7 +290,11 @@ impl Engine {
                 link.tongue.set_reason(&mut elements, debt.reason);
             }
         }
-        let body = link.tongue.write_what_fits(mti, &elements, sent.at);
+        let (body, said) = link.tongue.write_what_is_said(mti, &elements, sent.at);
+        // Its network may have no place for what this one names, or have unlearned it since: all would be booked twice.
+        if names && !link.tongue.still_names_request(&elements, &said) {
+            return None;
+        }
         link.frames(link.head, &body).then_some(body)
     }
 

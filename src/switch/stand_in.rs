@@ -18,7 +18,8 @@ use crate::codec::{EncodeError, Fault};
 use crate::iso::{ElementNo, Elements, ResponseCode};
 use crate::mapping::Tongue;
 use crate::planted::{self, Bug};
-use crate::record::{LinkId, Owing, Record, Sent, Standing, Trace, TxnId};
+use crate::record::{Approval, LinkId, Owing, Record, Sent, Standing, Trace, TxnId};
+use crate::route::Picked;
 use crate::seal::Tag;
 use crate::tranlog;
 
@@ -27,7 +28,7 @@ use super::choose::routed;
 use super::effect::{Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, CardOf};
-use super::translate::{TOO_LONG, original_data};
+use super::translate::TOO_LONG;
 
 /// How far the switch goes in place of the issuers of a route. Amounts are in minor units of the one currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,14 +76,20 @@ impl Engine {
     /// Whether a request whose issuers are all away may be approved here: none when that is nobody's business, else for whom, or
     /// why not.
     pub(super) fn stands_in(&self, arrival: &Arrival) -> Option<Result<LinkId, Refusal>> {
-        let picked = routed(&self.settings.routes, arrival).ok()?;
-        let limits = self.settings.stand_in.get(picked.rule)?.as_ref()?;
+        let (picked, limits) = self.route_of(arrival)?;
         if !limits.while_down || picked.to.iter().any(|link| self.peers.reachable(*link)) {
             return None;
         }
         let issuer = *picked.to.first()?;
         let asked = suited(arrival, limits)?;
         Some(self.within_limits(arrival, limits, asked).map(|()| issuer))
+    }
+
+    /// The route of a request, where something may be approved on it.
+    fn route_of(&self, arrival: &Arrival) -> Option<(Picked<'_>, &StandIn)> {
+        let picked = routed(&self.settings.routes, arrival).ok()?;
+        let limits = self.settings.stand_in.get(picked.rule)?.as_ref()?;
+        Some((picked, limits))
     }
 
     fn within_limits(
@@ -141,6 +148,10 @@ impl Engine {
         let approvable = self.raised(&arrival).and_then(|first| {
             // Its issuer has to know what it raises.
             let issuer = first.and_then(|first| self.issuer_of(first)).unwrap_or(issuer);
+            if first.is_some_and(|first| self.looks_like_a_match(&arrival, first)) {
+                let why = "its issuer is away, and would match the advice of it with what it raises: they have the same element 37, or none";
+                return Err((ResponseCode::UNAVAILABLE, Why::Said(why)));
+            }
             let trace = self.approvable(&arrival, issuer)?;
             let mut sent = self.sent(&mut arrival, key, (issuer, trace));
             self.tie(&mut sent, first);
@@ -162,6 +173,18 @@ impl Engine {
         } else {
             self.reached_nobody(txn, fx);
         }
+    }
+
+    /// Whether the advice of what raises another looks like the advice of that other: it names it, and the reference does not tell
+    /// them apart either. An issuer that matches would hold the amount of the one for both.
+    fn looks_like_a_match(&self, arrival: &Arrival, first: TxnId) -> bool {
+        let matches =
+            self.route_of(arrival).is_some_and(|(_, limits)| limits.late == LateApproval::Match);
+        let first = self.log.standing(first).and_then(Standing::sent);
+        let same = |first: &Arc<Sent>| {
+            first.elements.get(ElementNo::RRN) == arrival.get(ElementNo::RRN).as_deref()
+        };
+        matches && first.is_some_and(same)
     }
 
     /// What was sent is over, and its reversal is owed: what is approved in its issuer's place instead, if anything.
@@ -197,10 +220,11 @@ impl Engine {
         let asker = waiting.askers.first_mut()?;
         // Routes and limits look at the card, which went into the record.
         asker.card = unanswered.card.clone().map_or(CardOf::None, CardOf::One);
-        let picked = routed(&self.settings.routes, asker).ok()?;
-        let limits = self.settings.stand_in.get(picked.rule)?.as_ref()?;
-        let asked =
-            suited(asker, limits).filter(|_| limits.after_timeout && limits.late == late)?;
+        let (picked, limits) = self.route_of(asker)?;
+        // The route may lead elsewhere since a reload: who was asked has then agreed to nothing.
+        let agreed = late != LateApproval::Match || picked.to.contains(&unanswered.issuer);
+        let asked = suited(asker, limits)
+            .filter(|_| limits.after_timeout && limits.late == late && agreed)?;
         self.within_limits(asker, limits, asked).ok()?;
         self.approvable(asker, unanswered.issuer).ok()
     }
@@ -246,28 +270,20 @@ impl Engine {
         self.owed_body(&after, Owing::Advice, true).map(|_| (trace, added))
     }
 
-    /// Names what was sent in the advice of what was approved in its place; or says that this cannot be named. Its link could name
-    /// it when it was approved, and a reload or a restart had it unlearn that: without the name all would be booked twice.
-    pub(super) fn name_sent(&self, standing: &Standing, elements: &mut Elements) -> bool {
-        let Some(sent) = standing.sent() else { return false };
-        let Some(link) = self.peers.settings(sent.issuer) else { return false };
-        if !planted::is(Bug::MatchUnnamed) {
-            link.tongue.name_request(elements, &original_data(standing, sent), sent.at);
-        }
-        link.tongue.names_requests()
-    }
-
     /// The issuer answered late what was approved in its place and stands, and matches that with the advice of it. An approval
     /// owes nothing; but of what was lowered here it is for all. A decline changes nothing either: the asker has an approval.
+    /// Copies of what it was `heard` to say before are nothing new.
     pub(super) fn late_though_matched(
         &mut self,
         (txn, issuer): (TxnId, LinkId),
-        approved: bool,
+        (approved, heard): (bool, Approval),
         fx: &mut Effects,
     ) {
         if approved {
-            self.lower_again(txn, fx);
-        } else if !planted::is(Bug::LateDeclineUnsaid) {
+            if heard != Approval::Approved {
+                self.lower_again(txn, fx);
+            }
+        } else if heard != Approval::Declined && !planted::is(Bug::LateDeclineUnsaid) {
             fx.notes.push(Note::LateDecline { issuer, txn });
         }
     }

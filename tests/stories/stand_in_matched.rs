@@ -7,11 +7,15 @@ use iso8583d::dialect::Dialect;
 use iso8583d::iso::{ElementNo, Elements};
 use iso8583d::mapping::{self, Tongue};
 use iso8583d::record::{Approval, Closing, DebtState, Outcome, Owing, Record, Remark, Standing};
+use iso8583d::route::Table;
 use iso8583d::switch::{
     Change, Input, LateApproval, Note, Order, OrderId, OrderResult, Settings, StandIn,
 };
 
-use super::desk::{BANK, Desk, SHOP, SHOP_AGAIN, Seen, bank, only, purchase, reversal, settings};
+use super::desk::{
+    BANK, BANK_AGAIN, Desk, OTHER_BANK, SHOP, SHOP_AGAIN, Seen, bank, only, purchase, reversal,
+    rule, settings,
+};
 use super::the_only_standing;
 
 fn limits() -> StandIn {
@@ -120,10 +124,18 @@ fn a_late_decline_leaves_what_was_told_and_is_shown() {
     assert_eq!(late_declines(&desk), 1);
     let standing = the_only_standing(&desk);
     assert_eq!((standing.heard, standing.stands_approved()), (Approval::Declined, true));
+    let written = desk.records.len();
+    assert!(desk.bank_answers(&sent, "51", &[]).is_empty());
+    assert_eq!((late_declines(&desk), desk.records.len()), (1, written), "a copy is nothing new");
     let again = only(&desk.shop_sends(SHOP, 201, &purchase(1)));
     assert_eq!((again.code(), again.text(38)), ("00".into(), told.text(38)));
     assert!(desk.bank_answers(&advice, "00", &[]).is_empty(), "and its issuer has the advice");
     assert!(desk.passes(600_000).is_empty());
+    // One that does not repeat the amount is shown as well, though it is written down of nothing.
+    let mut desk = Desk::with(matches());
+    let (sent, _, _) = approved(&mut desk);
+    assert!(desk.bank_answers(&sent, "51", &[(4, "000000000000")]).is_empty());
+    assert_eq!((late_declines(&desk), the_only_standing(&desk).heard), (1, Approval::Never));
 }
 
 #[test]
@@ -206,6 +218,7 @@ fn what_is_matched_is_lowered_and_never_by_all() {
     let again = only(&desk.bank_answers(&sent, "00", &[]));
     assert_eq!((again.mti, again.text(95)), (420, lowered.text(95)));
     desk.bank_answers(&again, "00", &[]);
+    assert!(desk.bank_answers(&sent, "00", &[]).is_empty(), "a copy is nothing new");
     let standing = the_only_standing(&desk);
     assert_eq!((standing.lowered, standing.stands_approved()), (Some(400), true));
 }
@@ -298,6 +311,69 @@ fn reload(desk: &mut Desk, change: impl FnOnce(&mut Settings)) {
     assert_eq!(desk.done.pop(), Some(OrderResult::Reloaded));
 }
 
+/// Its route has led elsewhere since it was sent: the policy there is no agreement with who was asked.
+#[test]
+fn what_another_issuer_was_sent_is_a_time_out_as_ever() {
+    let mut desk = Desk::with(matches());
+    let sent = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    reload(&mut desk, |settings| settings.routes = Table::new(&[rule("4", &["other-bank"])]));
+    let follows = desk.passes(15_000);
+    assert!(follows.iter().any(|seen| seen.session == SHOP && seen.code() == "91"), "{follows:?}");
+    let undone = follows.iter().find(|seen| seen.session == sent.session).unwrap();
+    assert_eq!((undone.mti, names(undone, &sent)), (420, true));
+    desk.bank_answers(undone, "00", &[]);
+    // Who is asked now has agreed.
+    let (sent, told, advice) = unanswered(&mut desk, 200, &purchase(2));
+    assert_eq!((told.code(), advice.mti, names(&advice, &sent)), ("00".into(), 220, true));
+}
+
+/// A shipped dialect with these lines in the place of others.
+fn altered(name: &str, changes: &[(&str, &str)]) -> Tongue {
+    let mut text = Dialect::shipped_text(name).unwrap().to_owned();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    Tongue::new(Arc::new(Dialect::parse(&text).unwrap()), mapping::Settings::default()).unwrap()
+}
+
+/// Its issuer has a place for the name, and the name does not fit there.
+#[test]
+fn what_cannot_be_named_in_full_is_a_time_out_as_ever() {
+    let lettered = [("   32  n..11  ", "   32  an..11 ")];
+    for (to_bank, acquirer) in [
+        (altered("iso87-ascii", &lettered), "ACQ001"),
+        (altered("iso93-ascii", &[("   56  n..35 ", "   56  n..25 ")]), "123456"),
+    ] {
+        let mut settings = matches();
+        for link in &mut settings.links {
+            let is_bank = link.id == bank();
+            link.tongue = if is_bank { to_bank.clone() } else { altered("iso87-ascii", &lettered) };
+        }
+        let mut desk = Desk::with(settings);
+        let mut asked = purchase(1);
+        asked.set(ElementNo::ACQUIRER, acquirer.as_bytes());
+        let (_, told, undone) = unanswered(&mut desk, 200, &asked);
+        assert_eq!((told.code(), undone.mti % 1000), ("91".into(), 420));
+        assert!(!the_only_standing(&desk).stood_in());
+    }
+}
+
+/// Without the reference, too, its issuer would book all of it twice.
+#[test]
+fn an_advice_that_can_no_longer_say_its_reference_is_given_up() {
+    let mut desk = Desk::with(matches());
+    approved(&mut desk);
+    let shorter = altered("iso87-ascii", &[("   37  an 12 ", "   37  an 11 ")]);
+    for link in desk.settings.links.iter_mut().filter(|link| link.id == bank()) {
+        link.tongue = shorter.clone();
+    }
+    let follows = desk.crashes_after(desk.records.len());
+    assert!(follows.iter().all(|seen| seen.mti != 221), "{follows:?}");
+    let state = the_only_standing(&desk).advice.map(|debt| debt.state);
+    assert_eq!(state, Some(DebtState::Closed(Closing::Dead)));
+}
+
 /// Without the name its issuer would book all of it twice.
 #[test]
 fn an_advice_that_can_no_longer_name_it_is_given_up() {
@@ -360,4 +436,27 @@ fn what_is_matched_is_raised_by_the_name_of_what_was_sent() {
     assert_eq!((told.code(), undone.mti, names(&undone, &raised)), ("91".into(), 420, true));
     let first = desk.standings().into_values().next().unwrap();
     assert!(matches!(first.outcome, Outcome::Answered { .. }) && first.stands_approved());
+}
+
+/// Its issuer is away, and would take the advice of what raises for that of the first: it would hold 5.00 and not 15.00.
+#[test]
+fn what_raises_under_the_reference_of_the_first_is_not_approved() {
+    let mut desk = Desk::with(matches());
+    let first = only(&desk.shop_sends(SHOP, 100, &purchase(1)));
+    desk.bank_answers(&first, "00", &[]);
+    for session in [BANK, BANK_AGAIN, OTHER_BANK] {
+        desk.down(session, Vec::new());
+    }
+    let raises = |stan: u32, reference: u32| {
+        let mut more = purchase(stan);
+        let original = format!("0100{:06}1123183400{:0>11}{:0>11}", 1, "123456", "");
+        more.set(ElementNo::ORIGINAL, original.as_bytes());
+        more.set(ElementNo::AMOUNT, b"000000000500");
+        more.set(ElementNo::RRN, purchase(reference).get(ElementNo::RRN).unwrap());
+        more
+    };
+    assert_eq!(only(&desk.shop_sends(SHOP, 100, &raises(2, 1))).code(), "91");
+    assert_eq!(desk.standings().len(), 1);
+    // Under one of its own it is what it says.
+    assert_eq!(only(&desk.shop_sends(SHOP, 100, &raises(3, 3))).code(), "00");
 }

@@ -1,5 +1,6 @@
 //! A life in words: the records of a transaction and of its relatives, as messages with what was decided.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Archive;
@@ -39,6 +40,8 @@ struct Teller<'a> {
     family: &'a Family,
     /// Steps by the record that tells of them, or would.
     steps: Vec<(Lsn, Step)>,
+    /// Of what it has told so far, what a reversal undoes in full.
+    undone: BTreeSet<TxnId>,
 }
 
 impl Archive {
@@ -50,7 +53,8 @@ impl Archive {
             return Ok(None);
         }
         self.find_cuts(&mut family)?;
-        let mut teller = Teller { archive: self, family: &family, steps: Vec::new() };
+        let mut teller =
+            Teller { archive: self, family: &family, steps: Vec::new(), undone: BTreeSet::new() };
         let gone = teller.gone(&records)?;
         for (lsn, record) in &gone {
             teller.tell((*lsn, false), record, &[]);
@@ -360,18 +364,11 @@ impl Teller<'_> {
             }
             Record::StoodInMatched { .. } => self.matched((lsn, txn), sent, record),
             Record::Over { at, why, .. } => self.over((lsn, txn), sent, (*why, *at)),
-            Record::Late { approved, .. } => {
-                let matched = self.standing(txn).is_some_and(Standing::is_matched);
-                let said =
-                    if matched { late_of_matched_in_words } else { late_in_words }(*approved);
-                self.put(
-                    (lsn, txn),
-                    from_issuer,
-                    (sent.mti.plain().response(), Vec::new()),
-                    said.to_owned(),
-                );
-            }
+            Record::Late { approved, .. } => self.late((lsn, txn), sent, *approved),
             Record::Owed { trace, reason, .. } => {
+                if *reason != Reason::Lowered {
+                    self.undone.insert(txn);
+                }
                 let mti = owed_mti(sent, Owing::Reversal);
                 let said = owed_in_words(*reason).to_owned();
                 self.put((lsn, txn), (SWITCH, &issuer), (mti, step::of_pair(*trace)), said);
@@ -406,6 +403,15 @@ impl Teller<'_> {
             | Record::Carried(_)
             | Record::CarryEnds { .. } => {}
         }
+    }
+
+    /// An answer after the end. What its issuer matches is reversed like any other once it is undone.
+    fn late(&mut self, id: (Lsn, TxnId), sent: &Sent, approved: bool) {
+        let matched = self.standing(id.1).is_some_and(Standing::is_matched);
+        let as_one = matched && !self.undone.contains(&id.1);
+        let said = if as_one { late_of_matched_in_words } else { late_in_words }(approved);
+        let (issuer, mti) = (self.name(sent.issuer), sent.mti.plain().response());
+        self.put(id, (&issuer, SWITCH), (mti, Vec::new()), said.to_owned());
     }
 
     fn rerouted(&mut self, id: (Lsn, TxnId), sent: &Sent, (issuer, trace): (LinkId, Trace)) {

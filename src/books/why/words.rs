@@ -67,7 +67,7 @@ pub(super) const fn late_in_words(approved: bool) -> &'static str {
 /// The same, of what was approved in its issuer's place by an advice that names it.
 pub(super) const fn late_of_matched_in_words(approved: bool) -> &'static str {
     if approved {
-        "a late approval, or what may be one: it is never told, and its issuer matches it with the advice"
+        "a late approval of the request or of its advice, or what may be one: it is never told, and its issuer has both as one"
     } else {
         "a late decline: its asker was told an approval, which stands by the advice of it"
     }
