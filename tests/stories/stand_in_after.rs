@@ -10,7 +10,7 @@ use super::desk::{
     settings,
 };
 
-fn limits() -> StandIn {
+pub(super) fn limits() -> StandIn {
     StandIn {
         currency: *b"978",
         amount_max: 1_500,

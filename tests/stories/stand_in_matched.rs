@@ -19,16 +19,7 @@ use super::desk::{
 use super::the_only_standing;
 
 fn limits() -> StandIn {
-    StandIn {
-        currency: *b"978",
-        amount_max: 1_500,
-        count_max: 2,
-        total_max: 2_500,
-        kinds: vec![*b"00"],
-        while_down: true,
-        after_timeout: true,
-        late: LateApproval::Match,
-    }
+    StandIn { late: LateApproval::Match, ..super::stand_in_after::limits() }
 }
 
 fn matches() -> Settings {
