@@ -2,8 +2,27 @@
 
 use std::borrow::Cow;
 
-use crate::iso::{ElementNo, Elements, Wall};
-use crate::record::{Debt, DebtState, Opening, Outcome, Standing, Verdict};
+use crate::iso::{BusinessDate, ElementNo, Elements, Wall};
+use crate::record::{Debt, DebtState, LinkId, Opening, Outcome, Standing, TxnId, Verdict};
+
+/// The columns that the opening record settles. What a reversal does not have is none. Values of elements are as they came: see
+/// `plain`.
+pub(super) struct Lasting<'a> {
+    pub(super) asker: LinkId,
+    pub(super) issuer: Option<LinkId>,
+    pub(super) mti: [u8; 4],
+    pub(super) processing_code: Option<&'a [u8]>,
+    pub(super) stan: Option<&'a [u8]>,
+    pub(super) rrn: Option<&'a [u8]>,
+    pub(super) terminal: Option<&'a [u8]>,
+    pub(super) merchant: Option<&'a [u8]>,
+    pub(super) card: Option<&'a [u8]>,
+    pub(super) token: Option<[u8; 16]>,
+    pub(super) currency: Option<&'a [u8]>,
+    pub(super) date: Option<BusinessDate>,
+    pub(super) at: Wall,
+    pub(super) original: Option<TxnId>,
+}
 
 /// The columns that a later record may change.
 pub(super) struct Changing<'a> {
@@ -12,29 +31,76 @@ pub(super) struct Changing<'a> {
     pub(super) amount_before: Option<i64>,
     pub(super) outcome: &'static str,
     pub(super) outcome_at: Option<i64>,
-    pub(super) code: Option<Cow<'a, str>>,
-    pub(super) approval: Option<Cow<'a, str>>,
+    pub(super) code: Option<&'a [u8]>,
+    pub(super) approval: Option<&'a [u8]>,
     pub(super) advice: Option<&'static str>,
     pub(super) reversal: Option<&'static str>,
     pub(super) untold: Option<i64>,
     pub(super) owes: Option<i64>,
 }
 
+impl<'a> Lasting<'a> {
+    pub(super) fn of(standing: &'a Standing) -> Self {
+        let sent = match &standing.opening {
+            Opening::Request(sent) | Opening::Advice(sent) => sent,
+            Opening::Reversal(undo) => {
+                return Self {
+                    asker: undo.asker,
+                    issuer: None,
+                    mti: undo.mti.ascii(),
+                    processing_code: None,
+                    stan: None,
+                    rrn: None,
+                    terminal: None,
+                    merchant: None,
+                    card: None,
+                    token: None,
+                    currency: None,
+                    date: None,
+                    at: undo.at,
+                    original: undo.original,
+                };
+            }
+        };
+        let [processing_code, stan, rrn, terminal, merchant, currency] = sent.elements.pick([
+            ElementNo::PROCESSING_CODE,
+            ElementNo::STAN,
+            ElementNo::RRN,
+            ElementNo::TERMINAL,
+            ElementNo::MERCHANT,
+            ElementNo::CURRENCY,
+        ]);
+        Self {
+            asker: sent.asker,
+            issuer: Some(sent.issuer),
+            mti: sent.mti.ascii(),
+            processing_code,
+            stan,
+            rrn,
+            terminal,
+            merchant,
+            card: sent.card.as_ref().map(|card| card.masked.as_bytes()),
+            token: sent.card.as_ref().map(|card| card.token.0.to_be_bytes()),
+            currency,
+            date: Some(sent.date),
+            at: sent.at,
+            original: None,
+        }
+    }
+}
+
 impl<'a> Changing<'a> {
     pub(super) fn of(standing: &'a Standing) -> Self {
-        let added = match &standing.outcome {
-            Outcome::Answered { added, .. } => Some(&**added),
-            Outcome::InFlight | Outcome::Over { .. } | Outcome::Stored => None,
+        let (added, outcome_at) = match &standing.outcome {
+            Outcome::Answered { added, at, .. } => (Some(&**added), Some(*at)),
+            Outcome::Over { at, .. } => (None, Some(*at)),
+            Outcome::InFlight | Outcome::Stored => (None, None),
         };
-        let outcome_at = match &standing.outcome {
-            Outcome::Answered { at, .. } | Outcome::Over { at, .. } => Some(*at),
-            Outcome::InFlight | Outcome::Stored => None,
-        };
+        let said = [ElementNo::APPROVAL_CODE, ElementNo::RESPONSE_CODE];
+        let [approval, code] = added.map_or([None; 2], |added| added.pick(said));
         let code = match &standing.opening {
-            Opening::Reversal(undo) => Some(Cow::Owned(undo.code.to_string())),
-            Opening::Request(_) | Opening::Advice(_) => {
-                added.and_then(|added| text(added, ElementNo::RESPONSE_CODE))
-            }
+            Opening::Reversal(undo) => Some(undo.code.as_bytes()),
+            Opening::Request(_) | Opening::Advice(_) => code,
         };
         let approved =
             matches!(&standing.outcome, Outcome::Answered { verdict: Verdict::Approved, .. });
@@ -52,7 +118,7 @@ impl<'a> Changing<'a> {
             outcome: standing.outcome.word(),
             outcome_at: outcome_at.map(ms),
             code,
-            approval: added.and_then(|added| text(added, ElementNo::APPROVAL_CODE)),
+            approval,
             advice: standing.advice.as_ref().map(|debt| debt.state.word()),
             reversal: standing.reversal.as_ref().map(|debt| debt.state.word()),
             untold: outcome_at.filter(|_| untold).map(ms),
@@ -77,11 +143,20 @@ pub(super) fn amount(standing: &Standing) -> Option<i64> {
 
 /// An element as text without its padding.
 pub(super) fn text(elements: &Elements, no: ElementNo) -> Option<Cow<'_, str>> {
-    let value = elements.get(no)?.trim_ascii();
-    if value.is_ascii() {
-        return std::str::from_utf8(value).ok().map(Cow::Borrowed);
+    match plain(elements.get(no)?) {
+        Cow::Borrowed(text) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
+        Cow::Owned(text) => String::from_utf8(text).ok().map(Cow::Owned),
     }
-    Some(value.iter().map(|byte| char::from(*byte)).collect::<String>().into())
+}
+
+/// The same of an element's value: UTF-8.
+#[inline]
+pub(super) fn plain(value: &[u8]) -> Cow<'_, [u8]> {
+    let value = value.trim_ascii();
+    if value.is_ascii() {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(value.iter().map(|byte| char::from(*byte)).collect::<String>().into_bytes())
 }
 
 pub(super) fn ms(wall: Wall) -> i64 {

@@ -1,6 +1,6 @@
 //! The follower: records become rows. What a batch holds and how far it goes are written in one transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use rusqlite::params;
 
@@ -15,13 +15,16 @@ use crate::journal::Reader;
 use crate::record::{
     self, LinkId, Lsn, Opening, Owing, Record, Sent, Standing, Trace, TxnId, Undo,
 };
-use crate::tranlog::{self, Spread};
+use crate::tranlog::{self, Shelf};
 
 /// How much of the journal becomes one transaction: enough to fill pages, little enough for the disk to write at once.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// How much the write-ahead log takes for one batch, about: rows are longer than their records, and have indexes.
 pub const BATCH_WAL_BYTES: u64 = 4 * BATCH_BYTES as u64;
+
+/// So many rows that are over are written at once, while what they were made of is still in the processor's caches.
+const STEP: usize = if cfg!(test) { 7 } else { 1024 };
 
 /// How many transactions are remembered between batches.
 const RECENT_MAX: usize = 1 << 16;
@@ -36,7 +39,7 @@ pub struct Progress {
 }
 
 /// Transactions that the next records are likely to change, as the tables have them.
-pub(super) type Recent = HashMap<TxnId, Row, Spread>;
+pub(super) type Recent = Shelf<Row>;
 
 /// One batch.
 struct Batch<'a> {
@@ -45,6 +48,8 @@ struct Batch<'a> {
     rows: Recent,
     /// Those of `rows` that the tables have otherwise.
     changed: Vec<TxnId>,
+    /// How many of these were looked at and left for later.
+    left: usize,
     keys: Vec<Entry>,
     given: Given,
     pairs: Pairs,
@@ -67,7 +72,7 @@ impl Books {
         // An error rolls the transaction back as it is dropped, and what memory knew of the tables goes with it.
         let whole = self.connection.unchecked_transaction()?;
         let (changed, keys, pairs) = (Vec::new(), Vec::new(), Pairs::default());
-        let mut batch = Batch { books: self, state, rows, changed, keys, given, pairs };
+        let mut batch = Batch { books: self, state, rows, changed, left: 0, keys, given, pairs };
         for commit in &commits {
             let (mut rest, mut lsn) = (&*commit.blob, commit.first);
             while !rest.is_empty() {
@@ -78,6 +83,7 @@ impl Books {
                 }
                 (rest, lsn) = (after, Lsn(lsn.0.saturating_add(1)));
             }
+            batch.flush_over()?;
         }
         reader.give_back(commits);
         batch.flush()?;
@@ -88,7 +94,7 @@ impl Books {
         whole.commit()?;
         self.keep_keys(keys);
         if rows.len() > RECENT_MAX {
-            rows.clear();
+            rows = Recent::default();
         }
         (self.state, self.recent, self.given) = (state, rows, given);
         Ok(Progress {
@@ -198,15 +204,15 @@ impl Batch<'_> {
 
     /// A transaction, from the tables if need be; none when it opened before what was followed.
     fn row_of(&mut self, lsn: Lsn, txn: TxnId) -> Result<Option<&mut Row>, BooksError> {
-        if !self.rows.contains_key(&txn) {
+        if self.rows.get(txn).is_none() {
             match self.books.row(txn)? {
-                Some(row) => drop(self.rows.insert(txn, row)),
+                Some(row) => self.rows.insert(txn, row),
                 // It opened in a file that is gone, and was closed before the first carry that was followed.
                 None if txn.0 < self.state.since.0 => return Ok(None),
                 None => return Err(BooksError::Unknown { lsn, txn }),
             }
         }
-        Ok(self.rows.get_mut(&txn))
+        Ok(self.rows.get_mut(txn))
     }
 
     /// A request goes elsewhere: it is found by the pair that it was given for that, and not by the one before.
@@ -215,7 +221,7 @@ impl Batch<'_> {
         let before = row.standing.sent().map(|sent| (sent.issuer, sent.trace));
         let stored = row.stored;
         self.change(lsn, txn, record)?;
-        let sent = self.rows.get(&txn).and_then(|row| row.standing.sent());
+        let sent = self.rows.get(txn).and_then(|row| row.standing.sent());
         let (Some(sent), Some((link, trace))) = (sent, before) else { return Ok(()) };
         let class = sent.mti.class();
         self.pairs.spend(link, class, trace);
@@ -238,7 +244,7 @@ impl Batch<'_> {
         record: &Record,
     ) -> Result<(), BooksError> {
         self.change(lsn, txn, record)?;
-        if let Some(sent) = self.rows.get(&txn).and_then(|row| row.standing.sent()) {
+        if let Some(sent) = self.rows.get(txn).and_then(|row| row.standing.sent()) {
             self.pairs.other(sent.issuer, sent.mti.class(), trace, txn);
         }
         Ok(())
@@ -248,7 +254,7 @@ impl Batch<'_> {
     fn carried(&mut self, standing: &Standing) -> Result<(), BooksError> {
         let txn = standing.id;
         if txn.0 >= self.state.since.0
-            || self.rows.contains_key(&txn)
+            || self.rows.get(txn).is_some()
             || self.books.row(txn)?.is_some()
         {
             return Ok(());
@@ -321,32 +327,52 @@ impl Batch<'_> {
 
     /// A pair was given to what opens.
     fn give(&mut self, txn: TxnId, sent: &Sent) -> Result<(), BooksError> {
-        let last = match self.given.get(&sent.issuer) {
-            Some(last) => Some(*last),
-            None => self.books.last_given(sent.issuer)?,
-        };
-        let last = self.pairs.open(txn, sent, last);
+        if let Some(last) = self.given.get_mut(&sent.issuer) {
+            *last = self.pairs.open(txn, sent, Some(*last));
+            return Ok(());
+        }
+        let last = self.pairs.open(txn, sent, self.books.last_given(sent.issuer)?);
         self.given.insert(sent.issuer, last);
         Ok(())
     }
 
-    /// Writes what changed, in the order of the table. What is over leaves memory with that.
+    /// Writes what is over, where it is worth while. What is not is likely to change again in this batch.
+    fn flush_over(&mut self) -> Result<(), BooksError> {
+        if self.changed.len() < self.left.saturating_add(STEP) {
+            return Ok(());
+        }
+        let is_over = |txn: &TxnId| self.rows.get(*txn).is_some_and(Row::is_over);
+        let (over, rest): (_, Vec<_>) = self.changed.drain(..).partition(is_over);
+        (self.left, self.changed) = (rest.len(), rest);
+        self.write(over)
+    }
+
+    /// Writes all that changed.
     fn flush(&mut self) -> Result<(), BooksError> {
+        let changed = std::mem::take(&mut self.changed);
+        self.left = 0;
+        self.write(changed)
+    }
+
+    /// Writes rows in the order of the table. What is over leaves memory with that.
+    fn write(&mut self, mut txns: Vec<TxnId>) -> Result<(), BooksError> {
         let cut = self.state.cut;
-        let mut pens = self.books.pens()?;
+        let is_new = |txn: &&TxnId| self.rows.get(**txn).is_some_and(|row| !row.stored);
+        let mut pens = self.books.pens(txns.iter().filter(is_new).count())?;
         let mut days = BTreeMap::new();
-        self.changed.sort_unstable();
-        for txn in self.changed.drain(..) {
-            let Some(mut row) = self.rows.remove(&txn) else { continue };
+        txns.sort_unstable();
+        for txn in txns {
+            let Some(row) = self.rows.get_mut(txn) else { continue };
             row.capture(cut);
             row.write(&mut pens)?;
             if let Some(day) = row.ordinary_day().filter(|day| *day > cut) {
                 days.entry(day).or_insert((txn, txn)).1 = txn;
             }
-            if row.standing.is_open() || !row.standing.told {
-                self.rows.insert(txn, row);
+            if row.is_over() {
+                self.rows.remove(txn);
             }
         }
+        assert!(pens.are_empty(), "a row is not in the books");
         let mut widen = self.books.connection.prepare_cached(
             "INSERT INTO days (date, first, last) VALUES (?, ?, ?)
                 ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)",

@@ -11,6 +11,7 @@ mod follow;
 mod keys;
 mod lists;
 mod orders;
+mod pens;
 mod rows;
 mod tables;
 mod traces;

@@ -1,20 +1,36 @@
 //! Rows of `transactions`: written from standings, and read back. The standing itself is kept beside what people see.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Statement, ToSql};
+use rusqlite::{Connection, OptionalExtension as _};
 
-use super::columns::{Changing, ms, text};
+use super::columns::{Changing, Lasting, ms};
+use super::pens::{Pen, Text};
 use super::{Books, BooksError, tables};
 use crate::clearing;
-use crate::iso::{BusinessDate, ElementNo};
-use crate::record::{self, Lsn, Opening, Record, Standing, TxnId};
+use crate::iso::BusinessDate;
+use crate::record::{self, Lsn, Record, Standing, TxnId};
 use crate::seal::Keys;
 
-/// What rows are written with.
+/// How many new rows one statement writes: its cursors are opened once for all of them. Of more, `SQLite` keeps the values
+/// outside the memory that a connection has at hand.
+pub(super) const GROUP: usize = if cfg!(test) { 3 } else { 16 };
+
+/// What the rows of a flush are written with.
 pub(super) struct Pens<'a> {
     keys: &'a Keys,
-    insert: CachedStatement<'a>,
-    update: CachedStatement<'a>,
+    /// Writes `GROUP` new rows at once.
+    group: Pen<'a>,
+    /// How many rows are still to go into groups. Those that come after them fill none.
+    grouped: usize,
+    insert: Pen<'a>,
+    update: Pen<'a>,
     blob: Vec<u8>,
+}
+
+impl Pens<'_> {
+    /// Whether every row that was put is in the table.
+    pub(super) const fn are_empty(&self) -> bool {
+        self.group.is_empty() && self.insert.is_empty() && self.update.is_empty()
+    }
 }
 
 /// A transaction on its way into the tables.
@@ -46,6 +62,11 @@ impl Row {
         }
     }
 
+    /// Whether no record is likely to change it any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.standing.told && !self.standing.is_open()
+    }
+
     /// Whether, and on which day, it clears. What was cut stays as it was cut: a claim that falls later is
     /// taken back on the next day that is cut.
     pub(super) fn capture(&mut self, cut: BusinessDate) {
@@ -72,72 +93,72 @@ impl Row {
         self.captured.filter(|day| self.standing.date() == Some(*day))
     }
 
-    /// Puts it into the table.
+    /// Puts it into the table; at the latest as the last row of its group is put there.
     pub(super) fn write(&mut self, pens: &mut Pens<'_>) -> Result<(), BooksError> {
         pens.blob.clear();
         record::encode_standing(&self.standing, pens.keys, &mut pens.blob);
         if self.stored {
-            let mut values = Values { statement: &mut pens.update, count: 0 };
-            self.changing(&mut values, &pens.blob)?;
-            values.put(self.standing.id.0.cast_signed())?;
-            pens.update.raw_execute()?;
+            self.change(&mut pens.update, &pens.blob)?;
+        } else if pens.grouped > 0 {
+            pens.grouped -= 1;
+            self.insert(&mut pens.group, &pens.blob)?;
         } else {
-            let mut values = Values { statement: &mut pens.insert, count: 0 };
-            self.changing(&mut values, &pens.blob)?;
-            self.lasting(&mut values)?;
-            pens.insert.raw_execute()?;
+            self.insert(&mut pens.insert, &pens.blob)?;
         }
         (self.stored, self.changed) = (true, false);
         Ok(())
     }
 
-    /// The columns that any record may change.
-    fn changing(&self, values: &mut Values<'_, '_>, blob: &[u8]) -> rusqlite::Result<()> {
-        let now = Changing::of(&self.standing);
-        values.put(now.amount)?.put(now.outcome)?.put(now.outcome_at)?;
-        values.put(now.code)?.put(now.approval)?;
-        values.put(self.standing.heard.word())?.put(self.standing.told)?;
-        values.put(now.advice)?.put(now.reversal)?.put(now.untold)?.put(now.owes)?;
-        values.put(self.captured.map(tables::day))?.put(self.opposed.map(tables::day))?;
-        values.put(self.lowered.map(tables::day))?.put(now.amount_before)?;
-        values.put(self.standing.undone_by.map(|txn| txn.0.cast_signed()))?.put(blob)?;
-        Ok(())
+    /// All columns, in the order of the table: so `SQLite` need not put them into it.
+    fn insert(&self, pen: &mut Pen<'_>, blob: &[u8]) -> rusqlite::Result<()> {
+        let standing = &self.standing;
+        let (of, now) = (Lasting::of(standing), Changing::of(standing));
+        pen.fresh(number(standing.id))?.word(Some(standing.opening.word().as_bytes()))?;
+        pen.number(Some(of.asker.0.into()))?.number(of.issuer.map(|link| link.0.into()))?;
+        pen.word(Some(&of.mti))?.common(of.processing_code)?;
+        pen.own(of.stan)?.own(of.rrn)?;
+        pen.own(of.terminal)?.own(of.merchant)?;
+        pen.fresh(Text(of.card))?.fresh(of.token)?;
+        pen.number(now.amount)?.common(of.currency)?;
+        pen.day(of.date)?.fresh(ms(of.at))?;
+        pen.word(Some(now.outcome.as_bytes()))?.number(now.outcome_at)?;
+        pen.common(now.code)?.own(now.approval)?;
+        pen.word(Some(standing.heard.word().as_bytes()))?.number(Some(standing.told.into()))?;
+        pen.word(now.advice.map(str::as_bytes))?.word(now.reversal.map(str::as_bytes))?;
+        pen.number(now.untold)?.number(now.owes)?;
+        pen.day(self.captured)?.day(self.opposed)?;
+        pen.number(of.original.map(number))?.number(standing.undone_by.map(number))?;
+        pen.fresh(blob)?.day(self.lowered)?.number(now.amount_before)?.write()
     }
 
-    /// The columns that the opening record settles. What a reversal does not have stays null.
-    fn lasting(&self, values: &mut Values<'_, '_>) -> rusqlite::Result<()> {
+    /// The columns that any record may change.
+    fn change(&self, pen: &mut Pen<'_>, blob: &[u8]) -> rusqlite::Result<()> {
         let standing = &self.standing;
-        values.put(standing.id.0.cast_signed())?.put(standing.opening.word())?;
-        match &standing.opening {
-            Opening::Request(sent) | Opening::Advice(sent) => {
-                let of = |no| text(&sent.elements, no);
-                let card = sent.card.as_ref();
-                values.put(sent.asker.0)?.put(digits(&sent.mti.ascii()))?.put(ms(sent.at))?;
-                values.put(sent.issuer.0)?.put(tables::day(sent.date))?;
-                values.put(of(ElementNo::PROCESSING_CODE))?.put(of(ElementNo::STAN))?;
-                values.put(of(ElementNo::RRN))?.put(of(ElementNo::TERMINAL))?;
-                values.put(of(ElementNo::MERCHANT))?.put(of(ElementNo::CURRENCY))?;
-                values.put(card.map(|card| digits(card.masked.as_bytes())))?;
-                values.put(card.map(|card| card.token.0.to_be_bytes()))?.put(None::<i64>)?;
-            }
-            Opening::Reversal(undo) => {
-                values.put(undo.asker.0)?.put(digits(&undo.mti.ascii()))?.put(ms(undo.at))?;
-                for _ in 0..10 {
-                    values.put(None::<i64>)?;
-                }
-                values.put(undo.original.map(|txn| txn.0.cast_signed()))?;
-            }
-        }
-        Ok(())
+        let now = Changing::of(standing);
+        pen.number(now.amount)?.word(Some(now.outcome.as_bytes()))?.number(now.outcome_at)?;
+        pen.common(now.code)?.own(now.approval)?;
+        pen.word(Some(standing.heard.word().as_bytes()))?.number(Some(standing.told.into()))?;
+        pen.word(now.advice.map(str::as_bytes))?.word(now.reversal.map(str::as_bytes))?;
+        pen.number(now.untold)?.number(now.owes)?;
+        pen.day(self.captured)?.day(self.opposed)?;
+        pen.number(standing.undone_by.map(number))?;
+        pen.fresh(blob)?.day(self.lowered)?.number(now.amount_before)?;
+        pen.fresh(number(standing.id))?.write()
     }
 }
 
 impl Books {
-    /// What rows are written with: statements are looked up once for many rows.
-    pub(super) fn pens(&self) -> Result<Pens<'_>, BooksError> {
-        let insert = self.connection.prepare_cached(INSERT)?;
-        let update = self.connection.prepare_cached(UPDATE)?;
-        Ok(Pens { keys: &self.keys, insert, update, blob: Vec::with_capacity(1024) })
+    /// What rows are written with, so many of them new: statements are looked up once for many rows.
+    pub(super) fn pens(&self, new: usize) -> Result<Pens<'_>, BooksError> {
+        let pen = |sql: &str| Pen::new(&self.connection, sql);
+        Ok(Pens {
+            keys: &self.keys,
+            group: pen(&insert(GROUP))?,
+            grouped: new / GROUP * GROUP,
+            insert: pen(&insert(1))?,
+            update: pen(UPDATE)?,
+            blob: Vec::with_capacity(1024),
+        })
     }
 
     /// A transaction as the tables have it.
@@ -169,31 +190,53 @@ pub(super) fn standing(txn: TxnId, blob: &[u8]) -> Result<Standing, BooksError> 
     }
 }
 
-/// Values for a statement, one after the other.
-struct Values<'a, 'c> {
-    statement: &'a mut Statement<'c>,
-    count: usize,
+fn number(txn: TxnId) -> i64 {
+    txn.0.cast_signed()
 }
 
-impl Values<'_, '_> {
-    fn put(&mut self, value: impl ToSql) -> rusqlite::Result<&mut Self> {
-        self.count += 1;
-        self.statement.raw_bind_parameter(self.count, value)?;
-        Ok(self)
-    }
+/// The statement that writes so many new rows.
+fn insert(rows: usize) -> String {
+    const COLUMNS: [&str; 33] = [
+        "txn",
+        "opening",
+        "asker",
+        "issuer",
+        "mti",
+        "processing_code",
+        "stan",
+        "rrn",
+        "terminal",
+        "merchant",
+        "card",
+        "token",
+        "amount",
+        "currency",
+        "date",
+        "at",
+        "outcome",
+        "outcome_at",
+        "code",
+        "approval",
+        "heard",
+        "told",
+        "advice",
+        "reversal",
+        "untold",
+        "owes",
+        "captured",
+        "opposed",
+        "original",
+        "undone_by",
+        "standing",
+        "lowered",
+        "amount_before",
+    ];
+    let row = format!("({})", COLUMNS.map(|_| "?").join(","));
+    let rows = vec![row; rows].join(",");
+    format!("INSERT OR FAIL INTO transactions ({}) VALUES {rows}", COLUMNS.join(","))
 }
-
-fn digits(ascii: &[u8]) -> &str {
-    std::str::from_utf8(ascii).unwrap_or_default()
-}
-
-const INSERT: &str = "INSERT INTO transactions (
-    amount, outcome, outcome_at, code, approval, heard, told, advice, reversal, untold, owes, captured, opposed,
-    lowered, amount_before, undone_by, standing, txn, opening, asker, mti, at, issuer, date, processing_code, stan, rrn, terminal, merchant,
-    currency, card, token, original
-) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 const UPDATE: &str = "UPDATE transactions SET
     amount = ?, outcome = ?, outcome_at = ?, code = ?, approval = ?, heard = ?, told = ?, advice = ?, reversal = ?,
-    untold = ?, owes = ?, captured = ?, opposed = ?, lowered = ?, amount_before = ?, undone_by = ?, standing = ?
+    untold = ?, owes = ?, captured = ?, opposed = ?, undone_by = ?, standing = ?, lowered = ?, amount_before = ?
 WHERE txn = ?";

@@ -148,15 +148,14 @@ impl MaskedPan {
             return Err(fault);
         }
         let front = if 14 <= text.len() { 6 } else { 0 };
-        let back = text.len() - 4;
-        let mut masked = Self { text: [b'*'; 19], len: u8::try_from(text.len()).or(Err(fault))? };
-        for (at, (to, from)) in masked.text.iter_mut().zip(text).enumerate() {
-            let shown = at < front || back <= at;
-            if !(if shown { from.is_ascii_digit() } else { *from == b'*' }) {
-                return Err(fault);
-            }
-            *to = *from;
+        let (first, rest) = text.split_at_checked(front).ok_or(fault)?;
+        let (hidden, last) = rest.split_last_chunk::<4>().ok_or(fault)?;
+        let shown = first.iter().chain(last).all(u8::is_ascii_digit);
+        if !shown || hidden.iter().any(|byte| *byte != b'*') {
+            return Err(fault);
         }
+        let mut masked = Self { text: [b'*'; 19], len: u8::try_from(text.len()).or(Err(fault))? };
+        masked.text.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
         Ok(masked)
     }
 }

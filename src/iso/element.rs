@@ -296,6 +296,23 @@ impl Elements {
         self.values().nth(self.present.rank(no))
     }
 
+    /// The values of some elements, found in one walk. They are asked for in ascending order; what is not is not found.
+    pub fn pick<const N: usize>(&self, wanted: [ElementNo; N]) -> [Option<&[u8]>; N] {
+        let mut found = [None; N];
+        let mut places = wanted.iter().zip(&mut found);
+        let Some((mut no, mut place)) = places.next() else { return found };
+        for (here, value) in self.iter() {
+            while *no <= here {
+                if *no == here {
+                    *place = Some(value);
+                }
+                let Some(next) = places.next() else { return found };
+                (no, place) = next;
+            }
+        }
+        found
+    }
+
     /// Each element and its value, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (ElementNo, &[u8])> {
         self.present.iter().zip(self.values())

@@ -18,7 +18,7 @@ use crate::seal::Tag;
 pub use ask::{Ask, Found};
 pub use fold::{fold, opened};
 use marks::{About, Marks, at};
-use shelf::Shelf;
+pub use shelf::Shelf;
 pub use spent::Spent;
 pub use spread::{Fold, Spread};
 
@@ -80,7 +80,7 @@ impl Tranlog {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            entries: Shelf::new(),
+            entries: Shelf::default(),
             keys: HashMap::default(),
             traces: HashMap::default(),
             order: VecDeque::new(),

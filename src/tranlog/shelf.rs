@@ -8,7 +8,7 @@ use crate::record::TxnId;
 
 /// Values by transaction.
 #[derive(Debug)]
-pub(super) struct Shelf<T> {
+pub struct Shelf<T> {
     /// The transaction of the first place; it never goes back.
     first: u64,
     row: VecDeque<Option<Box<T>>>,
@@ -22,20 +22,23 @@ pub(super) struct Shelf<T> {
 const EMPTY_MAX: usize = 8;
 const EMPTY_MORE: usize = 4096;
 
-impl<T> Shelf<T> {
-    /// Nothing.
-    pub(super) fn new() -> Self {
+impl<T> Default for Shelf<T> {
+    fn default() -> Self {
         Self { first: 0, row: VecDeque::new(), taken: 0, older: HashMap::default() }
     }
+}
 
-    pub(super) fn get(&self, txn: TxnId) -> Option<&T> {
+impl<T> Shelf<T> {
+    /// The value of a transaction.
+    pub fn get(&self, txn: TxnId) -> Option<&T> {
         match self.place(txn) {
             Some(place) => self.row.get(place)?.as_deref(),
             None => self.older.get(&txn).map(Box::as_ref),
         }
     }
 
-    pub(super) fn get_mut(&mut self, txn: TxnId) -> Option<&mut T> {
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, txn: TxnId) -> Option<&mut T> {
         match self.place(txn) {
             Some(place) => self.row.get_mut(place)?.as_deref_mut(),
             None => self.older.get_mut(&txn).map(Box::as_mut),
@@ -43,7 +46,7 @@ impl<T> Shelf<T> {
     }
 
     /// Puts a value where none is.
-    pub(super) fn insert(&mut self, txn: TxnId, value: T) {
+    pub fn insert(&mut self, txn: TxnId, value: T) {
         let value = Box::new(value);
         let Some(place) = self.room_for(txn) else {
             self.older.insert(txn, value);
@@ -58,7 +61,8 @@ impl<T> Shelf<T> {
         }
     }
 
-    pub(super) fn remove(&mut self, txn: TxnId) -> Option<Box<T>> {
+    /// Takes a value out.
+    pub fn remove(&mut self, txn: TxnId) -> Option<Box<T>> {
         let Some(place) = self.place(txn) else { return self.older.remove(&txn) };
         let value = self.row.get_mut(place)?.take();
         self.taken -= usize::from(value.is_some());
@@ -68,12 +72,18 @@ impl<T> Shelf<T> {
         value
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// How many values there are.
+    pub fn len(&self) -> usize {
         self.taken + self.older.len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// All values, in no order.
-    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+    pub fn values(&self) -> impl Iterator<Item = &T> {
         self.row.iter().filter_map(Option::as_deref).chain(self.older.values().map(Box::as_ref))
     }
 
@@ -133,7 +143,7 @@ mod tests {
         /// A shelf is a map, whatever the order, the gaps and what stays for long.
         #[test]
         fn a_shelf_is_a_map(steps in prop::collection::vec((0_u8..10, 1_u64..20_000), 1..400)) {
-            let (mut shelf, mut model) = (Shelf::new(), BTreeMap::new());
+            let (mut shelf, mut model) = (Shelf::default(), BTreeMap::new());
             let mut newest = 1_000_000_u64;
             for (kind, by) in steps {
                 match kind {
@@ -166,7 +176,7 @@ mod tests {
 
     #[test]
     fn one_that_stays_does_not_hold_the_row() {
-        let mut shelf = Shelf::new();
+        let mut shelf = Shelf::default();
         shelf.insert(TxnId(5), 5);
         for id in 6..1_000_000 {
             shelf.insert(TxnId(id), id);

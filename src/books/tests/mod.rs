@@ -1,6 +1,7 @@
 //! The books against a model: random stories, followed in steps of every size, with restarts in between.
 
 mod days;
+mod groups;
 mod lives;
 mod rulings;
 

@@ -1,0 +1,67 @@
+//! Rows that are written several at once, and the same ones each by itself.
+
+use std::path::Path;
+
+use super::{DAY, Story, clear_less, dump, follow_all, open};
+use crate::books::rows::{GROUP, Row};
+use crate::iso::BusinessDate;
+use crate::record::{Outcome, Record, Standing};
+
+/// What the tables hold when they hold these rows only.
+fn written(directory: &Path, rows: &[Row], at_once: usize) -> Vec<String> {
+    let scratch = tempfile::tempdir_in(directory).unwrap();
+    let (books, _) = open(scratch.path(), "books");
+    for some in rows.chunks(at_once) {
+        // One that is alone finds nothing bound of the one before.
+        let mut pens = books.pens(some.len()).unwrap();
+        some.iter().for_each(|row| row.clone().write(&mut pens).unwrap());
+        assert!(pens.are_empty());
+    }
+    dump(&books)
+}
+
+#[test]
+fn rows_are_the_same_in_groups_and_one_by_one() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut story = Story::new(scratch.path(), 5);
+    story.run(|| ());
+    let row = |standing| {
+        let mut row = Row::new(clear_less(standing));
+        row.capture(BusinessDate(DAY + 1));
+        row
+    };
+    let rows: Vec<Row> = story.standings.values().map(row).collect();
+    let alone = written(scratch.path(), &rows, 1);
+    assert!(rows.len() > 100 && alone.len() > rows.len());
+    assert!(written(scratch.path(), &rows, rows.len()) == alone);
+    // Some whole groups, and what fills none.
+    for count in [GROUP - 1, GROUP, GROUP + 1, 2 * GROUP + 1] {
+        assert!(written(scratch.path(), &rows, count) == alone, "{count} at once");
+    }
+}
+
+#[test]
+fn batches_of_every_size_are_in_the_books() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut story = Story::new(scratch.path(), 7);
+    let (mut books, mut reader) = open(scratch.path(), "step by step");
+    for count in 1..=3 * GROUP + 1 {
+        for _ in 0..count {
+            let sent = story.sent();
+            story.push(&Record::Sent(sent));
+        }
+        // Every other one is over before it is written; of those of the batches before, some are written again.
+        let in_flight = |one: &&Standing| one.outcome == Outcome::InFlight;
+        let txns = story.standings.values().filter(in_flight).map(|one| one.id);
+        for txn in txns.step_by(2).collect::<Vec<_>>() {
+            story.answer(txn);
+            story.push(&Record::Told { txns: vec![txn] });
+        }
+        story.durable();
+        follow_all(&mut books, &mut reader);
+    }
+    story.check(&books);
+    let (mut again, mut reader) = open(scratch.path(), "at once");
+    follow_all(&mut again, &mut reader);
+    assert!(dump(&again) == dump(&books));
+}
