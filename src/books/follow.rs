@@ -357,13 +357,17 @@ impl Batch<'_> {
     /// Writes rows in the order of the table. What is over leaves memory with that.
     fn write(&mut self, mut txns: Vec<TxnId>) -> Result<(), BooksError> {
         let cut = self.state.cut;
-        let is_new = |txn: &&TxnId| self.rows.get(**txn).is_some_and(|row| !row.stored);
-        let mut pens = self.books.pens(txns.iter().filter(is_new).count())?;
-        let mut days = BTreeMap::new();
         txns.sort_unstable();
+        let mut ordinary = 0;
+        for txn in &txns {
+            let Some(row) = self.rows.get_mut(*txn) else { continue };
+            row.capture(cut);
+            ordinary += usize::from(row.is_ordinary());
+        }
+        let mut pens = self.books.pens(ordinary)?;
+        let mut days = BTreeMap::new();
         for txn in txns {
             let Some(row) = self.rows.get_mut(txn) else { continue };
-            row.capture(cut);
             row.write(&mut pens)?;
             if let Some(day) = row.ordinary_day().filter(|day| *day > cut) {
                 days.entry(day).or_insert((txn, txn)).1 = txn;
@@ -372,7 +376,7 @@ impl Batch<'_> {
                 self.rows.remove(txn);
             }
         }
-        assert!(pens.are_empty(), "a row is not in the books");
+        pens.lay_down();
         let mut widen = self.books.connection.prepare_cached(
             "INSERT INTO days (date, first, last) VALUES (?, ?, ?)
                 ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)",

@@ -7,19 +7,19 @@ use super::pens::{Pen, Text};
 use super::{Books, BooksError, tables};
 use crate::clearing;
 use crate::iso::BusinessDate;
-use crate::record::{self, Lsn, Record, Standing, TxnId};
+use crate::record::{self, Approval, Lsn, Opening, Outcome, Record, Standing, TxnId, Verdict};
 use crate::seal::Keys;
 
-/// How many new rows one statement writes: its cursors are opened once for all of them. Of more, `SQLite` keeps the values
+/// How many ordinary rows one statement writes: its cursors are opened once for all of them. Of more, `SQLite` keeps the values
 /// outside the memory that a connection has at hand.
 pub(super) const GROUP: usize = if cfg!(test) { 3 } else { 16 };
 
 /// What the rows of a flush are written with.
 pub(super) struct Pens<'a> {
     keys: &'a Keys,
-    /// Writes `GROUP` new rows at once.
-    group: Pen<'a>,
-    /// How many rows are still to go into groups. Those that come after them fill none.
+    /// Writes `GROUP` rows at once.
+    ordinary: Pen<'a>,
+    /// How many rows are still to be written with it. Ordinary ones that come after them fill no group.
     grouped: usize,
     insert: Pen<'a>,
     update: Pen<'a>,
@@ -27,9 +27,10 @@ pub(super) struct Pens<'a> {
 }
 
 impl Pens<'_> {
-    /// Whether every row that was put is in the table.
-    pub(super) const fn are_empty(&self) -> bool {
-        self.group.is_empty() && self.insert.is_empty() && self.update.is_empty()
+    /// Every row that was put is in the table.
+    pub(super) fn lay_down(self) {
+        let empty = [&self.ordinary, &self.insert, &self.update].iter().all(|pen| pen.is_empty());
+        assert!(empty, "a row is not in the books");
     }
 }
 
@@ -67,6 +68,19 @@ impl Row {
         self.standing.told && !self.standing.is_open()
     }
 
+    /// Whether it is new, and a request that was approved and told and nothing else: so it is with nearly all.
+    pub(super) fn is_ordinary(&self) -> bool {
+        let Standing { opening, outcome, heard, told, .. } = &self.standing;
+        let is_approved = matches!(opening, Opening::Request(_))
+            && matches!(outcome, Outcome::Answered { verdict: Verdict::Approved, .. })
+            && *heard == Approval::Approved
+            && *told;
+        let Standing { advice, reversal, undone_by, lowered, .. } = &self.standing;
+        let is_all = advice.is_none() && reversal.is_none() && undone_by.is_none();
+        let is_whole = lowered.is_none() && self.lowered.is_none() && self.opposed.is_none();
+        !self.stored && is_approved && is_all && is_whole
+    }
+
     /// Whether, and on which day, it clears. What was cut stays as it was cut: a claim that falls later is
     /// taken back on the next day that is cut.
     pub(super) fn capture(&mut self, cut: BusinessDate) {
@@ -99,9 +113,9 @@ impl Row {
         record::encode_standing(&self.standing, pens.keys, &mut pens.blob);
         if self.stored {
             self.change(&mut pens.update, &pens.blob)?;
-        } else if pens.grouped > 0 {
+        } else if pens.grouped > 0 && self.is_ordinary() {
             pens.grouped -= 1;
-            self.insert(&mut pens.group, &pens.blob)?;
+            self.ordinary(&mut pens.ordinary, &pens.blob)?;
         } else {
             self.insert(&mut pens.insert, &pens.blob)?;
         }
@@ -131,6 +145,21 @@ impl Row {
         pen.fresh(blob)?.day(self.lowered)?.number(now.amount_before)?.write()
     }
 
+    /// The columns of an ordinary row that the statement does not name itself, in the same order.
+    fn ordinary(&self, pen: &mut Pen<'_>, blob: &[u8]) -> rusqlite::Result<()> {
+        let (of, now) = (Lasting::of(&self.standing), Changing::of(&self.standing));
+        pen.fresh(number(self.standing.id))?;
+        pen.number(Some(of.asker.0.into()))?.number(of.issuer.map(|link| link.0.into()))?;
+        pen.word(Some(&of.mti))?.common(of.processing_code)?;
+        pen.own(of.stan)?.own(of.rrn)?;
+        pen.own(of.terminal)?.own(of.merchant)?;
+        pen.fresh(Text(of.card))?.fresh(of.token)?;
+        pen.number(now.amount)?.common(of.currency)?;
+        pen.day(of.date)?.fresh(ms(of.at))?;
+        pen.number(now.outcome_at)?.common(now.code)?.own(now.approval)?;
+        pen.day(self.captured)?.fresh(blob)?.write()
+    }
+
     /// The columns that any record may change.
     fn change(&self, pen: &mut Pen<'_>, blob: &[u8]) -> rusqlite::Result<()> {
         let standing = &self.standing;
@@ -148,14 +177,14 @@ impl Row {
 }
 
 impl Books {
-    /// What rows are written with, so many of them new: statements are looked up once for many rows.
-    pub(super) fn pens(&self, new: usize) -> Result<Pens<'_>, BooksError> {
+    /// What rows are written with, so many of them ordinary: statements are looked up once for many rows.
+    pub(super) fn pens(&self, ordinary: usize) -> Result<Pens<'_>, BooksError> {
         let pen = |sql: &str| Pen::new(&self.connection, sql);
         Ok(Pens {
             keys: &self.keys,
-            group: pen(&insert(GROUP))?,
-            grouped: new / GROUP * GROUP,
-            insert: pen(&insert(1))?,
+            ordinary: pen(&insert(GROUP, |(_, ordinary)| ordinary))?,
+            grouped: ordinary / GROUP * GROUP,
+            insert: pen(&insert(1, |_| "?"))?,
             update: pen(UPDATE)?,
             blob: Vec::with_capacity(1024),
         })
@@ -194,47 +223,50 @@ fn number(txn: TxnId) -> i64 {
     txn.0.cast_signed()
 }
 
-/// The statement that writes so many new rows.
-fn insert(rows: usize) -> String {
-    const COLUMNS: [&str; 33] = [
-        "txn",
-        "opening",
-        "asker",
-        "issuer",
-        "mti",
-        "processing_code",
-        "stan",
-        "rrn",
-        "terminal",
-        "merchant",
-        "card",
-        "token",
-        "amount",
-        "currency",
-        "date",
-        "at",
-        "outcome",
-        "outcome_at",
-        "code",
-        "approval",
-        "heard",
-        "told",
-        "advice",
-        "reversal",
-        "untold",
-        "owes",
-        "captured",
-        "opposed",
-        "original",
-        "undone_by",
-        "standing",
-        "lowered",
-        "amount_before",
-    ];
-    let row = format!("({})", COLUMNS.map(|_| "?").join(","));
-    let rows = vec![row; rows].join(",");
-    format!("INSERT OR FAIL INTO transactions ({}) VALUES {rows}", COLUMNS.join(","))
+/// The statement that writes so many new rows, with these values of its columns.
+fn insert(rows: usize, value: fn((&str, &'static str)) -> &'static str) -> String {
+    let names = COLUMNS.map(|(name, _)| name).join(",");
+    let row = format!("({})", COLUMNS.map(value).join(","));
+    // A row that fails ends the transaction: of its statement nothing need be taken back.
+    format!("INSERT OR FAIL INTO transactions ({names}) VALUES {}", vec![row; rows].join(","))
 }
+
+/// The columns in their order, and what they hold in an ordinary row.
+const COLUMNS: [(&str, &str); 33] = [
+    ("txn", "?"),
+    ("opening", "'request'"),
+    ("asker", "?"),
+    ("issuer", "?"),
+    ("mti", "?"),
+    ("processing_code", "?"),
+    ("stan", "?"),
+    ("rrn", "?"),
+    ("terminal", "?"),
+    ("merchant", "?"),
+    ("card", "?"),
+    ("token", "?"),
+    ("amount", "?"),
+    ("currency", "?"),
+    ("date", "?"),
+    ("at", "?"),
+    ("outcome", "'approved'"),
+    ("outcome_at", "?"),
+    ("code", "?"),
+    ("approval", "?"),
+    ("heard", "'approved'"),
+    ("told", "1"),
+    ("advice", "NULL"),
+    ("reversal", "NULL"),
+    ("untold", "NULL"),
+    ("owes", "NULL"),
+    ("captured", "?"),
+    ("opposed", "NULL"),
+    ("original", "NULL"),
+    ("undone_by", "NULL"),
+    ("standing", "?"),
+    ("lowered", "NULL"),
+    ("amount_before", "NULL"),
+];
 
 const UPDATE: &str = "UPDATE transactions SET
     amount = ?, outcome = ?, outcome_at = ?, code = ?, approval = ?, heard = ?, told = ?, advice = ?, reversal = ?,

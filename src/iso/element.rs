@@ -297,17 +297,15 @@ impl Elements {
     }
 
     /// The values of some elements, found in one walk. They are asked for in ascending order; what is not is not found.
+    #[inline]
     pub fn pick<const N: usize>(&self, wanted: [ElementNo; N]) -> [Option<&[u8]>; N] {
         let mut found = [None; N];
-        let mut places = wanted.iter().zip(&mut found);
-        let Some((mut no, mut place)) = places.next() else { return found };
-        for (here, value) in self.iter() {
-            while *no <= here {
-                if *no == here {
-                    *place = Some(value);
-                }
-                let Some(next) = places.next() else { return found };
-                (no, place) = next;
+        let (mut values, mut passed) = (self.values(), 0);
+        for (no, place) in wanted.into_iter().zip(&mut found) {
+            let rank = Some(no).filter(|no| self.present.has(*no)).map(|no| self.present.rank(no));
+            if let Some(ahead) = rank.and_then(|rank| rank.checked_sub(passed)) {
+                *place = values.nth(ahead);
+                passed += ahead + 1;
             }
         }
         found
@@ -497,6 +495,21 @@ mod tests {
         elements.set(ElementNo::of(192), b"third");
         elements.set(ElementNo::of(129), b"");
         is_read_again(&elements);
+    }
+
+    #[test]
+    fn elements_are_picked_in_ascending_order() {
+        let mut elements = Elements::default();
+        for (no, value) in [(3, "three"), (4, ""), (64, "last"), (65, "first"), (130, "third")] {
+            elements.set(ElementNo::of(no), value.as_bytes());
+        }
+        let wanted = [2, 3, 4, 5, 65, 129, 130, 192].map(ElementNo::of);
+        assert_eq!(elements.pick(wanted), wanted.map(|no| elements.get(no)));
+        assert_eq!(
+            elements.pick([4, 3, 64].map(ElementNo::of)),
+            [Some(&b""[..]), None, Some(b"last")]
+        );
+        assert_eq!(Elements::default().pick(wanted), [None; 8]);
     }
 
     fn is_read_again(elements: &Elements) {
