@@ -24,7 +24,7 @@ const BATCH_BYTES: usize = 4 << 20;
 pub const BATCH_WAL_BYTES: u64 = 4 * BATCH_BYTES as u64;
 
 /// So many rows that are over are written at once, while what they were made of is still in the processor's caches.
-const STEP: usize = if cfg!(test) { 7 } else { 1024 };
+const STEP: usize = if cfg!(test) { 7 } else { 2048 };
 
 /// How many transactions are remembered between batches.
 const RECENT_MAX: usize = 1 << 16;
