@@ -111,31 +111,34 @@ impl Message {
     /// Keeps these elements and lets go of all others, in bytes of its own: a message that waits holds neither secrets that
     /// nobody needs any more nor the piece of the stream that it came in. What preceded the elements is gone from its body.
     pub fn reduce(&mut self, to: ElementSet) {
-        let mut body = Vec::with_capacity(self.spans(to).map(|(from, to)| to - from).sum());
+        let mut body = Vec::with_capacity(self.wire_len(to));
         let mut starts = walk::NOWHERE;
-        let (mut places, mut end) = (starts.iter_mut(), 0);
-        for (from, to) in self.spans(to) {
-            body.extend_from_slice(self.body.get(from..to).unwrap_or_default());
-            if let Some(start) = places.next() {
-                *start = end;
+        let mut places = starts.iter_mut();
+        for (from, to) in self.stretches(to) {
+            // What lies side by side stays so; no longer than the body that it is taken from.
+            let begins = u16::try_from(body.len()).unwrap_or(u16::MAX);
+            let began = self.starts.get(from).copied().unwrap_or_default();
+            let here = self.starts.get(from..to).unwrap_or_default();
+            for (start, place) in here.iter().zip(places.by_ref()) {
+                *place = start - began + begins;
             }
-            // No longer than the body that it is taken from.
-            end = u16::try_from(body.len()).unwrap_or(u16::MAX);
+            body.extend_from_slice(self.stretch(from, to));
         }
         if let Some(last) = places.next() {
-            *last = end;
+            *last = u16::try_from(body.len()).unwrap_or(u16::MAX);
         }
         (self.present, self.starts, self.body) = (self.present.and(to), starts, Bytes::from(body));
     }
 
     /// The plain values of those of the set that are present.
     pub fn elements(&self, set: ElementSet) -> Elements {
+        let set = self.present.and(set);
         // Packed digits take twice their bytes, and each value its length.
-        let capacity = 2 * self.body.len() + 32;
-        let mut spans = self.spans(set);
-        Elements::collect(self.present.and(set), capacity, |no, out| {
-            if let (Some((start, end)), Some(layout)) = (spans.next(), self.dialect.layout(no)) {
-                unpack(layout, self.body.get(start..end).unwrap_or_default(), out);
+        let bytes = self.wire_len(set) + self.wire_len(set.and(self.dialect.packed()));
+        let mut ranks = self.stretches(set).flat_map(|(from, to)| from..to);
+        Elements::collect(set, bytes + 2 * set.len() as usize, |no, out| {
+            if let (Some(rank), Some(layout)) = (ranks.next(), self.dialect.layout(no)) {
+                unpack(layout, self.stretch(rank, rank + 1), out);
             }
         })
     }
@@ -169,6 +172,37 @@ impl Message {
     fn whole(&self, no: ElementNo) -> Option<(Layout, &[u8])> {
         let (start, end) = self.span(no)?;
         Some((self.dialect.layout(no)?, self.body.get(start..end)?))
+    }
+
+    /// The elements of the set that are present as stretches that lie side by side: from one rank up to another. Of few, each
+    /// is one.
+    fn stretches(&self, set: ElementSet) -> impl Iterator<Item = (usize, usize)> {
+        let present = self.present;
+        let set = present.and(set);
+        let few = 2 * set.len() < present.len();
+        let mut few_of_them = if few { set } else { ElementSet::EMPTY }.iter();
+        let mut breaks = if few { ElementSet::EMPTY } else { present.minus(set) }.iter();
+        let (mut from, end) = (0, if few { 0 } else { present.len() as usize });
+        std::iter::from_fn(move || {
+            if let Some(no) = few_of_them.next() {
+                let rank = present.rank(no);
+                return Some((rank, rank + 1));
+            }
+            while from < end {
+                let to = breaks.next().map_or(end, |no| present.rank(no));
+                let stretch = (from, to);
+                from = to + 1;
+                if stretch.0 < to {
+                    return Some(stretch);
+                }
+            }
+            None
+        })
+    }
+
+    /// How many bytes the elements of the set that are present take.
+    fn wire_len(&self, set: ElementSet) -> usize {
+        self.stretches(set).map(|(from, to)| self.stretch(from, to).len()).sum()
     }
 
     /// The bytes of some elements that lie side by side, by their ranks.

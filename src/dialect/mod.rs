@@ -45,6 +45,8 @@ pub struct Dialect {
     steps: [[Step; 64]; 3],
     /// Those whose values a walk has not seen.
     unseen: ElementSet,
+    /// Those whose plain values are longer than they are on the wire.
+    packed: ElementSet,
 }
 
 /// Which edition of the standard its messages follow: the first digit of their MTI.
@@ -290,6 +292,11 @@ impl Dialect {
     #[inline]
     pub const fn unseen(&self) -> ElementSet {
         self.unseen
+    }
+
+    /// For the codec: the elements whose plain values may be longer than they are on the wire, at most twice as long.
+    pub const fn packed(&self) -> ElementSet {
+        self.packed
     }
 
     /// How each element is written, by its number, for the codec; 0 and 1 are never there.

@@ -83,16 +83,12 @@ pub(super) const NEVER_ADDED: ElementSet = ElementSet::of(&[2, 7, 11, 35, 36, 45
 /// What an answer adds to its request, or changes of it; never the pair, nor the card.
 pub(super) fn added(standing: &Standing, arrival: &Arrival) -> Elements {
     let Some(sent) = standing.sent() else { return Elements::default() };
-    let mut added = Elements::with_capacity(64);
-    let mut asked = sent.elements.iter().peekable();
-    for (no, value) in arrival.message.iter(arrival.present().minus(NEVER_ADDED)) {
-        while asked.next_if(|(other, _)| *other < no).is_some() {}
-        let same = asked.peek().is_some_and(|(other, was)| *other == no && **was == *value);
-        if !same || no == ElementNo::RESPONSE_CODE {
-            added.set(no, &value);
-        }
-    }
-    added
+    let there = arrival.present().minus(NEVER_ADDED);
+    let repeated = |(no, was): &(ElementNo, &[u8])| {
+        there.has(*no) && arrival.get(*no).is_some_and(|value| *value == **was)
+    };
+    let repeated: ElementSet = sent.elements.iter().filter(repeated).map(|(no, _)| no).collect();
+    arrival.message.elements(there.minus(repeated.without(ElementNo::RESPONSE_CODE)))
 }
 
 /// Whether an answer that came again adds what the one that stands already added.

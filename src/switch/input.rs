@@ -308,6 +308,9 @@ impl Arrival {
             Some(Secret::Clear(pan)) => Some(pan.expose()),
             Some(Secret::Sealed(_)) | None => None,
         };
+        if needs.is_empty() {
+            return look(&Facts::new(self.mti().class(), pan, [&[]; Facts::ELEMENTS.len()]));
+        }
         let values = Facts::ELEMENTS.map(|no| if needs.has(no) { self.get(no) } else { None });
         let values = values.each_ref().map(|value| plain(value.as_ref()));
         look(&Facts::new(self.mti().class(), pan, values))

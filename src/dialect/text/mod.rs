@@ -311,6 +311,7 @@ impl<'a> Reader<'a> {
             layouts: [None; ElementNo::MAX as usize + 1],
             steps: [[step::UNKNOWN; 64]; 3],
             unseen: ElementSet::EMPTY,
+            packed: ElementSet::EMPTY,
         });
         self.name.unwrap_or_default().clone_into(&mut dialect.name);
         dialect.version = self.version.unwrap_or(dialect.version);
@@ -410,7 +411,7 @@ fn put(rows: &mut Vec<(ElementNo, Row)>, no: ElementNo, row: Row) {
 fn flatten(dialect: &mut Dialect) {
     dialect.layouts = [None; ElementNo::MAX as usize + 1];
     dialect.steps = [[step::UNKNOWN; 64]; 3];
-    dialect.unseen = ElementSet::EMPTY;
+    (dialect.unseen, dialect.packed) = (ElementSet::EMPTY, ElementSet::EMPTY);
     dialect.defined = ElementSet::EMPTY;
     dialect.keeps = ElementSet::EMPTY;
     for (no, row) in &dialect.rows {
@@ -437,6 +438,9 @@ fn flatten(dialect: &mut Dialect) {
         let looked_at = |layout: &Layout| checked || layout.misleads();
         if row.layout().filter(looked_at).is_some_and(Layout::is_unseen) {
             dialect.unseen = dialect.unseen.with(*no);
+        }
+        if row.layout().is_some_and(|layout| layout.form.is_packed()) {
+            dialect.packed = dialect.packed.with(*no);
         }
         dialect.defined = dialect.defined.with(*no);
         if row.class == Class::Keep {
