@@ -1,7 +1,7 @@
 //! What is to happen later, in the order of its time.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::OccupiedEntry;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::iso::Mono;
 use crate::record::{LinkId, Owing, Trace, TxnId};
@@ -34,30 +34,101 @@ pub(super) enum Timer {
 /// When a timer is due, and which one of that moment.
 pub(super) type TimerId = (Mono, u64);
 
-/// Timers in order; those of one moment in the order of their setting.
+/// Timers in order; those of one moment in the order of their setting. Nearly all are deadlines, set at the end and cancelled
+/// soon: those of one moment lie in a row, so that neither searches among all of them.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    due: BTreeMap<TimerId, Timer>,
+    due: BTreeMap<Mono, Moment>,
     set: u64,
+}
+
+/// What is due at one moment; never nothing.
+#[derive(Debug, Default)]
+struct Moment {
+    /// By their numbers, ascending; cancelled ones are empty.
+    row: VecDeque<(u64, Option<Timer>)>,
+    /// How many are not.
+    left: usize,
 }
 
 impl Timers {
     pub(super) fn set(&mut self, at: Mono, timer: Timer) -> TimerId {
         self.set += 1;
-        self.due.insert((at, self.set), timer);
+        let moment = self.due.entry(at).or_default();
+        moment.row.push_back((self.set, Some(timer)));
+        moment.left += 1;
         (at, self.set)
     }
 
-    pub(super) fn cancel(&mut self, id: TimerId) {
-        self.due.remove(&id);
+    pub(super) fn cancel(&mut self, (at, number): TimerId) {
+        if let Entry::Occupied(mut due) = self.due.entry(at) {
+            due.get_mut().cancel(number);
+            if due.get().left == 0 {
+                due.remove();
+            }
+        }
     }
 
     /// The next one that is due, taken out.
     pub(super) fn pop(&mut self, now: Mono) -> Option<Timer> {
-        self.due.first_entry().filter(|first| first.key().0 <= now).map(OccupiedEntry::remove)
+        let mut due = self.due.first_entry().filter(|first| *first.key() <= now)?;
+        let moment = due.get_mut();
+        let next = std::iter::from_fn(|| moment.row.pop_front()).find_map(|(_, timer)| timer);
+        moment.left -= usize::from(next.is_some());
+        if moment.left == 0 {
+            due.remove();
+        }
+        next
     }
 
     pub(super) fn next(&self) -> Option<Mono> {
-        self.due.first_key_value().map(|((at, _), _)| *at)
+        self.due.first_key_value().map(|(at, _)| *at)
+    }
+}
+
+impl Moment {
+    fn cancel(&mut self, number: u64) {
+        let place = self.row.binary_search_by_key(&number, |(number, _)| *number);
+        let known = place.ok().and_then(|place| self.row.get_mut(place));
+        let timer = known.and_then(|(_, timer)| timer.take());
+        self.left -= usize::from(timer.is_some());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// As a list of all of them would do it.
+        #[test]
+        fn in_the_order_of_time_and_then_of_setting(steps in prop::collection::vec((0..3_u8, 0..6_u64), 0..80)) {
+            let (mut timers, mut model, mut ids) = (Timers::default(), Vec::new(), Vec::new());
+            for (number, (step, at)) in (0_u64..).zip(steps) {
+                match step {
+                    0 => {
+                        let id = timers.set(Mono(at), Timer::Totals(number));
+                        ids.push(id);
+                        model.push((id, Timer::Totals(number)));
+                        model.sort_by_key(|(id, _)| *id);
+                    }
+                    1 => {
+                        // What has gone off, or was cancelled before, is cancelled in vain.
+                        if let Some(id) = ids.get(usize::try_from(at).unwrap() % ids.len().max(1)) {
+                            timers.cancel(*id);
+                            model.retain(|(known, _)| known != id);
+                        }
+                    }
+                    _ => {
+                        let due = model.first().is_some_and(|((due, _), _)| *due <= Mono(at));
+                        let expected = due.then(|| model.remove(0).1);
+                        prop_assert_eq!(timers.pop(Mono(at)), expected);
+                    }
+                }
+                prop_assert_eq!(timers.next(), model.first().map(|((due, _), _)| *due));
+            }
+        }
     }
 }
