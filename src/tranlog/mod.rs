@@ -4,10 +4,12 @@
 mod ask;
 mod fold;
 mod marks;
+mod pairs;
 mod shelf;
 mod spent;
 mod spread;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::iso::{BusinessDate, Class, Mti, Stan, Wall};
@@ -18,6 +20,7 @@ use crate::seal::Tag;
 pub use ask::{Ask, Found};
 pub use fold::{fold, opened};
 use marks::{About, Marks, at};
+use pairs::{Pair, Pairs};
 pub use shelf::Shelf;
 pub use spent::Spent;
 pub use spread::{Fold, Spread};
@@ -46,10 +49,10 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Tranlog {
     settings: Settings,
-    entries: Shelf<Entry>,
+    entries: Shelf<Known>,
     /// The duplicate window.
     keys: HashMap<Tag, TxnId, Spread>,
-    traces: HashMap<(LinkId, u8, Trace), (TxnId, Asked), Spread>,
+    traces: Pairs,
     /// In the order in which they came into memory, for leaving it again.
     order: VecDeque<(Wall, TxnId)>,
     /// The open ones, in order.
@@ -69,7 +72,7 @@ pub struct Tranlog {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Known {
     standing: Standing,
     /// The record from which on recovery can build it.
     anchor: Lsn,
@@ -82,7 +85,7 @@ impl Tranlog {
             settings,
             entries: Shelf::default(),
             keys: HashMap::default(),
-            traces: HashMap::default(),
+            traces: Pairs::default(),
             order: VecDeque::new(),
             open: BTreeSet::new(),
             issued: BTreeMap::new(),
@@ -235,7 +238,7 @@ impl Tranlog {
 
     /// What a response of this class with this pair answers on this link, if memory has it.
     pub fn by_trace(&self, link: LinkId, class: Class, trace: Trace) -> Option<(TxnId, Asked)> {
-        self.traces.get(&self.trace_key(link, class, trace)).copied()
+        self.traces.get(self.trace_key(link, class, trace))
     }
 
     /// The pair that was given last on a link.
@@ -413,7 +416,7 @@ impl Tranlog {
         }
         self.order.push_back((self.last_at, id));
         let (now, about) = (standing.marks(), standing.about());
-        self.entries.insert(id, Entry { standing, anchor: self.tail });
+        self.entries.insert(id, Known { standing, anchor: self.tail });
         self.index(id, about, (Marks::default(), now), takes_over);
     }
 
@@ -482,7 +485,7 @@ impl Tranlog {
             }
             if let Some(new) = new {
                 let key = self.trace_key(issuer, class, new);
-                if !takes_over && self.traces.contains_key(&key) {
+                if !takes_over && self.traces.get(key).is_some() {
                     continue;
                 }
                 self.traces.insert(key, (txn, owing.map_or(Asked::Request, Asked::Owed)));
@@ -517,12 +520,14 @@ impl Tranlog {
     }
 
     fn evict(&mut self, txn: TxnId) {
-        let Some(entry) = self.entries.remove(txn) else { return };
-        let standing = entry.standing;
+        let Some(known) = self.entries.remove(txn) else { return };
+        let standing = &known.standing;
         match &standing.opening {
             Opening::Request(sent) | Opening::Advice(sent) => {
-                if self.keys.get(&sent.key) == Some(&txn) {
-                    self.keys.remove(&sent.key);
+                if let Entry::Occupied(holder) = self.keys.entry(sent.key)
+                    && *holder.get() == txn
+                {
+                    holder.remove();
                 }
                 let marks = standing.marks();
                 for (class, trace) in [
@@ -547,12 +552,10 @@ impl Tranlog {
     /// On a link without element 7 a reversal may have taken an older one's number: that stays with it.
     fn let_go_of(&mut self, txn: TxnId, link: LinkId, class: Class, trace: Trace) {
         let key = self.trace_key(link, class, trace);
-        if self.traces.get(&key).is_some_and(|(holder, _)| *holder == txn) {
-            self.traces.remove(&key);
-        }
+        self.traces.remove(key, txn);
     }
 
-    fn trace_key(&self, link: LinkId, class: Class, trace: Trace) -> (LinkId, u8, Trace) {
+    fn trace_key(&self, link: LinkId, class: Class, trace: Trace) -> Pair {
         let told = if self.settings.untimed.contains(&link) {
             Trace { stan: trace.stan, ..Trace::default() }
         } else {
