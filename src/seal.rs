@@ -88,15 +88,13 @@ impl Keys {
 
     /// The keyed hash of parts, each counted with its length, so that no two lists of parts run together.
     pub fn tag(&self, name: &'static str, parts: &[&[u8]]) -> Tag {
-        let mut text = Zeroizing::new(Vec::with_capacity(128));
-        text.extend_from_slice(name.as_bytes());
-        text.push(0);
-        for part in parts {
-            text.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
-            text.extend_from_slice(part);
-        }
         let mut mac = self.tags.clone();
-        mac.update(&text);
+        mac.update(name.as_bytes());
+        mac.update(&[0]);
+        for part in parts {
+            mac.update(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+            mac.update(part);
+        }
         let hash = mac.finalize().into_bytes();
         Tag(hash.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes)))
     }
