@@ -151,7 +151,9 @@ impl Core {
         if self.queue_bytes_max.load(Ordering::Relaxed) < queue.bytes {
             self.full.store(true, Ordering::Release);
         }
-        let notes = std::mem::take(&mut queue.effects.notes);
+        // As many again are to be expected.
+        let next = Vec::with_capacity(queue.effects.notes.len());
+        let notes = std::mem::replace(&mut queue.effects.notes, next);
         let wake = inner.sleeping && !queue.is_empty();
         if wake {
             inner.sleeping = false;
@@ -309,8 +311,8 @@ impl Upstairs for Core {
 
     fn frames(&self, session: &Arc<Session<Mark>>, frames: &mut Vec<Frame>) {
         let directory = self.directory();
-        let read = |frame| self.read(&directory, session, frame);
-        let inputs: Vec<Given> = frames.drain(..).filter_map(read).collect();
+        let mut inputs: Vec<Given> = Vec::with_capacity(frames.len());
+        inputs.extend(frames.drain(..).filter_map(|frame| self.read(&directory, session, frame)));
         if !inputs.is_empty() {
             self.handle_all(inputs.into_iter(), None);
         }

@@ -21,7 +21,9 @@ use crate::link::{Links, Session};
 use crate::meter::Meter;
 use crate::record::{self, Lsn, Record};
 use crate::seal::Keys;
-use crate::switch::{Action, Input, Mark, OwedTotals, SessionId, TotalsAnswer, TotalsQuestion};
+use crate::switch::{
+    Action, Effects, Input, Mark, OwedTotals, SessionId, TotalsAnswer, TotalsQuestion,
+};
 
 /// Everything that the journal's thread needs.
 pub(super) struct Release {
@@ -50,8 +52,9 @@ impl Release {
         let mut posted = Posted::new();
         while self.core.take(&mut queue) {
             self.write(&mut queue, &mut commit)?;
-            for action in queue.effects.actions.drain(..) {
-                self.act(action, &mut posted);
+            let Effects { actions, spare, .. } = &mut queue.effects;
+            for action in actions.drain(..) {
+                self.act(action, (&mut posted, spare));
             }
             for (_, session) in posted.drain() {
                 session.wake();
@@ -96,7 +99,7 @@ impl Release {
         Ok(())
     }
 
-    fn act(&self, action: Action, posted: &mut Posted) {
+    fn act(&self, action: Action, (posted, spare): (&mut Posted, &mut Vec<Vec<u8>>)) {
         match action {
             Action::Send { session, head, body, mark } => {
                 let session = match posted.entry(session.0) {
@@ -109,6 +112,7 @@ impl Release {
                 };
                 session.post(head, &body, Some(mark).filter(|mark| *mark != Mark::Plain));
                 session.meter().sent(class(&body));
+                Effects::give_back(spare, body);
             }
             Action::Ask(question) => {
                 let core = Arc::clone(&self.core);

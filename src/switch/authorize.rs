@@ -136,7 +136,8 @@ impl Engine {
             Some(first) => (self.issuer_of_raised(first)?, true),
             None => self.issuer_now(arrival)?,
         };
-        let forwarding = self.forwarding_to(issuer, (arrival, self.today(), self.now.wall))?;
+        let (today, now) = (self.today(), self.now.wall);
+        let forwarding = self.forwarding_to(issuer, (arrival, today, now), fx)?;
         Ok((forwarding, whole))
     }
 
@@ -145,6 +146,7 @@ impl Engine {
         &mut self,
         issuer: LinkId,
         (arrival, date, at): (&Arrival, BusinessDate, Wall),
+        fx: &mut Effects,
     ) -> Result<Forwarding, Refusal> {
         let session = self
             .peers
@@ -159,7 +161,8 @@ impl Engine {
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
         let raises = self.raised(arrival)?;
-        let body = self.translated(arrival, (link, raises), (trace, date, at))?;
+        let room = fx.room(arrival.message.body().len() + 64);
+        let body = self.translated(arrival, (link, raises), (trace, date, at), room)?;
         Ok(Forwarding { issuer, raises, session, trace, body })
     }
 

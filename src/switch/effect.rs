@@ -27,9 +27,26 @@ pub struct Effects {
     pub actions: Vec<Action>,
     /// What happened, for counters and log lines; needs no durability.
     pub notes: Vec<Note>,
+    /// Empty memory of bodies that have left, for those to come: they are made by one thread and leave by another.
+    pub spare: Vec<Vec<u8>>,
 }
 
 impl Effects {
+    /// Memory for a body of about so many bytes.
+    pub(super) fn room(&mut self, bytes: usize) -> Vec<u8> {
+        let mut room = self.spare.pop().unwrap_or_default();
+        room.reserve(bytes);
+        room
+    }
+
+    /// Gives back the memory of a body that has left.
+    pub fn give_back(spare: &mut Vec<Vec<u8>>, mut body: Vec<u8>) {
+        if spare.len() < SPARE_MAX && body.capacity() <= SPARE_BYTES_MAX {
+            body.clear();
+            spare.push(body);
+        }
+    }
+
     /// Tells of elements that may be kept and are not written down, if there are any.
     pub(super) fn note_withheld(&mut self, link: LinkId, withheld: ElementSet) {
         if !withheld.is_empty() {
@@ -37,6 +54,10 @@ impl Effects {
         }
     }
 }
+
+/// How much memory of bodies is kept, and how large each may be: 4 MiB at most.
+const SPARE_MAX: usize = 4096;
+const SPARE_BYTES_MAX: usize = 1024;
 
 /// Something to be done.
 pub enum Action {

@@ -48,7 +48,8 @@ impl Engine {
         }
         let head = asker.head.reply();
         let at = self.now.wall;
-        let mut body = answer(&link.tongue, (mti, at), &asker.message, added);
+        let room = fx.room(asker.message.body().len() + 64);
+        let mut body = answer(&link.tongue, (mti, at), (&asker.message, added), room);
         if !link.frames(head, &body) {
             fx.notes.push(Note::TooLong { link: asker.link });
             if mark != Mark::Plain {
@@ -56,7 +57,8 @@ impl Engine {
             }
             // A decline is one by its code alone; an approval without a part of it would be another approval.
             let code = added.only(ElementSet::of(&[39]));
-            body = answer(&link.tongue, (mti, at), &asker.message, &code);
+            body.clear();
+            body = answer(&link.tongue, (mti, at), (&asker.message, &code), body);
             if !link.frames(head, &body) {
                 return false;
             }
@@ -102,15 +104,14 @@ pub(super) fn code_alone(code: ResponseCode) -> Elements {
     added
 }
 
-/// An answer: echoes as they lie in the question, and over them what is added.
+/// An answer: echoes as they lie in the question, and over them what is added. It is put into `body`, which is empty.
 fn answer(
     tongue: &Tongue,
     (mti, at): (Mti, Wall),
-    question: &Message,
-    added: &Elements,
+    (question, added): (&Message, &Elements),
+    mut body: Vec<u8>,
 ) -> Vec<u8> {
     let echo = tongue.house().echo();
-    let mut body = Vec::with_capacity(question.body().len() + 64);
     let draft = Draft { mti, own: added, copied: Some((question, echo)) };
     if tongue.write(&draft, at, &mut body).is_err() {
         return tongue.write_what_fits(mti, &question.elements(echo).overlaid(added), at);

@@ -23,7 +23,7 @@ impl Engine {
         let goes_on = self.may_go_on(txn);
         // What it took of its link is free before another one is chosen.
         let Some(mut waiting) = self.no_longer_waiting(txn) else { return };
-        if goes_on && let Some(forwarding) = self.elsewhere(txn, &mut waiting) {
+        if goes_on && let Some(forwarding) = self.elsewhere(txn, &mut waiting, fx) {
             return self.reroute(txn, waiting, forwarding, fx);
         }
         if let Some(issuer) = self.issuer_of(txn) {
@@ -47,7 +47,12 @@ impl Engine {
     }
 
     /// Where a request can go instead: to no link more often than once, so that this ends.
-    fn elsewhere(&mut self, txn: TxnId, waiting: &mut Waiting) -> Option<Forwarding> {
+    fn elsewhere(
+        &mut self,
+        txn: TxnId,
+        waiting: &mut Waiting,
+        fx: &mut Effects,
+    ) -> Option<Forwarding> {
         let sent = self.log.standing(txn).and_then(Standing::sent).map(Arc::clone)?;
         let Waiting { askers, again, .. } = waiting;
         let asker = askers.first_mut()?;
@@ -58,7 +63,7 @@ impl Engine {
         while let Some(issuer) = self.issuer_again(asker, (sent.issuer, again), elsewhere) {
             again.push(issuer);
             // One that cannot be told of it, or has no number left, is passed over.
-            if let Ok(forwarding) = self.forwarding_to(issuer, (asker, sent.date, sent.at)) {
+            if let Ok(forwarding) = self.forwarding_to(issuer, (asker, sent.date, sent.at), fx) {
                 return Some(forwarding);
             }
         }

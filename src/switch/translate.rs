@@ -18,12 +18,14 @@ pub(super) const TOO_LONG: Refusal = (
 );
 
 impl Engine {
-    /// The request as its issuer's network writes it, under our pair, accepted at that time: its reversal names it.
+    /// The request as its issuer's network writes it, under our pair, accepted at that time: its reversal names it. It is put
+    /// into `body`, which is empty.
     pub(super) fn translated(
         &self,
         arrival: &Arrival,
         (link, raises): (&LinkSettings, Option<TxnId>),
         (trace, date, at): (Trace, BusinessDate, Wall),
+        mut body: Vec<u8>,
     ) -> Result<Vec<u8>, Refusal> {
         const OURS: ElementSet = ElementSet::of(&[7, 11]);
         let mut own = Elements::with_capacity(32);
@@ -45,7 +47,6 @@ impl Engine {
         let copied = self.sayable(arrival, link)?.minus(OURS).minus(own.present());
         let copied = Some((&arrival.message, copied));
         let draft = Draft { mti: arrival.mti().plain(), own: &own, copied };
-        let mut body = Vec::with_capacity(arrival.message.body().len() + 64);
         link.tongue
             .write(&draft, at, &mut body)
             .map_err(|fault| (ResponseCode::FORMAT, Why::Unsayable { issuer: link.id, fault }))?;
