@@ -358,6 +358,7 @@ impl Batch<'_> {
     fn write(&mut self, mut txns: Vec<TxnId>) -> Result<(), BooksError> {
         let cut = self.state.cut;
         txns.sort_unstable();
+        txns.dedup();
         let mut ordinary = 0;
         for txn in &txns {
             let Some(row) = self.rows.get_mut(*txn) else { continue };

@@ -18,11 +18,11 @@ const FORMAT_OLDEST: i64 = 2;
 const FORMAT_LOWERED: i64 = 4;
 
 /// Bytes of a page.
-const PAGE_BYTES: u32 = 32_768;
+const PAGE_BYTES: u32 = 16_384;
 
 /// After so many pages the write-ahead log is copied into the file. The journal's commits wait for the disk meanwhile: 4 MiB
 /// are a few milliseconds.
-const CHECKPOINT_PAGES: u32 = 125;
+const CHECKPOINT_PAGES: u32 = 250;
 
 /// How long the write-ahead log grows, but for the batch that ends it.
 pub const WAL_BYTES: u64 = PAGE_BYTES as u64 * CHECKPOINT_PAGES as u64;

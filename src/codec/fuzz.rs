@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Draft, Message, decode, join, pieces, value, walk};
 use crate::dialect::{Class, Dialect};
 use crate::framing::Measure as _;
+use crate::iso::ElementNo;
 use crate::iso::{ElementSet, Elements};
 
 /// Each way of writing that the shipped dialects do not have.
@@ -35,6 +36,7 @@ pub fn fuzz_decode_encode_decode(data: &[u8]) {
     };
     assert_eq!(dialect.end(body), Ok(Some(body.len())), "a message ends where it ends");
     walked_alike(&message);
+    picked_alike(&message);
     let same = |taken: Message| taken.spans(ElementSet::ALL).eq(message.spans(ElementSet::ALL));
     assert!(
         taken.is_some_and(same),
@@ -85,6 +87,21 @@ fn as_it_comes(unchecked: &Arc<Dialect>, body: &[u8]) -> Option<Message> {
     let again = decode(unchecked, Bytes::from(copied));
     assert!(again.is_ok_and(|again| again.present() == message.present()), "and is read again");
     Some(message)
+}
+
+/// What is left of a message, and what is kept of it, is what those elements are by themselves.
+fn picked_alike(message: &Message) {
+    let body = message.body();
+    let chosen = |no: &ElementNo| {
+        body.get(usize::from(no.get()) % body.len().max(1)).is_some_and(|byte| byte & 1 == 1)
+    };
+    let set: ElementSet = message.present().iter().filter(chosen).collect();
+    let kept = message.elements(set);
+    assert!(kept.iter().all(|(no, value)| message.get(no).as_deref() == Some(value)));
+    let mut reduced = message.clone();
+    reduced.reduce(set);
+    assert_eq!((reduced.present(), kept.present()), (set, set));
+    assert!(reduced.elements(ElementSet::ALL) == kept, "nothing else is left");
 }
 
 /// The quick walk over a message found what a look at each element by itself finds.

@@ -343,7 +343,15 @@ mod tests {
     #[test]
     fn a_reduced_message_is_what_is_left_of_it() {
         for dialect in shipped() {
-            for set in [&[2, 3, 11, 41, 54, 90][..], &[2], &[90], &[], &[100]] {
+            for set in [
+                &[2, 3, 11, 41, 54, 90][..],
+                &[3, 4, 11, 22, 32, 37, 41, 49],
+                &[2, 3, 4, 7, 11, 22, 32, 37, 41, 49, 54, 90],
+                &[2],
+                &[90],
+                &[],
+                &[100],
+            ] {
                 let (whole, mut reduced) = (sale(&dialect), sale(&dialect));
                 let set = ElementSet::of(set);
                 reduced.reduce(set);

@@ -151,7 +151,7 @@ impl Core {
         if self.queue_bytes_max.load(Ordering::Relaxed) < queue.bytes {
             self.full.store(true, Ordering::Release);
         }
-        // As many again are to be expected.
+        // As many again are to be expected: growing step by step would copy them each time.
         let next = Vec::with_capacity(queue.effects.notes.len());
         let notes = std::mem::replace(&mut queue.effects.notes, next);
         let wake = inner.sleeping && !queue.is_empty();

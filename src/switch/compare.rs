@@ -84,10 +84,11 @@ pub(super) const NEVER_ADDED: ElementSet = ElementSet::of(&[2, 7, 11, 35, 36, 45
 pub(super) fn added(standing: &Standing, arrival: &Arrival) -> Elements {
     let Some(sent) = standing.sent() else { return Elements::default() };
     let there = arrival.present().minus(NEVER_ADDED);
-    let repeated = |(no, was): &(ElementNo, &[u8])| {
+    let same = |(no, was): &(ElementNo, &[u8])| {
         there.has(*no) && arrival.get(*no).is_some_and(|value| *value == **was)
     };
-    let repeated: ElementSet = sent.elements.iter().filter(repeated).map(|(no, _)| no).collect();
+    let repeated: ElementSet = sent.elements.iter().filter(same).map(|(no, _)| no).collect();
+    // The code is the answer, whatever the request says in its place.
     arrival.message.elements(there.minus(repeated.without(ElementNo::RESPONSE_CODE)))
 }
 

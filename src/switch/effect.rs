@@ -35,14 +35,16 @@ impl Effects {
     /// Memory for a body of about so many bytes.
     pub(super) fn room(&mut self, bytes: usize) -> Vec<u8> {
         let mut room = self.spare.pop().unwrap_or_default();
+        // What was in it was another peer's.
+        room.clear();
         room.reserve(bytes);
         room
     }
 
     /// Gives back the memory of a body that has left.
     pub fn give_back(spare: &mut Vec<Vec<u8>>, mut body: Vec<u8>) {
+        body.clear();
         if spare.len() < SPARE_MAX && body.capacity() <= SPARE_BYTES_MAX {
-            body.clear();
             spare.push(body);
         }
     }
@@ -55,8 +57,8 @@ impl Effects {
     }
 }
 
-/// How much memory of bodies is kept, and how large each may be: 4 MiB at most.
-const SPARE_MAX: usize = 4096;
+/// How much memory of bodies is kept, and how large each may be: 2 MiB at most in each of the two queues that the daemon has.
+const SPARE_MAX: usize = 2048;
 const SPARE_BYTES_MAX: usize = 1024;
 
 /// Something to be done.

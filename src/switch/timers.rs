@@ -51,6 +51,10 @@ struct Moment {
     left: usize,
 }
 
+/// A row may have so many places for each timer that is not cancelled, or so many at all.
+const EMPTY_MAX: usize = 4;
+const EMPTY_MORE: usize = 32;
+
 impl Timers {
     pub(super) fn set(&mut self, at: Mono, timer: Timer) -> TimerId {
         self.set += 1;
@@ -92,6 +96,11 @@ impl Moment {
         let known = place.ok().and_then(|place| self.row.get_mut(place));
         let timer = known.and_then(|(_, timer)| timer.take());
         self.left -= usize::from(timer.is_some());
+        // One that nobody cancels must not keep the places of all who were due with it.
+        if EMPTY_MORE.max(EMPTY_MAX * self.left) < self.row.len() {
+            self.row.retain(|(_, timer)| timer.is_some());
+            self.row.shrink_to(2 * self.left);
+        }
     }
 }
 
@@ -129,6 +138,27 @@ mod tests {
                 }
                 prop_assert_eq!(timers.next(), model.first().map(|((due, _), _)| *due));
             }
+        }
+
+        /// However many there are, and in whatever order they are cancelled.
+        #[test]
+        fn cancelled_ones_take_no_places(count in 1..400_u64, order in any::<u64>(), kept in 0..20_usize) {
+            let mut timers = Timers::default();
+            let mut ids: Vec<_> =
+                (0..count).map(|number| timers.set(Mono(7), Timer::Totals(number))).collect();
+            ids.sort_by_key(|(_, number)| number.wrapping_mul(order | 1));
+            let mut kept = ids.split_off(ids.len().saturating_sub(kept));
+            for id in ids {
+                timers.cancel(id);
+                let moment = timers.due.get(&Mono(7));
+                let (places, left) = moment.map_or((0, 0), |moment| (moment.row.len(), moment.left));
+                prop_assert!(places <= EMPTY_MORE.max(EMPTY_MAX * left), "{places} places for {left}");
+            }
+            kept.sort_unstable();
+            let due: Vec<_> = std::iter::from_fn(|| timers.pop(Mono(7))).collect();
+            let left = kept.into_iter().map(|(_, number)| Timer::Totals(number - 1));
+            prop_assert_eq!(due, left.collect::<Vec<_>>());
+            prop_assert!(timers.due.is_empty());
         }
     }
 }

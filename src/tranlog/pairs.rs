@@ -18,13 +18,14 @@ pub(super) type Holder = (TxnId, Asked);
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
     links: BTreeMap<LinkId, Row>,
-    /// Those of whom a later pair has the place: its trace number came round again while they were in memory.
+    /// Those whose place another has that was put there after them: their trace number came round again, or stands for
+    /// another class.
     older: HashMap<Pair, Holder, Spread>,
     /// How many are in rows.
     placed: usize,
 }
 
-/// The latest pair of each trace number of a link.
+/// Of each trace number of a link, the pair that was put there last. A row takes 31 KiB at most, and its pages 24 MiB.
 type Row = Vec<Option<Box<Page>>>;
 
 /// Trace numbers side by side.

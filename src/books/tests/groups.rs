@@ -69,3 +69,20 @@ fn batches_of_every_size_are_in_the_books() {
     follow_all(&mut again, &mut reader);
     assert!(dump(&again) == dump(&books));
 }
+
+/// Built without them, everything is right and slow: a build from another directory does not see the repository's settings.
+#[test]
+fn sqlite_is_built_as_it_is_measured() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (books, _) = open(scratch.path(), "books");
+    let mut ask = books.connection.prepare("PRAGMA compile_options").unwrap();
+    let options = ask.query_map([], |row| row.get(0)).unwrap();
+    let options: Vec<String> = options.collect::<Result<_, _>>().unwrap();
+    for expected in ["STMTJRNL_SPILL=1048576", "DEFAULT_MEMSTATUS=0", "DEFAULT_LOOKASIDE=1200,100"]
+    {
+        assert!(
+            options.iter().any(|option| option == expected),
+            "{expected} is not among {options:?}"
+        );
+    }
+}

@@ -7,8 +7,8 @@ mod word;
 use super::fault::meant;
 use super::step;
 use super::{
-    Alphabet, BitmapCoding, Class, Contents, Dialect, Fault, Layout, MtiCoding, MtiPattern, Row,
-    Rule, Second, Third, Version,
+    Alphabet, BitmapCoding, Class, Contents, Dialect, Fault, Form, Layout, MtiCoding, MtiPattern,
+    Row, Rule, Second, Third, Version,
 };
 use crate::iso::{ElementNo, ElementSet, ResponseCode};
 
@@ -439,7 +439,9 @@ fn flatten(dialect: &mut Dialect) {
         if row.layout().filter(looked_at).is_some_and(Layout::is_unseen) {
             dialect.unseen = dialect.unseen.with(*no);
         }
-        if row.layout().is_some_and(|layout| layout.form.is_packed()) {
+        let longer =
+            |layout: &Layout| layout.form.is_packed() || matches!(layout.form, Form::Zoned(_));
+        if row.layout().as_ref().is_some_and(longer) {
             dialect.packed = dialect.packed.with(*no);
         }
         dialect.defined = dialect.defined.with(*no);
