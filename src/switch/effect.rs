@@ -549,3 +549,27 @@ pub enum Note {
     /// A transaction came back from the books.
     Restored,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_in_memory_that_comes_back() {
+        let mut fx = Effects::default();
+        let (small, large) = (b"0200 and a card".to_vec(), vec![7; SPARE_BYTES_MAX + 1]);
+        for body in [small.clone(), large] {
+            Effects::give_back(&mut fx.spare, body);
+        }
+        assert_eq!(fx.spare, [b""], "what is large is not kept");
+        fx.spare.push(small);
+        for _ in 0..3 {
+            let room = fx.room(100);
+            assert!(room.is_empty() && room.capacity() >= 100);
+        }
+        for _ in 0..2 * SPARE_MAX {
+            Effects::give_back(&mut fx.spare, Vec::new());
+        }
+        assert_eq!(fx.spare.len(), SPARE_MAX);
+    }
+}

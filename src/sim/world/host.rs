@@ -76,6 +76,8 @@ pub(super) struct Host {
     /// Declines by the switch itself, counted over all lives.
     pub(super) declines: u64,
     handled: u64,
+    /// Memory of bodies that have left, as the daemon gives it back.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Host {
@@ -109,6 +111,7 @@ impl Host {
             stopping: false,
             declines: 0,
             handled: 0,
+            spare: Vec::new(),
         }
     }
 }
@@ -155,7 +158,8 @@ impl World {
     fn step(&mut self, input: Input) {
         let (now, breakers) = (self.now(), self.breakers());
         let Some(engine) = self.host.engine.as_mut() else { return };
-        let mut fx = Effects::default();
+        let spare = std::mem::take(&mut self.host.spare);
+        let mut fx = Effects { spare, ..Effects::default() };
         let date = engine.tranlog().date();
         engine.handle(now, input, &mut fx);
         let tail = engine.tail();
@@ -175,6 +179,7 @@ impl World {
         self.check_room(&fx);
         self.check_load(&breakers, &fx);
         self.disk.append(&mut fx.records);
+        self.host.spare = std::mem::take(&mut fx.spare);
         self.host.handled += 1;
         for action in fx.actions {
             let after = if planted::is(Bug::EffectBeforeDurable) { Lsn(0) } else { tail };
@@ -238,6 +243,7 @@ impl World {
                     self.blame(None, || "the engine wrote a frame that does not fit".to_owned());
                     return;
                 }
+                Effects::give_back(&mut self.host.spare, body);
                 self.release_to(id, mark, frame.to_vec());
             }
             Action::Ask(question) => {
