@@ -20,6 +20,9 @@ use crate::tranlog::{self, Shelf};
 /// How much of the journal becomes one transaction: enough to fill pages, little enough for the disk to write at once.
 const BATCH_BYTES: usize = 4 << 20;
 
+/// After so many rows that had to be read back, a batch ends: each may lie on a page of its own, which is written as a whole.
+pub(super) const BACK_MAX: usize = if cfg!(test) { 3 } else { 500 };
+
 /// How much the write-ahead log takes for one batch, about: rows are longer than their records, and have indexes.
 pub const BATCH_WAL_BYTES: u64 = 4 * BATCH_BYTES as u64;
 
@@ -50,6 +53,8 @@ struct Batch<'a> {
     changed: Vec<TxnId>,
     /// How many of these were looked at and left for later.
     left: usize,
+    /// How many rows were read back from the tables.
+    back: usize,
     keys: Vec<Entry>,
     given: Given,
     pairs: Pairs,
@@ -72,8 +77,12 @@ impl Books {
         // An error rolls the transaction back as it is dropped, and what memory knew of the tables goes with it.
         let whole = self.connection.unchecked_transaction()?;
         let (changed, keys, pairs) = (Vec::new(), Vec::new(), Pairs::default());
-        let mut batch = Batch { books: self, state, rows, changed, left: 0, keys, given, pairs };
+        let mut batch =
+            Batch { books: self, state, rows, changed, left: 0, back: 0, keys, given, pairs };
         for commit in &commits {
+            if BACK_MAX <= batch.back {
+                break;
+            }
             let (mut rest, mut lsn) = (&*commit.blob, commit.first);
             while !rest.is_empty() {
                 let (record, after) = record::decode(rest, lsn)?;
@@ -206,7 +215,10 @@ impl Batch<'_> {
     fn row_of(&mut self, lsn: Lsn, txn: TxnId) -> Result<Option<&mut Row>, BooksError> {
         if self.rows.get(txn).is_none() {
             match self.books.row(txn)? {
-                Some(row) => self.rows.insert(txn, row),
+                Some(row) => {
+                    self.rows.insert(txn, row);
+                    self.back += 1;
+                }
                 // It opened in a file that is gone, and was closed before the first carry that was followed.
                 None if txn.0 < self.state.since.0 => return Ok(None),
                 None => return Err(BooksError::Unknown { lsn, txn }),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{DAY, Story, clear_less, dump, follow_all, open};
+use crate::books::follow::BACK_MAX;
 use crate::books::rows::{GROUP, Row};
 use crate::iso::BusinessDate;
 use crate::record::{Outcome, Record, Standing};
@@ -85,4 +86,33 @@ fn sqlite_is_built_as_it_is_measured() {
             "{expected} is not among {options:?}"
         );
     }
+}
+
+/// Each of them may have a page of its own: too many of those at once are more than the disk has in reserve.
+#[test]
+fn rows_that_are_read_back_end_a_batch() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut story = Story::new(scratch.path(), 9);
+    let (mut books, mut reader) = open(scratch.path(), "back");
+    for _ in 0..3 * BACK_MAX {
+        let sent = story.sent();
+        story.push(&Record::Sent(sent));
+    }
+    story.durable();
+    follow_all(&mut books, &mut reader);
+    drop((books, reader));
+    let (mut books, mut reader) = open(scratch.path(), "back");
+    let in_flight = |one: &&Standing| one.outcome == Outcome::InFlight;
+    let txns: Vec<_> = story.standings.values().filter(in_flight).map(|one| one.id).collect();
+    assert_eq!(txns.len(), 3 * BACK_MAX);
+    for txn in txns {
+        story.answer(txn);
+        story.durable();
+    }
+    let mut batches = 0;
+    while books.follow(&mut reader).unwrap().records > 0 {
+        batches += 1;
+    }
+    assert_eq!(batches, 3);
+    story.check(&books);
 }
