@@ -3,8 +3,8 @@
 use crate::codec::Message;
 use crate::iso::{Class, ElementNo, Function};
 use crate::record::{
-    Approval, Closing, DebtState, LinkId, Opening, Outcome, Owing, Reason, Record, Standing, Trace,
-    TxnId, Verdict,
+    Approval, Closing, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record, Standing,
+    Trace, TxnId, Verdict,
 };
 use crate::switch::{Action, Duplicate, Effects, Mark, Note};
 
@@ -128,8 +128,18 @@ impl World {
         self.reached.count(rare);
     }
 
+    /// What was written down, in the story.
+    pub(super) fn tell_records(&mut self, records: &[Record], tail: Lsn) {
+        let first = (tail.0 + 1).saturating_sub(u64::try_from(records.len()).unwrap_or(0));
+        for (record, lsn) in records.iter().zip(first..) {
+            let about = self.about_record(lsn, record);
+            self.story
+                .tell(self.time, about, || format!("        {}", story::record_line(lsn, record)));
+        }
+    }
+
     /// The purchase that a record is about; remembers what it opens.
-    pub(super) fn about_record(&mut self, lsn: u64, record: &Record) -> Option<PurchaseId> {
+    fn about_record(&mut self, lsn: u64, record: &Record) -> Option<PurchaseId> {
         let subject = match record {
             Record::Sent(sent) | Record::Stored(sent) | Record::StoodInAfter { sent, .. } => {
                 let purchase = story::number(sent.elements.get(ElementNo::RRN)?)?;

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use crate::framing::Frame;
 use crate::iso::{self, BusinessDate, Mono, Now, Wall};
 use crate::planted::{self, Bug};
-use crate::record::{self, Lsn, Record};
+use crate::record::{self, Lsn};
 use crate::seal::{Keys, Tag};
 use crate::switch::{
     Action, Arrival, Effects, Engine, Input, Mark, Order, OrderId, OrderResult, Question,
@@ -187,15 +187,6 @@ impl World {
         }
         if self.host.handled.is_multiple_of(64) {
             self.check_bounds();
-        }
-    }
-
-    fn tell_records(&mut self, records: &[Record], tail: Lsn) {
-        let first = (tail.0 + 1).saturating_sub(u64::try_from(records.len()).unwrap_or(0));
-        for (record, lsn) in records.iter().zip(first..) {
-            let about = self.about_record(lsn, record);
-            self.story
-                .tell(self.time, about, || format!("        {}", story::record_line(lsn, record)));
         }
     }
 
