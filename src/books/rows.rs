@@ -128,13 +128,7 @@ impl Row {
         let standing = &self.standing;
         let (of, now) = (Lasting::of(standing), Changing::of(standing));
         pen.fresh(number(standing.id))?.word(Some(standing.opening.word().as_bytes()))?;
-        pen.number(Some(of.asker.0.into()))?.number(of.issuer.map(|link| link.0.into()))?;
-        pen.word(Some(&of.mti))?.common(of.processing_code)?;
-        pen.own(of.stan)?.own(of.rrn)?;
-        pen.own(of.terminal)?.own(of.merchant)?;
-        pen.fresh(Text(of.card))?.fresh(of.token)?;
-        pen.number(now.amount)?.common(of.currency)?;
-        pen.day(of.date)?.fresh(ms(of.at))?;
+        asked(&of, now.amount, pen)?;
         pen.word(Some(now.outcome.as_bytes()))?.number(now.outcome_at)?;
         pen.common(now.code)?.own(now.approval)?;
         pen.word(Some(standing.heard.word().as_bytes()))?.number(Some(standing.told.into()))?;
@@ -149,13 +143,7 @@ impl Row {
     fn ordinary(&self, pen: &mut Pen<'_>, blob: &[u8]) -> rusqlite::Result<()> {
         let (of, now) = (Lasting::of(&self.standing), Changing::of(&self.standing));
         pen.fresh(number(self.standing.id))?;
-        pen.number(Some(of.asker.0.into()))?.number(of.issuer.map(|link| link.0.into()))?;
-        pen.word(Some(&of.mti))?.common(of.processing_code)?;
-        pen.own(of.stan)?.own(of.rrn)?;
-        pen.own(of.terminal)?.own(of.merchant)?;
-        pen.fresh(Text(of.card))?.fresh(of.token)?;
-        pen.number(now.amount)?.common(of.currency)?;
-        pen.day(of.date)?.fresh(ms(of.at))?;
+        asked(&of, now.amount, pen)?;
         pen.number(now.outcome_at)?.common(now.code)?.own(now.approval)?;
         pen.day(self.captured)?.fresh(blob)?.write()
     }
@@ -174,6 +162,18 @@ impl Row {
         pen.fresh(blob)?.day(self.lowered)?.number(now.amount_before)?;
         pen.fresh(number(standing.id))?.write()
     }
+}
+
+/// Who asked what, and when: what stands in the middle of every new row, in the order of the table.
+fn asked(of: &Lasting<'_>, amount: Option<i64>, pen: &mut Pen<'_>) -> rusqlite::Result<()> {
+    pen.number(Some(of.asker.0.into()))?.number(of.issuer.map(|link| link.0.into()))?;
+    pen.word(Some(&of.mti))?.common(of.processing_code)?;
+    pen.own(of.stan)?.own(of.rrn)?;
+    pen.own(of.terminal)?.own(of.merchant)?;
+    pen.fresh(Text(of.card))?.fresh(of.token)?;
+    pen.number(amount)?.common(of.currency)?;
+    pen.day(of.date)?.fresh(ms(of.at))?;
+    Ok(())
 }
 
 impl Books {
