@@ -321,9 +321,10 @@ to = ["bank"]
             let lines = control::ask(&street.state(), &control::Command::Links).ok()?;
             let line = lines.iter().find(|line| line["link"] == "bank")?;
             let mut sessions = line["sessions"].as_array()?.iter();
-            // A link without a sign-on is signed on a moment after it is connected; until then its cards hear 91.
-            (line["state"] != "connected" && sessions.any(|session| session["peer"] == *near))
-                .then_some(())
+            let session = sessions.find(|session| session["peer"] == *near)?;
+            // Who keeps the sockets knows of it first, the engine a moment later, and a link without a sign-on is signed on
+            // a moment after that; until then its cards hear 91.
+            (!session["state"].is_null() && session["state"] != "connected").then_some(())
         });
         Peer::new(socket, "iso87-ascii-binary-bitmap", Settings::default())
     }
