@@ -165,7 +165,7 @@ impl Cell {
             Self::Nothing => String::new(),
             Self::Number(number) => number.to_string(),
             Self::Minor(minor, _) => minor.to_string(),
-            Self::Text(text) => csv_cell(text),
+            Self::Text(text) => csv_cell(text).into_owned(),
         }
     }
 

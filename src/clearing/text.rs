@@ -9,7 +9,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         char.is_control()
             || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
-    if !text.contains(is_command) {
+    let is_printable = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+    if text.bytes().all(is_printable) || !text.contains(is_command) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 8);
@@ -34,12 +35,14 @@ pub(super) fn quoted(text: &str) -> Cow<'_, str> {
 
 /// The same for people, who open it with a program that computes what begins as a formula does: an apostrophe before it says that
 /// it is a text.
-pub fn csv_cell(text: &str) -> String {
+pub fn csv_cell(text: &str) -> Cow<'_, str> {
     let shown = visible(text);
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        quoted(&format!("'{shown}")).into_owned()
-    } else {
-        quoted(&shown).into_owned()
+        return Cow::Owned(quoted(&format!("'{shown}")).into_owned());
+    }
+    match shown {
+        Cow::Borrowed(text) => quoted(text),
+        Cow::Owned(shown) => Cow::Owned(quoted(&shown).into_owned()),
     }
 }
 

@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::thread;
 
 use rusqlite::OptionalExtension as _;
 
+use super::draft::{Draft, Drafting};
 use super::gather::Gathering;
 use super::settlement::rank;
-use super::tables::{date, day};
+use super::tables::{self, date, day};
 use super::{Ledger, LedgerError};
 use crate::books::BooksError;
 use crate::clearing::{Balanced, ClearingError, FeeTable, Filed, Settings};
@@ -77,10 +79,24 @@ pub struct CutReport {
     pub balanced: Balanced,
 }
 
-/// How far a cut is. Each is on the disk.
+/// A cut of which it is settled what it claims of whom.
+pub(super) struct Begun<'a> {
+    pub(super) cycle: Cycle,
+    /// Its files, where they were written meanwhile.
+    pub(super) draft: Option<Draft<'a>>,
+}
+
+impl Begun<'_> {
+    /// Its files are to be written from the ledger.
+    pub(super) const fn only(cycle: Cycle) -> Self {
+        Self { cycle, draft: None }
+    }
+}
+
+/// How far a cut is. Each but the first is on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Some more of what it claims is settled.
+    /// Some more of what it claims is committed. A plug that is pulled may undo that: then it is gathered again.
     Gathered,
     /// What it claims, and in which files, is settled.
     Begun,
@@ -223,18 +239,18 @@ impl Ledger {
     ) -> Result<Option<CutReport>, CutError> {
         // Which advice completes which authorization.
         self.index()?;
-        let Some(cycle) = self.begin(order, watch)? else { return Ok(None) };
-        self.price(cycle.date, cycle.number, &order.outgoing.fees)?;
-        self.write(cycle, order, watch).map(Some)
+        let Some(begun) = self.begin(order, watch)? else { return Ok(None) };
+        self.price(begun.cycle.date, begun.cycle.number, &order.outgoing.fees)?;
+        self.write(begun, order, watch).map(Some)
     }
 
     /// Settles what a cut claims of whom, in which file, under which number and reference; once. What was settled before stays as
     /// it is, and what was being settled when the process ended goes on first.
-    pub(super) fn begin(
+    pub(super) fn begin<'a>(
         &self,
-        order: &Order,
+        order: &'a Order,
         watch: &mut dyn FnMut(Step),
-    ) -> Result<Option<Cycle>, CutError> {
+    ) -> Result<Option<Begun<'a>>, CutError> {
         match order.asked {
             Asked::End(date) => self.begin_end(date, order, watch).map(Some),
             Asked::Now(date) => self.begin_cycle(date, order, watch),
@@ -242,9 +258,9 @@ impl Ledger {
                 Some("gathering") => {
                     self.settle_before(cycle, order, watch)?;
                     // Of a cycle that comes to nothing nothing is left.
-                    Ok(self.gather(cycle, order, watch)?.then_some(cycle))
+                    Ok(self.gather(cycle, order, watch)?.then_some(Begun::only(cycle)))
                 }
-                Some(_) => Ok(Some(cycle)),
+                Some(_) => Ok(Some(Begun::only(cycle))),
                 None => Err(CutError::NotBegun { cycle }),
             },
         }
@@ -321,22 +337,22 @@ impl Ledger {
             .collect())
     }
 
-    fn begin_end(
+    fn begin_end<'a>(
         &self,
         date: BusinessDate,
-        order: &Order,
+        order: &'a Order,
         watch: &mut dyn FnMut(Step),
-    ) -> Result<Cycle, CutError> {
+    ) -> Result<Begun<'a>, CutError> {
         let cycle = Cycle { date, number: 0 };
         match self.state_of(cycle)?.as_deref() {
             Some("earlier") => return Err(CutError::Earlier { date }),
             None if self.books.cut_of(date)?.is_none() => return Err(CutError::NotCut { date }),
             None | Some("gathering") => {}
-            Some(_) => return Ok(cycle),
+            Some(_) => return Ok(Begun::only(cycle)),
         }
         self.settle_before(cycle, order, watch)?;
-        self.gather(cycle, order, watch)?;
-        Ok(cycle)
+        let (_, draft) = self.gather_drafting(cycle, order, watch)?;
+        Ok(Begun { cycle, draft })
     }
 
     /// Gives whether there was anything.
@@ -346,20 +362,64 @@ impl Ledger {
         order: &Order,
         watch: &mut dyn FnMut(Step),
     ) -> Result<bool, CutError> {
-        let date = cycle.date;
-        let lsn = match cycle.number {
-            0 => self.books.cut_of(date)?.ok_or(CutError::NotCut { date })?.lsn,
-            _ => self.books.position()?,
-        };
-        Gathering::new(self, cycle, order, watch)?.gather(lsn)
+        let lsn = self.lsn(cycle)?;
+        let gather = || Gathering::new(self, cycle, order, watch)?.gather();
+        let any = tables::loosely(&self.connection, gather)?;
+        self.conclude(cycle, lsn, any)
     }
 
-    fn begin_cycle(
+    /// The same, and its files are written meanwhile; but not those of a cut that a process began that ended.
+    fn gather_drafting<'a>(
+        &self,
+        cycle: Cycle,
+        order: &'a Order,
+        watch: &mut dyn FnMut(Step),
+    ) -> Result<(bool, Option<Draft<'a>>), CutError> {
+        let lsn = self.lsn(cycle)?;
+        let gather = || {
+            let gathering = Gathering::new(self, cycle, order, watch)?;
+            if gathering.resumed() {
+                return Ok((gathering.gather()?, None));
+            }
+            thread::scope(|scope| {
+                let (drafting, scribe) = Drafting::begin(scope, &order.outgoing)?;
+                let any = gathering.drafting(drafting).gather()?;
+                Ok::<_, CutError>((any, scribe.end()))
+            })
+        };
+        let (any, draft) = tables::loosely(&self.connection, gather)?;
+        Ok((self.conclude(cycle, lsn, any)?, draft))
+    }
+
+    /// All is gathered, up to some record of the journal. Of nothing a day's end is made, and no cycle within it: gives whether the
+    /// cut is one.
+    fn conclude(&self, cycle: Cycle, lsn: Lsn, any: bool) -> Result<bool, CutError> {
+        let (date, is_cut) = (day(cycle.date), any || cycle.number == 0);
+        if is_cut {
+            let sql = "UPDATE cuts SET state = 'begun', lsn = ? WHERE day = ? AND cycle = ?";
+            self.connection.execute(sql, (lsn.0.cast_signed(), date, cycle.number))?;
+        } else {
+            let sql = "DELETE FROM cuts WHERE day = ? AND cycle = ?";
+            self.connection.execute(sql, (date, cycle.number))?;
+        }
+        Ok(is_cut)
+    }
+
+    /// Up to which record of the journal a cut reaches.
+    fn lsn(&self, cycle: Cycle) -> Result<Lsn, CutError> {
+        let date = cycle.date;
+        Ok(match cycle.number {
+            0 => self.books.cut_of(date)?.ok_or(CutError::NotCut { date })?.lsn,
+            _ => self.books.position()?,
+        })
+    }
+
+    fn begin_cycle<'a>(
         &self,
         date: BusinessDate,
-        order: &Order,
+        order: &'a Order,
         watch: &mut dyn FnMut(Step),
-    ) -> Result<Option<Cycle>, CutError> {
+    ) -> Result<Option<Begun<'a>>, CutError> {
         let end = Cycle { date, number: 0 };
         if self.state_of(end)?.is_some() || self.books.cut_of(date)?.is_some() {
             return Err(CutError::Ended { date });
@@ -372,11 +432,11 @@ impl Ledger {
         let (last, begun): (Option<u32>, Option<u32>) =
             ask.query_row([day(date)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if let Some(number) = begun {
-            return Ok(Some(Cycle { date, number }));
+            return Ok(Some(Begun::only(Cycle { date, number })));
         }
         let cycle = Cycle { date, number: last.map_or(1, |last| last.saturating_add(1)) };
-        let any = self.gather(cycle, order, watch)?;
-        Ok(any.then_some(cycle))
+        let (any, draft) = self.gather_drafting(cycle, order, watch)?;
+        Ok(any.then_some(Begun { cycle, draft }))
     }
 
     fn state_of(&self, cycle: Cycle) -> Result<Option<String>, LedgerError> {

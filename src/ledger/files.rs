@@ -9,13 +9,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::Ledger;
 use super::ahead::{HANDS, Scout, side_by_side};
-use super::cut::{CutError, CutReport, Cycle, Order, Outgoing, Step};
+use super::cut::{Begun, CutError, CutReport, Cycle, Order, Outgoing, Step};
+use super::draft::{Drafted, Script, WAYS, WrittenFile};
 use super::outbox::{Hash, Outbox, Part};
 use super::tables::{date, day};
 use crate::books::View;
 use crate::clearing::{
-    Balanced, Capture, ClearingError, Digits, FileId, Filed, Format, Head, Held, Line, Positions,
-    Reference, Settings, Sheet, Sum, Terms, Totals, Turn,
+    Balanced, Capture, Digits, FileId, Filed, Format, Head, Held, Line, Positions, Reference,
+    Settings, Terms, Totals, Turn,
 };
 use crate::iso::{Amount, Currency, Wall};
 use crate::record::{LinkId, TxnId};
@@ -34,7 +35,7 @@ struct Listed {
 
 /// An item of a file, with what it is about, and the claim that it comes from.
 struct Entry {
-    number: u32,
+    number: i64,
     kind: String,
     amount: i64,
     refund: bool,
@@ -58,18 +59,22 @@ struct Entry {
 type Done = (Listed, Filed, Hash);
 
 impl Ledger {
-    /// Writes the files of a cut that was begun. Run again, it makes the same bytes; interrupted, it leaves whole files or none.
-    /// Each step is told when it is on the disk.
+    /// Writes the files of a cut that was begun, as far as they are not written yet. Run again, it makes the same bytes; interrupted,
+    /// it leaves whole files or none. Each step is told when it is on the disk.
     pub(super) fn write(
         &self,
-        cycle: Cycle,
+        begun: Begun<'_>,
         order: &Order,
         watch: &mut dyn FnMut(Step),
     ) -> Result<CutReport, CutError> {
         let outgoing = &order.outgoing;
         watch(Step::Begun);
-        let mut outbox = Outbox::open(&outgoing.directory)?;
-        let mut hide = || self.hide(cycle, outgoing, &mut outbox, watch);
+        let Begun { cycle, draft } = begun;
+        let (mut outbox, drafted) = match draft {
+            Some(draft) => (draft.outbox, Some(draft.files)),
+            None => (Outbox::open(&outgoing.directory)?, None),
+        };
+        let hide = || self.hide((cycle, drafted), outgoing, &mut outbox, watch);
         let remembered = hide().and_then(|hidden| {
             self.remember(cycle, &hidden, order.now)?;
             Ok(hidden)
@@ -95,27 +100,15 @@ impl Ledger {
     /// Everything under hidden names, equal to the ledger and in balance.
     fn hide(
         &self,
-        cycle: Cycle,
+        (cycle, drafted): (Cycle, Option<BTreeMap<i64, WrittenFile>>),
         outgoing: &Outgoing,
         outbox: &mut Outbox<'_>,
         watch: &mut dyn FnMut(Step),
     ) -> Result<Hidden, CutError> {
         let within = (cycle.number > 0).then_some(cycle.number);
         let mut positions = Positions::new(cycle.date, within, outgoing.settings.charset);
-        let listed = self.listed(cycle)?;
-        let jobs = listed.into_iter().enumerate().map(|(at, listed)| {
-            let path = outbox.named(&listed.name);
-            (at, listed, path)
-        });
         let mut files: BTreeMap<usize, Done> = BTreeMap::new();
-        let jobs: Vec<_> = jobs.collect();
-        let scouts = (0..jobs.len().min(HANDS)).map(|_| self.scout());
-        let scouts = scouts.collect::<Result<_, _>>()?;
-        let write = |scout: &Scout, (at, listed, path): (usize, Listed, PathBuf)| {
-            let done = scout.file(&listed, outgoing.settings(listed.issuer), &path)?;
-            Ok((at, listed, done))
-        };
-        side_by_side(scouts, jobs, write, |(at, listed, written)| {
+        let mut done = |(at, listed, written): (usize, Listed, WrittenFile)| {
             self.agrees(&listed, &written.totals)?;
             for (merchant, ways) in &written.merchants {
                 for (way, sum) in WAYS.into_iter().zip(ways) {
@@ -129,7 +122,12 @@ impl Ledger {
             files.insert(at, (listed, filed, written.digest));
             watch(Step::Hidden);
             Ok::<_, CutError>(())
-        })?;
+        };
+        let listed = self.listed(cycle)?;
+        match drafted {
+            Some(drafted) => self.drafted(listed, drafted, outgoing, outbox)?.try_for_each(done)?,
+            None => self.by_rows(listed, outgoing, outbox, &mut done)?,
+        }
         let files: Vec<Done> = files.into_values().collect();
         let filed: Vec<Filed> = files.iter().map(|(_, filed, _)| filed.clone()).collect();
         let balanced = positions.balance(&filed, self.held(cycle)?)?;
@@ -142,6 +140,52 @@ impl Ledger {
             watch(Step::Hidden);
         }
         Ok(Hidden { files, reports, balanced, digest: digest.finalize().into() })
+    }
+
+    /// Files that were written while the cut was gathered.
+    fn drafted(
+        &self,
+        listed: Vec<Listed>,
+        mut drafted: BTreeMap<i64, WrittenFile>,
+        outgoing: &Outgoing,
+        outbox: &Outbox<'_>,
+    ) -> Result<impl Iterator<Item = (usize, Listed, WrittenFile)>, CutError> {
+        let mut found = Vec::with_capacity(listed.len());
+        for (at, listed) in listed.into_iter().enumerate() {
+            let disagrees = || CutError::Disagrees { name: listed.name.clone() };
+            let written = drafted.remove(&listed.file).ok_or_else(disagrees)?;
+            if cfg!(debug_assertions) {
+                let path = outbox.hidden(&format!("{}.again", listed.name));
+                let settings = outgoing.settings(listed.issuer);
+                let again = self.scout()?.file(&listed, settings, &path)?;
+                debug_assert_eq!(again.digest, written.digest, "{}", listed.name);
+                debug_assert!(std::fs::remove_file(path).is_ok());
+            }
+            found.push((at, listed, written));
+        }
+        Ok(found.into_iter())
+    }
+
+    /// Files that are written from their rows.
+    fn by_rows(
+        &self,
+        listed: Vec<Listed>,
+        outgoing: &Outgoing,
+        outbox: &mut Outbox<'_>,
+        done: &mut dyn FnMut((usize, Listed, WrittenFile)) -> Result<(), CutError>,
+    ) -> Result<(), CutError> {
+        let jobs = listed.into_iter().enumerate().map(|(at, listed)| {
+            let path = outbox.named(&listed.name);
+            (at, listed, path)
+        });
+        let jobs: Vec<_> = jobs.collect();
+        let scouts = (0..jobs.len().min(HANDS)).map(|_| self.scout());
+        let scouts = scouts.collect::<Result<_, _>>()?;
+        let write = |scout: &Scout, (at, listed, path): (usize, Listed, PathBuf)| {
+            let done = scout.file(&listed, outgoing.settings(listed.issuer), &path)?;
+            Ok((at, listed, done))
+        };
+        side_by_side(scouts, jobs, write, done)
     }
 
     /// The file says what the ledger says: how many, and how much.
@@ -219,11 +263,10 @@ impl Scout {
         settings: &Settings,
         path: &Path,
     ) -> Result<WrittenFile, CutError> {
-        let mut part = Part::create(path)?;
         let head = Head { id: listed.id, issuer: listed.issuer, currency: listed.currency };
-        let mut sheet = Sheet::begin(settings, listed.format, head)?;
-        let mut merchants: BTreeMap<String, [Sum; WAYS.len()]> = BTreeMap::new();
-        let mut ask = self.connection.prepare_cached(ENTRIES)?;
+        let mut script = Script::begin(settings, listed.format, head, path)?;
+        let sql = format!("{ENTRIES} WHERE i.file = ? ORDER BY i.number");
+        let mut ask = self.connection.prepare_cached(&sql)?;
         let mut rows = ask.query([listed.file])?;
         let mut still = self.books.still()?;
         while let Some(row) = rows.next()? {
@@ -233,39 +276,34 @@ impl Scout {
                 drop(still);
                 still = self.books.still()?;
             }
-            if !merchants.contains_key(&entry.merchant) {
-                merchants.insert(entry.merchant.clone(), <[Sum; WAYS.len()]>::default());
-            }
-            let ways = merchants.get_mut(&entry.merchant);
-            let ways = ways.into_iter().flat_map(|sums| sums.iter_mut().zip(WAYS));
-            for (sum, _) in ways.filter(|(_, way)| *way == (entry.refund, entry.is_back())) {
-                let overflow = ClearingError::Overflow { what: "sum" };
-                let minor = sum.minor.checked_add(entry.amount).ok_or(overflow)?;
-                *sum = Sum { count: sum.count + 1, minor };
-            }
-            let line = entry.line(&self.books, listed, settings)?;
-            if sheet.add(&line)? != entry.number {
-                return Err(CutError::Disagrees { name: listed.name.clone() });
-            }
-            if sheet.ready_len() >= WRITE_LEN {
-                part.write(&sheet.take())?;
+            let disagrees = || CutError::Disagrees { name: listed.name.clone() };
+            let line = entry.line(&self.books, listed.currency, settings)?.ok_or_else(disagrees)?;
+            let about = (&*entry.merchant, (entry.refund, entry.is_back()), entry.amount);
+            if script.add(about, &line)? != entry.number {
+                return Err(disagrees());
             }
         }
-        let (last, totals) = sheet.end()?;
-        part.write(&last)?;
-        Ok(WrittenFile { totals, digest: part.end()?, merchants })
+        script.end()
     }
 }
 
-/// Whether money goes to the card, and whether a claim is taken back.
-const WAYS: [(bool, bool); 4] = [(false, false), (false, true), (true, false), (true, true)];
-
-/// What went into a file.
-struct WrittenFile {
-    totals: Totals,
-    digest: Hash,
-    /// Of each merchant, in the order of `WAYS`.
-    merchants: BTreeMap<String, [Sum; WAYS.len()]>,
+impl Ledger {
+    /// The line that an item is, which has just got its place in a file; none of one whose rows disagree.
+    pub(super) fn drafted_row(
+        &self,
+        item: i64,
+        currency: Currency,
+        settings: &Settings,
+    ) -> Result<Option<Drafted>, CutError> {
+        let sql = format!("{ENTRIES} WHERE i.item = ?");
+        let mut ask = self.connection.prepare_cached(&sql)?;
+        let read = |row: &Row<'_>| Ok((Entry::read(row)?, row.get(17)?));
+        let (entry, file): (Entry, i64) = ask.query_row([item], read)?;
+        let line = entry.line(&self.books, currency, settings)?;
+        let (number, amount, way) = (entry.number, entry.amount, (entry.refund, entry.is_back()));
+        let merchant = entry.merchant;
+        Ok(line.map(|line| Drafted { file, number, merchant, way, amount, line }))
+    }
 }
 
 /// What lies under hidden names.
@@ -320,13 +358,18 @@ impl Entry {
     }
 
     /// The line that it is in its file: what it says itself, and what its authorization says.
-    fn line(&self, books: &View, file: &Listed, settings: &Settings) -> Result<Line, CutError> {
-        let disagrees = || CutError::Disagrees { name: file.name.clone() };
-        let txn = TxnId(self.txn.ok_or_else(disagrees)?.cast_unsigned());
-        let standing = books.standing(txn)?.ok_or_else(disagrees)?;
+    /// None where that is not there.
+    fn line(
+        &self,
+        books: &View,
+        currency: Currency,
+        settings: &Settings,
+    ) -> Result<Option<Line>, CutError> {
+        let Some(txn) = self.txn else { return Ok(None) };
+        let Some(standing) = books.standing(TxnId(txn.cast_unsigned()))? else { return Ok(None) };
         let capture = if self.claim.is_some() {
             let terms = Terms {
-                amount: Amount { minor: self.amount, currency: file.currency },
+                amount: Amount { minor: self.amount, currency },
                 refund: self.refund,
                 merchant: &self.merchant,
                 terminal: self.terminal.as_deref(),
@@ -338,8 +381,8 @@ impl Entry {
             Capture::of_amount(&standing, self.amount, books.keys())?
         };
         let turn = self.turn(&capture, settings);
-        let reference = Reference::from_text(&self.reference).ok().ok_or_else(disagrees)?;
-        Ok(Line { capture, turn, reference })
+        let reference = Reference::from_text(&self.reference).ok();
+        Ok(reference.map(|reference| Line { capture, turn, reference }))
     }
 
     fn is_back(&self) -> bool {
@@ -360,31 +403,33 @@ impl Entry {
                     reason: settings.second_reason.or_else(own),
                 }
             }
-            _ if self.refund => Turn::First,
-            _ => match self.is_final {
-                Some(false) => Turn::Share { last: false },
-                Some(true) if self.later => Turn::Share { last: true },
-                _ => Turn::First,
-            },
+            _ => first_turn(self.refund, self.is_final, self.later),
         }
     }
 }
 
-/// The items of a file in their order. What takes something back, or presents it once more, has the details of the claim that it
+/// What is said of what is presented for the first time: whether it pays the card, whether its claim is the last of its authorization,
+/// and whether that was claimed before.
+pub(super) const fn first_turn(refund: bool, is_final: Option<bool>, later: bool) -> Turn {
+    match is_final {
+        _ if refund => Turn::First,
+        Some(false) => Turn::Share { last: false },
+        Some(true) if later => Turn::Share { last: true },
+        _ => Turn::First,
+    }
+}
+
+/// Items of files. What takes something back, or presents it once more, has the details of the claim that it
 /// is about.
 const ENTRIES: &str = "SELECT i.number, i.kind, i.amount, i.refund, i.reference, i.merchant, i.terminal, i.mcc, i.reason,
         coalesce(i.txn, a.txn, p.txn), a.day, a.amount, a.reason, c.claim, c.local, c.final,
         c.final AND (SELECT count(*) FROM (SELECT 1 FROM items AS any WHERE any.txn = i.txn LIMIT 2)) > 1 AND EXISTS (SELECT 1 FROM items AS before
             WHERE before.txn = i.txn AND before.kind = 'presentment' AND before.refund = 0 AND before.claim IS NOT NULL
-                AND before.item < CASE i.kind WHEN 'presentment' THEN i.item ELSE i.about END)
+                AND before.item < CASE i.kind WHEN 'presentment' THEN i.item ELSE i.about END), i.file
     FROM items AS i
         LEFT JOIN items AS a ON a.item = i.about
         LEFT JOIN items AS p ON p.item = a.about
-        LEFT JOIN claims AS c ON c.claim = CASE i.kind WHEN 'presentment' THEN i.claim ELSE coalesce(p.claim, a.claim, i.claim) END
-    WHERE i.file = ? ORDER BY i.number";
+        LEFT JOIN claims AS c ON c.claim = CASE i.kind WHEN 'presentment' THEN i.claim ELSE coalesce(p.claim, a.claim, i.claim) END";
 
 /// For so many lines the books are looked at as of one moment.
-const STILL_LINES: u32 = 512;
-
-/// How many bytes are gathered for one write.
-const WRITE_LEN: usize = 256 * 1024;
+const STILL_LINES: i64 = 512;

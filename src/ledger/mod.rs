@@ -9,6 +9,7 @@ mod batches;
 mod chain;
 mod claims;
 mod cut;
+mod draft;
 mod explain;
 mod fate;
 mod files;

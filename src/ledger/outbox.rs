@@ -72,7 +72,8 @@ impl<'a> Outbox<'a> {
         }
     }
 
-    fn hidden(&self, name: &str) -> PathBuf {
+    /// The hidden name of one.
+    pub(super) fn hidden(&self, name: &str) -> PathBuf {
         self.directory.join(format!(".{name}{HIDDEN}"))
     }
 }

@@ -429,6 +429,18 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     Ok(connection.execute_batch(RECONCILIATIONS)?)
 }
 
+/// Does something whose commits need not be on the disk before the next ones are: what was committed last may be undone by a plug
+/// that is pulled, and nothing between. The next commit after it brings all of it to the disk.
+pub(super) fn loosely<T, E: From<rusqlite::Error>>(
+    connection: &Connection,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    let done = work();
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    done
+}
+
 /// Whether the tables are of the format that is known here.
 pub(super) fn is_known(connection: &Connection) -> Result<(), LedgerError> {
     let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;

@@ -1,5 +1,6 @@
 //! What a merchant hears of a file: every record with its state, the sums of each state, as CSV and as JSON Lines. Decides nothing.
 
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -42,23 +43,22 @@ const COLUMNS: [&str; 25] = [
 ];
 
 /// What stands in one column.
-enum Cell {
-    Text(String),
+enum Cell<'a> {
+    Text(Cow<'a, str>),
     Number(i64),
     Flag(bool),
 }
 
 /// One line of a result.
-#[derive(Default)]
-struct Row(Vec<(&'static str, Cell)>);
+struct Row<'a>(Vec<(&'static str, Cell<'a>)>);
 
-impl Row {
-    fn of(kind: &str) -> Self {
-        Self::default().text("type", Some(kind.to_owned()))
+impl<'a> Row<'a> {
+    fn of(kind: &'static str) -> Self {
+        Self(Vec::with_capacity(COLUMNS.len())).text("type", Some(kind))
     }
 
-    fn text(mut self, column: &'static str, text: Option<String>) -> Self {
-        self.0.extend(text.map(|text| (column, Cell::Text(text))));
+    fn text(mut self, column: &'static str, text: Option<impl Into<Cow<'a, str>>>) -> Self {
+        self.0.extend(text.map(|text| (column, Cell::Text(text.into()))));
         self
     }
 
@@ -80,7 +80,7 @@ impl Row {
             }
             let Some((_, cell)) = cells.next_if(|(name, _)| name == column) else { continue };
             match cell {
-                Cell::Number(number) => write!(out, "{number}")?,
+                Cell::Number(number) => serde_json::to_writer(&mut *out, number)?,
                 Cell::Flag(flag) => out.write_all(if *flag { b"Y" } else { b"N" })?,
                 Cell::Text(text) => out.write_all(csv_cell(text).as_bytes())?,
             }
@@ -90,10 +90,12 @@ impl Row {
 
     fn json(&self, out: &mut impl io::Write) -> io::Result<()> {
         for (at, (column, cell)) in self.0.iter().enumerate() {
-            write!(out, "{}\"{column}\":", if at == 0 { '{' } else { ',' })?;
+            out.write_all(if at == 0 { b"{\"" } else { b",\"" })?;
+            out.write_all(column.as_bytes())?;
+            out.write_all(b"\":")?;
             match cell {
-                Cell::Number(number) => write!(out, "{number}")?,
-                Cell::Flag(flag) => write!(out, "{flag}")?,
+                Cell::Number(number) => serde_json::to_writer(&mut *out, number)?,
+                Cell::Flag(flag) => out.write_all(if *flag { b"true" } else { b"false" })?,
                 Cell::Text(text) => serde_json::to_writer(&mut *out, text)?,
             }
         }
@@ -124,7 +126,7 @@ impl Form {
         shelf.join(format!(".{name}.{}.part", self.word()))
     }
 
-    fn put(self, row: &Row, out: &mut impl io::Write) -> io::Result<()> {
+    fn put(self, row: &Row<'_>, out: &mut impl io::Write) -> io::Result<()> {
         match self {
             Self::Csv => row.csv(out),
             Self::Json => row.json(out),
@@ -162,16 +164,20 @@ impl Ledger {
         let about = Row::of("file")
             .text("file_id", read.file.clone())
             .text("sha256", Some(hex(&read.digest)));
-        let (heads, counts, submission) = match &read.outcome {
+        let counts = match &read.outcome {
+            Ok(accepted) => self.counted(accepted.submission)?,
+            Err(_) => Vec::new(),
+        };
+        let (heads, submission) = match &read.outcome {
             Err(why) => {
                 let now = Some(now.to_string());
                 let about = about
                     .text("received", now.clone())
                     .text("finished", now)
-                    .text("state", Some("refused".to_owned()))
+                    .text("state", Some("refused"))
                     .text("merchant_id", read.merchant.clone())
                     .text("fault", Some(why.clone()));
-                (vec![about], Vec::new(), None)
+                (vec![about], None)
             }
             Ok(accepted) => {
                 let sql = "SELECT received, finished FROM submissions WHERE submission = ?";
@@ -183,17 +189,17 @@ impl Ledger {
                 let about = about
                     .text("received", when(received))
                     .text("finished", when(finished))
-                    .text("state", Some("accepted".to_owned()))
+                    .text("state", Some("accepted"))
                     .text("merchant_id", read.merchant.clone());
-                let counts = self.counted(accepted.submission)?;
                 let heads = [about].into_iter().chain(sums(&counts)).collect();
-                (heads, counts, Some(accepted.submission))
+                (heads, Some(accepted.submission))
             }
         };
         let place = (&*shelf, &*result);
         let write = |scout: &Scout, form| scout.result(form, place, &heads, submission);
         let scouts = [self.scout()?, self.scout()?];
         side_by_side(scouts.into(), Form::ALL.into(), write, |()| Ok::<_, LedgerError>(()))?;
+        drop(heads);
         Ok((counts, show(place)?))
     }
 
@@ -220,7 +226,7 @@ impl Scout {
         &self,
         form: Form,
         place: (&Path, &str),
-        heads: &[Row],
+        heads: &[Row<'_>],
         submission: Option<i64>,
     ) -> Result<(), LedgerError> {
         let path = form.hidden(place);
@@ -231,7 +237,7 @@ impl Scout {
         if matches!(form, Form::Csv) {
             writeln!(out, "{}", COLUMNS.join(",")).map_err(fault("write", &path))?;
         }
-        let mut put = |row: &Row| form.put(row, &mut out).map_err(fault("write", &path));
+        let mut put = |row: &Row<'_>| form.put(row, &mut out).map_err(fault("write", &path));
         heads.iter().try_for_each(&mut put)?;
         if let Some(submission) = submission {
             self.records(submission, &mut put)?;
@@ -243,7 +249,7 @@ impl Scout {
     fn records(
         &self,
         submission: i64,
-        put: &mut dyn FnMut(&Row) -> Result<(), LedgerError>,
+        put: &mut dyn FnMut(&Row<'_>) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         let sql = "SELECT state, currency, amount, seq, place, op, reference, merchant, terminal, rrn, approval, token, reason,
                 field, expected, got, txn
@@ -251,29 +257,29 @@ impl Scout {
         let mut ask = self.connection.prepare_cached(sql)?;
         let mut rows = ask.query([submission])?;
         while let Some(row) = rows.next()? {
-            let reason: Option<String> = row.get(12)?;
-            let known = reason
-                .as_deref()
-                .and_then(|word| Reason::ALL.iter().find(|reason| reason.word() == word));
+            let text = |at| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
+            let reason = text(12)?;
+            let known =
+                reason.and_then(|word| Reason::ALL.iter().find(|reason| reason.word() == word));
             let mut line = Row::of("record")
-                .text("state", row.get(0)?)
-                .text("currency", row.get(1)?)
+                .text("state", text(0)?)
+                .text("currency", text(1)?)
                 .number("amount", row.get(2)?)
                 .number("seq", row.get(3)?)
                 .number("line", row.get(4)?)
-                .text("op", row.get(5)?)
-                .text("capture_ref", row.get(6)?)
-                .text("merchant_id", row.get(7)?)
-                .text("terminal_id", row.get(8)?)
-                .text("rrn", row.get(9)?)
-                .text("auth_code", row.get(10)?)
-                .text("card", row.get::<_, Option<String>>(11)?.as_deref().map(masked))
+                .text("op", text(5)?)
+                .text("capture_ref", text(6)?)
+                .text("merchant_id", text(7)?)
+                .text("terminal_id", text(8)?)
+                .text("rrn", text(9)?)
+                .text("auth_code", text(10)?)
+                .text("card", text(11)?.map(masked))
                 .text("reason", reason)
-                .text("field", row.get(13)?)
-                .text("expected", row.get(14)?)
-                .text("got", row.get(15)?)
+                .text("field", text(13)?)
+                .text("expected", text(14)?)
+                .text("got", text(15)?)
                 .number("transaction", row.get(16)?);
-            if row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)? == "rejected" {
+            if text(0)? == Some("rejected") {
                 line = line.flag("retryable", known.is_some_and(|reason| reason.is_retryable()));
             }
             put(&line)?;
@@ -283,14 +289,14 @@ impl Scout {
 }
 
 /// A line for each state and currency, and one for all.
-fn sums(counts: &[Counted]) -> Vec<Row> {
+fn sums(counts: &[Counted]) -> Vec<Row<'_>> {
     let (mut lines, mut all) = (Vec::new(), (0, 0));
     for one in counts {
         all = (all.0 + one.count, all.1 + one.amount);
         lines.push(
             Row::of("sum")
-                .text("state", Some(one.state.clone()))
-                .text("currency", Some(one.currency.clone()))
+                .text("state", Some(&*one.state))
+                .text("currency", Some(&*one.currency))
                 .number("count", Some(one.count))
                 .number("amount", Some(one.amount)),
         );

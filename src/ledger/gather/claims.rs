@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::{Gathering, New, undone};
+use super::{Claimed, Gathering, New, undone};
 use crate::clearing::{Capture, ClearingError, Terms};
 use crate::iso::{Amount, Currency};
 use crate::ledger::ahead::{Scout, ahead};
@@ -26,6 +26,7 @@ struct Ready {
     mcc: Option<String>,
     local: Option<String>,
     entry: Option<String>,
+    is_final: bool,
 }
 
 /// A claim, and what it is about.
@@ -41,6 +42,8 @@ struct Authorized {
     standing: Standing,
     left: chain::Left,
     is_completed: bool,
+    /// Whether there is another claim of it.
+    has_others: bool,
     /// What it would say in a file; none in a currency that is none.
     capture: Option<Result<Capture, ClearingError>>,
 }
@@ -79,7 +82,7 @@ impl Scout {
     }
 
     fn claims_after(&self, after: i64, last: i64, at_once: u32) -> Result<Vec<Ready>, CutError> {
-        let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry FROM claims
+        let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry, final FROM claims
             WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned') AND claim > ? AND claim <= ?
             ORDER BY claim LIMIT ?";
         let mut ask = self.connection.prepare_cached(sql)?;
@@ -110,8 +113,15 @@ impl Scout {
             };
             Capture::claimed(&standing, &terms, self.books.keys())
         });
-        let authorized = Some(Authorized { standing, left, is_completed, capture });
+        let has_others = self.has_others(&ready)?;
+        let authorized = Some(Authorized { standing, left, is_completed, has_others, capture });
         Ok(Looked { ready, refund, authorized })
+    }
+
+    /// Whether there is another claim of the same authorization.
+    fn has_others(&self, ready: &Ready) -> Result<bool, CutError> {
+        let sql = "SELECT 1 FROM claims WHERE txn = ? AND claim <> ?";
+        Ok(self.connection.prepare_cached(sql)?.exists((ready.txn, ready.claim))?)
     }
 
     /// Whether an authorization was completed by an advice that stands: then that is presented.
@@ -144,33 +154,34 @@ impl Scout {
     }
 }
 
-impl Gathering<'_> {
+impl Gathering<'_, '_> {
     /// What merchants claimed and no cut has taken.
     pub(super) fn claims(&mut self) -> Result<(), CutError> {
         let scout = self.ledger.scout()?;
         let last = (self.last_claim, self.page());
         let read = move |give: &mut dyn FnMut(Vec<Looked>) -> bool| scout.claims(last, give);
         ahead(read, |page| {
-            let mut taken = Vec::with_capacity(page.len());
-            for looked in &page {
-                let ready = &looked.ready;
-                let goes = match &*ready.op {
-                    "reversal" => self.take_back(ready)?,
+            let count = page.len();
+            let mut taken = Vec::with_capacity(count);
+            for looked in page {
+                let claim = looked.ready.claim;
+                let goes = match &*looked.ready.op {
+                    "reversal" => self.take_back(&looked.ready)?,
                     _ => self.present(looked)?,
                 };
-                taken.extend(goes.then_some(ready.claim));
+                taken.extend(goes.then_some(claim));
             }
-            self.taken(&page, &taken)?;
-            self.next(page.len())
+            self.taken(count, &taken)?;
+            self.next(count)
         })
     }
 
     /// Those of a page that this cut has taken. Mostly they are all that lie between the first and the last of it and may be taken.
-    fn taken(&self, page: &[Looked], taken: &[i64]) -> Result<(), CutError> {
+    fn taken(&self, count: usize, taken: &[i64]) -> Result<(), CutError> {
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
-        let few = i64::try_from(2 * page.len()).unwrap_or(i64::MAX);
+        let few = i64::try_from(2 * count).unwrap_or(i64::MAX);
         if let [first, .., last] = taken
-            && taken.len() == page.len()
+            && taken.len() == count
             && last - first <= few
         {
             let sql = "UPDATE claims SET day = ?, cycle = ? WHERE claim BETWEEN ? AND ?
@@ -187,13 +198,15 @@ impl Gathering<'_> {
     }
 
     /// A claim becomes an item of the issuer that its authorization was sent to. Gives whether this cut takes it.
-    fn present(&mut self, looked: &Looked) -> Result<bool, CutError> {
+    fn present(&mut self, looked: Looked) -> Result<bool, CutError> {
         let Looked { ready, refund, authorized } = looked;
-        let Some(Authorized { standing, left, is_completed, capture }) = authorized else {
-            return self.refuse(ready, "NO_AUTHORIZATION");
+        let (ready, Some(authorized)) = (&ready, authorized) else {
+            return self.refuse(&ready, "NO_AUTHORIZATION");
         };
+        let Authorized { standing, left, is_completed, has_others, capture } = authorized;
+        let standing = &standing;
         // Much may have happened after it was claimed.
-        if *refund {
+        if refund {
             match self.may_refund(ready, standing)? {
                 Refund::Now => {}
                 Refund::Later => return Ok(false),
@@ -201,7 +214,7 @@ impl Gathering<'_> {
             }
         } else if !left.stands {
             return self.refuse(ready, "REVERSED");
-        } else if *is_completed {
+        } else if is_completed {
             return self.refuse(ready, "ALREADY_CAPTURED");
         } else if self.exceeds_what_is_left(ready, standing, left.at_most)? {
             return self.refuse(ready, "OVER_AMOUNT");
@@ -209,12 +222,13 @@ impl Gathering<'_> {
         let capture = match capture {
             None => return self.refuse(ready, "CURRENCY"),
             Some(Ok(capture)) => capture,
-            Some(Err(fault @ ClearingError::Card { .. })) => return Err(fault.clone().into()),
+            Some(Err(fault @ ClearingError::Card { .. })) => return Err(fault.into()),
             Some(Err(_)) => return self.refuse(ready, "UNPRESENTABLE"),
         };
-        let (claim, entry) = (Some(ready.claim), ready.entry.as_deref());
+        let claimed = Claimed { claim: ready.claim, is_final: ready.is_final, has_others };
+        let (claim, entry) = (Some(claimed), ready.entry.as_deref());
         let (kind, about, reference) = ("presentment", None, None);
-        self.put(&New { kind, about, claim, capture, standing, reference, entry })?;
+        self.put(New { kind, about, claim, capture, standing, reference, entry })?;
         Ok(true)
     }
 
@@ -301,6 +315,7 @@ impl Gathering<'_> {
                 currency, refund, ?3, ?4, ?5, ?6, reference, 'presented' FROM items WHERE item = ?7";
         let values = params![item, ready.claim, day, cycle, place.file, place.number, about];
         self.connection.prepare_cached(sql)?.execute(values)?;
+        self.draft_row(item, issuer, currency);
         // A refund kept as much of what it gave back from being taken back with its authorization.
         let sql = "INSERT OR IGNORE INTO keys SELECT ?1, txn FROM items WHERE item = ?2 AND refund = 1 AND txn IS NOT NULL";
         self.connection.prepare_cached(sql)?.execute((UNDONE, about))?;
@@ -342,6 +357,7 @@ impl Ready {
             mcc: row.get(8)?,
             local: row.get(9)?,
             entry: row.get(10)?,
+            is_final: row.get(11)?,
         })
     }
 }

@@ -35,7 +35,7 @@ impl Scout {
     }
 }
 
-impl Gathering<'_> {
+impl Gathering<'_, '_> {
     /// What the books have of the day.
     pub(super) fn members(&mut self) -> Result<(), CutError> {
         let scout = self.ledger.scout()?;
@@ -111,8 +111,8 @@ impl Gathering<'_> {
             let earlier = || Reference::new(acquirer, capture.date(), standing.id.0).to_string();
             reference = reference.or_else(|| Some(earlier()));
         }
-        let (capture, claim, entry) = (&capture, None, None);
-        self.put(&New { kind, about, claim, capture, standing, reference, entry })
+        let (claim, entry) = (None, None);
+        self.put(New { kind, about, claim, capture, standing, reference, entry })
     }
 
     /// Whether an earlier step of this cut has seen to a member. What came to nothing there comes to nothing again.

@@ -12,19 +12,23 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::cut::{CutError, Cycle, Order, Outgoing, Step};
+use super::draft::{Drafted, Drafting};
+use super::files::first_turn;
 use super::tables::day;
 use super::{Ledger, pricing};
 use crate::books::View;
-use crate::clearing::{Capture, ClearingError, FileId, Reference};
+use crate::clearing::{Capture, ClearingError, FileId, Head, Line, Reference};
 use crate::iso::{Currency, ElementNo, Wall};
-use crate::record::{LinkId, Lsn, Standing};
+use crate::record::{LinkId, Standing};
 
 /// A cut while it is gathered.
-pub(super) struct Gathering<'a> {
+pub(super) struct Gathering<'a, 'o> {
     ledger: &'a Ledger,
     connection: &'a Connection,
     books: &'a View,
-    outgoing: &'a Outgoing,
+    outgoing: &'o Outgoing,
+    /// Who writes the files meanwhile.
+    drafting: Option<Drafting<'o>>,
     cycle: Cycle,
     now: Wall,
     /// Claims that came later wait for the next cut.
@@ -38,7 +42,7 @@ pub(super) struct Gathering<'a> {
     done: usize,
     /// Whether it goes on with what a process began that ended: then some of it may be done.
     resumed: bool,
-    /// Hears of each step that is on the disk.
+    /// Hears of each step that is committed.
     watch: &'a mut dyn FnMut(Step),
 }
 
@@ -53,8 +57,8 @@ struct Place {
 struct New<'a> {
     kind: &'static str,
     about: Option<i64>,
-    claim: Option<i64>,
-    capture: &'a Capture,
+    claim: Option<Claimed>,
+    capture: Capture,
     standing: &'a Standing,
     /// That of what it is about; a fresh one for what is claimed for the first time.
     reference: Option<String>,
@@ -62,15 +66,25 @@ struct New<'a> {
     entry: Option<&'a str>,
 }
 
+/// A claim that is presented.
+#[derive(Clone, Copy)]
+struct Claimed {
+    claim: i64,
+    /// Whether it is the last of its authorization.
+    is_final: bool,
+    /// Whether there is another one of that.
+    has_others: bool,
+}
+
 /// How many rows are held in memory at once.
 const BATCH: u32 = 512;
 
-impl<'a> Gathering<'a> {
+impl<'a, 'o> Gathering<'a, 'o> {
     /// Begins a cut, or goes on with one.
     pub(super) fn new(
         ledger: &'a Ledger,
         cycle: Cycle,
-        order: &'a Order,
+        order: &'o Order,
         watch: &'a mut dyn FnMut(Step),
     ) -> Result<Self, CutError> {
         let connection = &ledger.connection;
@@ -93,6 +107,7 @@ impl<'a> Gathering<'a> {
             connection,
             books: &ledger.books,
             outgoing: &order.outgoing,
+            drafting: None,
             cycle,
             now: order.now,
             last_claim,
@@ -106,30 +121,33 @@ impl<'a> Gathering<'a> {
         })
     }
 
-    /// Everything that the cut takes: up to which record of the journal. Gives whether there was anything: of nothing a day's end
-    /// is made, and no cycle within it.
-    pub(super) fn gather(mut self, lsn: Lsn) -> Result<bool, CutError> {
-        let (date, number) = (day(self.cycle.date), self.cycle.number);
+    /// Whether a process began it that ended.
+    pub(super) const fn resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Hands each line on to who writes the files.
+    pub(super) fn drafting(self, drafting: Drafting<'o>) -> Self {
+        Self { drafting: Some(drafting), ..self }
+    }
+
+    /// Everything that the cut takes. Gives whether there was anything.
+    pub(super) fn gather(mut self) -> Result<bool, CutError> {
         self.waiting()?;
-        if number == 0 {
+        if self.cycle.number == 0 {
             self.members()?;
         }
         self.undone()?;
         self.claims()?;
-        let is_cut = self.any || number == 0;
-        let sql = "UPDATE cuts SET state = 'begun', lsn = ? WHERE day = ? AND cycle = ?";
-        self.connection.execute(sql, (lsn.0.cast_signed(), date, number))?;
-        if !is_cut {
-            let sql = "DELETE FROM cuts WHERE day = ? AND cycle = ?";
-            self.connection.execute(sql, (date, number))?;
-        }
         self.step.take().map_or(Ok(()), Transaction::commit)?;
-        Ok(is_cut)
+        self.drafting.take().into_iter().for_each(Drafting::end);
+        Ok(self.any)
     }
 
-    /// So many more things are done: a step of enough of them is brought to the disk.
+    /// So many more things are done: a step of enough of them is committed.
     fn next(&mut self, count: usize) -> Result<(), CutError> {
         self.done += count;
+        self.draft(Drafting::hand_on);
         if self.done < self.ledger.step {
             return Ok(());
         }
@@ -173,6 +191,7 @@ impl<'a> Gathering<'a> {
                     WHERE item = ?6";
                 let values = params![day, cycle, place.file, place.number, fresh.to_string(), item];
                 self.connection.prepare_cached(sql)?.execute(values)?;
+                self.draft_row(item, issuer, currency);
                 self.next(1)?;
             }
         }
@@ -208,15 +227,13 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    fn put(&mut self, new: &New<'_>) -> Result<(), CutError> {
-        let (capture, issuer) = (new.capture, new.capture.issuer());
+    fn put(&mut self, new: New<'_>) -> Result<(), CutError> {
+        let (capture, issuer) = (&new.capture, new.capture.issuer());
         let amount = capture.amount();
         let item = self.next_item();
         let place = self.place(issuer, amount.currency)?;
-        let reference = match &new.reference {
-            Some(reference) => reference.clone(),
-            None => self.fresh(issuer, item).to_string(),
-        };
+        let fresh = self.fresh(issuer, item);
+        let reference = new.reference.unwrap_or_else(|| fresh.to_string());
         let sent = new.standing.sent();
         let card = sent.and_then(|sent| sent.card.as_ref());
         let card = card.and_then(|card| std::str::from_utf8(card.masked.as_bytes()).ok());
@@ -227,6 +244,7 @@ impl<'a> Gathering<'a> {
             .then(|| pricing::first((capture, &merchant), new.standing, new.entry, fees));
         let (fees, exact) = priced.and_then(Result::ok).unzip();
         let fees = fees.unwrap_or_default();
+        let is_later = self.was_presented(new.claim, new.standing)?;
         let sql = "INSERT INTO items (item, kind, about, txn, claim, issuer, merchant, terminal, card, rrn, approval, mcc, amount,
                 currency, refund, day, cycle, file, number, reference, discount, interchange, scheme, exact, state)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'presented')";
@@ -235,9 +253,9 @@ impl<'a> Gathering<'a> {
             new.kind,
             new.about,
             new.standing.id.0.cast_signed(),
-            new.claim,
+            new.claim.map(|claimed| claimed.claim),
             issuer.0,
-            merchant,
+            &merchant,
             capture.text(ElementNo::TERMINAL),
             card,
             capture.text(ElementNo::RRN),
@@ -256,7 +274,55 @@ impl<'a> Gathering<'a> {
             fees.scheme,
             exact,
         ])?;
+        if new.about.is_some() || new.kind != "presentment" {
+            self.draft_row(item, issuer, amount.currency);
+            return Ok(());
+        }
+        let refund = capture.is_refund();
+        let turn = first_turn(refund, new.claim.map(|claimed| claimed.is_final), is_later);
+        let line = Line { capture: new.capture, turn, reference: fresh };
+        let Place { file, number } = place;
+        let way = (refund, false);
+        let line = Drafted { file, number, merchant, way, amount: amount.minor, line };
+        self.draft(|drafting| {
+            drafting.line(line);
+            true
+        });
         Ok(())
+    }
+
+    /// Whether something of the same authorization was presented before what is the last claim of it.
+    fn was_presented(
+        &self,
+        claimed: Option<Claimed>,
+        standing: &Standing,
+    ) -> Result<bool, CutError> {
+        let wanted = |it: &Claimed| self.drafting.is_some() && it.is_final && it.has_others;
+        if !claimed.as_ref().is_some_and(wanted) {
+            return Ok(false);
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM items
+            WHERE txn = ? AND kind = 'presentment' AND refund = 0 AND claim IS NOT NULL)";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        Ok(ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?)
+    }
+
+    /// Something for who writes the files. Once he cannot, they are written from the ledger.
+    fn draft(&mut self, hand: impl FnOnce(&mut Drafting<'o>) -> bool) {
+        if !self.drafting.as_mut().is_none_or(hand) {
+            self.drafting = None;
+        }
+    }
+
+    /// The line of an item that has just got its place in a file.
+    fn draft_row(&mut self, item: i64, issuer: LinkId, currency: Currency) {
+        if self.drafting.is_none() {
+            return;
+        }
+        let settings = self.outgoing.settings(issuer);
+        // What it lacks is told by who writes the files from the ledger.
+        let line = self.ledger.drafted_row(item, currency, settings).ok().flatten();
+        self.draft(|drafting| line.map(|line| drafting.line(line)).is_some());
     }
 
     /// Items are numbered without end: so no reference recurs.
@@ -299,7 +365,7 @@ impl<'a> Gathering<'a> {
     }
 
     /// A file's row is there before the file is: its number within the day never recurs.
-    fn open(&self, issuer: LinkId, currency: Currency) -> Result<i64, CutError> {
+    fn open(&mut self, issuer: LinkId, currency: Currency) -> Result<i64, CutError> {
         let (date, number) = (self.cycle.date, self.cycle.number);
         let party = self.outgoing.party(issuer);
         let sql = "SELECT EXISTS (SELECT 1 FROM files WHERE day = ? AND party = ? AND issuer <> ?)";
@@ -313,17 +379,19 @@ impl<'a> Gathering<'a> {
         let id = FileId::new(settings, date, sequence)?;
         let format = settings.format;
         let name = format!("clearing-{party}-{currency}-{}.{}", self.cycle, format.word());
+        let head = Head { id, issuer, currency };
         let currency = currency.to_string();
         self.connection.execute(
             "INSERT INTO files (day, cycle, issuer, currency, sequence, file_id, name, party, format, state)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'begun')",
-            params![day(date), number, issuer.0, currency, sequence, id.to_string(), name, party, format.word()],
+            params![day(date), number, issuer.0, currency, sequence, id.to_string(), &name, party, format.word()],
         )?;
         let file = self.connection.last_insert_rowid();
         self.connection.execute(
             "INSERT INTO events (at, file, kind) VALUES (?, ?, 'begun')",
             (self.now.0.cast_signed(), file),
         )?;
+        self.draft(|drafting| drafting.opens((file, &name), (settings, head)));
         Ok(file)
     }
 }

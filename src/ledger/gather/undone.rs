@@ -14,7 +14,7 @@ use crate::ledger::tables::day;
 use crate::planted::{self, Bug};
 use crate::record::{LinkId, Standing, TxnId};
 
-impl Gathering<'_> {
+impl Gathering<'_, '_> {
     /// Claims of authorizations that were undone or lowered: what was presented of them is taken back. Before merchants' claims
     /// are looked at, so that nothing is refunded that is taken back just now.
     pub(in crate::ledger) fn undone(&mut self) -> Result<(), CutError> {
@@ -150,6 +150,7 @@ impl Gathering<'_> {
         let (file, number) = (place.file, place.number);
         let values = params![item, kind, amount, day, cycle, file, number, fate.item];
         self.connection.prepare_cached(sql)?.execute(values)?;
+        self.draft_row(item, LinkId(issuer), currency);
         let sql = "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, 'taken_back', ?)";
         let detail = format!(
             "{amount} by item {item}: its authorization was {}",

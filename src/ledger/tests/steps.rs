@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::*;
-use crate::ledger::cut::Step;
+use crate::ledger::cut::{Begun, Step};
 
 /// A day with two issuers, two currencies, claims, and what an earlier day claimed taken back.
 fn a_day(home: &Path) -> (World, BusinessDate) {
@@ -109,7 +109,9 @@ fn totals_that_differ_keep_every_file_back() {
     let (mut world, date) = a_day(home.path());
     let order = world.order(Asked::End(date));
     let before = world.seen();
-    world.ledger.begin(&order, &mut |_| ()).unwrap();
+    let begun = world.ledger.begin(&order, &mut |_| ()).unwrap().unwrap();
+    let files = begun.draft.expect("its files are written meanwhile").files;
+    assert_eq!(files.len(), 4);
     let last = "WHERE item = (SELECT max(item) FROM items)";
     for (spoil, mend) in [
         ("number = number + 1", "number = number - 1"),
@@ -121,7 +123,8 @@ fn totals_that_differ_keep_every_file_back() {
             world.ledger.connection.execute(&sql, []).unwrap();
         };
         change(spoil);
-        let refused = world.ledger.write(order.asked.cycle().unwrap(), &order, &mut |_| ());
+        let refused =
+            world.ledger.write(Begun::only(order.asked.cycle().unwrap()), &order, &mut |_| ());
         assert!(matches!(refused, Err(CutError::Disagrees { .. })), "{spoil}");
         assert_eq!(world.seen(), before, "{spoil}");
         change(mend);

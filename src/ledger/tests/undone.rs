@@ -3,6 +3,7 @@
 use super::twice::{balances, cut_day, is_rejected, kinds};
 use super::*;
 use crate::clearing::{Charge, Rule, Tariff};
+use crate::ledger::cut::Begun;
 
 /// A merchant's claim that is presented within the day.
 fn presents(world: &mut World, claims: &[Claim<'_>]) -> Vec<i64> {
@@ -257,10 +258,10 @@ fn what_is_reversed_between_the_beginning_of_a_cut_and_its_files_is_taken_back_b
     let date = world.day_ends();
     let order = world.order(Asked::End(date));
     world.ledger.index().unwrap();
-    let cycle = world.ledger.begin(&order, &mut |_| ()).unwrap().unwrap();
+    let cycle = world.ledger.begin(&order, &mut |_| ()).unwrap().unwrap().cycle;
     world.is_undone(txn);
     world.restarts();
-    world.ledger.write(cycle, &order, &mut |_| ()).unwrap();
+    world.ledger.write(Begun::only(cycle), &order, &mut |_| ()).unwrap();
     world.cut(Asked::End(date)).unwrap();
     assert_eq!(kinds(&world), ["presentment"]);
     let date = world.today;
