@@ -36,6 +36,7 @@ pub use deeds::Deed;
 pub use follow::{BATCH_WAL_BYTES, Progress};
 pub use lists::{Orphan, Totals};
 pub use orders::Ordered;
+pub(crate) use pens::Pen;
 pub use tables::WAL_BYTES;
 pub use view::{Line, OfTerminal, Still, View};
 

@@ -5,11 +5,11 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ToSql};
 
 use super::columns::plain;
-use super::{BooksError, tables};
+use super::tables;
 use crate::iso::BusinessDate;
 
 /// A statement on its way to be executed.
-pub(super) struct Pen<'a> {
+pub(crate) struct Pen<'a> {
     statement: CachedStatement<'a>,
     /// What each place is bound to.
     held: Vec<Held>,
@@ -29,17 +29,17 @@ enum Held {
 }
 
 /// Longer words are always bound.
-const WORD_MAX: usize = 14;
+const WORD_MAX: usize = 22;
 
 impl<'a> Pen<'a> {
-    pub(super) fn new(connection: &'a Connection, sql: &str) -> Result<Self, BooksError> {
+    pub(crate) fn new(connection: &'a Connection, sql: &str) -> rusqlite::Result<Self> {
         let statement = connection.prepare_cached(sql)?;
         let held = vec![Held::Unknown; statement.parameter_count()];
         Ok(Self { statement, held, put: 0, day: Default::default() })
     }
 
     /// Puts a number that many rows have in common.
-    pub(super) fn number(&mut self, number: Option<i64>) -> rusqlite::Result<&mut Self> {
+    pub(crate) fn number(&mut self, number: Option<i64>) -> rusqlite::Result<&mut Self> {
         let is_held = match (self.held.get(self.put), number) {
             (Some(Held::Null), None) => true,
             (Some(Held::Number(held)), Some(number)) => *held == number,
@@ -63,7 +63,7 @@ impl<'a> Pen<'a> {
     }
 
     /// Puts a word that many rows have in common.
-    pub(super) fn word(&mut self, word: Option<&[u8]>) -> rusqlite::Result<&mut Self> {
+    pub(crate) fn word(&mut self, word: Option<&[u8]>) -> rusqlite::Result<&mut Self> {
         let Some(word) = word else { return self.number(None) };
         if let Some(Held::Word { len, bytes }) = self.held.get(self.put)
             && bytes.get(..usize::from(*len)) == Some(word)
@@ -92,12 +92,12 @@ impl<'a> Pen<'a> {
     }
 
     /// Puts a value that each row has for itself.
-    pub(super) fn fresh(&mut self, value: impl ToSql) -> rusqlite::Result<&mut Self> {
+    pub(crate) fn fresh(&mut self, value: impl ToSql) -> rusqlite::Result<&mut Self> {
         self.bind(value, Held::Unknown)
     }
 
     /// Executes the statement when every place has its value. One that writes several rows has that after the last of them.
-    pub(super) fn write(&mut self) -> rusqlite::Result<()> {
+    pub(crate) fn write(&mut self) -> rusqlite::Result<()> {
         if self.put == self.held.len() {
             self.put = 0;
             self.statement.raw_execute()?;

@@ -179,6 +179,8 @@ impl Gathering<'_, '_> {
     /// Those of a page that this cut has taken. Mostly they are all that lie between the first and the last of it and may be taken.
     fn taken(&self, count: usize, taken: &[i64]) -> Result<(), CutError> {
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
+        // Items need not be in their table for that.
+        let claims = &self.ledger.connection;
         let few = i64::try_from(2 * count).unwrap_or(i64::MAX);
         if let [first, .., last] = taken
             && taken.len() == count
@@ -186,11 +188,11 @@ impl Gathering<'_, '_> {
         {
             let sql = "UPDATE claims SET day = ?, cycle = ? WHERE claim BETWEEN ? AND ?
                 AND +day IS NULL AND +voided IS NULL AND +state IN ('accepted', 'warned')";
-            self.connection.prepare_cached(sql)?.execute((day, cycle, first, last))?;
+            claims.prepare_cached(sql)?.execute((day, cycle, first, last))?;
             return Ok(());
         }
         let sql = "UPDATE claims SET day = ?, cycle = ? WHERE claim = ?";
-        let mut set = self.connection.prepare_cached(sql)?;
+        let mut set = claims.prepare_cached(sql)?;
         for claim in taken {
             set.execute((day, cycle, claim))?;
         }
@@ -238,13 +240,13 @@ impl Gathering<'_, '_> {
             let stands = standing.stands_approved();
             return Ok(if stands { Refund::Now } else { Refund::Never("REVERSED") });
         }
-        let fates = fate::of_purchase(self.connection, standing.id.0.cast_signed())?;
+        let fates = fate::of_purchase(self.rows.ledger()?, standing.id.0.cast_signed())?;
         let is_good = |fate: &Fate| !fate.opposed && !fate.charged_back && fate.rejected.is_none();
         let may_be = |fate: &Fate| !fate.opposed && fate.rejected == Some(Decision::None);
         Ok(if fates.iter().any(is_good) {
-            let mut left = -fate::refunded(self.connection, standing.id.0.cast_signed())?;
+            let mut left = -fate::refunded(self.rows.ledger()?, standing.id.0.cast_signed())?;
             for fate in fates.iter().filter(|fate| is_good(fate)) {
-                left += i128::from(fate::left(self.connection, fate)?);
+                left += i128::from(fate::left(self.rows.ledger()?, fate)?);
             }
             if i128::from(ready.amount) <= left {
                 Refund::Now
@@ -272,7 +274,7 @@ impl Gathering<'_, '_> {
                 WHERE l.about = p.item AND l.kind = 'lowered')), 0)
             FROM items AS p WHERE txn = ? AND kind = 'presentment' AND refund = 0
             AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = p.item AND o.kind = 'opposite')";
-        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
         let before: i64 = ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?;
         Ok(i128::from(before) + i128::from(ready.amount) > i128::from(left))
     }
@@ -283,7 +285,7 @@ impl Gathering<'_, '_> {
             return Ok(true);
         }
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
-        let Some(fate) = fate::of_claim(self.connection, ready.original)? else {
+        let Some(fate) = fate::of_claim(self.rows.ledger()?, ready.original)? else {
             return self.refuse(ready, "NOT_PRESENTED");
         };
         match fate.rejected {
@@ -296,12 +298,14 @@ impl Gathering<'_, '_> {
             // It is being presented just now: it is taken back by the next cut.
             None if fate.cut == (Some(day), Some(i64::from(cycle))) => return Ok(false),
             // So is what is left of what is lowered just now.
-            None if fate::is_lowered_by(self.connection, &fate, (day, cycle))? => return Ok(false),
+            None if fate::is_lowered_by(self.rows.ledger()?, &fate, (day, cycle))? => {
+                return Ok(false);
+            }
             None => {}
         }
         let about = fate.item;
         let sql = "SELECT issuer, currency FROM items WHERE item = ?";
-        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
         let found = ask.query_row([about], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
         let (issuer, currency) = found.map(|(issuer, currency)| (LinkId(issuer), currency))?;
         let Ok(currency) = Currency::from_ascii(currency.as_bytes()) else {
@@ -314,27 +318,29 @@ impl Gathering<'_, '_> {
                 amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l WHERE l.about = ?7 AND l.kind = 'lowered'),
                 currency, refund, ?3, ?4, ?5, ?6, reference, 'presented' FROM items WHERE item = ?7";
         let values = params![item, ready.claim, day, cycle, place.file, place.number, about];
-        self.connection.prepare_cached(sql)?.execute(values)?;
-        self.draft_row(item, issuer, currency);
+        self.rows.ledger()?.prepare_cached(sql)?.execute(values)?;
+        self.draft_row(item, issuer, currency)?;
         // A refund kept as much of what it gave back from being taken back with its authorization.
         let sql = "INSERT OR IGNORE INTO keys SELECT ?1, txn FROM items WHERE item = ?2 AND refund = 1 AND txn IS NOT NULL";
-        self.connection.prepare_cached(sql)?.execute((UNDONE, about))?;
+        self.rows.ledger()?.prepare_cached(sql)?.execute((UNDONE, about))?;
         Ok(true)
     }
 
     /// Whether it took its original back before that was presented: then it has done its work.
     fn voids(&self, ready: &Ready) -> Result<bool, CutError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM claims WHERE claim = ? AND voided = ?)";
-        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
         Ok(ask.query_row((ready.original, ready.claim), |row| row.get(0))?)
     }
 
     /// A claim that cannot be presented any more is rejected, and that is told.
     fn refuse(&self, ready: &Ready, reason: &str) -> Result<bool, CutError> {
-        self.connection
+        self.rows
+            .ledger()?
             .prepare_cached("UPDATE claims SET state = 'rejected', reason = ? WHERE claim = ?")?
             .execute((reason, ready.claim))?;
-        self.connection
+        self.rows
+            .ledger()?
             .prepare_cached(
                 "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, 'rejected', ?)",
             )?

@@ -5,11 +5,12 @@
 
 mod claims;
 mod members;
+mod rows;
 mod undone;
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::cut::{CutError, Cycle, Order, Outgoing, Step};
 use super::draft::{Drafted, Drafting};
@@ -20,11 +21,12 @@ use crate::books::View;
 use crate::clearing::{Capture, ClearingError, FileId, Head, Line, Reference};
 use crate::iso::{Currency, ElementNo, Wall};
 use crate::record::{LinkId, Standing};
+use rows::{Item, Rows};
 
 /// A cut while it is gathered.
 pub(super) struct Gathering<'a, 'o> {
     ledger: &'a Ledger,
-    connection: &'a Connection,
+    rows: Rows<'a>,
     books: &'a View,
     outgoing: &'o Outgoing,
     /// Who writes the files meanwhile.
@@ -104,7 +106,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
             connection.query_row(sql, (date, number), |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(Self {
             ledger,
-            connection,
+            rows: Rows::new(connection)?,
             books: &ledger.books,
             outgoing: &order.outgoing,
             drafting: None,
@@ -139,6 +141,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
         }
         self.undone()?;
         self.claims()?;
+        self.rows.ledger()?;
         self.step.take().map_or(Ok(()), Transaction::commit)?;
         self.drafting.take().into_iter().for_each(Drafting::end);
         Ok(self.any)
@@ -151,9 +154,10 @@ impl<'a, 'o> Gathering<'a, 'o> {
         if self.done < self.ledger.step {
             return Ok(());
         }
+        let connection = self.rows.ledger()?;
         self.step.take().map_or(Ok(()), Transaction::commit)?;
         (self.watch)(Step::Gathered);
-        self.step = Some(self.connection.unchecked_transaction()?);
+        self.step = Some(connection.unchecked_transaction()?);
         self.done = 0;
         Ok(())
     }
@@ -174,7 +178,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
                 let (day, cycle) = (day(self.cycle.date), self.cycle.number);
                 if !claims {
                     let sql = "UPDATE items SET day = ?, cycle = ? WHERE item = ?";
-                    self.connection.prepare_cached(sql)?.execute((day, cycle, item))?;
+                    self.rows.ledger()?.prepare_cached(sql)?.execute((day, cycle, item))?;
                     self.next(1)?;
                     continue;
                 }
@@ -190,8 +194,8 @@ impl<'a, 'o> Gathering<'a, 'o> {
                                 WHERE back.item = items.about), ?5)
                     WHERE item = ?6";
                 let values = params![day, cycle, place.file, place.number, fresh.to_string(), item];
-                self.connection.prepare_cached(sql)?.execute(values)?;
-                self.draft_row(item, issuer, currency);
+                self.rows.ledger()?.prepare_cached(sql)?.execute(values)?;
+                self.draft_row(item, issuer, currency)?;
                 self.next(1)?;
             }
         }
@@ -205,7 +209,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
     fn waiting_after(&self, after: i64) -> Result<Vec<(i64, bool, u32, String)>, CutError> {
         let sql = "SELECT item, kind IN ('presentment', 'opposite', 'lowered', 'again', 'representment'), issuer, currency
             FROM items WHERE day IS NULL AND item > ? ORDER BY item LIMIT ?";
-        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
         let rows = ask.query_map((after, self.page()), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;
@@ -216,14 +220,10 @@ impl<'a, 'o> Gathering<'a, 'o> {
         let issuer = standing.sent().map_or_else(LinkId::default, |sent| sent.issuer);
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
         let (txn, party) = (standing.id.0.cast_signed(), self.outgoing.party(issuer));
-        self.connection.prepare_cached("INSERT INTO held VALUES (?, ?, ?, ?, ?, ?)")?.execute((
-            day,
-            cycle,
-            txn,
-            kind,
-            party,
-            fault.to_string(),
-        ))?;
+        self.rows
+            .ledger()?
+            .prepare_cached("INSERT INTO held VALUES (?, ?, ?, ?, ?, ?)")?
+            .execute((day, cycle, txn, kind, party, fault.to_string()))?;
         Ok(())
     }
 
@@ -237,46 +237,41 @@ impl<'a, 'o> Gathering<'a, 'o> {
         let sent = new.standing.sent();
         let card = sent.and_then(|sent| sent.card.as_ref());
         let card = card.and_then(|card| std::str::from_utf8(card.masked.as_bytes()).ok());
+        let card = card.map(str::to_owned);
         let merchant = capture.merchant_text();
         // What takes something back follows what that was charged; what no rule fits is told when the rest is priced.
         let fees = &self.outgoing.fees;
         let priced = (new.about.is_none() && new.kind == "presentment")
             .then(|| pricing::first((capture, &merchant), new.standing, new.entry, fees));
         let (fees, exact) = priced.and_then(Result::ok).unzip();
-        let fees = fees.unwrap_or_default();
         let is_later = self.was_presented(new.claim, new.standing)?;
-        let sql = "INSERT INTO items (item, kind, about, txn, claim, issuer, merchant, terminal, card, rrn, approval, mcc, amount,
-                currency, refund, day, cycle, file, number, reference, discount, interchange, scheme, exact, state)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'presented')";
-        self.connection.prepare_cached(sql)?.execute(params![
+        let item_row = Item {
             item,
-            new.kind,
-            new.about,
-            new.standing.id.0.cast_signed(),
-            new.claim.map(|claimed| claimed.claim),
-            issuer.0,
-            &merchant,
-            capture.text(ElementNo::TERMINAL),
+            kind: new.kind,
+            about: new.about,
+            txn: new.standing.id.0.cast_signed(),
+            claim: new.claim.map(|claimed| claimed.claim),
+            issuer: issuer.0,
+            merchant: merchant.clone(),
+            terminal: capture.text(ElementNo::TERMINAL),
             card,
-            capture.text(ElementNo::RRN),
-            capture.text(ElementNo::APPROVAL_CODE),
-            capture.text(ElementNo::MERCHANT_TYPE),
-            amount.minor,
-            amount.currency.to_string(),
-            capture.is_refund(),
-            day(self.cycle.date),
-            self.cycle.number,
-            place.file,
-            place.number,
-            reference,
-            fees.discount,
-            fees.interchange,
-            fees.scheme,
+            rrn: capture.text(ElementNo::RRN),
+            approval: capture.text(ElementNo::APPROVAL_CODE),
+            mcc: capture.text(ElementNo::MERCHANT_TYPE),
+            amount: amount.minor,
+            currency: amount.currency.to_string(),
+            refund: capture.is_refund(),
+            fees: fees.unwrap_or_default(),
             exact,
-        ])?;
+            day: day(self.cycle.date),
+            cycle: self.cycle.number,
+            file: place.file,
+            number: place.number,
+            reference,
+        };
+        self.rows.put(item_row)?;
         if new.about.is_some() || new.kind != "presentment" {
-            self.draft_row(item, issuer, amount.currency);
-            return Ok(());
+            return self.draft_row(item, issuer, amount.currency);
         }
         let refund = capture.is_refund();
         let turn = first_turn(refund, new.claim.map(|claimed| claimed.is_final), is_later);
@@ -303,7 +298,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
         }
         let sql = "SELECT EXISTS (SELECT 1 FROM items
             WHERE txn = ? AND kind = 'presentment' AND refund = 0 AND claim IS NOT NULL)";
-        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
         Ok(ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?)
     }
 
@@ -315,14 +310,16 @@ impl<'a, 'o> Gathering<'a, 'o> {
     }
 
     /// The line of an item that has just got its place in a file.
-    fn draft_row(&mut self, item: i64, issuer: LinkId, currency: Currency) {
+    fn draft_row(&mut self, item: i64, issuer: LinkId, currency: Currency) -> Result<(), CutError> {
         if self.drafting.is_none() {
-            return;
+            return Ok(());
         }
+        self.rows.ledger()?;
         let settings = self.outgoing.settings(issuer);
         // What it lacks is told by who writes the files from the ledger.
         let line = self.ledger.drafted_row(item, currency, settings).ok().flatten();
         self.draft(|drafting| line.map(|line| drafting.line(line)).is_some());
+        Ok(())
     }
 
     /// Items are numbered without end: so no reference recurs.
@@ -357,7 +354,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
             "SELECT file, ifnull((SELECT max(number) FROM items WHERE items.file = files.file), 1)
             FROM files WHERE day = ? AND cycle = ? AND issuer = ? AND currency = ?";
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
-        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
         let found = ask.query_row(params![day, cycle, issuer.0, currency.to_string()], |row| {
             Ok(Place { file: row.get(0)?, number: row.get(1)? })
         });
@@ -370,24 +367,24 @@ impl<'a, 'o> Gathering<'a, 'o> {
         let party = self.outgoing.party(issuer);
         let sql = "SELECT EXISTS (SELECT 1 FROM files WHERE day = ? AND party = ? AND issuer <> ?)";
         let values = (day(date), &party, issuer.0);
-        if self.connection.query_row(sql, values, |row| row.get(0))? {
+        if self.rows.ledger()?.query_row(sql, values, |row| row.get(0))? {
             return Err(CutError::SameName { name: party });
         }
         let sql = "SELECT ifnull(max(sequence), 0) + 1 FROM files WHERE day = ?";
-        let sequence: u32 = self.connection.query_row(sql, [day(date)], |row| row.get(0))?;
+        let sequence: u32 = self.rows.ledger()?.query_row(sql, [day(date)], |row| row.get(0))?;
         let settings = self.outgoing.settings(issuer);
         let id = FileId::new(settings, date, sequence)?;
         let format = settings.format;
         let name = format!("clearing-{party}-{currency}-{}.{}", self.cycle, format.word());
         let head = Head { id, issuer, currency };
         let currency = currency.to_string();
-        self.connection.execute(
+        self.rows.ledger()?.execute(
             "INSERT INTO files (day, cycle, issuer, currency, sequence, file_id, name, party, format, state)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'begun')",
             params![day(date), number, issuer.0, currency, sequence, id.to_string(), &name, party, format.word()],
         )?;
-        let file = self.connection.last_insert_rowid();
-        self.connection.execute(
+        let file = self.rows.ledger()?.last_insert_rowid();
+        self.rows.ledger()?.execute(
             "INSERT INTO events (at, file, kind) VALUES (?, ?, 'begun')",
             (self.now.0.cast_signed(), file),
         )?;
