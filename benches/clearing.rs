@@ -213,6 +213,7 @@ fn claims(home: &Path, count: u64) {
             [count.cast_signed()],
         )
         .unwrap();
+    ledger.execute("INSERT INTO to_cut SELECT claim FROM claims", []).unwrap();
 }
 
 fn cut(home: &Path) -> (CutReport, f64, u64) {

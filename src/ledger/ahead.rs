@@ -23,7 +23,7 @@ pub(super) struct Scout {
 const CACHE_KIB: i64 = 16_384;
 
 /// So many pieces lie ready while one is worked on.
-const READY: usize = 2;
+const READY: usize = 8;
 
 /// So many jobs are worked on at once.
 pub(super) const HANDS: usize = 2;

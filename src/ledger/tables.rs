@@ -9,7 +9,10 @@ use super::LedgerError;
 use crate::iso::BusinessDate;
 
 /// The format of these tables, in the file's `user_version`.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
+
+/// One in which each claim knew the cut that presented it.
+const FORMAT_MARKED: i64 = 3;
 
 /// One in which a cut was gathered all at once.
 const FORMAT_AT_ONCE: i64 = 2;
@@ -74,8 +77,7 @@ CREATE TABLE claims (
     reason TEXT, field TEXT, expected TEXT, got TEXT,
     txn INTEGER,                -- the authorization it was matched with
     original INTEGER,           -- the claim that it refunds, takes back or adjusts
-    voided INTEGER,             -- the claim that took it back, or replaced it, before it was presented; of the one that took it back, itself
-    day INTEGER, cycle INTEGER  -- the cut that presents it
+    voided INTEGER              -- the claim that took it back, or replaced it, before it was presented; of the one that took it back, itself
 ) STRICT;
 CREATE INDEX claims_by_submission ON claims (submission, seq);
 -- A claim is in one of these two. A condition of more than two values would cost each row that is written a table of its own.
@@ -84,7 +86,9 @@ CREATE INDEX claims_fallen ON claims (merchant, reference) WHERE state IN ('reje
 CREATE INDEX claims_by_txn ON claims (txn) WHERE txn IS NOT NULL;
 CREATE INDEX claims_by_original ON claims (original) WHERE original IS NOT NULL;
 CREATE INDEX claims_pending ON claims (claim) WHERE state = 'pending';
-CREATE INDEX claims_to_cut ON claims (claim) WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned');
+
+-- Accepted claims that are not void and that no cut has taken. A table of its own, so that a cut leaves the claims as they are.
+CREATE TABLE to_cut (claim INTEGER PRIMARY KEY) STRICT;
 ";
 
 /// Issuers' side: what was presented to them, in which file.
@@ -382,6 +386,15 @@ DROP INDEX items_once;
 CREATE UNIQUE INDEX items_once ON items (about, kind) WHERE about IS NOT NULL AND kind NOT IN ('lowered', 'chargeback');
 ";
 
+/// What came with format 4: a cut leaves claims as they are.
+const TO_CUT: &str = "
+CREATE TABLE to_cut (claim INTEGER PRIMARY KEY) STRICT;
+INSERT INTO to_cut SELECT claim FROM claims WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned');
+DROP INDEX claims_to_cut;
+ALTER TABLE claims DROP COLUMN day;
+ALTER TABLE claims DROP COLUMN cycle;
+";
+
 /// The claims of a merchant that have one reference, whatever became of them. Asked in halves, as they are indexed.
 pub(super) const CLAIMS_OF_REFERENCE: &str = "
 SELECT claim FROM claims WHERE merchant = ?1 AND reference = ?2 AND state NOT IN ('rejected', 'duplicate')
@@ -419,9 +432,10 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
     }
-    if found == FORMAT_AT_ONCE {
+    if [FORMAT_AT_ONCE, FORMAT_MARKED].contains(&found) {
         let whole = connection.unchecked_transaction()?;
-        connection.execute_batch(IN_STEPS)?;
+        connection.execute_batch(if found == FORMAT_AT_ONCE { IN_STEPS } else { "" })?;
+        connection.execute_batch(TO_CUT)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
     }
@@ -463,10 +477,14 @@ pub(super) fn date(day: i64) -> Option<BusinessDate> {
 mod tests {
     use super::*;
 
+    /// All of it, but for comments and blanks.
     fn schema(connection: &Connection) -> Vec<String> {
         let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY name";
         let mut ask = connection.prepare(sql).unwrap();
-        ask.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        let all = ask.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
+        let said = |line: &str| line.split("--").next().unwrap_or_default().to_owned();
+        let plain = |sql: String| sql.lines().map(said).collect::<String>().replace(' ', "");
+        all.map(plain).collect()
     }
 
     /// A ledger of the format before becomes what a new one is.
@@ -477,7 +495,16 @@ mod tests {
         let old = Connection::open_in_memory().unwrap();
         prepare(&old).unwrap();
         old.execute_batch(
-            "DROP INDEX claims_standing; DROP INDEX claims_fallen; DROP INDEX items_once;
+            "DROP TABLE to_cut;
+            ALTER TABLE claims ADD COLUMN day INTEGER; ALTER TABLE claims ADD COLUMN cycle INTEGER;
+            CREATE INDEX claims_to_cut ON claims (claim) WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned');
+            INSERT INTO claims (claim, submission, seq, place, merchant, op, reference, amount, currency, final, tip, digest, state, voided, day)
+                VALUES (1, 1, 1, 1, 'SHOP', 'capture', 'a', 1, '978', 1, 0, x'', 'accepted', NULL, NULL),
+                    (2, 1, 2, 2, 'SHOP', 'capture', 'b', 1, '978', 1, 0, x'', 'accepted', NULL, 20261123),
+                    (3, 1, 3, 3, 'SHOP', 'capture', 'c', 1, '978', 1, 0, x'', 'warned', 4, NULL),
+                    (4, 1, 4, 4, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'pending', NULL, NULL),
+                    (5, 1, 5, 5, 'SHOP', 'capture', 'e', 1, '978', 1, 0, x'', 'warned', NULL, NULL);
+            DROP INDEX claims_standing; DROP INDEX claims_fallen; DROP INDEX items_once;
             CREATE INDEX claims_by_reference ON claims (merchant, reference);
             CREATE INDEX claims_standing ON claims (merchant, reference) WHERE state IN ('accepted', 'warned', 'pending');
             DROP INDEX items_by_day;
@@ -492,5 +519,8 @@ mod tests {
         assert_ne!(schema(&old), schema(&fresh));
         prepare(&old).unwrap();
         assert_eq!(schema(&old), schema(&fresh));
+        let mut ask = old.prepare("SELECT claim FROM to_cut ORDER BY claim").unwrap();
+        let left = ask.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(Result::unwrap);
+        assert_eq!(left.collect::<Vec<_>>(), [1, 5]);
     }
 }

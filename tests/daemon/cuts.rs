@@ -27,6 +27,7 @@ fn claims(street: &Street, txn: i64, amount: i64) {
     let sql = "INSERT INTO claims (submission, seq, place, merchant, op, reference, amount, currency, final, tip, digest, state, txn)
         VALUES (1, 1, 1, 'SHOP 7', 'capture', 'c-1', ?, '978', 1, 0, x'', 'accepted', ?)";
     ledger.execute(sql, (amount, txn)).unwrap();
+    ledger.execute("INSERT INTO to_cut VALUES (last_insert_rowid())", []).unwrap();
 }
 
 fn cut_now(street: &Street) -> Value {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::LedgerError;
 use super::names::{Finder, Named, txn_of};
-use super::rows::insert;
+use super::rows::{insert, is_to_cut, not_to_cut, to_cut};
 use super::tally::Tallies;
 use super::uploads;
 use crate::clearing::claim::{
@@ -127,6 +127,9 @@ impl Matcher<'_> {
             matched.original,
             id,
         ])?;
+        if is_to_cut(&matched.verdict) {
+            to_cut(self.connection, id)?;
+        }
         self.event(id, state, note.map(|note| note.reason.word()))?;
         self.follow_up(id, claim, &matched)?;
         Ok(true)
@@ -369,15 +372,13 @@ impl Matcher<'_> {
 
     /// An earlier claim by its name; what replaced it, in its place.
     fn earlier(&self, name: &str) -> Result<Option<Earlier>, LedgerError> {
-        let sql = "SELECT claim, op, amount, currency, state, txn, voided, day, final FROM claims
-            WHERE merchant = ? AND reference = ? AND state NOT IN ('rejected', 'duplicate')
-            ORDER BY claim LIMIT 1";
-        let mut ask = self.connection.prepare_cached(sql)?;
+        let sql = format!(
+            "{EARLIER} WHERE merchant = ? AND reference = ? AND state NOT IN ('rejected', 'duplicate')
+            ORDER BY claim LIMIT 1"
+        );
+        let mut ask = self.connection.prepare_cached(&sql)?;
         let mut found = ask.query_row((self.finder.merchant, name), earlier).optional()?.flatten();
-        let by_number =
-            "SELECT claim, op, amount, currency, state, txn, voided, day, final FROM claims
-            WHERE claim = ?";
-        let mut ask = self.connection.prepare_cached(by_number)?;
+        let mut ask = self.connection.prepare_cached(&format!("{EARLIER} WHERE claim = ?"))?;
         while let Some(voided) = found.as_ref().and_then(|found| found.voided) {
             match ask.query_row([voided], earlier).optional()?.flatten() {
                 Some(later) if later.op == Op::Adjust => found = Some(later),
@@ -403,9 +404,11 @@ impl Matcher<'_> {
             let sql = "UPDATE claims SET voided = ?1 WHERE claim = ?2";
             let mut void = self.connection.prepare_cached(sql)?;
             void.execute((id, earlier.claim))?;
+            not_to_cut(self.connection, earlier.claim)?;
             if claim.said.as_ref().is_ok_and(|said| said.op == Op::Reversal) {
                 // Both are over: nothing goes to an issuer.
                 void.execute((id, id))?;
+                not_to_cut(self.connection, id)?;
             }
             if earlier.is_pending {
                 let sql = "UPDATE claims SET state = 'rejected', reason = ?, field = 'orig_ref', expected = NULL
@@ -469,6 +472,11 @@ impl Matcher<'_> {
     }
 }
 
+/// Claims as they are looked at by those that name them.
+const EARLIER: &str = "SELECT claim, op, amount, currency, state, txn, voided, final,
+        state IN ('accepted', 'warned') AND voided IS NULL AND NOT EXISTS (SELECT 1 FROM to_cut WHERE to_cut.claim = claims.claim)
+    FROM claims";
+
 fn earlier(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Earlier>> {
     let Some(op) = Op::of(row.get_ref(1)?.as_str()?) else { return Ok(None) };
     Ok(Some(Earlier {
@@ -479,8 +487,8 @@ fn earlier(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Earlier>> {
         is_pending: row.get_ref(4)?.as_str()? == "pending",
         txn: row.get::<_, Option<i64>>(5)?.map(|txn| TxnId(txn.cast_unsigned())),
         voided: row.get(6)?,
-        is_presented: row.get::<_, Option<i64>>(7)?.is_some(),
-        last: row.get(8)?,
+        last: row.get(7)?,
+        is_presented: row.get(8)?,
     }))
 }
 

@@ -27,6 +27,7 @@ pub use matching::Unlinked;
 use matching::{Matcher, Seen};
 use names::Finder;
 use rows::digest;
+pub(super) use rows::not_to_cut;
 use tally::Tallies;
 pub(super) use uploads::{OfBatch, claim_uploads};
 

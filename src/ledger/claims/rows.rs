@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::super::LedgerError;
 use super::matching::{Matched, told};
-use crate::clearing::claim::Claim;
+use crate::clearing::claim::{Claim, Verdict};
 use crate::seal::Keys;
 
 /// What makes two records of one reference the same.
@@ -59,5 +59,29 @@ pub(super) fn insert(
         matched.txn.map(|txn| txn.0.cast_signed()),
         matched.original,
     ])?;
-    Ok(connection.last_insert_rowid())
+    let id = connection.last_insert_rowid();
+    if is_to_cut(&matched.verdict) {
+        to_cut(connection, id)?;
+    }
+    Ok(id)
+}
+
+/// Whether a cut is to take it.
+pub(super) const fn is_to_cut(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Accepted | Verdict::Warned(_))
+}
+
+/// A cut is to take this claim.
+pub(super) fn to_cut(connection: &Connection, claim: i64) -> Result<(), LedgerError> {
+    connection.prepare_cached("INSERT INTO to_cut VALUES (?)")?.execute([claim])?;
+    Ok(())
+}
+
+/// No cut takes this claim any more.
+pub(in crate::ledger) fn not_to_cut(
+    connection: &Connection,
+    claim: i64,
+) -> Result<(), LedgerError> {
+    connection.prepare_cached("DELETE FROM to_cut WHERE claim = ?")?.execute([claim])?;
+    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::clearing::{Capture, ClearingError, Terms};
 use crate::iso::{Amount, Currency};
 use crate::ledger::ahead::{Scout, ahead};
 use crate::ledger::chain;
-use crate::ledger::claims::{UNDONE, completions};
+use crate::ledger::claims::{UNDONE, completions, not_to_cut};
 use crate::ledger::cut::CutError;
 use crate::ledger::fate::{self, Decision, Fate};
 use crate::ledger::tables::day;
@@ -82,9 +82,8 @@ impl Scout {
     }
 
     fn claims_after(&self, after: i64, last: i64, at_once: u32) -> Result<Vec<Ready>, CutError> {
-        let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry, final FROM claims
-            WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned') AND claim > ? AND claim <= ?
-            ORDER BY claim LIMIT ?";
+        let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry, final
+            FROM to_cut JOIN claims USING (claim) WHERE claim > ? AND claim <= ? ORDER BY claim LIMIT ?";
         let mut ask = self.connection.prepare_cached(sql)?;
         let rows = ask.query_map((after, last, at_once), Ready::read)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -176,25 +175,19 @@ impl Gathering<'_, '_> {
         })
     }
 
-    /// Those of a page that this cut has taken. Mostly they are all that lie between the first and the last of it and may be taken.
+    /// Those of a page that this cut has taken. Mostly they are all of it, and so all that lie between the first and the last.
     fn taken(&self, count: usize, taken: &[i64]) -> Result<(), CutError> {
-        let (day, cycle) = (day(self.cycle.date), self.cycle.number);
         // Items need not be in their table for that.
         let claims = &self.ledger.connection;
-        let few = i64::try_from(2 * count).unwrap_or(i64::MAX);
         if let [first, .., last] = taken
             && taken.len() == count
-            && last - first <= few
         {
-            let sql = "UPDATE claims SET day = ?, cycle = ? WHERE claim BETWEEN ? AND ?
-                AND +day IS NULL AND +voided IS NULL AND +state IN ('accepted', 'warned')";
-            claims.prepare_cached(sql)?.execute((day, cycle, first, last))?;
+            let sql = "DELETE FROM to_cut WHERE claim BETWEEN ? AND ?";
+            claims.prepare_cached(sql)?.execute((first, last))?;
             return Ok(());
         }
-        let sql = "UPDATE claims SET day = ?, cycle = ? WHERE claim = ?";
-        let mut set = claims.prepare_cached(sql)?;
         for claim in taken {
-            set.execute((day, cycle, claim))?;
+            not_to_cut(claims, *claim)?;
         }
         Ok(())
     }
@@ -339,6 +332,7 @@ impl Gathering<'_, '_> {
             .ledger()?
             .prepare_cached("UPDATE claims SET state = 'rejected', reason = ? WHERE claim = ?")?
             .execute((reason, ready.claim))?;
+        not_to_cut(self.rows.ledger()?, ready.claim)?;
         self.rows
             .ledger()?
             .prepare_cached(

@@ -110,7 +110,7 @@ fn claims_become_records_of_their_authorizations_issuer() {
     assert_eq!(codes, [(900, "000000", ""), (100, "200000", "")]);
     let state = |world: &World, claim: i64| -> String {
         world.asks(&format!(
-            "SELECT state || ' ' || ifnull(reason, cycle) FROM claims WHERE claim = {claim}"
+            "SELECT state || ' ' || ifnull(reason, (SELECT cycle FROM items WHERE items.claim = claims.claim)) FROM claims WHERE claim = {claim}"
         ))
     };
     let states: Vec<_> = claims.iter().map(|claim| state(&world, *claim)).collect();
@@ -154,6 +154,8 @@ fn what_is_adjusted_flows_as_before() {
     for (voided, by) in [(refund, first), (first, first + 1), (sale, sale + 1)] {
         let sql = "UPDATE claims SET voided = ? WHERE claim = ?";
         world.ledger.connection.execute(sql, (by, voided)).unwrap();
+        let sql = "DELETE FROM to_cut WHERE claim = ?";
+        world.ledger.connection.execute(sql, [voided]).unwrap();
     }
     world.cut(Asked::Now(world.today)).unwrap().unwrap();
     let lines = world.lines(&format!("clearing-bank-a-978-{DAY}-1.ipm"));

@@ -94,8 +94,12 @@ impl Past {
                     Claim { op: "reversal", original: Some(original), ..Claim::of(TxnId(1), 1) };
                 let claim = world.claims(claim);
                 // What was not presented need not be: it is void then, if that is seen in time.
-                let sql = "UPDATE claims SET voided = ? WHERE claim = ? AND day IS NULL AND voided IS NULL AND ?";
-                world.ledger.connection.execute(sql, (claim, original, which % 2 == 0)).unwrap();
+                let sql = "UPDATE claims SET voided = ? WHERE claim IN (SELECT claim FROM to_cut WHERE claim = ? AND ?)";
+                let values = (claim, original, which % 2 == 0);
+                if world.ledger.connection.execute(sql, values).unwrap() > 0 {
+                    let sql = "DELETE FROM to_cut WHERE claim = ?";
+                    world.ledger.connection.execute(sql, [original]).unwrap();
+                }
             }
             Event::DayEnds => self.last = Some(world.day_ends()),
             Event::Cut { now, dies_after } => self.cut(world, now, dies_after),
@@ -176,9 +180,9 @@ fn is_whole(world: &World) {
     for (what, sql) in [
         ("an accepted claim is in no file, or in two", "SELECT count(*) FROM claims WHERE state = 'accepted' AND voided IS NULL
             AND claim NOT IN (SELECT voided FROM claims WHERE voided IS NOT NULL)
-            AND NOT (op = 'refund' AND day IS NULL AND NOT EXISTS (SELECT 1 FROM items AS p
+            AND NOT (op = 'refund' AND claim IN to_cut AND NOT EXISTS (SELECT 1 FROM items AS p
                 WHERE p.txn = claims.txn AND p.kind = 'presentment' AND p.refund = 0))
-            AND (day IS NULL OR 1 <> (SELECT count(*) FROM items WHERE items.claim = claims.claim AND file IS NOT NULL))"),
+            AND (claim IN to_cut OR 1 <> (SELECT count(*) FROM items WHERE items.claim = claims.claim AND file IS NOT NULL))"),
         ("a claim that was rejected is in a file", "SELECT count(*) FROM claims JOIN items USING (claim) WHERE claims.state <> 'accepted'"),
         ("references do not ascend with their items", "SELECT count(*) FROM items
             WHERE kind = 'presentment' AND CAST(substr(reference, 12, 11) AS INTEGER) <> item"),

@@ -178,7 +178,9 @@ impl World {
         let txn = claim.txn.map(|txn| txn.0.cast_signed());
         let values = (claim.op, claim.amount, claim.currency, claim.is_final, txn, claim.original);
         self.ledger.connection.execute(sql, values).unwrap();
-        self.ledger.connection.last_insert_rowid()
+        let id = self.ledger.connection.last_insert_rowid();
+        self.ledger.connection.execute("INSERT INTO to_cut VALUES (?)", [id]).unwrap();
+        id
     }
 
     fn outgoing(&self) -> Outgoing {

@@ -317,7 +317,10 @@ fn claims_are_taken_back_and_replaced_before_they_are_presented_or_answered_afte
     // The fourth is presented; the others wait.
     shop.ledger
         .connection
-        .execute("UPDATE claims SET day = 20261122, cycle = 0 WHERE reference = 'c-4'", [])
+        .execute(
+            "DELETE FROM to_cut WHERE claim = (SELECT claim FROM claims WHERE reference = 'c-4')",
+            [],
+        )
         .unwrap();
     let records = [
         one("reversal", "v-1", 900, &[("orig_ref", "c-1")]),
@@ -365,8 +368,8 @@ fn claims_are_taken_back_and_replaced_before_they_are_presented_or_answered_afte
         assert_eq!((&*seen.0, &*seen.1), (state, reason), "{:?}", records[at]);
     }
     // What goes out at the next cut: the replacement, the refund, the third as it was, the opposite of the fourth, the fifth.
-    let sql = "SELECT group_concat(reference) FROM (SELECT reference FROM claims
-        WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned') ORDER BY claim)";
+    let sql = "SELECT group_concat(reference) FROM (SELECT reference FROM to_cut JOIN claims USING (claim)
+        WHERE voided IS NULL AND state IN ('accepted', 'warned') ORDER BY claim)";
     let waiting: String = shop.ledger.connection.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(waiting, "c-3,a-3,v-4,r-3,c-5");
 }
