@@ -81,7 +81,7 @@ CREATE TABLE claims (
 ) STRICT;
 CREATE INDEX claims_by_submission ON claims (submission, seq);
 -- A claim is in one of these two. A condition of more than two values would cost each row that is written a table of its own.
-CREATE INDEX claims_standing ON claims (merchant, reference) WHERE state NOT IN ('rejected', 'duplicate');
+CREATE UNIQUE INDEX claims_standing ON claims (merchant, reference) WHERE state NOT IN ('rejected', 'duplicate');
 CREATE INDEX claims_fallen ON claims (merchant, reference) WHERE state IN ('rejected', 'duplicate');
 CREATE INDEX claims_by_txn ON claims (txn) WHERE txn IS NOT NULL;
 CREATE INDEX claims_by_original ON claims (original) WHERE original IS NOT NULL;
@@ -386,8 +386,14 @@ DROP INDEX items_once;
 CREATE UNIQUE INDEX items_once ON items (about, kind) WHERE about IS NOT NULL AND kind NOT IN ('lowered', 'chargeback');
 ";
 
-/// What came with format 4: a cut leaves claims as they are.
+/// What came with format 4: a cut leaves claims as they are; and no two claims that stand have one reference. Only what terminals
+/// uploaded could have that of another one.
 const TO_CUT: &str = "
+UPDATE claims SET reference = reference || '/' || claim WHERE place = 0 AND state NOT IN ('rejected', 'duplicate')
+    AND EXISTS (SELECT 1 FROM claims AS other WHERE other.merchant = claims.merchant AND other.reference = claims.reference
+        AND other.state NOT IN ('rejected', 'duplicate') AND other.claim < claims.claim);
+DROP INDEX claims_standing;
+CREATE UNIQUE INDEX claims_standing ON claims (merchant, reference) WHERE state NOT IN ('rejected', 'duplicate');
 CREATE TABLE to_cut (claim INTEGER PRIMARY KEY) STRICT;
 INSERT INTO to_cut SELECT claim FROM claims WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned');
 DROP INDEX claims_to_cut;
@@ -498,12 +504,6 @@ mod tests {
             "DROP TABLE to_cut;
             ALTER TABLE claims ADD COLUMN day INTEGER; ALTER TABLE claims ADD COLUMN cycle INTEGER;
             CREATE INDEX claims_to_cut ON claims (claim) WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned');
-            INSERT INTO claims (claim, submission, seq, place, merchant, op, reference, amount, currency, final, tip, digest, state, voided, day)
-                VALUES (1, 1, 1, 1, 'SHOP', 'capture', 'a', 1, '978', 1, 0, x'', 'accepted', NULL, NULL),
-                    (2, 1, 2, 2, 'SHOP', 'capture', 'b', 1, '978', 1, 0, x'', 'accepted', NULL, 20261123),
-                    (3, 1, 3, 3, 'SHOP', 'capture', 'c', 1, '978', 1, 0, x'', 'warned', 4, NULL),
-                    (4, 1, 4, 4, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'pending', NULL, NULL),
-                    (5, 1, 5, 5, 'SHOP', 'capture', 'e', 1, '978', 1, 0, x'', 'warned', NULL, NULL);
             DROP INDEX claims_standing; DROP INDEX claims_fallen; DROP INDEX items_once;
             CREATE INDEX claims_by_reference ON claims (merchant, reference);
             CREATE INDEX claims_standing ON claims (merchant, reference) WHERE state IN ('accepted', 'warned', 'pending');
@@ -513,6 +513,13 @@ mod tests {
             CREATE INDEX items_by_claim ON items (claim) WHERE claim IS NOT NULL;
             CREATE UNIQUE INDEX items_once ON items (about, kind)
                 WHERE kind IN ('again', 'opposite', 'rejection', 'given_up', 'representment');
+            INSERT INTO claims (claim, submission, seq, place, merchant, op, reference, amount, currency, final, tip, digest, state, voided, day)
+                VALUES (1, 1, 1, 1, 'SHOP', 'capture', 'a', 1, '978', 1, 0, x'', 'accepted', NULL, NULL),
+                    (2, 1, 2, 2, 'SHOP', 'capture', 'b', 1, '978', 1, 0, x'', 'accepted', NULL, 20261123),
+                    (3, 1, 3, 3, 'SHOP', 'capture', 'c', 1, '978', 1, 0, x'', 'warned', 4, NULL),
+                    (4, 1, 4, 4, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'pending', NULL, NULL),
+                    (5, 1, 5, 5, 'SHOP', 'capture', 'e', 1, '978', 1, 0, x'', 'warned', NULL, NULL),
+                    (6, 2, 1, 0, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'pending', NULL, NULL);
             PRAGMA user_version = 2;",
         )
         .unwrap();
@@ -522,5 +529,8 @@ mod tests {
         let mut ask = old.prepare("SELECT claim FROM to_cut ORDER BY claim").unwrap();
         let left = ask.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(Result::unwrap);
         assert_eq!(left.collect::<Vec<_>>(), [1, 5]);
+        let sql = "SELECT reference FROM claims WHERE claim = 6";
+        let renamed: String = old.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(renamed, "d/6");
     }
 }

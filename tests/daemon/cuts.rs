@@ -25,7 +25,7 @@ fn authorized(street: &Street, asker: &mut Peer, issuer: &mut Peer, stan: u32) -
 fn claims(street: &Street, txn: i64, amount: i64) {
     let ledger = rusqlite::Connection::open(street.state().join("clearing.db")).unwrap();
     let sql = "INSERT INTO claims (submission, seq, place, merchant, op, reference, amount, currency, final, tip, digest, state, txn)
-        VALUES (1, 1, 1, 'SHOP 7', 'capture', 'c-1', ?, '978', 1, 0, x'', 'accepted', ?)";
+        VALUES (1, 1, 1, 'SHOP 7', 'capture', 'c-' || ?2, ?1, '978', 1, 0, x'', 'accepted', ?2)";
     ledger.execute(sql, (amount, txn)).unwrap();
     ledger.execute("INSERT INTO to_cut VALUES (last_insert_rowid())", []).unwrap();
 }

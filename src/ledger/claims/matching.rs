@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::LedgerError;
 use super::names::{Finder, Named, txn_of};
-use super::rows::{insert, is_to_cut, not_to_cut, to_cut};
+use super::rows::{Row, Rows, is_to_cut, not_to_cut, to_cut};
 use super::tally::Tallies;
 use super::uploads;
 use crate::clearing::claim::{
@@ -25,7 +25,7 @@ pub enum Unlinked {
 }
 
 /// What claims are matched with.
-pub(super) struct Matcher<'a> {
+pub(super) struct Matcher<'a, 'c> {
     pub(super) connection: &'a Connection,
     pub(super) finder: Finder<'a>,
     pub(super) rules: &'a Rules,
@@ -36,6 +36,8 @@ pub(super) struct Matcher<'a> {
     pub(super) now: Wall,
     /// What was claimed so far.
     pub(super) tallies: &'a RefCell<Tallies>,
+    /// What waits for its place in the table.
+    pub(super) rows: &'a Rows<'c>,
 }
 
 /// What became of a claim, and what else that changes.
@@ -87,19 +89,54 @@ impl Matched {
     fn rejected(note: Note) -> Self {
         Self::only(Verdict::Rejected(note))
     }
+
+    /// Whether it counts, and changes nothing else: so it is with nearly all.
+    const fn is_ordinary(&self) -> bool {
+        is_to_cut(&self.verdict) && self.voids.is_none() && self.takes_back.is_none()
+    }
 }
 
-impl Matcher<'_> {
+impl Matcher<'_, '_> {
     /// Takes one record of a file in.
     pub(super) fn take(&self, submission: i64, seen: Seen) -> Result<(), LedgerError> {
         let Seen { claim, digest, named } = seen;
-        let matched = match self.first_looks(&claim, &digest)? {
+        let id = self.rows.next_id();
+        if self.rows.has_reference(&claim.reference) {
+            self.lay_down()?;
+        }
+        let matched = match self.says_nothing(&claim) {
             Some(matched) => matched,
             None => self.judge(&claim, named)?,
         };
-        let of = (submission, self.finder.merchant);
-        let id = insert(self.connection, of, (&claim, &digest), &matched)?;
-        self.follow_up(id, &claim, &matched)
+        let mut row = Row { id, submission, claim, digest, matched };
+        if row.matched.is_ordinary() {
+            self.recount(&row.claim, &row.matched);
+            return if self.rows.put(row) { self.lay_down() } else { Ok(()) };
+        }
+        self.lay_down()?;
+        if let Some(repeated) = self.repeats(&row.claim, &row.digest)? {
+            row.matched = repeated;
+        }
+        self.rows.insert(self.finder.merchant, &row)?;
+        self.follow_up(id, &row.claim, &row.matched)
+    }
+
+    /// Brings what waits into its table. What turns out to repeat something is a repetition.
+    pub(super) fn lay_down(&self) -> Result<(), LedgerError> {
+        for mut row in self.rows.lay_down(self.finder.merchant)? {
+            self.forget(&row.claim, &row.matched);
+            let repeated = self.repeats(&row.claim, &row.digest)?;
+            row.matched = repeated.unwrap_or(row.matched);
+            self.rows.insert(self.finder.merchant, &row)?;
+            self.follow_up(row.id, &row.claim, &row.matched)?;
+        }
+        Ok(())
+    }
+
+    /// The ledger with every claim in its table.
+    fn ledger(&self) -> Result<&Connection, LedgerError> {
+        self.lay_down()?;
+        Ok(self.connection)
     }
 
     /// Looks at a claim once more that waited; with `last` for the last time. Gives whether anything became of it.
@@ -135,21 +172,24 @@ impl Matcher<'_> {
         Ok(true)
     }
 
-    /// What needs no authorization: fields that say nothing, another merchant's record, one that was taken before.
-    fn first_looks(
-        &self,
-        claim: &Claim,
-        digest: &[u8; 16],
-    ) -> Result<Option<Matched>, LedgerError> {
+    /// Another merchant's record, or fields that say nothing.
+    fn says_nothing(&self, claim: &Claim) -> Option<Matched> {
         let note = |reason, field, expected: &str, got: &str| {
             Matched::rejected(Note::new(reason, field, expected, got))
         };
         let expected = self.finder.merchant;
         if let Some(merchant) = claim.merchant.as_deref().filter(|its| *its != expected) {
-            return Ok(Some(note(Reason::WrongMerchant, "merchant_id", expected, merchant)));
+            return Some(note(Reason::WrongMerchant, "merchant_id", expected, merchant));
         }
-        if let Err(Misfit { field, expected, got }) = &claim.said {
-            return Ok(Some(note(Reason::BadField, field, expected, got)));
+        let Err(Misfit { field, expected, got }) = &claim.said else { return None };
+        Some(note(Reason::BadField, field, expected, got))
+    }
+
+    /// What has the reference of a claim that stands repeats it, or is another one under the same name; but what is no record of this
+    /// merchant is that first. Nothing waits.
+    fn repeats(&self, claim: &Claim, digest: &[u8; 16]) -> Result<Option<Matched>, LedgerError> {
+        if self.says_nothing(claim).is_some() {
+            return Ok(None);
         }
         let sql = "SELECT claim, digest FROM claims WHERE merchant = ? AND reference = ?
             AND state NOT IN ('rejected', 'duplicate') ORDER BY claim LIMIT 1";
@@ -160,9 +200,10 @@ impl Matcher<'_> {
         let Some((first, same)) = found.optional()? else { return Ok(None) };
         if !same {
             let expected = "a name that no other record has";
-            return Ok(Some(note(Reason::DupRef, "capture_ref", expected, &claim.reference)));
+            let note = Note::new(Reason::DupRef, "capture_ref", expected, &claim.reference);
+            return Ok(Some(Matched::rejected(note)));
         }
-        let matched = note(Reason::Duplicate, "capture_ref", "", "");
+        let matched = Matched::rejected(Note::new(Reason::Duplicate, "capture_ref", "", ""));
         Ok(Some(Matched { original: Some(first), ..matched }))
     }
 
@@ -338,6 +379,10 @@ impl Matcher<'_> {
 
     /// What was claimed of a transaction, but for one claim that is to be replaced.
     fn used(&self, txn: TxnId, but: Option<&Earlier>) -> Result<Used, LedgerError> {
+        // What turns out to repeat something does not count.
+        if self.rows.has_txn(txn) {
+            self.lay_down()?;
+        }
         let known = self.tallies.borrow().of(txn);
         let mut tally = match known {
             Some(tally) => tally,
@@ -376,7 +421,7 @@ impl Matcher<'_> {
             "{EARLIER} WHERE merchant = ? AND reference = ? AND state NOT IN ('rejected', 'duplicate')
             ORDER BY claim LIMIT 1"
         );
-        let mut ask = self.connection.prepare_cached(&sql)?;
+        let mut ask = self.ledger()?.prepare_cached(&sql)?;
         let mut found = ask.query_row((self.finder.merchant, name), earlier).optional()?.flatten();
         let mut ask = self.connection.prepare_cached(&format!("{EARLIER} WHERE claim = ?"))?;
         while let Some(voided) = found.as_ref().and_then(|found| found.voided) {
@@ -394,7 +439,7 @@ impl Matcher<'_> {
 
     fn is_reversed(&self, claim: i64) -> Result<bool, LedgerError> {
         let sql = "SELECT 1 FROM claims WHERE original = ? AND op = 'reversal' AND state IN ('accepted', 'warned')";
-        Ok(self.connection.prepare_cached(sql)?.exists([claim])?)
+        Ok(self.ledger()?.prepare_cached(sql)?.exists([claim])?)
     }
 
     /// What else a claim changes, once it has its row.
@@ -423,6 +468,14 @@ impl Matcher<'_> {
             self.tell(id, claim, note)?;
         }
         Ok(())
+    }
+
+    /// A claim counted, and is none of its own.
+    fn forget(&self, claim: &Claim, matched: &Matched) {
+        if let (Some(txn), Ok(said)) = (matched.txn, &claim.said) {
+            let (op, amount, last) = (said.op, claim.amount, said.last);
+            self.tallies.borrow_mut().goes(txn, Past { op, takes_back: None, amount, last });
+        }
     }
 
     /// What counts of its authorization, with it and without what it voids.

@@ -26,8 +26,8 @@ pub(super) use indexing::{UNDONE, UNTOLD, completions, increments};
 pub use matching::Unlinked;
 use matching::{Matcher, Seen};
 use names::Finder;
-use rows::digest;
 pub(super) use rows::not_to_cut;
+use rows::{Rows, digest};
 use tally::Tallies;
 pub(super) use uploads::{OfBatch, claim_uploads};
 
@@ -157,17 +157,19 @@ impl Ledger {
             return Ok(0);
         }
         let whole = self.connection.unchecked_transaction()?;
-        let (mut became, tallies) = (0, RefCell::default());
+        let (mut became, tallies, rows) = (0, RefCell::default(), Rows::new(&self.connection)?);
         for id in waiting {
-            let Some((merchant, at, claim)) = pending(&whole, id)? else { continue };
+            let connection = &self.connection;
+            let Some((merchant, at, claim)) = pending(connection, id)? else { continue };
             let matcher = Matcher {
-                connection: &whole,
-                finder: Finder { connection: &whole, books: &self.books, merchant: &merchant },
+                connection,
+                finder: Finder { connection, books: &self.books, merchant: &merchant },
                 rules: &settings.rules,
                 unlinked: settings.unlinked,
                 at: Wall(at.cast_unsigned()),
                 now,
                 tallies: &tallies,
+                rows: &rows,
             };
             became += u64::from(matcher.retry(id, &claim, at < before)?);
         }
@@ -186,7 +188,7 @@ impl Ledger {
     ) -> Result<Read, LedgerError> {
         let whole = self.connection.unchecked_transaction()?;
         let mut hand = Hand {
-            connection: &whole,
+            connection: &self.connection,
             books: &self.books,
             settings,
             now,
@@ -194,6 +196,7 @@ impl Ledger {
             merchant: None,
             entry: None,
             tallies: RefCell::default(),
+            rows: Rows::new(&self.connection)?,
         };
         let mut reading = Reading::new(self.scout()?, settings.limits);
         let read = |give: &mut dyn FnMut(Vec<SeenLine>) -> bool| reading.read(name, file, give);
@@ -238,6 +241,7 @@ struct Hand<'a> {
     merchant: Option<String>,
     entry: Option<Entry>,
     tallies: RefCell<Tallies>,
+    rows: Rows<'a>,
 }
 
 /// What the ledger has under the file's id.
@@ -248,7 +252,7 @@ enum Entry {
     Known { submission: i64, digest: Vec<u8> },
 }
 
-impl Hand<'_> {
+impl<'a> Hand<'a> {
     fn line(&mut self, line: SeenLine) -> Result<(), LedgerError> {
         match line {
             SeenLine::Head(head) => {
@@ -264,20 +268,24 @@ impl Hand<'_> {
                 else {
                     return Ok(());
                 };
-                let matcher = Matcher {
-                    connection: self.connection,
-                    finder: Finder { connection: self.connection, books: self.books, merchant },
-                    rules: &self.settings.rules,
-                    unlinked: self.settings.unlinked,
-                    at: self.now,
-                    now: self.now,
-                    tallies: &self.tallies,
-                };
-                matcher.take(*submission, seen)?;
+                self.matcher(merchant).take(*submission, seen)?;
             }
             SeenLine::Tail => self.begin()?,
         }
         Ok(())
+    }
+
+    fn matcher<'h>(&'h self, merchant: &'h str) -> Matcher<'h, 'a> {
+        Matcher {
+            connection: self.connection,
+            finder: Finder { connection: self.connection, books: self.books, merchant },
+            rules: &self.settings.rules,
+            unlinked: self.settings.unlinked,
+            at: self.now,
+            now: self.now,
+            tallies: &self.tallies,
+            rows: &self.rows,
+        }
     }
 
     /// Whose file it is, and which, is known.
@@ -315,6 +323,8 @@ impl Hand<'_> {
     fn end(&self, digest: &[u8; 32]) -> Result<Result<Accepted, String>, LedgerError> {
         match &self.entry {
             Some(Entry::New(submission)) => {
+                let merchant = self.merchant.as_deref().unwrap_or_default();
+                self.matcher(merchant).lay_down()?;
                 let sql = "UPDATE submissions SET digest = ?, finished = ?, state = 'accepted' WHERE submission = ?";
                 let now = self.now.0.cast_signed();
                 self.connection.execute(sql, params![digest, now, submission])?;

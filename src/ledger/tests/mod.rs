@@ -174,7 +174,7 @@ impl World {
     fn claims(&self, claim: Claim<'_>) -> i64 {
         let sql = "INSERT INTO claims (submission, seq, place, merchant, terminal, op, reference, amount, currency, local, mcc,
                 final, tip, digest, state, txn, original)
-            VALUES (1, 1, 1, 'SHOP 7', 'TERM0007', ?, 'r', ?, ?, '2026-11-22T13:45:10', '5812', ?, 0, x'', 'accepted', ?, ?)";
+            VALUES (1, 1, 1, 'SHOP 7', 'TERM0007', ?, 'r' || (SELECT count(*) FROM claims), ?, ?, '2026-11-22T13:45:10', '5812', ?, 0, x'', 'accepted', ?, ?)";
         let txn = claim.txn.map(|txn| txn.0.cast_signed());
         let values = (claim.op, claim.amount, claim.currency, claim.is_final, txn, claim.original);
         self.ledger.connection.execute(sql, values).unwrap();
