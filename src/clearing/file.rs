@@ -58,7 +58,7 @@ impl FileId {
 
 impl fmt::Display for FileId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|digit| write!(f, "{}", char::from(*digit)))
+        f.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
     }
 }
 

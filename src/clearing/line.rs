@@ -92,7 +92,7 @@ impl Reference {
 
 impl std::fmt::Display for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|digit| write!(f, "{}", char::from(*digit)))
+        f.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Scout {
     pub(super) books: View,
 }
 
-/// How much of the ledger each keeps in memory: they read in order, but for the names of claims.
+/// How much of the ledger each keeps in memory that reads in order.
 const CACHE_KIB: i64 = 16_384;
 
 /// So many pieces lie ready while one is worked on.
@@ -38,11 +38,16 @@ impl Scout {
 impl Ledger {
     /// A second pair of eyes.
     pub(super) fn scout(&self) -> Result<Scout, LedgerError> {
+        self.scout_keeping(CACHE_KIB)
+    }
+
+    /// One that keeps so much of the ledger in memory.
+    pub(super) fn scout_keeping(&self, kib: i64) -> Result<Scout, LedgerError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.directory.join(super::FILE), flags)?;
         connection.busy_timeout(super::tables::PATIENCE)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "cache_size", -kib)?;
         let books = View::open(&self.directory, Arc::clone(self.books.keys()))?;
         Ok(Scout { connection, books })
     }

@@ -19,6 +19,13 @@ pub(super) struct Left {
     pub(super) at_most: Option<u64>,
 }
 
+impl Left {
+    /// Of an authorization that nothing raises.
+    pub(super) fn alone(standing: &Standing) -> Self {
+        Self { stands: standing.stands_approved(), at_most: standing.lowered }
+    }
+}
+
 fn authorization(books: &View, txn: TxnId) -> Result<Option<Authorization>, LedgerError> {
     Ok(books.standing(txn)?.as_ref().and_then(Authorization::of))
 }
@@ -70,7 +77,7 @@ pub(super) fn left(
 ) -> Result<Left, LedgerError> {
     let increments = increments(connection, first.id)?;
     if increments.is_empty() || planted::is(Bug::IncrementForgotten) {
-        return Ok(Left { stands: first.stands_approved(), at_most: first.lowered });
+        return Ok(Left::alone(first));
     }
     let mut stands = false;
     let (mut granted, mut sum) = (0_i64, 0_i64);

@@ -2,6 +2,7 @@
 
 use super::super::capture::local;
 use crate::clearing::Flow;
+use crate::clearing::text::of_latin1;
 use crate::iso::{BusinessDate, Class, Currency, ElementNo, Elements, Wall};
 use crate::record::{Outcome, Standing, TxnId, Verdict};
 
@@ -144,7 +145,7 @@ fn text(elements: &Elements, no: ElementNo) -> String {
 
 /// As the books show it: without blanks around it.
 fn text_of(value: &[u8]) -> String {
-    value.trim_ascii().iter().map(|byte| char::from(*byte)).collect()
+    of_latin1(value.trim_ascii())
 }
 
 /// The day of `YYMMDDhhmmss`, in this century.

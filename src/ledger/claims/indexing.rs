@@ -159,6 +159,12 @@ pub(super) fn are_too_many(found: &[TxnId]) -> bool {
     found.len() > usize::try_from(NAMED_MAX).unwrap_or(usize::MAX)
 }
 
+/// Whether any transaction that is known here completes another, or raises one: else none need be asked which.
+pub(in crate::ledger) fn are_any_related(connection: &Connection) -> Result<bool, LedgerError> {
+    let sql = "SELECT 1 FROM keys WHERE key < ?";
+    Ok(connection.prepare_cached(sql)?.exists([UNTOLD])?)
+}
+
 /// The transactions that complete this one.
 pub(in crate::ledger) fn completions(
     connection: &Connection,

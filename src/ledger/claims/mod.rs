@@ -22,7 +22,7 @@ use crate::books::View;
 use crate::clearing::claim::{Claim, FileFault, Head, Intake, Limits, Line, Misfit, Rules};
 use crate::iso::Wall;
 
-pub(super) use indexing::{UNDONE, UNTOLD, completions, increments};
+pub(super) use indexing::{UNDONE, UNTOLD, are_any_related, completions, increments};
 pub use matching::Unlinked;
 use matching::{Matcher, Seen};
 use names::Finder;
@@ -91,6 +91,9 @@ struct Accepted {
 
 /// So many claims that wait are looked at in one transaction.
 const RETRY_PAGE: u32 = 1_000;
+
+/// How much of the ledger is kept in memory while names are looked for all over it.
+const NAMES_KIB: i64 = 65_536;
 
 /// How much of a file is read at once.
 const PIECE: usize = 65_536;
@@ -163,7 +166,12 @@ impl Ledger {
             let Some((merchant, at, claim)) = pending(connection, id)? else { continue };
             let matcher = Matcher {
                 connection,
-                finder: Finder { connection, books: &self.books, merchant: &merchant },
+                finder: Finder {
+                    connection,
+                    books: &self.books,
+                    merchant: &merchant,
+                    related: true,
+                },
                 rules: &settings.rules,
                 unlinked: settings.unlinked,
                 at: Wall(at.cast_unsigned()),
@@ -198,7 +206,7 @@ impl Ledger {
             tallies: RefCell::default(),
             rows: Rows::new(&self.connection)?,
         };
-        let mut reading = Reading::new(self.scout()?, settings.limits);
+        let mut reading = Reading::new(self.scout_keeping(NAMES_KIB)?, settings.limits);
         let read = |give: &mut dyn FnMut(Vec<SeenLine>) -> bool| reading.read(name, file, give);
         ahead(read, |lines| lines.into_iter().try_for_each(|line| hand.line(line)))?;
         let Reading { digest, fault, .. } = reading;
@@ -278,7 +286,12 @@ impl<'a> Hand<'a> {
     fn matcher<'h>(&'h self, merchant: &'h str) -> Matcher<'h, 'a> {
         Matcher {
             connection: self.connection,
-            finder: Finder { connection: self.connection, books: self.books, merchant },
+            finder: Finder {
+                connection: self.connection,
+                books: self.books,
+                merchant,
+                related: true,
+            },
             rules: &self.settings.rules,
             unlinked: self.settings.unlinked,
             at: self.now,
@@ -397,10 +410,11 @@ impl Reading {
         }
         let Self { scout, intake, merchant, .. } = self;
         let _still = scout.still()?;
+        let related = are_any_related(&scout.connection)?;
         let mut lines = Vec::new();
         loop {
             match intake.next_record() {
-                Ok(Some(line)) => lines.push(SeenLine::of(line, scout, merchant)?),
+                Ok(Some(line)) => lines.push(SeenLine::of(line, (scout, related), merchant)?),
                 Ok(None) => return Ok(lines),
                 Err(fault) => {
                     self.fault = Some(fault);
@@ -413,7 +427,11 @@ impl Reading {
 
 impl SeenLine {
     /// What is seen of it; the merchant is the header's, or the first record's.
-    fn of(line: Line, scout: &Scout, merchant: &mut Option<String>) -> Result<Self, LedgerError> {
+    fn of(
+        line: Line,
+        (scout, related): (&Scout, bool),
+        merchant: &mut Option<String>,
+    ) -> Result<Self, LedgerError> {
         Ok(match line {
             Line::Head(head) => {
                 merchant.clone_from(&head.merchant);
@@ -423,7 +441,7 @@ impl SeenLine {
                 let first = || claim.merchant.clone().unwrap_or_default();
                 let merchant = merchant.get_or_insert_with(first);
                 let Scout { connection, books } = scout;
-                let named = Finder { connection, books, merchant }.look(&claim)?;
+                let named = Finder { connection, books, merchant, related }.look(&claim)?;
                 Self::Claim(Seen { digest: digest(books.keys(), &claim), claim, named })
             }
             Line::Tail(_) => Self::Tail,

@@ -15,6 +15,8 @@ pub(super) struct Finder<'a> {
     pub(super) books: &'a View,
     /// Whose claims they are.
     pub(super) merchant: &'a str,
+    /// Whether anything completes or raises an authorization at all.
+    pub(super) related: bool,
 }
 
 /// What a claim names in the books.
@@ -71,7 +73,9 @@ impl Finder<'_> {
 
     /// What an advice completed is presented as that advice says.
     fn completed(&self, it: Authorization) -> Result<Named, LedgerError> {
-        for txn in indexing::completions(self.connection, it.txn)? {
+        let completions =
+            if self.related { indexing::completions(self.connection, it.txn)? } else { Vec::new() };
+        for txn in completions {
             if let Some(completion) = self.authorization(Some(txn))?
                 && completion.stands == Stands::Approved
             {
@@ -83,6 +87,9 @@ impl Finder<'_> {
 
     /// An authorization with its increments.
     fn whole(&self, it: Authorization) -> Result<Authorization, LedgerError> {
+        if !self.related && it.raises.is_none() {
+            return Ok(it);
+        }
         chain::whole(self.connection, self.books, it)
     }
 

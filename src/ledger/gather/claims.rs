@@ -7,7 +7,7 @@ use crate::clearing::{Capture, ClearingError, Terms};
 use crate::iso::{Amount, Currency};
 use crate::ledger::ahead::{Scout, ahead};
 use crate::ledger::chain;
-use crate::ledger::claims::{UNDONE, completions, not_to_cut};
+use crate::ledger::claims::{UNDONE, are_any_related, completions, not_to_cut};
 use crate::ledger::cut::CutError;
 use crate::ledger::fate::{self, Decision, Fate};
 use crate::ledger::tables::day;
@@ -69,10 +69,11 @@ impl Scout {
         let mut after = 0;
         loop {
             let still = self.still()?;
+            let related = are_any_related(&self.connection)?;
             let page = self.claims_after(after, last, at_once)?;
             let Some(one) = page.last() else { return Ok(()) };
             after = one.claim;
-            let page = page.into_iter().map(|ready| self.look(ready));
+            let page = page.into_iter().map(|ready| self.look(ready, related));
             let page = page.collect::<Result<_, _>>()?;
             drop(still);
             if !give(page) {
@@ -89,7 +90,8 @@ impl Scout {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn look(&self, ready: Ready) -> Result<Looked, CutError> {
+    /// With nothing to be asked of what completes or raises an authorization where nothing does.
+    fn look(&self, ready: Ready, related: bool) -> Result<Looked, CutError> {
         let txn = ready.txn.filter(|_| ready.op != "reversal");
         let standing = match txn {
             Some(txn) => self.books.standing(TxnId(txn.cast_unsigned()))?,
@@ -99,8 +101,12 @@ impl Scout {
         let Some(standing) = standing else {
             return Ok(Looked { ready, refund, authorized: None });
         };
-        let left = chain::left(&self.connection, &self.books, &standing)?;
-        let is_completed = self.is_completed(standing.id)?;
+        let left = if related {
+            chain::left(&self.connection, &self.books, &standing)?
+        } else {
+            chain::Left::alone(&standing)
+        };
+        let is_completed = related && self.is_completed(standing.id)?;
         let capture = Currency::from_ascii(ready.currency.as_bytes()).ok().map(|currency| {
             let terms = Terms {
                 amount: Amount { minor: ready.amount, currency },
