@@ -75,6 +75,25 @@ pub(super) fn ahead<T: Send, E: Send + From<LedgerError>>(
     })
 }
 
+/// Does one thing on a thread of its own, and another one on this one meanwhile.
+pub(super) fn beside<T: Send>(
+    work: impl FnOnce() -> Result<T, LedgerError> + Send,
+    meanwhile: impl FnOnce() -> Result<(), LedgerError>,
+) -> Result<T, LedgerError> {
+    let plant = planted::handed();
+    thread::scope(|scope| {
+        let works = move || {
+            plant();
+            work()
+        };
+        let hand = thread::Builder::new().name("ledger beside".to_owned());
+        let hand = hand.spawn_scoped(scope, works).map_err(LedgerError::thread)?;
+        let other = meanwhile();
+        let worked = hand.join().unwrap_or_else(|panic| resume_unwind(panic));
+        other.and(worked)
+    })
+}
+
 /// Does jobs on a thread for each scout; gives what came of each to this thread, in whatever order. The first fault ends all.
 pub(super) fn side_by_side<J: Send, T: Send, E: Send + From<LedgerError>>(
     scouts: Vec<Scout>,

@@ -461,6 +461,22 @@ pub(super) fn loosely<T, E: From<rusqlite::Error>>(
     done
 }
 
+/// Does something whose commits stay where they are for now.
+pub(super) fn without_checkpoints<T>(
+    connection: &Connection,
+    work: impl FnOnce() -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    let done = work();
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    done
+}
+
+/// Brings what was committed to its place, as far as nobody reads what was there before.
+pub(super) fn checkpoint(connection: &Connection) -> Result<(), LedgerError> {
+    Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
+}
+
 /// Whether the tables are of the format that is known here.
 pub(super) fn is_known(connection: &Connection) -> Result<(), LedgerError> {
     let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::LedgerError;
 use super::names::{Finder, Named, txn_of};
-use super::rows::{Row, Rows, is_to_cut, not_to_cut, to_cut};
+use super::rows::{Row, Rows, STANDS, is_to_cut, not_to_cut, to_cut};
 use super::tally::Tallies;
 use super::uploads;
 use crate::clearing::claim::{
@@ -100,7 +100,6 @@ impl Matcher<'_, '_> {
     /// Takes one record of a file in.
     pub(super) fn take(&self, submission: i64, seen: Seen) -> Result<(), LedgerError> {
         let Seen { claim, digest, named } = seen;
-        let id = self.rows.next_id();
         if self.rows.has_reference(&claim.reference) {
             self.lay_down()?;
         }
@@ -108,7 +107,7 @@ impl Matcher<'_, '_> {
             Some(matched) => matched,
             None => self.judge(&claim, named)?,
         };
-        let mut row = Row { id, submission, claim, digest, matched };
+        let mut row = Row { submission, claim, digest, matched };
         if row.matched.is_ordinary() {
             self.recount(&row.claim, &row.matched);
             return if self.rows.put(row) { self.lay_down() } else { Ok(()) };
@@ -117,7 +116,7 @@ impl Matcher<'_, '_> {
         if let Some(repeated) = self.repeats(&row.claim, &row.digest)? {
             row.matched = repeated;
         }
-        self.rows.insert(self.finder.merchant, &row)?;
+        let id = self.rows.insert(self.finder.merchant, &row)?;
         self.follow_up(id, &row.claim, &row.matched)
     }
 
@@ -127,8 +126,8 @@ impl Matcher<'_, '_> {
             self.forget(&row.claim, &row.matched);
             let repeated = self.repeats(&row.claim, &row.digest)?;
             row.matched = repeated.unwrap_or(row.matched);
-            self.rows.insert(self.finder.merchant, &row)?;
-            self.follow_up(row.id, &row.claim, &row.matched)?;
+            let id = self.rows.insert(self.finder.merchant, &row)?;
+            self.follow_up(id, &row.claim, &row.matched)?;
         }
         Ok(())
     }
@@ -191,9 +190,7 @@ impl Matcher<'_, '_> {
         if self.says_nothing(claim).is_some() {
             return Ok(None);
         }
-        let sql = "SELECT claim, digest FROM claims WHERE merchant = ? AND reference = ?
-            AND state NOT IN ('rejected', 'duplicate') ORDER BY claim LIMIT 1";
-        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut ask = self.connection.prepare_cached(STANDS)?;
         let found = ask.query_row((self.finder.merchant, &claim.reference), |row| {
             Ok((row.get::<_, i64>(0)?, row.get_ref(1)?.as_blob()? == digest))
         });
@@ -456,6 +453,7 @@ impl Matcher<'_, '_> {
                 not_to_cut(self.connection, id)?;
             }
             if earlier.is_pending {
+                self.rows.miscount();
                 let sql = "UPDATE claims SET state = 'rejected', reason = ?, field = 'orig_ref', expected = NULL
                     WHERE claim = ?";
                 self.connection

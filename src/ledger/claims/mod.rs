@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
 use super::ahead::{Scout, ahead};
-use super::{Fate, Inbox, Ledger, LedgerError, Round};
+use super::{Fate, Inbox, Ledger, LedgerError, Round, tables};
 use crate::books::View;
 use crate::clearing::claim::{Claim, FileFault, Head, Intake, Limits, Line, Misfit, Rules};
 use crate::iso::Wall;
@@ -80,6 +80,8 @@ struct Read {
     merchant: Option<String>,
     file: Option<String>,
     outcome: Result<Accepted, String>,
+    /// What was written of it just now, where that was counted.
+    counted: Option<Vec<Counted>>,
 }
 
 /// A file that is in the ledger.
@@ -110,7 +112,9 @@ impl Ledger {
     ) -> Result<Taken, LedgerError> {
         self.index()?;
         let mut file = inbox.file(name)?;
-        let read = self.read_captures(name, &mut file, settings, now)?;
+        // What is committed goes to its place while results are written.
+        let mut take = || self.read_captures(name, &mut file, settings, now);
+        let read = tables::without_checkpoints(&self.connection, &mut take)?;
         if let Err(why) = &read.outcome {
             self.refuse(&read, why, now)?;
         }
@@ -215,13 +219,16 @@ impl Ledger {
             Some(fault) => Err(fault.to_string()),
             None => hand.end(&digest)?,
         };
-        let Hand { head, merchant, .. } = hand;
-        if outcome.as_ref().is_ok_and(|accepted| !accepted.again) {
+        let Hand { head, merchant, rows, .. } = hand;
+        let is_new = outcome.as_ref().is_ok_and(|accepted| !accepted.again);
+        let counted = rows.counted().filter(|_| is_new);
+        if is_new {
             whole.commit()?;
         } else {
             whole.rollback()?;
         }
-        Ok(Read { digest, merchant, file: head.map(|head| head.file), outcome })
+        let file = head.map(|head| head.file);
+        Ok(Read { digest, merchant, file, outcome, counted })
     }
 
     /// Remembers that a file was refused. Its id is free: who put it right sends it again under the same one.

@@ -6,12 +6,15 @@ use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::super::ahead::{Scout, side_by_side};
-use super::super::{Fate, Inbox, Ledger, LedgerError};
+use super::super::ahead::{Scout, beside};
+use super::super::{Fate, Inbox, Ledger, LedgerError, tables};
 use super::{Counted, Read};
 use crate::clearing::claim::Reason;
 use crate::clearing::csv_cell;
 use crate::iso::Wall;
+
+/// After a file of more records than this the ledger is brought to its place while results are written.
+const LARGE: i64 = 1_000;
 
 /// The columns of a result, in order; in JSON those without a value are left out.
 const COLUMNS: [&str; 25] = [
@@ -164,10 +167,16 @@ impl Ledger {
         let about = Row::of("file")
             .text("file_id", read.file.clone())
             .text("sha256", Some(hex(&read.digest)));
-        let counts = match &read.outcome {
-            Ok(accepted) => self.counted(accepted.submission)?,
-            Err(_) => Vec::new(),
+        let counts = match (&read.outcome, &read.counted) {
+            (Err(_), _) => Vec::new(),
+            (Ok(_), Some(counted)) => counted.clone(),
+            (Ok(accepted), None) => self.counted(accepted.submission)?,
         };
+        if cfg!(debug_assertions)
+            && let Ok(accepted) = &read.outcome
+        {
+            debug_assert_eq!(counts, self.counted(accepted.submission)?);
+        }
         let (heads, submission) = match &read.outcome {
             Err(why) => {
                 let now = Some(now.to_string());
@@ -196,9 +205,11 @@ impl Ledger {
             }
         };
         let place = (&*shelf, &*result);
-        let write = |scout: &Scout, form| scout.result(form, place, &heads, submission);
-        let scouts = [self.scout()?, self.scout()?];
-        side_by_side(scouts.into(), Form::ALL.into(), write, |()| Ok::<_, LedgerError>(()))?;
+        let scout = self.scout()?;
+        let is_large = counts.iter().map(|one| one.count).sum::<i64>() > LARGE;
+        let meanwhile = || if is_large { tables::checkpoint(&self.connection) } else { Ok(()) };
+        let told = &*heads;
+        beside(move || scout.results(place, told, submission), meanwhile)?;
         drop(heads);
         Ok((counts, show(place)?))
     }
@@ -220,15 +231,15 @@ impl Ledger {
     }
 }
 
-impl Scout {
-    /// One form of a result, under its hidden name, on the disk.
-    fn result(
-        &self,
-        form: Form,
-        place: (&Path, &str),
-        heads: &[Row<'_>],
-        submission: Option<i64>,
-    ) -> Result<(), LedgerError> {
+/// A result on its way to the disk, under its hidden name.
+struct Sheet {
+    form: Form,
+    path: PathBuf,
+    out: BufWriter<File>,
+}
+
+impl Sheet {
+    fn create(form: Form, place: (&Path, &str)) -> Result<Self, LedgerError> {
         let path = form.hidden(place);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
@@ -237,13 +248,37 @@ impl Scout {
         if matches!(form, Form::Csv) {
             writeln!(out, "{}", COLUMNS.join(",")).map_err(fault("write", &path))?;
         }
-        let mut put = |row: &Row<'_>| form.put(row, &mut out).map_err(fault("write", &path));
+        Ok(Self { form, path, out })
+    }
+
+    fn put(&mut self, row: &Row<'_>) -> Result<(), LedgerError> {
+        self.form.put(row, &mut self.out).map_err(fault("write", &self.path))
+    }
+
+    fn end(mut self) -> Result<(), LedgerError> {
+        let synced = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
+        synced.map_err(fault("sync", &self.path))
+    }
+}
+
+impl Scout {
+    /// All forms of a result.
+    fn results(
+        &self,
+        place: (&Path, &str),
+        heads: &[Row<'_>],
+        submission: Option<i64>,
+    ) -> Result<(), LedgerError> {
+        let mut sheets = Vec::with_capacity(Form::ALL.len());
+        for form in Form::ALL {
+            sheets.push(Sheet::create(form, place)?);
+        }
+        let mut put = |row: &Row<'_>| sheets.iter_mut().try_for_each(|sheet| sheet.put(row));
         heads.iter().try_for_each(&mut put)?;
         if let Some(submission) = submission {
             self.records(submission, &mut put)?;
         }
-        let synced = out.flush().and_then(|()| out.get_ref().sync_all());
-        synced.map_err(fault("sync", &path))
+        sheets.into_iter().try_for_each(Sheet::end)
     }
 
     fn records(

@@ -2,10 +2,12 @@
 //! opens what it writes into once for all of them. Decides nothing.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
 use super::super::LedgerError;
+use super::Counted;
 use super::matching::{Matched, told};
 use crate::books::Pen;
 use crate::clearing::claim::{Claim, Verdict};
@@ -14,8 +16,6 @@ use crate::seal::Keys;
 
 /// A claim with what became of it.
 pub(super) struct Row {
-    /// Its number.
-    pub(super) id: i64,
     pub(super) submission: i64,
     pub(super) claim: Box<Claim>,
     /// What makes two of one reference the same.
@@ -30,6 +30,7 @@ pub(super) struct Rows<'a> {
 }
 
 struct Waiting<'a> {
+    /// The number of the last claim in the table.
     last: i64,
     rows: Vec<Row>,
     /// Write `GROUP` rows at once, and what a cut is to take of them.
@@ -38,13 +39,26 @@ struct Waiting<'a> {
     one: (Pen<'a>, Pen<'a>),
     /// Writes one whose reference cannot stand there.
     alone: Pen<'a>,
+    counts: Option<Counts>,
 }
+
+/// How many were written in each state, and their sums: by state and currency.
+type Counts = BTreeMap<&'static str, BTreeMap<String, (i64, i64)>>;
 
 /// How many rows one statement writes.
 const GROUP: usize = if cfg!(test) { 3 } else { 16 };
 
-/// All columns but one, in the order of the table.
-const ROW: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,NULL)";
+/// All columns but two, in the order of the table. `SQLite` gives the next number, as is done here: where it is told one, it keeps each
+/// page that it changes, to undo the statement if that is no number.
+const COLUMNS: &str = "submission, seq, place, merchant, terminal, op, reference, original_reference, original_amount, rrn, stan, approval,
+    token, amount, currency, local, mcc, final, tip, entry, digest, state, reason, field, expected, got, txn, original";
+
+const ROW: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+
+/// The claim of a merchant that stands under a reference, with what makes another one the same.
+pub(super) const STANDS: &str =
+    "SELECT claim, digest FROM claims WHERE merchant = ? AND reference = ?
+    AND state NOT IN ('rejected', 'duplicate') LIMIT 1";
 
 /// What makes two records of one reference the same.
 pub(super) fn digest(keys: &Keys, claim: &Claim) -> [u8; 16] {
@@ -62,22 +76,22 @@ impl<'a> Rows<'a> {
         // What has the reference of one that stands is left out, and told.
         let pens = |rows: usize| {
             let (claims, marks) = ([ROW].repeat(rows).join(","), ["(?)"].repeat(rows).join(","));
-            let claims =
-                Pen::new(connection, &format!("INSERT OR IGNORE INTO claims VALUES {claims}"))?;
+            let sql = format!("INSERT OR IGNORE INTO claims ({COLUMNS}) VALUES {claims}");
+            let claims = Pen::new(connection, &sql)?;
             let marks = Pen::new(connection, &format!("INSERT INTO to_cut VALUES {marks}"))?;
             Ok::<_, rusqlite::Error>((claims, marks))
         };
         let (group, one) = (pens(GROUP)?, pens(1)?);
-        let alone = Pen::new(connection, &format!("INSERT INTO claims VALUES {ROW}"))?;
-        let waiting = Waiting { last, rows: Vec::with_capacity(GROUP), group, one, alone };
+        let alone = Pen::new(connection, &format!("INSERT INTO claims ({COLUMNS}) VALUES {ROW}"))?;
+        let waiting = Waiting {
+            last,
+            rows: Vec::with_capacity(GROUP),
+            group,
+            one,
+            alone,
+            counts: Some(Counts::new()),
+        };
         Ok(Self { connection, waiting: RefCell::new(waiting) })
-    }
-
-    /// A number for the next claim.
-    pub(super) fn next_id(&self) -> i64 {
-        let mut waiting = self.waiting.borrow_mut();
-        waiting.last += 1;
-        waiting.last
     }
 
     /// Whether a claim of this reference waits.
@@ -99,38 +113,77 @@ impl<'a> Rows<'a> {
 
     /// Writes what waits. Gives those whose references stood there before: these are not written.
     pub(super) fn lay_down(&self, merchant: &str) -> Result<Vec<Row>, LedgerError> {
-        let Waiting { rows, group, one, .. } = &mut *self.waiting.borrow_mut();
-        let mut left = Vec::new();
+        let Waiting { last, rows, group, one, counts, .. } = &mut *self.waiting.borrow_mut();
         if rows.is_empty() {
-            return Ok(left);
+            return Ok(Vec::new());
         }
+        let first = *last + 1;
         let (claims, marks) = if rows.len() == GROUP { group } else { one };
         let before = self.connection.total_changes();
         rows.iter().try_for_each(|row| row.write(merchant, claims))?;
         let written = self.connection.total_changes() - before;
         if u64::try_from(rows.len()).is_ok_and(|len| len == written) {
-            rows.drain(..).try_for_each(|row| marks.fresh(row.id)?.write())?;
-            return Ok(left);
+            rows.drain(..).for_each(|row| count(counts, &row));
+            *last = self.connection.last_insert_rowid();
+            assert_eq!(first + written.cast_signed() - 1, *last, "a claim has another number");
+            (first..=*last).try_for_each(|id| marks.fresh(id)?.write())?;
+            return Ok(Vec::new());
         }
-        let mut is_there =
-            self.connection.prepare_cached("SELECT 1 FROM claims WHERE claim = ?")?;
+        let mut ask = self.connection.prepare_cached(STANDS)?;
+        let mut left = Vec::new();
         for row in rows.drain(..) {
-            if is_there.exists([row.id])? {
-                to_cut(self.connection, row.id)?;
-            } else {
+            let id: i64 = ask.query_row((merchant, &row.claim.reference), |row| row.get(0))?;
+            if id < first {
                 left.push(row);
+            } else {
+                to_cut(self.connection, id)?;
+                count(counts, &row);
+                *last = id;
             }
         }
         Ok(left)
     }
 
-    /// Writes one alone. Nothing waits.
-    pub(super) fn insert(&self, merchant: &str, row: &Row) -> Result<(), LedgerError> {
-        row.write(merchant, &mut self.waiting.borrow_mut().alone)?;
+    /// Writes one alone, and gives its number. Nothing waits.
+    pub(super) fn insert(&self, merchant: &str, row: &Row) -> Result<i64, LedgerError> {
+        let Waiting { last, alone, counts, .. } = &mut *self.waiting.borrow_mut();
+        row.write(merchant, alone)?;
+        count(counts, row);
+        *last = self.connection.last_insert_rowid();
         if is_to_cut(&row.matched.verdict) {
-            to_cut(self.connection, row.id)?;
+            to_cut(self.connection, *last)?;
         }
-        Ok(())
+        Ok(*last)
+    }
+
+    /// A claim that was written has another state now.
+    pub(super) fn miscount(&self) {
+        self.waiting.borrow_mut().counts = None;
+    }
+
+    /// What was written, in the order of states and currencies; none where that has changed since.
+    pub(super) fn counted(&self) -> Option<Vec<Counted>> {
+        let waiting = self.waiting.borrow();
+        let mut all = Vec::new();
+        for (state, currencies) in waiting.counts.as_ref()? {
+            for (currency, (count, amount)) in currencies {
+                let (state, currency) = ((*state).to_owned(), currency.clone());
+                all.push(Counted { state, currency, count: *count, amount: *amount });
+            }
+        }
+        Some(all)
+    }
+}
+
+fn count(counts: &mut Option<Counts>, row: &Row) {
+    let Some(counts) = counts else { return };
+    let currencies = counts.entry(told(&row.matched.verdict).0).or_default();
+    if !currencies.contains_key(&row.claim.currency) {
+        currencies.insert(row.claim.currency.clone(), (0, 0));
+    }
+    if let Some((count, amount)) = currencies.get_mut(&row.claim.currency) {
+        *count += 1;
+        *amount = amount.saturating_add(row.claim.amount);
     }
 }
 
@@ -145,7 +198,7 @@ impl Row {
         let Self { claim, matched, .. } = self;
         let (state, note) = told(&matched.verdict);
         let said = claim.said.as_ref().ok();
-        pen.fresh(self.id)?.number(Some(self.submission))?;
+        pen.number(Some(self.submission))?;
         pen.fresh(claim.seq.cast_signed())?.fresh(claim.line.cast_signed())?;
         word(pen, Some(claim.merchant.as_deref().unwrap_or(merchant)))?;
         word(word(pen, claim.terminal.as_deref())?, Some(&claim.op))?;

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use super::super::LedgerError;
 use super::super::batches::Uploaded;
 use super::matching::Matched;
-use super::rows::{Row, Rows, digest};
+use super::rows::{Row, Rows, STANDS, digest};
 use crate::clearing::claim::{Claim, Misfit, Note, Op, Reason, Verdict};
 use crate::iso::Wall;
 use crate::record::TxnId;
@@ -48,14 +48,13 @@ pub(in crate::ledger) fn claim_uploads(
     for (seq, (upload, txn)) in (1..).zip(uploads) {
         let mut claim = Box::new(claim_of(seq, of, upload, *txn));
         // Batches and traces are numbered anew some day; no two claims that stand have one name.
-        let sql = "SELECT 1 FROM claims WHERE merchant = ? AND reference = ? AND state NOT IN ('rejected', 'duplicate')";
-        if connection.prepare_cached(sql)?.exists((of.merchant, &claim.reference))? {
+        if connection.prepare_cached(STANDS)?.exists((of.merchant, &claim.reference))? {
             claim.reference = format!("{}/{}", claim.reference, of.id);
         }
         let note = Note::new(Reason::Unmatched, "rrn", "an authorization of this terminal", "");
         let matched = Matched::only(Verdict::Pending(note));
-        let (id, digest) = (rows.next_id(), digest(keys, &claim));
-        rows.insert(of.merchant, &Row { id, submission, claim, digest, matched })?;
+        let digest = digest(keys, &claim);
+        let id = rows.insert(of.merchant, &Row { submission, claim, digest, matched })?;
         let sql = "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, 'uploaded', ?)";
         connection.prepare_cached(sql)?.execute((now, id, &name))?;
     }

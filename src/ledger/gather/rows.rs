@@ -52,14 +52,20 @@ struct Waiting<'a> {
 /// How many rows one statement writes.
 const GROUP: usize = if cfg!(test) { 3 } else { 16 };
 
-/// All columns, in the order of the table.
-const ROW: &str = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'presented', NULL, NULL)";
+/// All columns but the number, in the order of the table. `SQLite` gives the next one, as is done here: where it is told one, it keeps
+/// each page that it changes, to undo the statement if that is no number.
+const COLUMNS: &str = "kind, about, txn, claim, issuer, merchant, terminal, card, rrn, approval, mcc, amount, currency, refund,
+    discount, interchange, scheme, exact, day, cycle, file, number, reference, state";
+
+const ROW: &str =
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'presented')";
 
 impl<'a> Rows<'a> {
     pub(super) fn new(connection: &'a Connection) -> rusqlite::Result<Self> {
         // What cannot be written undoes all that its step did, so that nothing need be kept to undo it alone.
         let insert = |rows| {
-            format!("INSERT OR ROLLBACK INTO items VALUES {}", [ROW].repeat(rows).join(", "))
+            let values = [ROW].repeat(rows).join(", ");
+            format!("INSERT OR ROLLBACK INTO items ({COLUMNS}) VALUES {values}")
         };
         let (group, one) =
             (Pen::new(connection, &insert(GROUP))?, Pen::new(connection, &insert(1))?);
@@ -75,21 +81,28 @@ impl<'a> Rows<'a> {
             return Ok(());
         }
         let Waiting { items, group, .. } = &mut *waiting;
-        items.drain(..).try_for_each(|item| item.write(group))
+        self.write(items, group)
     }
 
     /// The ledger with every row in its table.
     pub(super) fn ledger(&self) -> rusqlite::Result<&'a Connection> {
         let Waiting { items, one, .. } = &mut *self.waiting.borrow_mut();
-        items.drain(..).try_for_each(|item| item.write(one))?;
+        self.write(items, one)?;
         Ok(self.connection)
+    }
+
+    fn write(&self, items: &mut Vec<Item>, pen: &mut Pen<'_>) -> rusqlite::Result<()> {
+        let Some(last) = items.last().map(|item| item.item) else { return Ok(()) };
+        items.drain(..).try_for_each(|item| item.write(pen))?;
+        assert_eq!(self.connection.last_insert_rowid(), last, "an item has another number");
+        Ok(())
     }
 }
 
 impl Item {
     fn write(&self, pen: &mut Pen<'_>) -> rusqlite::Result<()> {
         let Fees { discount, interchange, scheme } = self.fees;
-        pen.fresh(self.item)?.word(Some(self.kind.as_bytes()))?;
+        pen.word(Some(self.kind.as_bytes()))?;
         pen.number(self.about)?.fresh(self.txn)?.fresh(self.claim)?;
         pen.number(Some(self.issuer.into()))?.word(Some(self.merchant.as_bytes()))?;
         pen.word(self.terminal.as_deref().map(str::as_bytes))?.fresh(&self.card)?;
