@@ -101,7 +101,7 @@ impl View {
             // Whatever comes after the first one says the same once more.
             let original = match undo.original {
                 Some(original) if first_reversal(&look, original)? == Some(txn) => {
-                    rows::row(&look, original)?.map(|row| row.standing)
+                    rows::standing_of(&look, original)?
                 }
                 _ => None,
             };

@@ -210,6 +210,18 @@ pub(super) fn row(connection: &Connection, txn: TxnId) -> Result<Option<Row>, Bo
     Ok(Some(Row { standing, captured, opposed, lowered, stored: true, changed: false }))
 }
 
+/// How a transaction stands, as the tables have it.
+pub(super) fn standing_of(
+    connection: &Connection,
+    txn: TxnId,
+) -> Result<Option<Standing>, BooksError> {
+    let mut ask = connection.prepare_cached("SELECT standing FROM transactions WHERE txn = ?")?;
+    let mut rows = ask.query([txn.0.cast_signed()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+    standing(txn, blob).map(Some)
+}
+
 /// A standing from the books.
 pub(super) fn standing(txn: TxnId, blob: &[u8]) -> Result<Standing, BooksError> {
     let lsn = Lsn(txn.0);

@@ -147,7 +147,7 @@ impl View {
 
     /// How a transaction stands; none when the books do not have it.
     pub fn standing(&self, txn: TxnId) -> Result<Option<Standing>, BooksError> {
-        Ok(rows::row(&self.connection, txn)?.map(|row| row.standing))
+        rows::standing_of(&self.connection, txn)
     }
 
     /// A day's cut; none when the books do not know of one.

@@ -75,6 +75,35 @@ pub(super) fn ahead<T: Send, E: Send + From<LedgerError>>(
     })
 }
 
+/// The same with a look at each piece between, on a thread of its own.
+pub(super) fn far_ahead<R: Send, T: Send, E: Send + From<LedgerError>>(
+    read: impl FnOnce(&mut dyn FnMut(R) -> bool) -> Result<(), E> + Send,
+    mut look: impl FnMut(R) -> Result<T, E> + Send,
+    write: impl FnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
+    let plant = planted::handed();
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(READY);
+        let reads = move || {
+            plant();
+            read(&mut |piece| sender.send(piece).is_ok())
+        };
+        let reader = thread::Builder::new().name("ledger far".to_owned());
+        let reader = reader.spawn_scoped(scope, reads).map_err(LedgerError::thread)?;
+        let looks = move |give: &mut dyn FnMut(T) -> bool| {
+            for piece in receiver {
+                if !give(look(piece)?) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let written = ahead(looks, write);
+        let read = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
+        written.and(read)
+    })
+}
+
 /// Does one thing on a thread of its own, and another one on this one meanwhile.
 pub(super) fn beside<T: Send>(
     work: impl FnOnce() -> Result<T, LedgerError> + Send,

@@ -12,15 +12,17 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
-use super::ahead::{Scout, ahead};
+use super::ahead::{Scout, far_ahead};
 use super::{Fate, Inbox, Ledger, LedgerError, Round, tables};
 use crate::books::View;
 use crate::clearing::claim::{Claim, FileFault, Head, Intake, Limits, Line, Misfit, Rules};
 use crate::iso::Wall;
+use crate::seal::Keys;
 
 pub(super) use indexing::{UNDONE, UNTOLD, are_any_related, completions, increments};
 pub use matching::Unlinked;
@@ -210,9 +212,12 @@ impl Ledger {
             tallies: RefCell::default(),
             rows: Rows::new(&self.connection)?,
         };
-        let mut reading = Reading::new(self.scout_keeping(NAMES_KIB)?, settings.limits);
-        let read = |give: &mut dyn FnMut(Vec<SeenLine>) -> bool| reading.read(name, file, give);
-        ahead(read, |lines| lines.into_iter().try_for_each(|line| hand.line(line)))?;
+        let keys = Arc::clone(self.books.keys());
+        let mut reading = Reading::new(keys, settings.limits);
+        let read = |give: &mut dyn FnMut(Vec<ReadLine>) -> bool| reading.read(name, file, give);
+        let mut looking = Looking { scout: self.scout_keeping(NAMES_KIB)?, merchant: None };
+        let look = move |lines| looking.look(lines);
+        far_ahead(read, look, |lines| lines.into_iter().try_for_each(|line| hand.line(line)))?;
         let Reading { digest, fault, .. } = reading;
         let digest: [u8; 32] = digest.finalize().into();
         let outcome = match fault {
@@ -367,20 +372,28 @@ enum SeenLine {
     Tail,
 }
 
+/// A line of a file; with what makes two claims of one reference the same.
+type ReadLine = (Line, Option<[u8; 16]>);
+
 /// A file on its way in, on a thread that reads ahead.
 struct Reading {
-    scout: Scout,
+    keys: Arc<Keys>,
     intake: Intake,
     digest: Sha256,
-    merchant: Option<String>,
     /// Why all of the file is refused.
     fault: Option<FileFault>,
 }
 
+/// What its claims name, on another one.
+struct Looking {
+    scout: Scout,
+    /// Whose file it is: the header's, or the first record's.
+    merchant: Option<String>,
+}
+
 impl Reading {
-    fn new(scout: Scout, limits: Limits) -> Self {
-        let (intake, digest) = (Intake::new(limits), Sha256::new());
-        Self { scout, intake, digest, merchant: None, fault: None }
+    fn new(keys: Arc<Keys>, limits: Limits) -> Self {
+        Self { keys, intake: Intake::new(limits), digest: Sha256::new(), fault: None }
     }
 
     /// All of it, as far as somebody wants it. What follows a fault is in the digest alone.
@@ -388,7 +401,7 @@ impl Reading {
         &mut self,
         name: &str,
         file: &mut File,
-        give: &mut dyn FnMut(Vec<SeenLine>) -> bool,
+        give: &mut dyn FnMut(Vec<ReadLine>) -> bool,
     ) -> Result<(), LedgerError> {
         let mut piece = vec![0; PIECE];
         loop {
@@ -399,7 +412,7 @@ impl Reading {
             })?;
             let bytes = piece.get(..count).unwrap_or_default();
             self.digest.update(bytes);
-            if self.fault.is_none() && !give(self.lines(bytes)?) {
+            if self.fault.is_none() && !give(self.lines(bytes)) {
                 return Ok(());
             }
             if count == 0 {
@@ -409,50 +422,53 @@ impl Reading {
     }
 
     /// The lines that end in what comes next of the file; nothing is its end.
-    fn lines(&mut self, bytes: &[u8]) -> Result<Vec<SeenLine>, LedgerError> {
+    fn lines(&mut self, bytes: &[u8]) -> Vec<ReadLine> {
         if bytes.is_empty() {
             self.intake.close();
         } else {
             self.intake.feed(bytes);
         }
-        let Self { scout, intake, merchant, .. } = self;
-        let _still = scout.still()?;
-        let related = are_any_related(&scout.connection)?;
         let mut lines = Vec::new();
         loop {
-            match intake.next_record() {
-                Ok(Some(line)) => lines.push(SeenLine::of(line, (scout, related), merchant)?),
-                Ok(None) => return Ok(lines),
+            match self.intake.next_record() {
+                Ok(Some(line)) => {
+                    let digest = match &line {
+                        Line::Claim(claim) => Some(digest(&self.keys, claim)),
+                        Line::Head(_) | Line::Tail(_) => None,
+                    };
+                    lines.push((line, digest));
+                }
+                Ok(None) => return lines,
                 Err(fault) => {
                     self.fault = Some(fault);
-                    return Ok(lines);
+                    return lines;
                 }
             }
         }
     }
 }
 
-impl SeenLine {
-    /// What is seen of it; the merchant is the header's, or the first record's.
-    fn of(
-        line: Line,
-        (scout, related): (&Scout, bool),
-        merchant: &mut Option<String>,
-    ) -> Result<Self, LedgerError> {
-        Ok(match line {
-            Line::Head(head) => {
-                merchant.clone_from(&head.merchant);
-                Self::Head(head)
-            }
-            Line::Claim(claim) => {
-                let first = || claim.merchant.clone().unwrap_or_default();
-                let merchant = merchant.get_or_insert_with(first);
-                let Scout { connection, books } = scout;
-                let named = Finder { connection, books, merchant, related }.look(&claim)?;
-                Self::Claim(Seen { digest: digest(books.keys(), &claim), claim, named })
-            }
-            Line::Tail(_) => Self::Tail,
-        })
+impl Looking {
+    fn look(&mut self, lines: Vec<ReadLine>) -> Result<Vec<SeenLine>, LedgerError> {
+        let Self { scout: Scout { connection, books }, merchant } = self;
+        let _still = (books.still()?, connection.unchecked_transaction()?);
+        let related = are_any_related(connection)?;
+        let look = |(line, digest): ReadLine| {
+            Ok(match line {
+                Line::Head(head) => {
+                    merchant.clone_from(&head.merchant);
+                    SeenLine::Head(head)
+                }
+                Line::Claim(claim) => {
+                    let first = || claim.merchant.clone().unwrap_or_default();
+                    let merchant = merchant.get_or_insert_with(first);
+                    let named = Finder { connection, books, merchant, related }.look(&claim)?;
+                    SeenLine::Claim(Seen { digest: digest.unwrap_or_default(), claim, named })
+                }
+                Line::Tail(_) => SeenLine::Tail,
+            })
+        };
+        lines.into_iter().map(look).collect()
     }
 }
 
