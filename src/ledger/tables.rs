@@ -61,6 +61,7 @@ CREATE TABLE submissions (
     digest BLOB NOT NULL, received INTEGER NOT NULL, finished INTEGER,
     state TEXT NOT NULL,        -- received, accepted, rejected
     fault TEXT,                 -- why all of it was refused
+    first INTEGER, last INTEGER,    -- its claims, of which there are no others between
     UNIQUE (merchant, reference)
 ) STRICT;
 
@@ -77,9 +78,9 @@ CREATE TABLE claims (
     reason TEXT, field TEXT, expected TEXT, got TEXT,
     txn INTEGER,                -- the authorization it was matched with
     original INTEGER,           -- the claim that it refunds, takes back or adjusts
-    voided INTEGER              -- the claim that took it back, or replaced it, before it was presented; of the one that took it back, itself
+    voided INTEGER,             -- the claim that took it back, or replaced it, before it was presented; of the one that took it back, itself
+    alone INTEGER NOT NULL DEFAULT 0    -- whether nothing else was ever claimed of its authorization
 ) STRICT;
-CREATE INDEX claims_by_submission ON claims (submission, seq);
 -- A claim is in one of these two. A condition of more than two values would cost each row that is written a table of its own.
 CREATE UNIQUE INDEX claims_standing ON claims (merchant, reference) WHERE state NOT IN ('rejected', 'duplicate');
 CREATE INDEX claims_fallen ON claims (merchant, reference) WHERE state IN ('rejected', 'duplicate');
@@ -386,7 +387,7 @@ DROP INDEX items_once;
 CREATE UNIQUE INDEX items_once ON items (about, kind) WHERE about IS NOT NULL AND kind NOT IN ('lowered', 'chargeback');
 ";
 
-/// What came with format 4: a cut leaves claims as they are; and no two claims that stand have one reference. Only what terminals
+/// What came with format 4: a cut leaves claims as they are; files know their claims; no two claims that stand have one reference. Only what terminals
 /// uploaded could have that of another one.
 const TO_CUT: &str = "
 UPDATE claims SET reference = reference || '/' || claim WHERE place = 0 AND state NOT IN ('rejected', 'duplicate')
@@ -399,6 +400,12 @@ INSERT INTO to_cut SELECT claim FROM claims WHERE day IS NULL AND voided IS NULL
 DROP INDEX claims_to_cut;
 ALTER TABLE claims DROP COLUMN day;
 ALTER TABLE claims DROP COLUMN cycle;
+ALTER TABLE claims ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE submissions ADD COLUMN first INTEGER;
+ALTER TABLE submissions ADD COLUMN last INTEGER;
+UPDATE submissions SET (first, last) =
+    (SELECT min(claim), max(claim) FROM claims WHERE claims.submission = submissions.submission);
+DROP INDEX claims_by_submission;
 ";
 
 /// The claims of a merchant that have one reference, whatever became of them. Asked in halves, as they are indexed.
@@ -517,7 +524,10 @@ mod tests {
         let old = Connection::open_in_memory().unwrap();
         prepare(&old).unwrap();
         old.execute_batch(
-            "DROP TABLE to_cut;
+            "DROP TABLE to_cut; CREATE INDEX claims_by_submission ON claims (submission, seq);
+            ALTER TABLE claims DROP COLUMN alone;
+            ALTER TABLE submissions DROP COLUMN first; ALTER TABLE submissions DROP COLUMN last;
+            INSERT INTO submissions VALUES (1, 'SHOP', 'f', x'', 1, 2, 'accepted', NULL);
             ALTER TABLE claims ADD COLUMN day INTEGER; ALTER TABLE claims ADD COLUMN cycle INTEGER;
             CREATE INDEX claims_to_cut ON claims (claim) WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned');
             DROP INDEX claims_standing; DROP INDEX claims_fallen; DROP INDEX items_once;
@@ -548,5 +558,9 @@ mod tests {
         let sql = "SELECT reference FROM claims WHERE claim = 6";
         let renamed: String = old.query_row(sql, [], |row| row.get(0)).unwrap();
         assert_eq!(renamed, "d/6");
+        let sql = "SELECT first, last FROM submissions";
+        let range: (i64, i64) =
+            old.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(range, (1, 5));
     }
 }

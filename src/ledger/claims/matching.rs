@@ -49,6 +49,8 @@ pub(super) struct Matched {
     pub(super) takes_back: Option<Op>,
     /// An earlier claim is not presented: this one takes it back, or stands in its place.
     voids: Option<Earlier>,
+    /// Whether nothing else was ever claimed of its authorization.
+    pub(super) alone: bool,
 }
 
 /// A claim, and what was seen of it ahead.
@@ -83,7 +85,7 @@ impl Earlier {
 
 impl Matched {
     pub(super) const fn only(verdict: Verdict) -> Self {
-        Self { verdict, txn: None, original: None, takes_back: None, voids: None }
+        Self { verdict, txn: None, original: None, takes_back: None, voids: None, alone: false }
     }
 
     fn rejected(note: Note) -> Self {
@@ -165,6 +167,10 @@ impl Matcher<'_, '_> {
         ])?;
         if is_to_cut(&matched.verdict) {
             to_cut(self.connection, id)?;
+            // What came later may have been accepted before.
+            let sql = "UPDATE claims SET alone = 0 WHERE txn = ? AND alone <> 0";
+            let txn = matched.txn.map(|txn| txn.0.cast_signed());
+            self.connection.prepare_cached(sql)?.execute([txn])?;
         }
         self.event(id, state, note.map(|note| note.reason.word()))?;
         self.follow_up(id, claim, &matched)?;
@@ -224,9 +230,9 @@ impl Matcher<'_, '_> {
             Named::One(it) => it,
             other => return Ok(Self::unnamed(&other, Reason::Unmatched)),
         };
-        let used = self.used(it.txn, None)?;
-        let verdict = claim::capture((claim, said), &it, used, self.rules, self.at);
-        Ok(Matched { txn: Some(it.txn), ..Matched::only(verdict) })
+        let (tally, alone) = self.tally_of(it.txn)?;
+        let verdict = claim::capture((claim, said), &it, tally.used(), self.rules, self.at);
+        Ok(Matched { txn: Some(it.txn), alone, ..Matched::only(verdict) })
     }
 
     /// A refund may have an authorization of its own, name a capture, or name what was bought.
@@ -305,6 +311,7 @@ impl Matcher<'_, '_> {
             original: Some(original.claim),
             takes_back: Some(original.op),
             voids: (accepted && !original.is_presented).then_some(original),
+            alone: false,
         })
     }
 
@@ -376,32 +383,39 @@ impl Matcher<'_, '_> {
 
     /// What was claimed of a transaction, but for one claim that is to be replaced.
     fn used(&self, txn: TxnId, but: Option<&Earlier>) -> Result<Used, LedgerError> {
-        // What turns out to repeat something does not count.
-        if self.rows.has_txn(txn) {
-            self.lay_down()?;
-        }
-        let known = self.tallies.borrow().of(txn);
-        let mut tally = match known {
-            Some(tally) => tally,
-            None => self.tally(txn)?,
-        };
-        debug_assert_eq!(tally.used(), self.tally(txn)?.used(), "{txn:?}");
-        self.tallies.borrow_mut().keep(txn, tally);
+        let (mut tally, _) = self.tally_of(txn)?;
         if let Some(replaced) = but {
             tally.count(replaced.past(), -1);
         }
         Ok(tally.used())
     }
 
-    /// The same, from the claims themselves.
-    fn tally(&self, txn: TxnId) -> Result<Tally, LedgerError> {
+    /// What was claimed of a transaction; and whether it is certain that nothing ever was.
+    fn tally_of(&self, txn: TxnId) -> Result<(Tally, bool), LedgerError> {
+        // What turns out to repeat something does not count.
+        if self.rows.has_txn(txn) {
+            self.lay_down()?;
+        }
+        let known = self.tallies.borrow().of(txn);
+        if let Some(tally) = known {
+            debug_assert_eq!(tally.used(), self.tally(txn)?.0.used(), "{txn:?}");
+            return Ok((tally, false));
+        }
+        let (tally, count) = self.tally(txn)?;
+        self.tallies.borrow_mut().keep(txn, tally);
+        Ok((tally, count == 0))
+    }
+
+    /// The same, from the claims themselves; and how many there are.
+    fn tally(&self, txn: TxnId) -> Result<(Tally, u32), LedgerError> {
         let sql = "SELECT one.op, original.op, one.amount, one.final FROM claims AS one
             LEFT JOIN claims AS original ON original.claim = one.original
             WHERE one.txn = ? AND one.state IN ('accepted', 'warned') AND one.voided IS NULL";
         let mut ask = self.connection.prepare_cached(sql)?;
         let mut rows = ask.query([txn.0.cast_signed()])?;
-        let mut tally = Tally::default();
+        let (mut tally, mut claims) = (Tally::default(), 0);
         while let Some(row) = rows.next()? {
+            claims += 1;
             let Some(op) = Op::of(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) else {
                 continue;
             };
@@ -409,7 +423,7 @@ impl Matcher<'_, '_> {
             let takes_back = original.as_deref().and_then(Op::of);
             tally.count(Past { op, takes_back, amount: row.get(2)?, last: row.get(3)? }, 1);
         }
-        Ok(tally)
+        Ok((tally, claims))
     }
 
     /// An earlier claim by its name; what replaced it, in its place.

@@ -350,9 +350,10 @@ impl<'a> Hand<'a> {
             Some(Entry::New(submission)) => {
                 let merchant = self.merchant.as_deref().unwrap_or_default();
                 self.matcher(merchant).lay_down()?;
-                let sql = "UPDATE submissions SET digest = ?, finished = ?, state = 'accepted' WHERE submission = ?";
+                let sql = "UPDATE submissions SET digest = ?, finished = ?, state = 'accepted', first = ?, last = ? WHERE submission = ?";
                 let now = self.now.0.cast_signed();
-                self.connection.execute(sql, params![digest, now, submission])?;
+                let (first, last) = self.rows.range().unzip();
+                self.connection.execute(sql, params![digest, now, first, last, submission])?;
                 Ok(Ok(Accepted { submission: *submission, again: false }))
             }
             Some(Entry::Known { submission, digest: before }) if before == digest => {

@@ -216,7 +216,8 @@ impl Ledger {
 
     /// How many records of a file are in which state.
     fn counted(&self, submission: i64) -> Result<Vec<Counted>, LedgerError> {
-        let sql = "SELECT state, currency, count(*), sum(amount) FROM claims WHERE submission = ?
+        let sql = "SELECT claims.state, currency, count(*), sum(amount)
+            FROM submissions JOIN claims ON claim BETWEEN first AND last WHERE submissions.submission = ?
             GROUP BY 1, 2 ORDER BY 1, 2";
         let mut ask = self.connection.prepare_cached(sql)?;
         let counts = ask.query_map([submission], |row| {
@@ -286,9 +287,9 @@ impl Scout {
         submission: i64,
         put: &mut dyn FnMut(&Row<'_>) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        let sql = "SELECT state, currency, amount, seq, place, op, reference, merchant, terminal, rrn, approval, token, reason,
-                field, expected, got, txn
-            FROM claims WHERE submission = ? ORDER BY seq";
+        let sql = "SELECT claims.state, currency, amount, seq, place, op, claims.reference, claims.merchant, terminal, rrn, approval,
+                token, reason, field, expected, got, txn
+            FROM submissions JOIN claims ON claim BETWEEN first AND last WHERE submissions.submission = ? ORDER BY claim";
         let mut ask = self.connection.prepare_cached(sql)?;
         let mut rows = ask.query([submission])?;
         while let Some(row) = rows.next()? {

@@ -30,6 +30,8 @@ pub(super) struct Rows<'a> {
 }
 
 struct Waiting<'a> {
+    /// The number of the last claim that was there before.
+    before: i64,
     /// The number of the last claim in the table.
     last: i64,
     rows: Vec<Row>,
@@ -51,9 +53,9 @@ const GROUP: usize = if cfg!(test) { 3 } else { 16 };
 /// All columns but two, in the order of the table. `SQLite` gives the next number, as is done here: where it is told one, it keeps each
 /// page that it changes, to undo the statement if that is no number.
 const COLUMNS: &str = "submission, seq, place, merchant, terminal, op, reference, original_reference, original_amount, rrn, stan, approval,
-    token, amount, currency, local, mcc, final, tip, entry, digest, state, reason, field, expected, got, txn, original";
+    token, amount, currency, local, mcc, final, tip, entry, digest, state, reason, field, expected, got, txn, original, alone";
 
-const ROW: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+const ROW: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 /// The claim of a merchant that stands under a reference, with what makes another one the same.
 pub(super) const STANDS: &str =
@@ -72,7 +74,8 @@ pub(super) fn digest(keys: &Keys, claim: &Claim) -> [u8; 16] {
 impl<'a> Rows<'a> {
     pub(super) fn new(connection: &'a Connection) -> Result<Self, LedgerError> {
         let sql = "SELECT ifnull(max(claim), 0) FROM claims";
-        let last = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        let before = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        let last = before;
         // What has the reference of one that stands is left out, and told.
         let pens = |rows: usize| {
             let (claims, marks) = ([ROW].repeat(rows).join(","), ["(?)"].repeat(rows).join(","));
@@ -84,6 +87,7 @@ impl<'a> Rows<'a> {
         let (group, one) = (pens(GROUP)?, pens(1)?);
         let alone = Pen::new(connection, &format!("INSERT INTO claims ({COLUMNS}) VALUES {ROW}"))?;
         let waiting = Waiting {
+            before,
             last,
             rows: Vec::with_capacity(GROUP),
             group,
@@ -111,7 +115,7 @@ impl<'a> Rows<'a> {
         rows.len() >= GROUP
     }
 
-    /// Writes what waits. Gives those whose references stood there before: these are not written.
+    /// Writes what waits. Where a reference stood there before, nothing is written and all of them are given back.
     pub(super) fn lay_down(&self, merchant: &str) -> Result<Vec<Row>, LedgerError> {
         let Waiting { last, rows, group, one, counts, .. } = &mut *self.waiting.borrow_mut();
         if rows.is_empty() {
@@ -129,19 +133,14 @@ impl<'a> Rows<'a> {
             (first..=*last).try_for_each(|id| marks.fresh(id)?.write())?;
             return Ok(Vec::new());
         }
-        let mut ask = self.connection.prepare_cached(STANDS)?;
-        let mut left = Vec::new();
-        for row in rows.drain(..) {
-            let id: i64 = ask.query_row((merchant, &row.claim.reference), |row| row.get(0))?;
-            if id < first {
-                left.push(row);
-            } else {
-                to_cut(self.connection, id)?;
-                count(counts, &row);
-                *last = id;
-            }
-        }
-        Ok(left)
+        self.connection.execute("DELETE FROM claims WHERE claim >= ?", [first])?;
+        Ok(rows.drain(..).collect())
+    }
+
+    /// The numbers of the first and the last claim that were written.
+    pub(super) fn range(&self) -> Option<(i64, i64)> {
+        let waiting = self.waiting.borrow();
+        (waiting.before < waiting.last).then_some((waiting.before + 1, waiting.last))
     }
 
     /// Writes one alone, and gives its number. Nothing waits.
@@ -215,7 +214,8 @@ impl Row {
         word(word(pen, Some(state))?, note.map(|note| note.reason.word()))?;
         word(word(pen, note.map(|note| note.field))?, note.map(|note| &*note.expected))?;
         word(pen, note.map(|note| &*note.got))?;
-        pen.number(matched.txn.map(|txn| txn.0.cast_signed()))?.number(matched.original)?.write()
+        pen.number(matched.txn.map(|txn| txn.0.cast_signed()))?.number(matched.original)?;
+        pen.number(Some(matched.alone.into()))?.write()
     }
 }
 

@@ -58,6 +58,9 @@ pub(in crate::ledger) fn claim_uploads(
         let sql = "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, 'uploaded', ?)";
         connection.prepare_cached(sql)?.execute((now, id, &name))?;
     }
+    let sql = "UPDATE submissions SET first = ?, last = ? WHERE submission = ?";
+    let (first, last) = rows.range().unzip();
+    connection.prepare_cached(sql)?.execute((first, last, submission))?;
     Ok(())
 }
 

@@ -27,6 +27,8 @@ struct Ready {
     local: Option<String>,
     entry: Option<String>,
     is_final: bool,
+    /// Whether there may be another claim of the same authorization.
+    has_others: bool,
 }
 
 /// A claim, and what it is about.
@@ -42,8 +44,6 @@ struct Authorized {
     standing: Standing,
     left: chain::Left,
     is_completed: bool,
-    /// Whether there is another claim of it.
-    has_others: bool,
     /// What it would say in a file; none in a currency that is none.
     capture: Option<Result<Capture, ClearingError>>,
 }
@@ -83,7 +83,7 @@ impl Scout {
     }
 
     fn claims_after(&self, after: i64, last: i64, at_once: u32) -> Result<Vec<Ready>, CutError> {
-        let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry, final
+        let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry, final, alone
             FROM to_cut JOIN claims USING (claim) WHERE claim > ? AND claim <= ? ORDER BY claim LIMIT ?";
         let mut ask = self.connection.prepare_cached(sql)?;
         let rows = ask.query_map((after, last, at_once), Ready::read)?;
@@ -118,15 +118,8 @@ impl Scout {
             };
             Capture::claimed(&standing, &terms, self.books.keys())
         });
-        let has_others = self.has_others(&ready)?;
-        let authorized = Some(Authorized { standing, left, is_completed, has_others, capture });
+        let authorized = Some(Authorized { standing, left, is_completed, capture });
         Ok(Looked { ready, refund, authorized })
-    }
-
-    /// Whether there is another claim of the same authorization.
-    fn has_others(&self, ready: &Ready) -> Result<bool, CutError> {
-        let sql = "SELECT 1 FROM claims WHERE txn = ? AND claim <> ?";
-        Ok(self.connection.prepare_cached(sql)?.exists((ready.txn, ready.claim))?)
     }
 
     /// Whether an authorization was completed by an advice that stands: then that is presented.
@@ -204,7 +197,7 @@ impl Gathering<'_, '_> {
         let (ready, Some(authorized)) = (&ready, authorized) else {
             return self.refuse(&ready, "NO_AUTHORIZATION");
         };
-        let Authorized { standing, left, is_completed, has_others, capture } = authorized;
+        let Authorized { standing, left, is_completed, capture } = authorized;
         let standing = &standing;
         // Much may have happened after it was claimed.
         if refund {
@@ -226,7 +219,8 @@ impl Gathering<'_, '_> {
             Some(Err(fault @ ClearingError::Card { .. })) => return Err(fault.into()),
             Some(Err(_)) => return self.refuse(ready, "UNPRESENTABLE"),
         };
-        let claimed = Claimed { claim: ready.claim, is_final: ready.is_final, has_others };
+        let Ready { claim, is_final, has_others, .. } = *ready;
+        let claimed = Claimed { claim, is_final, has_others };
         let (claim, entry) = (Some(claimed), ready.entry.as_deref());
         let (kind, about, reference) = ("presentment", None, None);
         self.put(New { kind, about, claim, capture, standing, reference, entry })?;
@@ -364,6 +358,7 @@ impl Ready {
             local: row.get(9)?,
             entry: row.get(10)?,
             is_final: row.get(11)?,
+            has_others: !row.get::<_, bool>(12)?,
         })
     }
 }

@@ -74,7 +74,7 @@ struct Claimed {
     claim: i64,
     /// Whether it is the last of its authorization.
     is_final: bool,
-    /// Whether there is another one of that.
+    /// Whether there may be another one of that.
     has_others: bool,
 }
 

@@ -42,7 +42,7 @@ impl Ledger {
         let sql = format!(
             "SELECT submissions.submission, submissions.merchant, submissions.reference, received, submissions.state, fault, currency,
                 count(claim), ifnull(sum(amount), 0), {sums}
-            FROM submissions LEFT JOIN claims ON claims.submission = submissions.submission
+            FROM submissions LEFT JOIN claims ON claim BETWEEN first AND last
             WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR rtrim(submissions.merchant) = ?3)
             GROUP BY submissions.submission, currency ORDER BY submissions.submission, currency"
         );
