@@ -2,19 +2,19 @@
 
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::super::ahead::{Scout, beside};
+use super::super::ahead::{Scout, beside, side_by_side};
 use super::super::{Fate, Inbox, Ledger, LedgerError, tables};
 use super::{Counted, Read};
 use crate::clearing::claim::Reason;
 use crate::clearing::csv_cell;
 use crate::iso::Wall;
 
-/// After a file of more records than this the ledger is brought to its place while results are written.
-const LARGE: i64 = 1_000;
+/// A result of more records than this is large.
+const LARGE: i64 = if cfg!(test) { 4 } else { 1_000 };
 
 /// The columns of a result, in order; in JSON those without a value are left out.
 const COLUMNS: [&str; 25] = [
@@ -124,9 +124,23 @@ impl Form {
         }
     }
 
-    /// The name until it is whole.
-    fn hidden(self, (shelf, name): (&Path, &str)) -> PathBuf {
-        shelf.join(format!(".{name}.{}.part", self.word()))
+    /// The name of a part until it is whole.
+    fn hidden(self, (shelf, name): (&Path, &str), part: usize) -> PathBuf {
+        let number = if part == 0 { String::new() } else { format!(".{part}") };
+        shelf.join(format!(".{name}.{}{number}.part", self.word()))
+    }
+
+    /// Puts further parts behind the first, and brings all of it to the disk.
+    fn join(self, place: (&Path, &str), parts: usize) -> Result<(), LedgerError> {
+        let path = self.hidden(place, 0);
+        let mut whole = OpenOptions::new().write(true).open(&path).map_err(fault("open", &path))?;
+        whole.seek(SeekFrom::End(0)).map_err(fault("open", &path))?;
+        for part in 1..parts {
+            let path = self.hidden(place, part);
+            let copied = File::open(&path).and_then(|mut part| io::copy(&mut part, &mut whole));
+            copied.and_then(|_| fs::remove_file(&path)).map_err(fault("copy", &path))?;
+        }
+        whole.sync_all().map_err(fault("sync", &path))
     }
 
     fn put(self, row: &Row<'_>, out: &mut impl io::Write) -> io::Result<()> {
@@ -141,7 +155,7 @@ impl Form {
 fn show((shelf, name): (&Path, &str)) -> Result<PathBuf, LedgerError> {
     for form in Form::ALL {
         let path = shelf.join(format!("{name}.{}", form.word()));
-        fs::rename(form.hidden((shelf, name)), &path).map_err(fault("rename to", &path))?;
+        fs::rename(form.hidden((shelf, name), 0), &path).map_err(fault("rename to", &path))?;
     }
     let open = File::open(shelf).and_then(|shelf| shelf.sync_all());
     open.map_err(fault("sync", shelf))?;
@@ -177,7 +191,7 @@ impl Ledger {
         {
             debug_assert_eq!(counts, self.counted(accepted.submission)?);
         }
-        let (heads, submission) = match &read.outcome {
+        let (heads, range) = match &read.outcome {
             Err(why) => {
                 let now = Some(now.to_string());
                 let about = about
@@ -189,10 +203,11 @@ impl Ledger {
                 (vec![about], None)
             }
             Ok(accepted) => {
-                let sql = "SELECT received, finished FROM submissions WHERE submission = ?";
-                let (received, finished): (i64, i64) =
+                let sql =
+                    "SELECT received, finished, first, last FROM submissions WHERE submission = ?";
+                let (received, finished, first, last): (i64, i64, Option<i64>, Option<i64>) =
                     self.connection.query_row(sql, [accepted.submission], |row| {
-                        Ok((row.get(0)?, row.get(1)?))
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
                     })?;
                 let when = |ms: i64| Some(Wall(ms.cast_unsigned()).to_string());
                 let about = about
@@ -201,17 +216,40 @@ impl Ledger {
                     .text("state", Some("accepted"))
                     .text("merchant_id", read.merchant.clone());
                 let heads = [about].into_iter().chain(sums(&counts)).collect();
-                (heads, Some(accepted.submission))
+                (heads, first.zip(last))
             }
         };
         let place = (&*shelf, &*result);
-        let scout = self.scout()?;
-        let is_large = counts.iter().map(|one| one.count).sum::<i64>() > LARGE;
-        let meanwhile = || if is_large { tables::checkpoint(&self.connection) } else { Ok(()) };
-        let told = &*heads;
-        beside(move || scout.results(place, told, submission), meanwhile)?;
+        self.write_parts(place, &heads, range)?;
         drop(heads);
         Ok((counts, show(place)?))
+    }
+
+    /// Writes all forms of a result under their hidden names, of a large one each half by itself; meanwhile the ledger is brought to its
+    /// place.
+    fn write_parts(
+        &self,
+        place: (&Path, &str),
+        heads: &[Row<'_>],
+        range: Option<(i64, i64)>,
+    ) -> Result<(), LedgerError> {
+        let halves = match range {
+            Some((first, last)) if last - first > LARGE => {
+                let middle = i64::midpoint(first, last);
+                vec![(0, Some((first, middle))), (1, Some((middle + 1, last)))]
+            }
+            range => vec![(0, range)],
+        };
+        let parts = halves.len();
+        let scouts = halves.iter().map(|_| self.scout()).collect::<Result<_, _>>()?;
+        let work = |scout: &Scout, (part, range)| {
+            let heads = if part == 0 { heads } else { &[] };
+            scout.part(place, part, heads, range)
+        };
+        let write = || side_by_side(scouts, halves, work, |()| Ok::<_, LedgerError>(()));
+        let meanwhile = || if parts > 1 { tables::checkpoint(&self.connection) } else { Ok(()) };
+        beside(write, meanwhile)?;
+        Form::ALL.into_iter().try_for_each(|form| form.join(place, parts))
     }
 
     /// How many records of a file are in which state.
@@ -240,13 +278,13 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn create(form: Form, place: (&Path, &str)) -> Result<Self, LedgerError> {
-        let path = form.hidden(place);
+    fn create(form: Form, place: (&Path, &str), part: usize) -> Result<Self, LedgerError> {
+        let path = form.hidden(place, part);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let file = options.open(&path).map_err(fault("create", &path))?;
         let mut out = BufWriter::with_capacity(1 << 16, file);
-        if matches!(form, Form::Csv) {
+        if matches!(form, Form::Csv) && part == 0 {
             writeln!(out, "{}", COLUMNS.join(",")).map_err(fault("write", &path))?;
         }
         Ok(Self { form, path, out })
@@ -257,41 +295,41 @@ impl Sheet {
     }
 
     fn end(mut self) -> Result<(), LedgerError> {
-        let synced = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
-        synced.map_err(fault("sync", &self.path))
+        self.out.flush().map_err(fault("write", &self.path))
     }
 }
 
 impl Scout {
-    /// All forms of a result.
-    fn results(
+    /// A part of a result in all forms: its first lines, and what became of such claims.
+    fn part(
         &self,
         place: (&Path, &str),
+        part: usize,
         heads: &[Row<'_>],
-        submission: Option<i64>,
+        range: Option<(i64, i64)>,
     ) -> Result<(), LedgerError> {
         let mut sheets = Vec::with_capacity(Form::ALL.len());
         for form in Form::ALL {
-            sheets.push(Sheet::create(form, place)?);
+            sheets.push(Sheet::create(form, place, part)?);
         }
         let mut put = |row: &Row<'_>| sheets.iter_mut().try_for_each(|sheet| sheet.put(row));
         heads.iter().try_for_each(&mut put)?;
-        if let Some(submission) = submission {
-            self.records(submission, &mut put)?;
+        if let Some(range) = range {
+            self.records(range, &mut put)?;
         }
         sheets.into_iter().try_for_each(Sheet::end)
     }
 
     fn records(
         &self,
-        submission: i64,
+        range: (i64, i64),
         put: &mut dyn FnMut(&Row<'_>) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
-        let sql = "SELECT claims.state, currency, amount, seq, place, op, claims.reference, claims.merchant, terminal, rrn, approval,
-                token, reason, field, expected, got, txn
-            FROM submissions JOIN claims ON claim BETWEEN first AND last WHERE submissions.submission = ? ORDER BY claim";
+        let sql = "SELECT state, currency, amount, seq, place, op, reference, merchant, terminal, rrn, approval, token, reason,
+                field, expected, got, txn
+            FROM claims WHERE claim BETWEEN ? AND ? ORDER BY claim";
         let mut ask = self.connection.prepare_cached(sql)?;
-        let mut rows = ask.query([submission])?;
+        let mut rows = ask.query(range)?;
         while let Some(row) = rows.next()? {
             let text = |at| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
             let reason = text(12)?;
