@@ -403,14 +403,14 @@ impl Entry {
                     reason: settings.second_reason.or_else(own),
                 }
             }
-            _ => first_turn(self.refund, self.is_final, self.later),
+            _ => first_turn((self.refund, self.later), self.is_final),
         }
     }
 }
 
-/// What is said of what is presented for the first time: whether it pays the card, whether its claim is the last of its authorization,
-/// and whether that was claimed before.
-pub(super) const fn first_turn(refund: bool, is_final: Option<bool>, later: bool) -> Turn {
+/// What is said of what is presented for the first time: whether it pays the card, whether something of its authorization was presented
+/// before, and whether its claim is the last of that.
+pub(super) const fn first_turn((refund, later): (bool, bool), is_final: Option<bool>) -> Turn {
     match is_final {
         _ if refund => Turn::First,
         Some(false) => Turn::Share { last: false },

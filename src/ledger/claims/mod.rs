@@ -3,6 +3,7 @@
 mod indexing;
 mod matching;
 mod names;
+mod reading;
 mod results;
 mod rows;
 mod tally;
@@ -10,26 +11,25 @@ mod uploads;
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
 
-use super::ahead::{Scout, far_ahead};
+use super::ahead::far_ahead;
 use super::{Fate, Inbox, Ledger, LedgerError, Round, tables};
 use crate::books::View;
-use crate::clearing::claim::{Claim, FileFault, Head, Intake, Limits, Line, Misfit, Rules};
+use crate::clearing::claim::{Claim, Head, Limits, Misfit, Rules};
 use crate::iso::Wall;
-use crate::seal::Keys;
 
 pub(super) use indexing::{UNDONE, UNTOLD, are_any_related, completions, increments};
+use matching::Matcher;
 pub use matching::Unlinked;
-use matching::{Matcher, Seen};
 use names::Finder;
+use reading::{Looking, ReadLine, Reading, SeenLine};
+use rows::Rows;
 pub(super) use rows::not_to_cut;
-use rows::{Rows, digest};
 use tally::Tallies;
 pub(super) use uploads::{OfBatch, claim_uploads};
 
@@ -95,12 +95,6 @@ struct Accepted {
 
 /// So many claims that wait are looked at in one transaction.
 const RETRY_PAGE: u32 = 1_000;
-
-/// How much of the ledger is kept in memory while names are looked for all over it.
-const NAMES_KIB: i64 = 65_536;
-
-/// How much of a file is read at once.
-const PIECE: usize = 65_536;
 
 impl Ledger {
     /// Takes a file out of the inbox: all of its records get their state, or it is refused as a whole. Taken again it gives the
@@ -215,7 +209,7 @@ impl Ledger {
         let keys = Arc::clone(self.books.keys());
         let mut reading = Reading::new(keys, settings.limits);
         let read = |give: &mut dyn FnMut(Vec<ReadLine>) -> bool| reading.read(name, file, give);
-        let mut looking = Looking { scout: self.scout_keeping(NAMES_KIB)?, merchant: None };
+        let mut looking = Looking::new(self.scout_keeping(reading::NAMES_KIB)?);
         let look = move |lines| looking.look(lines);
         far_ahead(read, look, |lines| lines.into_iter().try_for_each(|line| hand.line(line)))?;
         let Reading { digest, fault, .. } = reading;
@@ -363,113 +357,6 @@ impl<'a> Hand<'a> {
                 Ok(Err("a file of this merchant with this id was taken before, and was another one: give each file an id of its own".to_owned()))
             }
         }
-    }
-}
-
-/// A line of a file, with what was seen of it ahead.
-enum SeenLine {
-    Head(Head),
-    Claim(Seen),
-    Tail,
-}
-
-/// A line of a file; with what makes two claims of one reference the same.
-type ReadLine = (Line, Option<[u8; 16]>);
-
-/// A file on its way in, on a thread that reads ahead.
-struct Reading {
-    keys: Arc<Keys>,
-    intake: Intake,
-    digest: Sha256,
-    /// Why all of the file is refused.
-    fault: Option<FileFault>,
-}
-
-/// What its claims name, on another one.
-struct Looking {
-    scout: Scout,
-    /// Whose file it is: the header's, or the first record's.
-    merchant: Option<String>,
-}
-
-impl Reading {
-    fn new(keys: Arc<Keys>, limits: Limits) -> Self {
-        Self { keys, intake: Intake::new(limits), digest: Sha256::new(), fault: None }
-    }
-
-    /// All of it, as far as somebody wants it. What follows a fault is in the digest alone.
-    fn read(
-        &mut self,
-        name: &str,
-        file: &mut File,
-        give: &mut dyn FnMut(Vec<ReadLine>) -> bool,
-    ) -> Result<(), LedgerError> {
-        let mut piece = vec![0; PIECE];
-        loop {
-            let count = file.read(&mut piece).map_err(|source| LedgerError::Io {
-                what: "read",
-                path: name.into(),
-                source,
-            })?;
-            let bytes = piece.get(..count).unwrap_or_default();
-            self.digest.update(bytes);
-            if self.fault.is_none() && !give(self.lines(bytes)) {
-                return Ok(());
-            }
-            if count == 0 {
-                return Ok(());
-            }
-        }
-    }
-
-    /// The lines that end in what comes next of the file; nothing is its end.
-    fn lines(&mut self, bytes: &[u8]) -> Vec<ReadLine> {
-        if bytes.is_empty() {
-            self.intake.close();
-        } else {
-            self.intake.feed(bytes);
-        }
-        let mut lines = Vec::new();
-        loop {
-            match self.intake.next_record() {
-                Ok(Some(line)) => {
-                    let digest = match &line {
-                        Line::Claim(claim) => Some(digest(&self.keys, claim)),
-                        Line::Head(_) | Line::Tail(_) => None,
-                    };
-                    lines.push((line, digest));
-                }
-                Ok(None) => return lines,
-                Err(fault) => {
-                    self.fault = Some(fault);
-                    return lines;
-                }
-            }
-        }
-    }
-}
-
-impl Looking {
-    fn look(&mut self, lines: Vec<ReadLine>) -> Result<Vec<SeenLine>, LedgerError> {
-        let Self { scout: Scout { connection, books }, merchant } = self;
-        let _still = (books.still()?, connection.unchecked_transaction()?);
-        let related = are_any_related(connection)?;
-        let look = |(line, digest): ReadLine| {
-            Ok(match line {
-                Line::Head(head) => {
-                    merchant.clone_from(&head.merchant);
-                    SeenLine::Head(head)
-                }
-                Line::Claim(claim) => {
-                    let first = || claim.merchant.clone().unwrap_or_default();
-                    let merchant = merchant.get_or_insert_with(first);
-                    let named = Finder { connection, books, merchant, related }.look(&claim)?;
-                    SeenLine::Claim(Seen { digest: digest.unwrap_or_default(), claim, named })
-                }
-                Line::Tail(_) => SeenLine::Tail,
-            })
-        };
-        lines.into_iter().map(look).collect()
     }
 }
 

@@ -129,12 +129,16 @@ impl<'a> Rows<'a> {
         if u64::try_from(rows.len()).is_ok_and(|len| len == written) {
             rows.drain(..).for_each(|row| count(counts, &row));
             *last = self.connection.last_insert_rowid();
-            assert_eq!(first + written.cast_signed() - 1, *last, "a claim has another number");
+            let expected = first + written.cast_signed() - 1;
+            if *last != expected {
+                let why = format!("claim {expected} has the number {last}");
+                return Err(LedgerError::Unbalanced(why));
+            }
             (first..=*last).try_for_each(|id| marks.fresh(id)?.write())?;
             return Ok(Vec::new());
         }
         self.connection.execute("DELETE FROM claims WHERE claim >= ?", [first])?;
-        Ok(rows.drain(..).collect())
+        Ok(std::mem::take(rows))
     }
 
     /// The numbers of the first and the last claim that were written.

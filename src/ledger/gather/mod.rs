@@ -245,8 +245,8 @@ impl<'a, 'o> Gathering<'a, 'o> {
             .then(|| pricing::first((capture, &merchant), new.standing, new.entry, fees));
         let (fees, exact) = priced.and_then(Result::ok).unzip();
         let is_later = self.was_presented(new.claim, new.standing)?;
-        let item_row = Item {
-            item,
+        let row = Item {
+            id: item,
             kind: new.kind,
             about: new.about,
             txn: new.standing.id.0.cast_signed(),
@@ -269,12 +269,12 @@ impl<'a, 'o> Gathering<'a, 'o> {
             number: place.number,
             reference,
         };
-        self.rows.put(item_row)?;
+        self.rows.put(row)?;
         if new.about.is_some() || new.kind != "presentment" {
             return self.draft_row(item, issuer, amount.currency);
         }
         let refund = capture.is_refund();
-        let turn = first_turn(refund, new.claim.map(|claimed| claimed.is_final), is_later);
+        let turn = first_turn((refund, is_later), new.claim.map(|claimed| claimed.is_final));
         let line = Line { capture: new.capture, turn, reference: fresh };
         let Place { file, number } = place;
         let way = (refund, false);

@@ -7,10 +7,11 @@ use rusqlite::Connection;
 
 use crate::books::Pen;
 use crate::clearing::Fees;
+use crate::ledger::LedgerError;
 
 /// An item on its way into the table.
 pub(super) struct Item {
-    pub(super) item: i64,
+    pub(super) id: i64,
     pub(super) kind: &'static str,
     pub(super) about: Option<i64>,
     pub(super) txn: i64,
@@ -74,7 +75,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Puts an item into the table, with those that came before it or with those that come after.
-    pub(super) fn put(&self, item: Item) -> rusqlite::Result<()> {
+    pub(super) fn put(&self, item: Item) -> Result<(), LedgerError> {
         let mut waiting = self.waiting.borrow_mut();
         waiting.items.push(item);
         if waiting.items.len() < GROUP {
@@ -85,17 +86,19 @@ impl<'a> Rows<'a> {
     }
 
     /// The ledger with every row in its table.
-    pub(super) fn ledger(&self) -> rusqlite::Result<&'a Connection> {
+    pub(super) fn ledger(&self) -> Result<&'a Connection, LedgerError> {
         let Waiting { items, one, .. } = &mut *self.waiting.borrow_mut();
         self.write(items, one)?;
         Ok(self.connection)
     }
 
-    fn write(&self, items: &mut Vec<Item>, pen: &mut Pen<'_>) -> rusqlite::Result<()> {
-        let Some(last) = items.last().map(|item| item.item) else { return Ok(()) };
+    fn write(&self, items: &mut Vec<Item>, pen: &mut Pen<'_>) -> Result<(), LedgerError> {
+        let Some(last) = items.last().map(|item| item.id) else { return Ok(()) };
         items.drain(..).try_for_each(|item| item.write(pen))?;
-        assert_eq!(self.connection.last_insert_rowid(), last, "an item has another number");
-        Ok(())
+        match self.connection.last_insert_rowid() {
+            id if id == last => Ok(()),
+            id => Err(LedgerError::Unbalanced(format!("item {last} has the number {id}"))),
+        }
     }
 }
 
