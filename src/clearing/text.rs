@@ -117,7 +117,7 @@ pub(super) fn latin1(text: &str) -> Vec<u8> {
 }
 
 /// A text of one latin-1 byte a character.
-pub(in crate::clearing) fn of_latin1(bytes: &[u8]) -> String {
+pub(super) fn of_latin1(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if text.is_ascii() => text.to_owned(),
         _ => bytes.iter().copied().map(char::from).collect(),

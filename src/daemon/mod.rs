@@ -27,6 +27,7 @@ mod ticker;
 mod view;
 
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -42,6 +43,9 @@ use crate::systemd;
 
 pub use house::House;
 pub use state::{State, StateError};
+
+/// A start in which tables are brought up may take so long: a minute or so for tens of millions of claims.
+const UPGRADE: Duration = Duration::from_mins(30);
 
 /// Why the daemon does not run, or runs no more.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +134,8 @@ fn serve(config: Config) -> Result<(), DaemonError> {
         .map_err(system("start the threads of the sessions"))?;
     let ran = runtime.block_on(async {
         let mut signals = Signals::new().map_err(system("listen to signals"))?;
+        // Tables of an earlier version may have to be brought up first.
+        tell(systemd::patience(UPGRADE));
         let mut house = House::open(config).await?;
         tell(systemd::ready());
         loop {

@@ -1,5 +1,5 @@
 //! The cut: what was approved, claimed and waiting up to a moment gets its file, its number and its reference, once, in steps;
-//! then the files are written from that, however often it takes, to the same bytes. Writes no bytes itself.
+//! its files are written meanwhile, or from that afterwards, however often it takes, to the same bytes. Writes no bytes itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -80,9 +80,10 @@ pub struct CutReport {
 }
 
 /// A cut of which it is settled what it claims of whom.
+#[must_use = "its hidden files hold cards"]
 pub(super) struct Begun<'a> {
     pub(super) cycle: Cycle,
-    /// Its files, where they were written meanwhile.
+    /// Its files, where they were written meanwhile: not those of a cut that goes on after a process ended, nor where that was given up.
     pub(super) draft: Option<Draft<'a>>,
 }
 
@@ -231,7 +232,7 @@ impl Ledger {
         self.cut_watched(order, &mut |_| ())
     }
 
-    /// The same; each step is told when it is on the disk.
+    /// The same; each step is told when it is done.
     pub(super) fn cut_watched(
         &mut self,
         order: &Order,
@@ -240,7 +241,11 @@ impl Ledger {
         // Which advice completes which authorization.
         self.index()?;
         let Some(begun) = self.begin(order, watch)? else { return Ok(None) };
-        self.price(begun.cycle.date, begun.cycle.number, &order.outgoing.fees)?;
+        let (date, number) = (begun.cycle.date, begun.cycle.number);
+        if let Err(fault) = self.price(date, number, &order.outgoing.fees) {
+            begun.draft.into_iter().for_each(Draft::give_up);
+            return Err(fault.into());
+        }
         self.write(begun, order, watch).map(Some)
     }
 
@@ -382,13 +387,22 @@ impl Ledger {
                 return Ok((gathering.gather()?, None));
             }
             thread::scope(|scope| {
-                let (drafting, scribe) = Drafting::begin(scope, &order.outgoing)?;
+                // Without a thread that writes meanwhile the files are written from the ledger.
+                let Ok((drafting, scribe)) = Drafting::begin(scope, &order.outgoing) else {
+                    return Ok((gathering.gather()?, None));
+                };
                 let any = gathering.drafting(drafting).gather()?;
                 Ok::<_, CutError>((any, scribe.end()))
             })
         };
         let (any, draft) = tables::loosely(&self.connection, gather)?;
-        Ok((self.conclude(cycle, lsn, any)?, draft))
+        match self.conclude(cycle, lsn, any) {
+            Ok(is_cut) => Ok((is_cut, draft)),
+            Err(fault) => {
+                draft.into_iter().for_each(Draft::give_up);
+                Err(fault)
+            }
+        }
     }
 
     /// All is gathered, up to some record of the journal. Of nothing a day's end is made, and no cycle within it: gives whether the

@@ -48,7 +48,7 @@ pub(super) struct Drafted {
 /// What the thread that writes is told.
 enum Job<'a> {
     /// A file begins, under such a name.
-    Opens { file: i64, name: String, settings: &'a Settings, format: Format, head: Head },
+    Opens { file: i64, name: String, settings: &'a Settings, head: Head },
     /// So many lines more.
     Lines(Vec<Drafted>),
     /// There is no more: without this what was written is not whole.
@@ -69,13 +69,18 @@ pub(super) struct Drafting<'a> {
 }
 
 /// The thread that writes.
-pub(super) struct Scribe<'scope, 'a>(ScopedJoinHandle<'scope, Result<Draft<'a>, CutError>>);
+pub(super) struct Scribe<'scope, 'a>(ScopedJoinHandle<'scope, Result<Option<Draft<'a>>, CutError>>);
 
 /// How many bytes are gathered for one write.
 const WRITE_LEN: usize = 256 * 1024;
 
-/// So many jobs lie ready while one is worked on.
-const READY: usize = 4;
+/// So many files are written at once at most, with the sums of so many merchants: who has more has them written from the ledger, a few at
+/// a time.
+const FILES_MAX: usize = 64;
+const MERCHANTS_MAX: usize = 200_000;
+
+/// So many jobs lie ready while one is worked on: each has a page of lines.
+const JOBS_READY: usize = 4;
 
 impl<'a> Script<'a> {
     pub(super) fn begin(
@@ -129,7 +134,7 @@ impl<'a> Drafting<'a> {
     where
         'a: 'scope,
     {
-        let (jobs, orders) = sync_channel(READY);
+        let (jobs, orders) = sync_channel(JOBS_READY);
         let plant = planted::handed();
         let writes = move || {
             plant();
@@ -146,8 +151,8 @@ impl<'a> Drafting<'a> {
         (file, name): (i64, &str),
         (settings, head): (&'a Settings, Head),
     ) -> bool {
-        let (name, format) = (name.to_owned(), settings.format);
-        self.jobs.send(Job::Opens { file, name, settings, format, head }).is_ok()
+        let name = name.to_owned();
+        self.jobs.send(Job::Opens { file, name, settings, head }).is_ok()
     }
 
     /// One line more, of a file that has begun.
@@ -171,45 +176,51 @@ impl<'a> Drafting<'a> {
 impl<'a> Scribe<'_, 'a> {
     /// Waits for it. None where something went wrong: the files are written from the ledger then, and what keeps them from that is told.
     pub(super) fn end(self) -> Option<Draft<'a>> {
-        self.0.join().unwrap_or_else(|panic| resume_unwind(panic)).ok()
+        self.0.join().unwrap_or_else(|panic| resume_unwind(panic)).ok().flatten()
     }
 }
 
 impl<'a> Draft<'a> {
-    fn write(outgoing: &'a Outgoing, jobs: &Receiver<Job<'a>>) -> Result<Self, CutError> {
+    /// None where nobody wants it any more.
+    fn write(outgoing: &'a Outgoing, jobs: &Receiver<Job<'a>>) -> Result<Option<Self>, CutError> {
         let mut draft = Self { outbox: Outbox::open(&outgoing.directory)?, files: BTreeMap::new() };
-        match draft.follow(jobs) {
-            Ok(true) => Ok(draft),
-            Ok(false) => {
-                draft.outbox.clear();
-                Err(LedgerError::Refused("nobody wants these files".to_owned()).into())
-            }
-            Err(fault) => {
-                draft.outbox.clear();
-                Err(fault)
-            }
+        let followed = draft.follow(jobs);
+        if matches!(followed, Ok(true)) {
+            return Ok(Some(draft));
         }
+        draft.give_up();
+        followed.map(|_| None)
     }
 
-    /// Does what it is told to the end. Whether that was said.
+    /// Takes its files away.
+    pub(super) fn give_up(self) {
+        self.outbox.clear();
+    }
+
+    /// Does what it is told to the end. Whether that was said, and every line has become the one that it has to be.
     fn follow(&mut self, jobs: &Receiver<Job<'a>>) -> Result<bool, CutError> {
         let mut scripts: BTreeMap<i64, Script<'a>> = BTreeMap::new();
-        let mut names: BTreeMap<i64, String> = BTreeMap::new();
+        let mut merchants = 0;
         for job in jobs {
             match job {
-                Job::Opens { file, name, settings, format, head } => {
+                Job::Opens { file, name, settings, head } => {
+                    if scripts.len() >= FILES_MAX {
+                        return Ok(false);
+                    }
                     let path = self.outbox.named(&name);
-                    scripts.insert(file, Script::begin(settings, format, head, &path)?);
-                    names.insert(file, name);
+                    scripts.insert(file, Script::begin(settings, settings.format, head, &path)?);
                 }
                 Job::Lines(lines) => {
                     for one in lines {
-                        let name = || names.get(&one.file).cloned().unwrap_or_default();
-                        let disagrees = || CutError::Disagrees { name: name() };
-                        let script = scripts.get_mut(&one.file).ok_or_else(disagrees)?;
+                        let Some(script) = scripts.get_mut(&one.file) else { return Ok(false) };
                         let about = (&*one.merchant, one.way, one.amount);
+                        let known = script.merchants.len();
                         if script.add(about, &one.line)? != one.number {
-                            return Err(disagrees());
+                            return Ok(false);
+                        }
+                        merchants += script.merchants.len() - known;
+                        if merchants > MERCHANTS_MAX {
+                            return Ok(false);
                         }
                     }
                 }
@@ -222,5 +233,47 @@ impl<'a> Draft<'a> {
             }
         }
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clearing::{FeeTable, FileId};
+    use crate::iso::{BusinessDate, Currency};
+    use crate::record::LinkId;
+
+    /// What lies in the directory after a file was begun there, and its end was told or not; and whether there is a draft.
+    fn left(ends: bool) -> (Vec<String>, bool) {
+        let home = tempfile::tempdir().unwrap();
+        let outgoing = Outgoing {
+            directory: home.path().join("clearing"),
+            settings: Settings::default(),
+            by_issuer: BTreeMap::new(),
+            fees: FeeTable::default(),
+            names: BTreeMap::new(),
+        };
+        let id = FileId::new(&outgoing.settings, BusinessDate::from_text("2026-11-23").unwrap(), 1);
+        let currency = Currency::from_ascii(b"978").unwrap();
+        let head = Head { id: id.unwrap(), issuer: LinkId(1), currency };
+        let is_there = thread::scope(|scope| {
+            let (drafting, scribe) = Drafting::begin(scope, &outgoing).unwrap();
+            assert!(drafting.opens((1, "clearing-bank-978.ipm"), (&outgoing.settings, head)));
+            if ends {
+                drafting.end();
+            } else {
+                drop(drafting);
+            }
+            scribe.end().is_some_and(|draft| draft.files.contains_key(&1))
+        });
+        let entries = std::fs::read_dir(home.path().join("clearing")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        (names.collect(), is_there)
+    }
+
+    #[test]
+    fn what_nobody_wants_any_more_leaves_nothing() {
+        assert_eq!(left(false), (Vec::new(), false));
+        assert_eq!(left(true), (vec![".clearing-bank-978.ipm.part".to_owned()], true));
     }
 }

@@ -1,4 +1,4 @@
-//! The files and positions of a cut that was begun: written under hidden names, held against the ledger, remembered, and then shown,
+//! The files and positions of a cut that was begun: written under hidden names where that was not done meanwhile, held against the ledger, remembered, and then shown,
 //! all of them or none. Decides nothing of what is claimed.
 
 use std::collections::BTreeMap;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::{OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
-use super::Ledger;
 use super::ahead::{HANDS, Scout, side_by_side};
 use super::cut::{Begun, CutError, CutReport, Cycle, Order, Outgoing, Step};
 use super::draft::{Drafted, Script, WAYS, WrittenFile};
 use super::outbox::{Hash, Outbox, Part};
 use super::tables::{date, day};
+use super::{Ledger, LedgerError};
 use crate::books::View;
 use crate::clearing::{
     Balanced, Capture, Digits, FileId, Filed, Format, Head, Held, Line, Positions, Reference,
@@ -125,8 +125,8 @@ impl Ledger {
         };
         let listed = self.listed(cycle)?;
         match drafted {
-            Some(drafted) => self.drafted(listed, drafted, outgoing, outbox)?.try_for_each(done)?,
-            None => self.by_rows(listed, outgoing, outbox, &mut done)?,
+            Some(drafted) => Self::of_draft(listed, drafted)?.try_for_each(done)?,
+            None => self.of_rows(listed, outgoing, outbox, &mut done)?,
         }
         let files: Vec<Done> = files.into_values().collect();
         let filed: Vec<Filed> = files.iter().map(|(_, filed, _)| filed.clone()).collect();
@@ -143,31 +143,25 @@ impl Ledger {
     }
 
     /// Files that were written while the cut was gathered.
-    fn drafted(
-        &self,
+    fn of_draft(
         listed: Vec<Listed>,
         mut drafted: BTreeMap<i64, WrittenFile>,
-        outgoing: &Outgoing,
-        outbox: &Outbox<'_>,
-    ) -> Result<impl Iterator<Item = (usize, Listed, WrittenFile)>, CutError> {
+    ) -> Result<impl Iterator<Item = (usize, Listed, WrittenFile)> + use<>, CutError> {
         let mut found = Vec::with_capacity(listed.len());
         for (at, listed) in listed.into_iter().enumerate() {
             let disagrees = || CutError::Disagrees { name: listed.name.clone() };
             let written = drafted.remove(&listed.file).ok_or_else(disagrees)?;
-            if cfg!(debug_assertions) {
-                let path = outbox.hidden(&format!("{}.again", listed.name));
-                let settings = outgoing.settings(listed.issuer);
-                let again = self.scout()?.file(&listed, settings, &path)?;
-                debug_assert_eq!(again.digest, written.digest, "{}", listed.name);
-                debug_assert!(std::fs::remove_file(path).is_ok());
-            }
             found.push((at, listed, written));
+        }
+        if !drafted.is_empty() {
+            let why = "a file was written that it does not know".to_owned();
+            return Err(LedgerError::Unbalanced(why).into());
         }
         Ok(found.into_iter())
     }
 
     /// Files that are written from their rows.
-    fn by_rows(
+    fn of_rows(
         &self,
         listed: Vec<Listed>,
         outgoing: &Outgoing,

@@ -72,8 +72,7 @@ impl<'a> Outbox<'a> {
         }
     }
 
-    /// The hidden name of one.
-    pub(super) fn hidden(&self, name: &str) -> PathBuf {
+    fn hidden(&self, name: &str) -> PathBuf {
         self.directory.join(format!(".{name}{HIDDEN}"))
     }
 }

@@ -35,6 +35,9 @@ const CHECKPOINT_PAGES: u32 = 512;
 /// How much of the tables is kept in memory.
 const CACHE_KIB: i64 = 65_536;
 
+/// What is here is nowhere else: an answer is given when it is on the disk.
+const SYNCED: &str = "FULL";
+
 /// For how long one connection waits for another.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -51,7 +54,7 @@ INSERT INTO state VALUES (1, 0);
 
 -- By what claims name authorizations: keyed hashes of the names, and the transactions that have them. Key 0 has those that are
 -- in flight, whose names are not all known; -1 those that a reversal named since the last cut, -2 those that are not known to have
--- been heard; other negative ones, those that complete an authorization.
+-- been heard; other negative ones, those that complete or raise an authorization.
 CREATE TABLE keys (key INTEGER, txn INTEGER, PRIMARY KEY (key, txn)) STRICT, WITHOUT ROWID;
 
 -- Merchants' files, and batches that terminals uploaded.
@@ -79,7 +82,7 @@ CREATE TABLE claims (
     txn INTEGER,                -- the authorization it was matched with
     original INTEGER,           -- the claim that it refunds, takes back or adjusts
     voided INTEGER,             -- the claim that took it back, or replaced it, before it was presented; of the one that took it back, itself
-    alone INTEGER NOT NULL DEFAULT 0    -- whether nothing else was ever claimed of its authorization
+    first_of_txn INTEGER NOT NULL DEFAULT 0     -- 1: no claim before it counts for its authorization; 0: some may
 ) STRICT;
 -- A claim is in one of these two. A condition of more than two values would cost each row that is written a table of its own.
 CREATE UNIQUE INDEX claims_standing ON claims (merchant, reference) WHERE state NOT IN ('rejected', 'duplicate');
@@ -374,7 +377,7 @@ CREATE TABLE IF NOT EXISTS reconciled (
 ";
 
 /// What came with format 3: cuts are gathered in steps; and fewer indexes, each of which costs a cut of a million claims seconds.
-const IN_STEPS: &str = "
+const TO_FORMAT_3: &str = "
 DROP INDEX claims_by_reference;
 DROP INDEX claims_standing;
 CREATE INDEX claims_standing ON claims (merchant, reference) WHERE state NOT IN ('rejected', 'duplicate');
@@ -387,10 +390,11 @@ DROP INDEX items_once;
 CREATE UNIQUE INDEX items_once ON items (about, kind) WHERE about IS NOT NULL AND kind NOT IN ('lowered', 'chargeback');
 ";
 
-/// What came with format 4: a cut leaves claims as they are; files know their claims; no two claims that stand have one reference. Only what terminals
-/// uploaded could have that of another one.
-const TO_CUT: &str = "
-UPDATE claims SET reference = reference || '/' || claim WHERE place = 0 AND state NOT IN ('rejected', 'duplicate')
+/// What came with format 4: a cut leaves claims as they are, files know their claims, and no two claims that stand have one reference;
+/// only what terminals uploaded could have that of another one. Claims keep two columns, `day` and `cycle`, that nobody reads: to take
+/// them away would write each row anew while the switch does not listen.
+const TO_FORMAT_4: &str = "
+UPDATE claims SET reference = reference || '//' || claim WHERE place = 0 AND state NOT IN ('rejected', 'duplicate')
     AND EXISTS (SELECT 1 FROM claims AS other WHERE other.merchant = claims.merchant AND other.reference = claims.reference
         AND other.state NOT IN ('rejected', 'duplicate') AND other.claim < claims.claim);
 DROP INDEX claims_standing;
@@ -398,9 +402,7 @@ CREATE UNIQUE INDEX claims_standing ON claims (merchant, reference) WHERE state 
 CREATE TABLE to_cut (claim INTEGER PRIMARY KEY) STRICT;
 INSERT INTO to_cut SELECT claim FROM claims WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned');
 DROP INDEX claims_to_cut;
-ALTER TABLE claims DROP COLUMN day;
-ALTER TABLE claims DROP COLUMN cycle;
-ALTER TABLE claims ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE claims ADD COLUMN first_of_txn INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE submissions ADD COLUMN first INTEGER;
 ALTER TABLE submissions ADD COLUMN last INTEGER;
 UPDATE submissions SET (first, last) =
@@ -427,8 +429,7 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    // What is here is nowhere else: an answer is given when it is on the disk.
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", SYNCED)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -445,10 +446,14 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
     }
-    if [FORMAT_AT_ONCE, FORMAT_MARKED].contains(&found) {
+    let upgrades: &[&str] = match found {
+        FORMAT_AT_ONCE => &[TO_FORMAT_3, TO_FORMAT_4],
+        FORMAT_MARKED => &[TO_FORMAT_4],
+        _ => &[],
+    };
+    if !upgrades.is_empty() {
         let whole = connection.unchecked_transaction()?;
-        connection.execute_batch(if found == FORMAT_AT_ONCE { IN_STEPS } else { "" })?;
-        connection.execute_batch(TO_CUT)?;
+        upgrades.iter().try_for_each(|upgrade| connection.execute_batch(upgrade))?;
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;
     }
@@ -464,8 +469,10 @@ pub(super) fn loosely<T, E: From<rusqlite::Error>>(
 ) -> Result<T, E> {
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     let done = work();
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    done
+    let again = connection.pragma_update(None, "synchronous", SYNCED);
+    let done = done?;
+    again?;
+    Ok(done)
 }
 
 /// Does something whose commits stay where they are for now.
@@ -475,8 +482,10 @@ pub(super) fn without_checkpoints<T>(
 ) -> Result<T, LedgerError> {
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     let done = work();
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    done
+    let again = connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES);
+    let done = done?;
+    again?;
+    Ok(done)
 }
 
 /// Brings what was committed to its place, as far as nobody reads what was there before.
@@ -516,51 +525,67 @@ mod tests {
         all.map(plain).collect()
     }
 
-    /// A ledger of the format before becomes what a new one is.
+    /// Makes a new ledger one of format 3, with claims in it.
+    const FORMAT_3: &str = "
+        DROP TABLE to_cut;
+        CREATE INDEX claims_by_submission ON claims (submission, seq);
+        ALTER TABLE claims DROP COLUMN first_of_txn;
+        ALTER TABLE submissions DROP COLUMN first; ALTER TABLE submissions DROP COLUMN last;
+        INSERT INTO submissions VALUES (1, 'SHOP', 'f', x'', 1, 2, 'accepted', NULL), (2, 'SHOP', 'batch', x'', 1, 2, 'accepted', NULL),
+            (3, 'SHOP', 'refused', x'', 1, 2, 'rejected', 'why');
+        ALTER TABLE claims ADD COLUMN day INTEGER; ALTER TABLE claims ADD COLUMN cycle INTEGER;
+        CREATE INDEX claims_to_cut ON claims (claim) WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned');
+        DROP INDEX claims_standing;
+        CREATE INDEX claims_standing ON claims (merchant, reference) WHERE state NOT IN ('rejected', 'duplicate');
+        INSERT INTO claims (claim, submission, seq, place, merchant, op, reference, amount, currency, final, tip, digest, state, voided, day)
+            VALUES (1, 1, 1, 1, 'SHOP', 'capture', 'a', 1, '978', 1, 0, x'', 'accepted', NULL, NULL),
+                (2, 1, 2, 2, 'SHOP', 'capture', 'b', 1, '978', 1, 0, x'', 'accepted', NULL, 20261123),
+                (3, 1, 3, 3, 'SHOP', 'capture', 'c', 1, '978', 1, 0, x'', 'warned', 4, NULL),
+                (4, 1, 4, 4, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'pending', NULL, NULL),
+                (5, 1, 5, 5, 'SHOP', 'capture', 'e', 1, '978', 1, 0, x'', 'warned', NULL, NULL),
+                (6, 2, 1, 0, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'pending', NULL, NULL),
+                (7, 2, 2, 0, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'rejected', NULL, NULL),
+                (8, 2, 3, 0, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'pending', NULL, NULL);
+        PRAGMA user_version = 3;";
+
+    /// Makes that one of format 2.
+    const FORMAT_2: &str = "
+        DROP INDEX claims_standing; DROP INDEX claims_fallen; DROP INDEX items_once;
+        CREATE INDEX claims_by_reference ON claims (merchant, reference);
+        CREATE INDEX claims_standing ON claims (merchant, reference) WHERE state IN ('accepted', 'warned', 'pending');
+        DROP INDEX items_by_day;
+        CREATE INDEX items_by_day ON items (day, cycle, merchant);
+        CREATE INDEX items_by_reference ON items (reference) WHERE reference IS NOT NULL;
+        CREATE INDEX items_by_claim ON items (claim) WHERE claim IS NOT NULL;
+        CREATE UNIQUE INDEX items_once ON items (about, kind)
+            WHERE kind IN ('again', 'opposite', 'rejection', 'given_up', 'representment');
+        PRAGMA user_version = 2;";
+
+    /// A ledger of an earlier format becomes what a new one is, but for the columns that stay.
     #[test]
     fn tables_of_an_earlier_program_are_brought_up() {
         let fresh = Connection::open_in_memory().unwrap();
         prepare(&fresh).unwrap();
-        let old = Connection::open_in_memory().unwrap();
-        prepare(&old).unwrap();
-        old.execute_batch(
-            "DROP TABLE to_cut; CREATE INDEX claims_by_submission ON claims (submission, seq);
-            ALTER TABLE claims DROP COLUMN alone;
-            ALTER TABLE submissions DROP COLUMN first; ALTER TABLE submissions DROP COLUMN last;
-            INSERT INTO submissions VALUES (1, 'SHOP', 'f', x'', 1, 2, 'accepted', NULL);
-            ALTER TABLE claims ADD COLUMN day INTEGER; ALTER TABLE claims ADD COLUMN cycle INTEGER;
-            CREATE INDEX claims_to_cut ON claims (claim) WHERE day IS NULL AND voided IS NULL AND state IN ('accepted', 'warned');
-            DROP INDEX claims_standing; DROP INDEX claims_fallen; DROP INDEX items_once;
-            CREATE INDEX claims_by_reference ON claims (merchant, reference);
-            CREATE INDEX claims_standing ON claims (merchant, reference) WHERE state IN ('accepted', 'warned', 'pending');
-            DROP INDEX items_by_day;
-            CREATE INDEX items_by_day ON items (day, cycle, merchant);
-            CREATE INDEX items_by_reference ON items (reference) WHERE reference IS NOT NULL;
-            CREATE INDEX items_by_claim ON items (claim) WHERE claim IS NOT NULL;
-            CREATE UNIQUE INDEX items_once ON items (about, kind)
-                WHERE kind IN ('again', 'opposite', 'rejection', 'given_up', 'representment');
-            INSERT INTO claims (claim, submission, seq, place, merchant, op, reference, amount, currency, final, tip, digest, state, voided, day)
-                VALUES (1, 1, 1, 1, 'SHOP', 'capture', 'a', 1, '978', 1, 0, x'', 'accepted', NULL, NULL),
-                    (2, 1, 2, 2, 'SHOP', 'capture', 'b', 1, '978', 1, 0, x'', 'accepted', NULL, 20261123),
-                    (3, 1, 3, 3, 'SHOP', 'capture', 'c', 1, '978', 1, 0, x'', 'warned', 4, NULL),
-                    (4, 1, 4, 4, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'pending', NULL, NULL),
-                    (5, 1, 5, 5, 'SHOP', 'capture', 'e', 1, '978', 1, 0, x'', 'warned', NULL, NULL),
-                    (6, 2, 1, 0, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'pending', NULL, NULL);
-            PRAGMA user_version = 2;",
-        )
-        .unwrap();
-        assert_ne!(schema(&old), schema(&fresh));
-        prepare(&old).unwrap();
-        assert_eq!(schema(&old), schema(&fresh));
-        let mut ask = old.prepare("SELECT claim FROM to_cut ORDER BY claim").unwrap();
-        let left = ask.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(Result::unwrap);
-        assert_eq!(left.collect::<Vec<_>>(), [1, 5]);
-        let sql = "SELECT reference FROM claims WHERE claim = 6";
-        let renamed: String = old.query_row(sql, [], |row| row.get(0)).unwrap();
-        assert_eq!(renamed, "d/6");
-        let sql = "SELECT first, last FROM submissions";
-        let range: (i64, i64) =
-            old.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        assert_eq!(range, (1, 5));
+        for steps in [&[FORMAT_3][..], &[FORMAT_3, FORMAT_2]] {
+            let old = Connection::open_in_memory().unwrap();
+            prepare(&old).unwrap();
+            for step in steps {
+                old.execute_batch(step).unwrap();
+            }
+            assert_ne!(schema(&old), schema(&fresh));
+            prepare(&old).unwrap();
+            let stays = |sql: String| sql.replace(",dayINTEGER,cycleINTEGER,first", ",first");
+            let brought_up: Vec<_> = schema(&old).into_iter().map(stays).collect();
+            assert_eq!(brought_up, schema(&fresh));
+            let all = |sql: &str| -> Vec<String> {
+                let mut ask = old.prepare(sql).unwrap();
+                ask.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            };
+            assert_eq!(all("SELECT '' || claim FROM to_cut ORDER BY claim"), ["1", "5"]);
+            let references = all("SELECT reference FROM claims ORDER BY claim");
+            assert_eq!(references, ["a", "b", "c", "d", "e", "d//6", "d", "d//8"]);
+            let ranges = all("SELECT ifnull(first || '-' || last, '') FROM submissions");
+            assert_eq!(ranges, ["1-5", "6-8", ""]);
+        }
     }
 }

@@ -49,8 +49,8 @@ pub(super) struct Matched {
     pub(super) takes_back: Option<Op>,
     /// An earlier claim is not presented: this one takes it back, or stands in its place.
     voids: Option<Earlier>,
-    /// Whether nothing else was ever claimed of its authorization.
-    pub(super) alone: bool,
+    /// Whether no claim before it counts for its authorization.
+    pub(super) is_first: bool,
 }
 
 /// A claim, and what was seen of it ahead.
@@ -85,7 +85,7 @@ impl Earlier {
 
 impl Matched {
     pub(super) const fn only(verdict: Verdict) -> Self {
-        Self { verdict, txn: None, original: None, takes_back: None, voids: None, alone: false }
+        Self { verdict, txn: None, original: None, takes_back: None, voids: None, is_first: false }
     }
 
     fn rejected(note: Note) -> Self {
@@ -134,8 +134,8 @@ impl Matcher<'_, '_> {
         Ok(())
     }
 
-    /// The ledger with every claim in its table.
-    fn ledger(&self) -> Result<&Connection, LedgerError> {
+    /// Writes what waits, and gives the ledger that has it now.
+    fn laid_down(&self) -> Result<&Connection, LedgerError> {
         self.lay_down()?;
         Ok(self.connection)
     }
@@ -168,7 +168,7 @@ impl Matcher<'_, '_> {
         if is_to_cut(&matched.verdict) {
             to_cut(self.connection, id)?;
             // What came later may have been accepted before.
-            let sql = "UPDATE claims SET alone = 0 WHERE txn = ? AND alone <> 0";
+            let sql = "UPDATE claims SET first_of_txn = 0 WHERE txn = ? AND first_of_txn <> 0";
             let txn = matched.txn.map(|txn| txn.0.cast_signed());
             self.connection.prepare_cached(sql)?.execute([txn])?;
         }
@@ -230,9 +230,9 @@ impl Matcher<'_, '_> {
             Named::One(it) => it,
             other => return Ok(Self::unnamed(&other, Reason::Unmatched)),
         };
-        let (tally, alone) = self.tally_of(it.txn)?;
+        let (tally, is_first) = self.tally_of(it.txn)?;
         let verdict = claim::capture((claim, said), &it, tally.used(), self.rules, self.at);
-        Ok(Matched { txn: Some(it.txn), alone, ..Matched::only(verdict) })
+        Ok(Matched { txn: Some(it.txn), is_first, ..Matched::only(verdict) })
     }
 
     /// A refund may have an authorization of its own, name a capture, or name what was bought.
@@ -311,7 +311,7 @@ impl Matcher<'_, '_> {
             original: Some(original.claim),
             takes_back: Some(original.op),
             voids: (accepted && !original.is_presented).then_some(original),
-            alone: false,
+            is_first: false,
         })
     }
 
@@ -390,7 +390,7 @@ impl Matcher<'_, '_> {
         Ok(tally.used())
     }
 
-    /// What was claimed of a transaction; and whether it is certain that nothing ever was.
+    /// What was claimed of a transaction; and whether it is certain that no claim of it counts yet.
     fn tally_of(&self, txn: TxnId) -> Result<(Tally, bool), LedgerError> {
         // What turns out to repeat something does not count.
         if self.rows.has_txn(txn) {
@@ -432,7 +432,7 @@ impl Matcher<'_, '_> {
             "{EARLIER} WHERE merchant = ? AND reference = ? AND state NOT IN ('rejected', 'duplicate')
             ORDER BY claim LIMIT 1"
         );
-        let mut ask = self.ledger()?.prepare_cached(&sql)?;
+        let mut ask = self.laid_down()?.prepare_cached(&sql)?;
         let mut found = ask.query_row((self.finder.merchant, name), earlier).optional()?.flatten();
         let mut ask = self.connection.prepare_cached(&format!("{EARLIER} WHERE claim = ?"))?;
         while let Some(voided) = found.as_ref().and_then(|found| found.voided) {
@@ -450,7 +450,7 @@ impl Matcher<'_, '_> {
 
     fn is_reversed(&self, claim: i64) -> Result<bool, LedgerError> {
         let sql = "SELECT 1 FROM claims WHERE original = ? AND op = 'reversal' AND state IN ('accepted', 'warned')";
-        Ok(self.ledger()?.prepare_cached(sql)?.exists([claim])?)
+        Ok(self.laid_down()?.prepare_cached(sql)?.exists([claim])?)
     }
 
     /// What else a claim changes, once it has its row.

@@ -93,6 +93,9 @@ struct Accepted {
     again: bool,
 }
 
+/// A larger file has results that are written in parts.
+const LARGE_BYTES: u64 = 1 << 20;
+
 /// So many claims that wait are looked at in one transaction.
 const RETRY_PAGE: u32 = 1_000;
 
@@ -108,9 +111,11 @@ impl Ledger {
     ) -> Result<Taken, LedgerError> {
         self.index()?;
         let mut file = inbox.file(name)?;
-        // What is committed goes to its place while results are written.
+        let is_large = file.metadata().is_ok_and(|about| about.len() > LARGE_BYTES);
         let mut take = || self.read_captures(name, &mut file, settings, now);
-        let read = tables::without_checkpoints(&self.connection, &mut take)?;
+        // What is committed of a large one goes to its place while its results are written.
+        let read =
+            if is_large { tables::without_checkpoints(&self.connection, take)? } else { take()? };
         if let Err(why) = &read.outcome {
             self.refuse(&read, why, now)?;
         }

@@ -234,7 +234,7 @@ impl Ledger {
         range: Option<(i64, i64)>,
     ) -> Result<(), LedgerError> {
         let halves = match range {
-            Some((first, last)) if last - first > LARGE => {
+            Some((first, last)) if last - first >= LARGE => {
                 let middle = i64::midpoint(first, last);
                 vec![(0, Some((first, middle))), (1, Some((middle + 1, last)))]
             }
@@ -294,6 +294,7 @@ impl Sheet {
         self.form.put(row, &mut self.out).map_err(fault("write", &self.path))
     }
 
+    /// Its bytes are with the system; `Form::join` brings them to the disk.
     fn end(mut self) -> Result<(), LedgerError> {
         self.out.flush().map_err(fault("write", &self.path))
     }

@@ -39,8 +39,8 @@ struct Waiting<'a> {
     group: (Pen<'a>, Pen<'a>),
     /// Write one.
     one: (Pen<'a>, Pen<'a>),
-    /// Writes one whose reference cannot stand there.
-    alone: Pen<'a>,
+    /// Writes one by itself: a reference that stands already is a fault.
+    strict: Pen<'a>,
     counts: Option<Counts>,
 }
 
@@ -50,10 +50,10 @@ type Counts = BTreeMap<&'static str, BTreeMap<String, (i64, i64)>>;
 /// How many rows one statement writes.
 const GROUP: usize = if cfg!(test) { 3 } else { 16 };
 
-/// All columns but two, in the order of the table. `SQLite` gives the next number, as is done here: where it is told one, it keeps each
+/// All columns but `claim` and `voided`, in the order of the table. `SQLite` gives the next number, as is done here: where it is told one, it keeps each
 /// page that it changes, to undo the statement if that is no number.
 const COLUMNS: &str = "submission, seq, place, merchant, terminal, op, reference, original_reference, original_amount, rrn, stan, approval,
-    token, amount, currency, local, mcc, final, tip, entry, digest, state, reason, field, expected, got, txn, original, alone";
+    token, amount, currency, local, mcc, final, tip, entry, digest, state, reason, field, expected, got, txn, original, first_of_txn";
 
 const ROW: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
@@ -85,14 +85,14 @@ impl<'a> Rows<'a> {
             Ok::<_, rusqlite::Error>((claims, marks))
         };
         let (group, one) = (pens(GROUP)?, pens(1)?);
-        let alone = Pen::new(connection, &format!("INSERT INTO claims ({COLUMNS}) VALUES {ROW}"))?;
+        let strict = Pen::new(connection, &format!("INSERT INTO claims ({COLUMNS}) VALUES {ROW}"))?;
         let waiting = Waiting {
             before,
             last,
             rows: Vec::with_capacity(GROUP),
             group,
             one,
-            alone,
+            strict,
             counts: Some(Counts::new()),
         };
         Ok(Self { connection, waiting: RefCell::new(waiting) })
@@ -147,10 +147,10 @@ impl<'a> Rows<'a> {
         (waiting.before < waiting.last).then_some((waiting.before + 1, waiting.last))
     }
 
-    /// Writes one alone, and gives its number. Nothing waits.
+    /// Writes one by itself, and gives its number. Nothing waits.
     pub(super) fn insert(&self, merchant: &str, row: &Row) -> Result<i64, LedgerError> {
-        let Waiting { last, alone, counts, .. } = &mut *self.waiting.borrow_mut();
-        row.write(merchant, alone)?;
+        let Waiting { last, strict, counts, .. } = &mut *self.waiting.borrow_mut();
+        row.write(merchant, strict)?;
         count(counts, row);
         *last = self.connection.last_insert_rowid();
         if is_to_cut(&row.matched.verdict) {
@@ -219,7 +219,7 @@ impl Row {
         word(word(pen, note.map(|note| note.field))?, note.map(|note| &*note.expected))?;
         word(pen, note.map(|note| &*note.got))?;
         pen.number(matched.txn.map(|txn| txn.0.cast_signed()))?.number(matched.original)?;
-        pen.number(Some(matched.alone.into()))?.write()
+        pen.number(Some(matched.is_first.into()))?.write()
     }
 }
 

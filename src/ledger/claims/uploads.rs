@@ -48,7 +48,7 @@ pub(in crate::ledger) fn claim_uploads(
     for (seq, (upload, txn)) in (1..).zip(uploads) {
         let mut claim = Box::new(claim_of(seq, of, upload, *txn));
         // Batches and traces are numbered anew some day; no two claims that stand have one name.
-        if connection.prepare_cached(STANDS)?.exists((of.merchant, &claim.reference))? {
+        while connection.prepare_cached(STANDS)?.exists((of.merchant, &claim.reference))? {
             claim.reference = format!("{}/{}", claim.reference, of.id);
         }
         let note = Note::new(Reason::Unmatched, "rrn", "an authorization of this terminal", "");

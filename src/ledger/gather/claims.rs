@@ -27,8 +27,8 @@ struct Ready {
     local: Option<String>,
     entry: Option<String>,
     is_final: bool,
-    /// Whether there may be another claim of the same authorization.
-    has_others: bool,
+    /// Whether there may be an earlier claim of the same authorization.
+    may_have_earlier: bool,
 }
 
 /// A claim, and what it is about.
@@ -83,7 +83,7 @@ impl Scout {
     }
 
     fn claims_after(&self, after: i64, last: i64, at_once: u32) -> Result<Vec<Ready>, CutError> {
-        let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry, final, alone
+        let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry, final, first_of_txn
             FROM to_cut JOIN claims USING (claim) WHERE claim > ? AND claim <= ? ORDER BY claim LIMIT ?";
         let mut ask = self.connection.prepare_cached(sql)?;
         let rows = ask.query_map((after, last, at_once), Ready::read)?;
@@ -219,8 +219,8 @@ impl Gathering<'_, '_> {
             Some(Err(fault @ ClearingError::Card { .. })) => return Err(fault.into()),
             Some(Err(_)) => return self.refuse(ready, "UNPRESENTABLE"),
         };
-        let Ready { claim, is_final, has_others, .. } = *ready;
-        let claimed = Claimed { claim, is_final, has_others };
+        let Ready { claim, is_final, may_have_earlier, .. } = *ready;
+        let claimed = Claimed { claim, is_final, may_have_earlier };
         let (claim, entry) = (Some(claimed), ready.entry.as_deref());
         let (kind, about, reference) = ("presentment", None, None);
         self.put(New { kind, about, claim, capture, standing, reference, entry })?;
@@ -233,13 +233,13 @@ impl Gathering<'_, '_> {
             let stands = standing.stands_approved();
             return Ok(if stands { Refund::Now } else { Refund::Never("REVERSED") });
         }
-        let fates = fate::of_purchase(self.rows.ledger()?, standing.id.0.cast_signed())?;
+        let fates = fate::of_purchase(self.rows.laid_down()?, standing.id.0.cast_signed())?;
         let is_good = |fate: &Fate| !fate.opposed && !fate.charged_back && fate.rejected.is_none();
         let may_be = |fate: &Fate| !fate.opposed && fate.rejected == Some(Decision::None);
         Ok(if fates.iter().any(is_good) {
-            let mut left = -fate::refunded(self.rows.ledger()?, standing.id.0.cast_signed())?;
+            let mut left = -fate::refunded(self.rows.laid_down()?, standing.id.0.cast_signed())?;
             for fate in fates.iter().filter(|fate| is_good(fate)) {
-                left += i128::from(fate::left(self.rows.ledger()?, fate)?);
+                left += i128::from(fate::left(self.rows.laid_down()?, fate)?);
             }
             if i128::from(ready.amount) <= left {
                 Refund::Now
@@ -267,7 +267,7 @@ impl Gathering<'_, '_> {
                 WHERE l.about = p.item AND l.kind = 'lowered')), 0)
             FROM items AS p WHERE txn = ? AND kind = 'presentment' AND refund = 0
             AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = p.item AND o.kind = 'opposite')";
-        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
+        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         let before: i64 = ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?;
         Ok(i128::from(before) + i128::from(ready.amount) > i128::from(left))
     }
@@ -278,7 +278,7 @@ impl Gathering<'_, '_> {
             return Ok(true);
         }
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
-        let Some(fate) = fate::of_claim(self.rows.ledger()?, ready.original)? else {
+        let Some(fate) = fate::of_claim(self.rows.laid_down()?, ready.original)? else {
             return self.refuse(ready, "NOT_PRESENTED");
         };
         match fate.rejected {
@@ -291,14 +291,14 @@ impl Gathering<'_, '_> {
             // It is being presented just now: it is taken back by the next cut.
             None if fate.cut == (Some(day), Some(i64::from(cycle))) => return Ok(false),
             // So is what is left of what is lowered just now.
-            None if fate::is_lowered_by(self.rows.ledger()?, &fate, (day, cycle))? => {
+            None if fate::is_lowered_by(self.rows.laid_down()?, &fate, (day, cycle))? => {
                 return Ok(false);
             }
             None => {}
         }
         let about = fate.item;
         let sql = "SELECT issuer, currency FROM items WHERE item = ?";
-        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
+        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         let found = ask.query_row([about], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
         let (issuer, currency) = found.map(|(issuer, currency)| (LinkId(issuer), currency))?;
         let Ok(currency) = Currency::from_ascii(currency.as_bytes()) else {
@@ -311,30 +311,30 @@ impl Gathering<'_, '_> {
                 amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l WHERE l.about = ?7 AND l.kind = 'lowered'),
                 currency, refund, ?3, ?4, ?5, ?6, reference, 'presented' FROM items WHERE item = ?7";
         let values = params![item, ready.claim, day, cycle, place.file, place.number, about];
-        self.rows.ledger()?.prepare_cached(sql)?.execute(values)?;
+        self.rows.laid_down()?.prepare_cached(sql)?.execute(values)?;
         self.draft_row(item, issuer, currency)?;
         // A refund kept as much of what it gave back from being taken back with its authorization.
         let sql = "INSERT OR IGNORE INTO keys SELECT ?1, txn FROM items WHERE item = ?2 AND refund = 1 AND txn IS NOT NULL";
-        self.rows.ledger()?.prepare_cached(sql)?.execute((UNDONE, about))?;
+        self.rows.laid_down()?.prepare_cached(sql)?.execute((UNDONE, about))?;
         Ok(true)
     }
 
     /// Whether it took its original back before that was presented: then it has done its work.
     fn voids(&self, ready: &Ready) -> Result<bool, CutError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM claims WHERE claim = ? AND voided = ?)";
-        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
+        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         Ok(ask.query_row((ready.original, ready.claim), |row| row.get(0))?)
     }
 
     /// A claim that cannot be presented any more is rejected, and that is told.
     fn refuse(&self, ready: &Ready, reason: &str) -> Result<bool, CutError> {
         self.rows
-            .ledger()?
+            .laid_down()?
             .prepare_cached("UPDATE claims SET state = 'rejected', reason = ? WHERE claim = ?")?
             .execute((reason, ready.claim))?;
-        not_to_cut(self.rows.ledger()?, ready.claim)?;
+        not_to_cut(self.rows.laid_down()?, ready.claim)?;
         self.rows
-            .ledger()?
+            .laid_down()?
             .prepare_cached(
                 "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, 'rejected', ?)",
             )?
@@ -358,7 +358,7 @@ impl Ready {
             local: row.get(9)?,
             entry: row.get(10)?,
             is_final: row.get(11)?,
-            has_others: !row.get::<_, bool>(12)?,
+            may_have_earlier: !row.get::<_, bool>(12)?,
         })
     }
 }

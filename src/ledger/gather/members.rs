@@ -84,7 +84,7 @@ impl Gathering<'_, '_> {
                 self.any = true;
                 return Ok(());
             }
-            let fate = fate::of_member(self.rows.ledger()?, standing.id.0.cast_signed())?;
+            let fate = fate::of_member(self.rows.laid_down()?, standing.id.0.cast_signed())?;
             if fate.as_ref().is_some_and(|fate| fate.opposed) {
                 return Ok(());
             }
@@ -120,14 +120,14 @@ impl Gathering<'_, '_> {
         let sql = "SELECT EXISTS (SELECT 1 FROM items WHERE txn = ?1 AND kind = ?2 AND claim IS NULL AND day = ?3 AND cycle = ?4)
             OR EXISTS (SELECT 1 FROM held WHERE day = ?3 AND cycle = ?4 AND txn = ?1 AND kind = ?2)";
         let (txn, day) = (standing.id.0.cast_signed(), day(self.cycle.date));
-        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
+        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         Ok(ask.query_row(params![txn, kind, day, self.cycle.number], |row| row.get(0))?)
     }
 
     /// Whether a transaction was held when it was to be presented.
     fn was_held(&self, standing: &Standing) -> Result<bool, CutError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM held WHERE txn = ? AND kind = 'presentment')";
-        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
+        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         Ok(ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?)
     }
 
@@ -138,7 +138,7 @@ impl Gathering<'_, '_> {
                 refund, day, cycle, state)
             SELECT ?1, 'given_up', item, txn, issuer, merchant, terminal, card, rrn, approval, mcc, amount, currency,
                 refund, ?2, ?3, 'accepted' FROM items WHERE item = ?4";
-        self.rows.ledger()?.prepare_cached(sql)?.execute((item, day, cycle, about))?;
+        self.rows.laid_down()?.prepare_cached(sql)?.execute((item, day, cycle, about))?;
         Ok(())
     }
 
@@ -147,7 +147,7 @@ impl Gathering<'_, '_> {
         let Some(completes) = standing.sent().and_then(|sent| sent.completed()) else {
             return Ok(false);
         };
-        let claimed = fate::of_purchase(self.rows.ledger()?, completes.0.cast_signed())?;
+        let claimed = fate::of_purchase(self.rows.laid_down()?, completes.0.cast_signed())?;
         Ok(claimed.iter().any(|fate| !fate.opposed))
     }
 }

@@ -1,6 +1,6 @@
 //! What a cut takes: items that wait, members of the day, claims of merchants. Each gets its file, number and reference.
 //!
-//! It is done in steps, each a transaction of its own: no step is so large that those who pay wait for its way to the disk. What
+//! It is done in steps, each a transaction of its own: no step is so large that those who pay wait for its way to its place. What
 //! was killed in between goes on where it was.
 
 mod claims;
@@ -74,8 +74,8 @@ struct Claimed {
     claim: i64,
     /// Whether it is the last of its authorization.
     is_final: bool,
-    /// Whether there may be another one of that.
-    has_others: bool,
+    /// Whether there may be an earlier one of that.
+    may_have_earlier: bool,
 }
 
 /// How many rows are held in memory at once.
@@ -141,7 +141,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
         }
         self.undone()?;
         self.claims()?;
-        self.rows.ledger()?;
+        self.rows.laid_down()?;
         self.step.take().map_or(Ok(()), Transaction::commit)?;
         self.drafting.take().into_iter().for_each(Drafting::end);
         Ok(self.any)
@@ -154,7 +154,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
         if self.done < self.ledger.step {
             return Ok(());
         }
-        let connection = self.rows.ledger()?;
+        let connection = self.rows.laid_down()?;
         self.step.take().map_or(Ok(()), Transaction::commit)?;
         (self.watch)(Step::Gathered);
         self.step = Some(connection.unchecked_transaction()?);
@@ -178,7 +178,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
                 let (day, cycle) = (day(self.cycle.date), self.cycle.number);
                 if !claims {
                     let sql = "UPDATE items SET day = ?, cycle = ? WHERE item = ?";
-                    self.rows.ledger()?.prepare_cached(sql)?.execute((day, cycle, item))?;
+                    self.rows.laid_down()?.prepare_cached(sql)?.execute((day, cycle, item))?;
                     self.next(1)?;
                     continue;
                 }
@@ -194,7 +194,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
                                 WHERE back.item = items.about), ?5)
                     WHERE item = ?6";
                 let values = params![day, cycle, place.file, place.number, fresh.to_string(), item];
-                self.rows.ledger()?.prepare_cached(sql)?.execute(values)?;
+                self.rows.laid_down()?.prepare_cached(sql)?.execute(values)?;
                 self.draft_row(item, issuer, currency)?;
                 self.next(1)?;
             }
@@ -209,7 +209,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
     fn waiting_after(&self, after: i64) -> Result<Vec<(i64, bool, u32, String)>, CutError> {
         let sql = "SELECT item, kind IN ('presentment', 'opposite', 'lowered', 'again', 'representment'), issuer, currency
             FROM items WHERE day IS NULL AND item > ? ORDER BY item LIMIT ?";
-        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
+        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         let rows = ask.query_map((after, self.page()), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;
@@ -221,7 +221,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
         let (txn, party) = (standing.id.0.cast_signed(), self.outgoing.party(issuer));
         self.rows
-            .ledger()?
+            .laid_down()?
             .prepare_cached("INSERT INTO held VALUES (?, ?, ?, ?, ?, ?)")?
             .execute((day, cycle, txn, kind, party, fault.to_string()))?;
         Ok(())
@@ -292,13 +292,13 @@ impl<'a, 'o> Gathering<'a, 'o> {
         claimed: Option<Claimed>,
         standing: &Standing,
     ) -> Result<bool, CutError> {
-        let wanted = |it: &Claimed| self.drafting.is_some() && it.is_final && it.has_others;
+        let wanted = |it: &Claimed| self.drafting.is_some() && it.is_final && it.may_have_earlier;
         if !claimed.as_ref().is_some_and(wanted) {
             return Ok(false);
         }
         let sql = "SELECT EXISTS (SELECT 1 FROM items
             WHERE txn = ? AND kind = 'presentment' AND refund = 0 AND claim IS NOT NULL)";
-        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
+        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         Ok(ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?)
     }
 
@@ -314,7 +314,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
         if self.drafting.is_none() {
             return Ok(());
         }
-        self.rows.ledger()?;
+        self.rows.laid_down()?;
         let settings = self.outgoing.settings(issuer);
         // What it lacks is told by who writes the files from the ledger.
         let line = self.ledger.drafted_row(item, currency, settings).ok().flatten();
@@ -354,7 +354,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
             "SELECT file, ifnull((SELECT max(number) FROM items WHERE items.file = files.file), 1)
             FROM files WHERE day = ? AND cycle = ? AND issuer = ? AND currency = ?";
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
-        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
+        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         let found = ask.query_row(params![day, cycle, issuer.0, currency.to_string()], |row| {
             Ok(Place { file: row.get(0)?, number: row.get(1)? })
         });
@@ -367,24 +367,24 @@ impl<'a, 'o> Gathering<'a, 'o> {
         let party = self.outgoing.party(issuer);
         let sql = "SELECT EXISTS (SELECT 1 FROM files WHERE day = ? AND party = ? AND issuer <> ?)";
         let values = (day(date), &party, issuer.0);
-        if self.rows.ledger()?.query_row(sql, values, |row| row.get(0))? {
+        if self.rows.laid_down()?.query_row(sql, values, |row| row.get(0))? {
             return Err(CutError::SameName { name: party });
         }
         let sql = "SELECT ifnull(max(sequence), 0) + 1 FROM files WHERE day = ?";
-        let sequence: u32 = self.rows.ledger()?.query_row(sql, [day(date)], |row| row.get(0))?;
+        let sequence: u32 = self.rows.laid_down()?.query_row(sql, [day(date)], |row| row.get(0))?;
         let settings = self.outgoing.settings(issuer);
         let id = FileId::new(settings, date, sequence)?;
         let format = settings.format;
         let name = format!("clearing-{party}-{currency}-{}.{}", self.cycle, format.word());
         let head = Head { id, issuer, currency };
         let currency = currency.to_string();
-        self.rows.ledger()?.execute(
+        self.rows.laid_down()?.execute(
             "INSERT INTO files (day, cycle, issuer, currency, sequence, file_id, name, party, format, state)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'begun')",
             params![day(date), number, issuer.0, currency, sequence, id.to_string(), &name, party, format.word()],
         )?;
-        let file = self.rows.ledger()?.last_insert_rowid();
-        self.rows.ledger()?.execute(
+        let file = self.rows.laid_down()?.last_insert_rowid();
+        self.rows.laid_down()?.execute(
             "INSERT INTO events (at, file, kind) VALUES (?, ?, 'begun')",
             (self.now.0.cast_signed(), file),
         )?;

@@ -85,8 +85,8 @@ impl<'a> Rows<'a> {
         self.write(items, group)
     }
 
-    /// The ledger with every row in its table.
-    pub(super) fn ledger(&self) -> Result<&'a Connection, LedgerError> {
+    /// Writes what waits, and gives the ledger that has it now.
+    pub(super) fn laid_down(&self) -> Result<&'a Connection, LedgerError> {
         let Waiting { items, one, .. } = &mut *self.waiting.borrow_mut();
         self.write(items, one)?;
         Ok(self.connection)

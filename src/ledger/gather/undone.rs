@@ -49,7 +49,7 @@ impl Gathering<'_, '_> {
                     }
                     let sql = "DELETE FROM keys WHERE key = ? AND txn = ?";
                     let values = (key, txn.0.cast_signed());
-                    self.rows.ledger()?.prepare_cached(sql)?.execute(values)?;
+                    self.rows.laid_down()?.prepare_cached(sql)?.execute(values)?;
                 }
                 drop(still);
                 self.next(count)?;
@@ -60,7 +60,7 @@ impl Gathering<'_, '_> {
 
     fn listed_under(&self, key: i64, after: i64) -> Result<Vec<i64>, CutError> {
         let sql = "SELECT txn FROM keys WHERE key = ? AND txn > ? ORDER BY txn LIMIT ?";
-        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
+        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         let txns = ask.query_map((key, after, self.page()), |row| row.get(0))?;
         Ok(txns.collect::<Result<_, _>>()?)
     }
@@ -68,7 +68,7 @@ impl Gathering<'_, '_> {
     /// Of a sale that its merchant refunded, and that was taken back after its cut, no more is taken back than the card does not have.
     /// True when that was all there is to do.
     pub(super) fn takes_back_the_rest(&mut self, standing: &Standing) -> Result<bool, CutError> {
-        let refunded = fate::refunded(self.rows.ledger()?, standing.id.0.cast_signed())?;
+        let refunded = fate::refunded(self.rows.laid_down()?, standing.id.0.cast_signed())?;
         if refunded == 0 || is_refund(standing) {
             return Ok(false);
         }
@@ -80,15 +80,15 @@ impl Gathering<'_, '_> {
     /// last, first. A sale that was refunded is one, too. Whether a refund keeps something of it from being taken back.
     fn undo(&mut self, standing: &Standing) -> Result<bool, CutError> {
         let chain::Left { stands, at_most } =
-            chain::left(self.rows.ledger()?, self.books, standing)?;
+            chain::left(self.rows.laid_down()?, self.books, standing)?;
         if stands && at_most.is_none() {
             return Ok(false);
         }
         let txn = standing.id.0.cast_signed();
         let pays_card = is_refund(standing);
-        let mut fates = fate::of_claims(self.rows.ledger()?, txn, pays_card)?;
-        if !pays_card && fate::was_refunded(self.rows.ledger()?, txn)? {
-            fates.extend(fate::of_member(self.rows.ledger()?, txn)?);
+        let mut fates = fate::of_claims(self.rows.laid_down()?, txn, pays_card)?;
+        if !pays_card && fate::was_refunded(self.rows.laid_down()?, txn)? {
+            fates.extend(fate::of_member(self.rows.laid_down()?, txn)?);
         }
         // It is being presented just now: it is taken back by the next cut.
         let now = (day(self.cycle.date), self.cycle.number);
@@ -97,12 +97,12 @@ impl Gathering<'_, '_> {
         }
         let mut claims = Vec::new();
         for fate in fates {
-            let left = fate::left(self.rows.ledger()?, &fate)?;
+            let left = fate::left(self.rows.laid_down()?, &fate)?;
             claims.push((fate, left));
         }
         let left = at_most.filter(|_| stands).unwrap_or(0);
         // What was refunded the card has back already.
-        let refunded = if pays_card { 0 } else { fate::refunded(self.rows.ledger()?, txn)? };
+        let refunded = if pays_card { 0 } else { fate::refunded(self.rows.laid_down()?, txn)? };
         let keeps = i128::from(left).max(refunded);
         let mut waits = i128::from(left) < refunded;
         let mut excess = claims.iter().map(|(_, left)| i128::from(*left)).sum::<i128>() - keeps;
@@ -124,7 +124,7 @@ impl Gathering<'_, '_> {
                 self.give_up(fate.live)?;
             } else if part > 0 && fate.rejected.is_some() {
                 self.hold_once(standing, "lowered", &ClearingError::Rejected { txn: standing.id })?;
-            } else if part > 0 && fate::is_lowered_by(self.rows.ledger()?, &fate, now)? {
+            } else if part > 0 && fate::is_lowered_by(self.rows.laid_down()?, &fate, now)? {
                 waits = true;
             } else if part > 0 {
                 self.back(&fate, if all { "opposite" } else { "lowered" }, part)?;
@@ -137,7 +137,7 @@ impl Gathering<'_, '_> {
     /// Takes back so much of what was presented, under its reference.
     fn back(&mut self, fate: &Fate, kind: &str, amount: i64) -> Result<(), CutError> {
         let sql = "SELECT issuer, currency, claim FROM items WHERE item = ?";
-        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
+        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         let (issuer, currency, claim): (u32, String, Option<i64>) =
             ask.query_row([fate.item], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let currency = Currency::from_ascii(currency.as_bytes())
@@ -150,7 +150,7 @@ impl Gathering<'_, '_> {
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
         let (file, number) = (place.file, place.number);
         let values = params![item, kind, amount, day, cycle, file, number, fate.item];
-        self.rows.ledger()?.prepare_cached(sql)?.execute(values)?;
+        self.rows.laid_down()?.prepare_cached(sql)?.execute(values)?;
         self.draft_row(item, LinkId(issuer), currency)?;
         let sql = "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, 'taken_back', ?)";
         let detail = format!(
@@ -161,7 +161,7 @@ impl Gathering<'_, '_> {
             }
         );
         let at = self.now.0.cast_signed();
-        self.rows.ledger()?.prepare_cached(sql)?.execute((at, claim, detail))?;
+        self.rows.laid_down()?.prepare_cached(sql)?.execute((at, claim, detail))?;
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl Gathering<'_, '_> {
         let sql = "SELECT 1 FROM held WHERE day = ? AND cycle = ? AND txn = ? AND kind = ?";
         let txn = standing.id.0.cast_signed();
         let values = (day(self.cycle.date), self.cycle.number, txn, kind);
-        let mut ask = self.rows.ledger()?.prepare_cached(sql)?;
+        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         if ask.query_row(values, |_| Ok(())).optional()?.is_none() {
             self.any = true;
             self.hold(standing, kind, fault)?;

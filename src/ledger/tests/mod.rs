@@ -195,8 +195,18 @@ impl World {
     }
 
     fn cut(&mut self, asked: Asked) -> Result<Option<CutReport>, CutError> {
-        let order = self.order(asked);
-        self.ledger.cut(&order)
+        let report = self.ledger.cut(&self.order(asked))?;
+        if let Some(report) = &report {
+            self.is_as_its_rows_say(report.cycle);
+        }
+        Ok(report)
+    }
+
+    /// What was written while a cut was gathered is what is written from its rows.
+    fn is_as_its_rows_say(&mut self, cycle: Cycle) {
+        let seen = self.seen();
+        self.ledger.cut(&self.order(Asked::Again(cycle))).unwrap();
+        assert!(self.seen() == seen, "{cycle} was written otherwise");
     }
 
     /// Every file that can be seen, with its contents.

@@ -47,5 +47,8 @@ fn what_repeats_an_earlier_record_in_the_midst_of_others_is_none_of_its_own() {
     );
     assert_eq!(shop.sum("SELECT count(*) FROM to_cut"), 10);
     // The second claim of the third authorization knows of the first; that of the fourth was too much.
-    assert_eq!(shop.sum("SELECT count(*) FROM claims WHERE state = 'accepted' AND NOT alone"), 1);
+    assert_eq!(
+        shop.sum("SELECT count(*) FROM claims WHERE state = 'accepted' AND NOT first_of_txn"),
+        1
+    );
 }
