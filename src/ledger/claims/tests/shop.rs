@@ -185,7 +185,7 @@ pub(super) fn states(taken: &Taken) -> Vec<(String, String, String)> {
     lines(taken).iter().filter(|line| line["type"] == "record").map(of).collect()
 }
 
-/// A result as JSON; that the CSV has as many lines is looked at, too.
+/// A result as JSON; that the CSV has the same lines, and that no part of either is left, is looked at, too.
 pub(super) fn lines(taken: &Taken) -> Vec<Value> {
     let page = |kind: &str| {
         fs::read_to_string(PathBuf::from(format!("{}.{kind}", taken.result.display()))).unwrap()
@@ -193,7 +193,18 @@ pub(super) fn lines(taken: &Taken) -> Vec<Value> {
     let (json, csv) = (page("jsonl"), page("csv"));
     assert_eq!(json.lines().count() + 1, csv.lines().count());
     assert!(!json.contains(PAN) && !csv.contains(PAN));
-    json.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let lines: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (line, row) in lines.iter().zip(csv.lines().skip(1)) {
+        let cells: Vec<_> = row.split(',').collect();
+        // The first column, the state, the number in the file.
+        let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+        let seq = line["seq"].as_u64().map(|seq| seq.to_string()).unwrap_or_default();
+        assert_eq!((cells[0], cells[5], cells[9]), (&*text("type"), &*text("state"), &*seq));
+    }
+    let shelf = fs::read_dir(taken.result.parent().unwrap()).unwrap();
+    let hidden = |name: &str| name.starts_with('.') && name.contains(".result.");
+    assert!(!shelf.into_iter().any(|entry| hidden(entry.unwrap().file_name().to_str().unwrap())));
+    lines
 }
 
 /// A record: operation, reference, amount, and other columns by name.
