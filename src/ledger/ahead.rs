@@ -4,7 +4,7 @@
 use std::panic::resume_unwind;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction};
@@ -53,25 +53,39 @@ impl Ledger {
     }
 }
 
+/// Starts a thread beside the ledger's own.
+pub(super) fn start<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, LedgerError> {
+    let plant = planted::handed();
+    let works = move || {
+        plant();
+        work()
+    };
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread.spawn_scoped(scope, works).map_err(LedgerError::thread)
+}
+
+/// Waits for its end.
+pub(super) fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
 /// Gives each piece that one thread reads to this one, in order. The first fault of either ends both.
 pub(super) fn ahead<T: Send, E: Send + From<LedgerError>>(
     read: impl FnOnce(&mut dyn FnMut(T) -> bool) -> Result<(), E> + Send,
     write: impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
-    let plant = planted::handed();
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(READY);
-        let reads = move || {
-            plant();
-            read(&mut |piece| sender.send(piece).is_ok())
-        };
-        let reader = thread::Builder::new().name("ledger ahead".to_owned());
-        let reader = reader.spawn_scoped(scope, reads).map_err(LedgerError::thread)?;
+        let reads = move || read(&mut |piece| sender.send(piece).is_ok());
+        let reader = start(scope, "ledger looks", reads)?;
         let written = receiver.iter().try_for_each(write);
         // Who still reads need not go on.
         drop(receiver);
-        let read = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
-        written.and(read)
+        written.and(joined(reader))
     })
 }
 
@@ -81,15 +95,10 @@ pub(super) fn far_ahead<R: Send, T: Send, E: Send + From<LedgerError>>(
     mut look: impl FnMut(R) -> Result<T, E> + Send,
     write: impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
-    let plant = planted::handed();
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(READY);
-        let reads = move || {
-            plant();
-            read(&mut |piece| sender.send(piece).is_ok())
-        };
-        let reader = thread::Builder::new().name("ledger far".to_owned());
-        let reader = reader.spawn_scoped(scope, reads).map_err(LedgerError::thread)?;
+        let reads = move || read(&mut |piece| sender.send(piece).is_ok());
+        let reader = start(scope, "ledger reads", reads)?;
         let looks = move |give: &mut dyn FnMut(T) -> bool| {
             for piece in receiver {
                 if !give(look(piece)?) {
@@ -99,8 +108,7 @@ pub(super) fn far_ahead<R: Send, T: Send, E: Send + From<LedgerError>>(
             Ok(())
         };
         let written = ahead(looks, write);
-        let read = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
-        written.and(read)
+        written.and(joined(reader))
     })
 }
 
@@ -109,17 +117,10 @@ pub(super) fn beside<T: Send>(
     work: impl FnOnce() -> Result<T, LedgerError> + Send,
     meanwhile: impl FnOnce() -> Result<(), LedgerError>,
 ) -> Result<T, LedgerError> {
-    let plant = planted::handed();
     thread::scope(|scope| {
-        let works = move || {
-            plant();
-            work()
-        };
-        let hand = thread::Builder::new().name("ledger beside".to_owned());
-        let hand = hand.spawn_scoped(scope, works).map_err(LedgerError::thread)?;
-        let other = meanwhile();
-        let worked = hand.join().unwrap_or_else(|panic| resume_unwind(panic));
-        other.and(worked)
+        let other = start(scope, "ledger beside", work)?;
+        let done = meanwhile();
+        done.and(joined(other))
     })
 }
 
@@ -132,21 +133,18 @@ pub(super) fn side_by_side<J: Send, T: Send, E: Send + From<LedgerError>>(
 ) -> Result<(), E> {
     let jobs = Mutex::new(jobs.into_iter());
     let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let plant = planted::handed();
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(READY);
         for scout in scouts {
-            let (sender, plant, work, next) = (sender.clone(), plant.clone(), &work, &next);
+            let (sender, work, next) = (sender.clone(), &work, &next);
             let works = move || {
-                plant();
                 while let Some(job) = next() {
                     if sender.send(work(&scout, job)).is_err() {
                         break;
                     }
                 }
             };
-            let hand = thread::Builder::new().name("ledger beside".to_owned());
-            hand.spawn_scoped(scope, works).map_err(LedgerError::thread)?;
+            start(scope, "ledger hand", works)?;
         }
         drop(sender);
         receiver.iter().try_for_each(|one| done(one?))

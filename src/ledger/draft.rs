@@ -2,16 +2,15 @@
 //! in memory then. The rows of the ledger say the same: what fails here, or dies, is written from them. Decides nothing.
 
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::thread::{Scope, ScopedJoinHandle};
 
 use super::LedgerError;
+use super::ahead::{joined, start};
 use super::cut::{CutError, Outgoing};
 use super::outbox::{Hash, Outbox, Part};
 use crate::clearing::{ClearingError, Format, Head, Line, Settings, Sheet, Sum, Totals};
-use crate::planted;
 
 /// Whether money goes to the card, and whether a claim is taken back.
 pub(super) const WAYS: [(bool, bool); 4] =
@@ -135,13 +134,7 @@ impl<'a> Drafting<'a> {
         'a: 'scope,
     {
         let (jobs, orders) = sync_channel(JOBS_READY);
-        let plant = planted::handed();
-        let writes = move || {
-            plant();
-            Draft::write(outgoing, &orders)
-        };
-        let thread = thread::Builder::new().name("ledger scribe".to_owned());
-        let thread = thread.spawn_scoped(scope, writes).map_err(LedgerError::thread)?;
+        let thread = start(scope, "ledger scribe", move || Draft::write(outgoing, &orders))?;
         Ok((Self { jobs, lines: Vec::new() }, Scribe(thread)))
     }
 
@@ -176,7 +169,7 @@ impl<'a> Drafting<'a> {
 impl<'a> Scribe<'_, 'a> {
     /// Waits for it. None where something went wrong: the files are written from the ledger then, and what keeps them from that is told.
     pub(super) fn end(self) -> Option<Draft<'a>> {
-        self.0.join().unwrap_or_else(|panic| resume_unwind(panic)).ok().flatten()
+        joined(self.0).ok().flatten()
     }
 }
 
@@ -238,6 +231,8 @@ impl<'a> Draft<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::clearing::{FeeTable, FileId};
     use crate::iso::{BusinessDate, Currency};
