@@ -85,7 +85,8 @@ pub(super) fn ahead<T: Send, E: Send + From<LedgerError>>(
         let written = receiver.iter().try_for_each(write);
         // Who still reads need not go on.
         drop(receiver);
-        written.and(joined(reader))
+        let read = joined(reader);
+        written.and(read)
     })
 }
 
@@ -108,7 +109,8 @@ pub(super) fn far_ahead<R: Send, T: Send, E: Send + From<LedgerError>>(
             Ok(())
         };
         let written = ahead(looks, write);
-        written.and(joined(reader))
+        let read = joined(reader);
+        written.and(read)
     })
 }
 
@@ -120,7 +122,8 @@ pub(super) fn beside<T: Send>(
     thread::scope(|scope| {
         let other = start(scope, "ledger beside", work)?;
         let done = meanwhile();
-        done.and(joined(other))
+        let other = joined(other);
+        done.and(other)
     })
 }
 
