@@ -49,6 +49,9 @@ fn the_demonstration_ends_by_itself_with_books_that_balance() {
     }
 }
 
+/// How the day's cards begin; longer than what a reference of a 334th day may have, a 4 and ten zeros.
+const CARDS: [&str; 2] = ["54133300", "400000000000"];
+
 #[test]
 fn the_merchants_day_comes_as_it_is_told() {
     let place = tempfile::tempdir().unwrap();
@@ -71,9 +74,9 @@ fn the_merchants_day_comes_as_it_is_told() {
     for name in ["tills", "north-ledger", "south-ledger", "operator"] {
         let log = std::fs::read_to_string(home.join(format!("{name}.jsonl"))).unwrap();
         assert!(log.lines().count() > 4, "{name}: {log}");
-        assert!(!log.contains("54133300") && !log.contains("40000000"), "{name}: {log}");
+        assert!(!CARDS.iter().any(|card| log.contains(card)), "{name}: {log}");
     }
-    assert!(!told.contains("54133300") && !told.contains("40000000"), "{told}");
+    assert!(!CARDS.iter().any(|card| told.contains(card)), "{told}");
     assert!(!is_anybody_at(place.path()), "the switch has ended");
     // Another day does not begin among these files.
     let again = Command::new(env!("CARGO_BIN_EXE_iso8583d")).args(keep).output().unwrap();
