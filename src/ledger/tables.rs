@@ -475,7 +475,7 @@ pub(super) fn loosely<T, E: From<rusqlite::Error>>(
     Ok(done)
 }
 
-/// Does something whose commits stay where they are for now.
+/// Does something whose commits stay in the write-ahead log: bringing them to their place is left to whoever comes after.
 pub(super) fn without_checkpoints<T>(
     connection: &Connection,
     work: impl FnOnce() -> Result<T, LedgerError>,
