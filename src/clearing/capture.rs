@@ -255,13 +255,17 @@ fn unfit(txn: TxnId, no: ElementNo, expected: &'static str) -> ClearingError {
 
 /// `YYMMDDhhmmss` of a time that is one.
 fn local_of(text: &str) -> Option<[u8; 12]> {
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).collect();
-    let date = std::str::from_utf8(digits.get(..8)?).ok()?;
-    let (year, rest) = date.split_at_checked(4)?;
-    let (month, day) = rest.split_at_checked(2)?;
-    let day = BusinessDate::from_text(&format!("{year}-{month}-{day}")).ok()?;
-    let time = digits.get(8..14).filter(|time| is_time(time))?;
-    Some(joined(day, time))
+    let mut digits = text.bytes().filter(u8::is_ascii_digit);
+    let mut date = *b"YYYY-MM-DD";
+    for place in date.iter_mut().filter(|place| **place != b'-') {
+        *place = digits.next()?;
+    }
+    let day = BusinessDate::from_text(std::str::from_utf8(&date).ok()?).ok()?;
+    let mut time = [0; 6];
+    for place in &mut time {
+        *place = digits.next()?;
+    }
+    is_time(&time).then(|| joined(day, &time))
 }
 
 /// When the card was used, by the clock where it was: elements 12 and 13, with the year that puts them
