@@ -1,15 +1,15 @@
-//! The threads beside the ledger's own: what is read ahead of it, piece by piece, while it decides and writes; and jobs that need
-//! nothing of each other. Decides nothing.
+//! The threads beside the ledger's own: what is read ahead of it, piece by piece, while it decides and writes; what it committed, brought
+//! to its place; and jobs that need nothing of each other. Decides nothing.
 
 use std::panic::resume_unwind;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, tables};
 use crate::books::{Still, View};
 use crate::planted;
 
@@ -45,11 +45,74 @@ impl Ledger {
     pub(super) fn scout_keeping(&self, kib: i64) -> Result<Scout, LedgerError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.directory.join(super::FILE), flags)?;
-        connection.busy_timeout(super::tables::PATIENCE)?;
+        connection.busy_timeout(tables::PATIENCE)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "cache_size", -kib)?;
         let books = View::open(&self.directory, Arc::clone(self.books.keys()))?;
         Ok(Scout { connection, books })
+    }
+}
+
+/// Has what is committed in steps brought to its place by a thread beside.
+pub(super) struct Backfill {
+    asks: SyncSender<()>,
+    /// Steps since the thread was asked.
+    steps: u32,
+    /// Steps since everything was in its place.
+    since_all: u32,
+}
+
+/// After so many steps the thread is asked: some mebibytes, behind which the journal's commits wait.
+const BACKFILL_STEPS: u32 = if cfg!(test) { 2 } else { 4 };
+
+/// After so many, who commits does it himself, after each step until everything is in its place: the log begins anew then.
+const BACKFILL_ALL: u32 = if cfg!(test) { 5 } else { 48 };
+
+/// After so many he waits for those who read, who keep it from that.
+const BACKFILL_MAX: u32 = if cfg!(test) { 7 } else { 192 };
+
+impl Backfill {
+    /// One more step is committed.
+    pub(super) fn step(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.steps += 1;
+        self.since_all += 1;
+        if self.since_all >= BACKFILL_ALL {
+            let done = if self.since_all.is_multiple_of(BACKFILL_MAX) {
+                tables::restart(connection)?
+            } else {
+                tables::checkpoint(connection)?
+            };
+            if done {
+                self.since_all = 0;
+            }
+        } else if self.steps >= BACKFILL_STEPS && self.asks.try_send(()).is_ok() {
+            self.steps = 0;
+        }
+        Ok(())
+    }
+}
+
+impl Ledger {
+    /// Does something that commits in steps, which a thread beside brings to their place meanwhile.
+    pub(super) fn backfilling<T, E: From<LedgerError> + From<rusqlite::Error>>(
+        &self,
+        work: impl FnOnce(Option<Backfill>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let beside = Connection::open_with_flags(self.directory.join(super::FILE), flags)?;
+        thread::scope(|scope| {
+            let (asks, asked) = mpsc::sync_channel(1);
+            let fills = move || {
+                // What fails here is lost to nobody: it stays in the log, and the ledger's own thread brings it to its place later.
+                asked.iter().all(|()| tables::checkpoint(&beside).is_ok())
+            };
+            // Where there is no thread to be had, each commit brings what there is to its place.
+            if start(scope, "ledger backfill", fills).is_err() {
+                return work(None);
+            }
+            let work = || work(Some(Backfill { asks, steps: 0, since_all: 0 }));
+            tables::without_checkpoints(&self.connection, work)
+        })
     }
 }
 

@@ -39,6 +39,9 @@ const FATE: &str = "SELECT p.item, ifnull(a.item, p.item), p.reference, ifnull(a
     FROM items AS p LEFT JOIN items AS a ON a.about = p.item AND a.kind = 'again'
     WHERE p.kind = 'presentment' AND ";
 
+/// What is about a transaction, in whatever way.
+const OF_TXN: &str = "p.item IN (SELECT item FROM of_txn WHERE txn = ?)";
+
 /// Of what the books have of a transaction, that nobody has to claim.
 pub(super) fn of_member(connection: &Connection, txn: i64) -> Result<Option<Fate>, LedgerError> {
     one(connection, "p.txn = ? AND p.claim IS NULL", txn)
@@ -61,7 +64,7 @@ pub(super) fn of_claim(
 /// Of everything that was presented of a transaction, but for what paid the card.
 pub(super) fn of_purchase(connection: &Connection, txn: i64) -> Result<Vec<Fate>, LedgerError> {
     let mut ask =
-        connection.prepare_cached(&format!("{FATE} p.txn = ? AND p.refund = 0 ORDER BY p.item"))?;
+        connection.prepare_cached(&format!("{FATE} {OF_TXN} AND p.refund = 0 ORDER BY p.item"))?;
     let found = ask.query_map([txn], read)?;
     Ok(found.collect::<Result<_, _>>()?)
 }
@@ -72,8 +75,8 @@ pub(super) fn of_claims(
     txn: i64,
     pays_card: bool,
 ) -> Result<Vec<Fate>, LedgerError> {
-    let which = "p.txn = ? AND p.claim IS NOT NULL AND p.refund = ? ORDER BY p.item DESC";
-    let mut ask = connection.prepare_cached(&format!("{FATE} {which}"))?;
+    let which = "p.claim IS NOT NULL AND p.refund = ? ORDER BY p.item DESC";
+    let mut ask = connection.prepare_cached(&format!("{FATE} {OF_TXN} AND {which}"))?;
     let found = ask.query_map((txn, pays_card), read)?;
     Ok(found.collect::<Result<_, _>>()?)
 }
@@ -106,7 +109,7 @@ pub(super) fn left(connection: &Connection, fate: &Fate) -> Result<i64, LedgerEr
 
 /// What was presented as a refund of a transaction: under its own number, or by a claim that names one of its claims.
 const REFUND_OF: &str = "p.kind = 'presentment' AND p.refund = 1
-        AND p.item IN (SELECT item FROM items WHERE txn = ?1
+        AND p.item IN (SELECT item FROM of_txn WHERE txn = ?1
             UNION SELECT i.item FROM claims AS c JOIN claims AS r ON r.original = c.claim JOIN items AS i ON i.claim = r.claim
                 WHERE c.txn = ?1)";
 

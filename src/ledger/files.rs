@@ -417,8 +417,8 @@ pub(super) const fn first_turn((refund, later): (bool, bool), is_final: Option<b
 /// is about.
 const ENTRIES: &str = "SELECT i.number, i.kind, i.amount, i.refund, i.reference, i.merchant, i.terminal, i.mcc, i.reason,
         coalesce(i.txn, a.txn, p.txn), a.day, a.amount, a.reason, c.claim, c.local, c.final,
-        c.final AND (SELECT count(*) FROM (SELECT 1 FROM items AS any WHERE any.txn = i.txn LIMIT 2)) > 1 AND EXISTS (SELECT 1 FROM items AS before
-            WHERE before.txn = i.txn AND before.kind = 'presentment' AND before.refund = 0 AND before.claim IS NOT NULL
+        c.final AND EXISTS (SELECT 1 FROM claims AS other JOIN items AS before ON before.claim = other.claim
+            WHERE other.txn = i.txn AND before.kind = 'presentment' AND before.refund = 0
                 AND before.item < CASE i.kind WHEN 'presentment' THEN i.item ELSE i.about END), i.file
     FROM items AS i
         LEFT JOIN items AS a ON a.item = i.about

@@ -9,7 +9,10 @@ use super::LedgerError;
 use crate::iso::BusinessDate;
 
 /// The format of these tables, in the file's `user_version`.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
+
+/// One in which names that follow each other were scattered.
+const FORMAT_SCATTERED: i64 = 4;
 
 /// One in which each claim knew the cut that presented it.
 const FORMAT_MARKED: i64 = 3;
@@ -48,11 +51,13 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const CLAIMS: &str = "
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
-    indexed INTEGER NOT NULL    -- the last transaction of the books that `keys` knows
+    indexed INTEGER NOT NULL,   -- the last transaction of the books that `keys` knows
+    named INTEGER NOT NULL DEFAULT 0    -- the last one whose names it has
 ) STRICT;
-INSERT INTO state VALUES (1, 0);
+INSERT INTO state VALUES (1, 0, 0);
 
--- By what claims name authorizations: keyed hashes of the names, and the transactions that have them. Key 0 has those that are
+-- By what claims name authorizations: keyed hashes of the names, but for the last digits of a reference number and a sum of its
+-- terminal, and the transactions that have them. Key 0 has those that are
 -- in flight, whose names are not all known; -1 those that a reversal named since the last cut, -2 those that are not known to have
 -- been heard; other negative ones, those that complete or raise an authorization.
 CREATE TABLE keys (key INTEGER, txn INTEGER, PRIMARY KEY (key, txn)) STRICT, WITHOUT ROWID;
@@ -82,12 +87,15 @@ CREATE TABLE claims (
     txn INTEGER,                -- the authorization it was matched with
     original INTEGER,           -- the claim that it refunds, takes back or adjusts
     voided INTEGER,             -- the claim that took it back, or replaced it, before it was presented; of the one that took it back, itself
-    first_of_txn INTEGER NOT NULL DEFAULT 0     -- 1: no claim before it counts for its authorization; 0: some may
+    -- 1, of one of those that name an authorization: none that was presented before it names it, if it is the last of that. Else NULL.
+    opens INTEGER
 ) STRICT;
 -- A claim is in one of these two. A condition of more than two values would cost each row that is written a table of its own.
-CREATE UNIQUE INDEX claims_standing ON claims (merchant, reference) WHERE state NOT IN ('rejected', 'duplicate');
-CREATE INDEX claims_fallen ON claims (merchant, reference) WHERE state IN ('rejected', 'duplicate');
-CREATE INDEX claims_by_txn ON claims (txn) WHERE txn IS NOT NULL;
+-- The reference is first, since it tells more of two claims apart.
+CREATE UNIQUE INDEX claims_standing ON claims (reference, merchant) WHERE state NOT IN ('rejected', 'duplicate');
+CREATE INDEX claims_fallen ON claims (reference, merchant) WHERE state IN ('rejected', 'duplicate');
+-- Unique: who takes a claim for the first hears where it is not. NULLs are never the same.
+CREATE UNIQUE INDEX claims_by_txn ON claims (txn, opens) WHERE txn IS NOT NULL;
 CREATE INDEX claims_by_original ON claims (original) WHERE original IS NOT NULL;
 CREATE INDEX claims_pending ON claims (claim) WHERE state = 'pending';
 
@@ -144,8 +152,13 @@ CREATE TABLE items (
     state TEXT NOT NULL,        -- waiting, presented (once it has a file), accepted, rejected, charged_back
     reason TEXT, due INTEGER    -- of a chargeback: its reason code, and the last day on which it may be answered
 ) STRICT;
-CREATE INDEX items_by_file ON items (file, number) WHERE file IS NOT NULL;
-CREATE INDEX items_by_txn ON items (txn) WHERE txn IS NOT NULL;
+-- With the amount, so that a file is added up without its rows.
+CREATE INDEX items_by_file ON items (file, number, amount) WHERE file IS NOT NULL;
+-- Only what comes of no claim: all others are found by the transaction of their claim. Who wants both asks `of_txn`.
+CREATE INDEX items_by_txn ON items (txn) WHERE claim IS NULL AND txn IS NOT NULL;
+CREATE VIEW of_txn (txn, item) AS
+    SELECT txn, item FROM items WHERE claim IS NULL AND txn IS NOT NULL
+    UNION ALL SELECT claims.txn, items.item FROM claims JOIN items ON items.claim = claims.claim WHERE claims.txn IS NOT NULL;
 -- Without its merchant: then each item is the last of its day, and many merchants' items are not written all over it.
 CREATE INDEX items_by_day ON items (day, cycle);
 CREATE INDEX items_by_about ON items (about) WHERE about IS NOT NULL;
@@ -391,8 +404,7 @@ CREATE UNIQUE INDEX items_once ON items (about, kind) WHERE about IS NOT NULL AN
 ";
 
 /// What came with format 4: a cut leaves claims as they are, files know their claims, and no two claims that stand have one reference;
-/// only what terminals uploaded could have that of another one. Claims keep two columns, `day` and `cycle`, that nobody reads: to take
-/// them away would write each row anew while the switch does not listen.
+/// only what terminals uploaded could have that of another one. Claims keep two columns, `day` and `cycle`, that nobody reads: to take columns away writes each row anew.
 const TO_FORMAT_4: &str = "
 UPDATE claims SET reference = reference || '//' || claim WHERE place = 0 AND state NOT IN ('rejected', 'duplicate')
     AND EXISTS (SELECT 1 FROM claims AS other WHERE other.merchant = claims.merchant AND other.reference = claims.reference
@@ -410,6 +422,29 @@ UPDATE submissions SET (first, last) =
 DROP INDEX claims_by_submission;
 ";
 
+/// What came with format 5: an item of a claim is found by its claim, which is an entry less for each; a file is added up from its index;
+/// the first claim of each authorization is marked; references come before merchants; and names that follow each other lie together:
+/// `Ledger::index` enters them anew. Claims keep a column, `first_of_txn`, that nobody reads.
+const TO_FORMAT_5: &str = "
+DROP INDEX items_by_txn;
+CREATE INDEX items_by_txn ON items (txn) WHERE claim IS NULL AND txn IS NOT NULL;
+CREATE VIEW of_txn (txn, item) AS
+    SELECT txn, item FROM items WHERE claim IS NULL AND txn IS NOT NULL
+    UNION ALL SELECT claims.txn, items.item FROM claims JOIN items ON items.claim = claims.claim WHERE claims.txn IS NOT NULL;
+DROP INDEX items_by_file;
+CREATE INDEX items_by_file ON items (file, number, amount) WHERE file IS NOT NULL;
+ALTER TABLE claims ADD COLUMN opens INTEGER;
+UPDATE claims SET opens = 1 WHERE txn IS NOT NULL AND claim = (SELECT one.claim FROM claims AS one WHERE one.txn = claims.txn
+    ORDER BY EXISTS (SELECT 1 FROM to_cut WHERE to_cut.claim = one.claim), one.claim LIMIT 1);
+DROP INDEX claims_standing; DROP INDEX claims_fallen;
+CREATE UNIQUE INDEX claims_standing ON claims (reference, merchant) WHERE state NOT IN ('rejected', 'duplicate');
+CREATE INDEX claims_fallen ON claims (reference, merchant) WHERE state IN ('rejected', 'duplicate');
+DROP INDEX claims_by_txn;
+CREATE UNIQUE INDEX claims_by_txn ON claims (txn, opens) WHERE txn IS NOT NULL;
+DELETE FROM keys WHERE key > 0;
+ALTER TABLE state ADD COLUMN named INTEGER NOT NULL DEFAULT 0;
+";
+
 /// The claims of a merchant that have one reference, whatever became of them. Asked in halves, as they are indexed.
 pub(super) const CLAIMS_OF_REFERENCE: &str = "
 SELECT claim FROM claims WHERE merchant = ?1 AND reference = ?2 AND state NOT IN ('rejected', 'duplicate')
@@ -419,7 +454,7 @@ UNION ALL SELECT claim FROM claims WHERE merchant = ?1 AND reference = ?2 AND st
 /// follows from it, which has the same reference; and what a program claimed that kept no ledger, under its transaction's number.
 pub(super) const ITEMS_OF_REFERENCE: &str = "
 WITH RECURSIVE family(item) AS (
-    SELECT item FROM items WHERE item = ?1 UNION SELECT item FROM items WHERE txn = ?1
+    SELECT item FROM items WHERE item = ?1 UNION SELECT item FROM items WHERE txn = ?1 AND claim IS NULL
     UNION SELECT items.item FROM items JOIN family ON items.about = family.item)
 SELECT item FROM family";
 
@@ -447,8 +482,9 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
         whole.commit()?;
     }
     let upgrades: &[&str] = match found {
-        FORMAT_AT_ONCE => &[TO_FORMAT_3, TO_FORMAT_4],
-        FORMAT_MARKED => &[TO_FORMAT_4],
+        FORMAT_AT_ONCE => &[TO_FORMAT_3, TO_FORMAT_4, TO_FORMAT_5],
+        FORMAT_MARKED => &[TO_FORMAT_4, TO_FORMAT_5],
+        FORMAT_SCATTERED => &[TO_FORMAT_5],
         _ => &[],
     };
     if !upgrades.is_empty() {
@@ -475,11 +511,11 @@ pub(super) fn loosely<T, E: From<rusqlite::Error>>(
     Ok(done)
 }
 
-/// Does something whose commits stay in the write-ahead log: bringing them to their place is left to whoever comes after.
-pub(super) fn without_checkpoints<T>(
+/// Does something whose commits stay in the write-ahead log: others bring them to their place, meanwhile or afterwards.
+pub(super) fn without_checkpoints<T, E: From<rusqlite::Error>>(
     connection: &Connection,
-    work: impl FnOnce() -> Result<T, LedgerError>,
-) -> Result<T, LedgerError> {
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     let done = work();
     let again = connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES);
@@ -488,9 +524,16 @@ pub(super) fn without_checkpoints<T>(
     Ok(done)
 }
 
-/// Brings what was committed to its place, as far as nobody reads what was there before.
-pub(super) fn checkpoint(connection: &Connection) -> Result<(), LedgerError> {
-    Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
+/// Brings everything to its place, and has the log begin anew: waits for those who read what was there before. Gives whether it does.
+pub(super) fn restart(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| Ok(!row.get::<_, bool>(0)?))
+}
+
+/// Brings what was committed to its place, as far as nobody reads what was there before. Gives whether that was all of it.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok(!row.get::<_, bool>(0)? && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+    })
 }
 
 /// Whether the tables are of the format that is known here.
@@ -525,7 +568,26 @@ mod tests {
         all.map(plain).collect()
     }
 
-    /// Makes a new ledger one of format 3, with claims in it.
+    /// Makes a new ledger one of format 4, which knew names.
+    const FORMAT_4: &str = "
+        DROP VIEW of_txn;
+        DROP INDEX items_by_txn;
+        CREATE INDEX items_by_txn ON items (txn) WHERE txn IS NOT NULL;
+        DROP INDEX items_by_file;
+        CREATE INDEX items_by_file ON items (file, number) WHERE file IS NOT NULL;
+        ALTER TABLE state DROP COLUMN named;
+        UPDATE state SET indexed = 7;
+        DROP INDEX claims_standing; DROP INDEX claims_fallen;
+        CREATE UNIQUE INDEX claims_standing ON claims (merchant, reference) WHERE state NOT IN ('rejected', 'duplicate');
+        CREATE INDEX claims_fallen ON claims (merchant, reference) WHERE state IN ('rejected', 'duplicate');
+        INSERT INTO keys VALUES (0, 7), (-1, 5), (11, 4), (12, 4);
+        DROP INDEX claims_by_txn;
+        CREATE INDEX claims_by_txn ON claims (txn) WHERE txn IS NOT NULL;
+        ALTER TABLE claims DROP COLUMN opens;
+        ALTER TABLE claims ADD COLUMN first_of_txn INTEGER NOT NULL DEFAULT 0;
+        PRAGMA user_version = 4;";
+
+    /// Makes that one of format 3, with claims in it.
     const FORMAT_3: &str = "
         DROP TABLE to_cut;
         CREATE INDEX claims_by_submission ON claims (submission, seq);
@@ -546,6 +608,8 @@ mod tests {
                 (6, 2, 1, 0, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'pending', NULL, NULL),
                 (7, 2, 2, 0, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'rejected', NULL, NULL),
                 (8, 2, 3, 0, 'SHOP', 'capture', 'd', 1, '978', 1, 0, x'', 'pending', NULL, NULL);
+        UPDATE claims SET txn = 70 WHERE claim IN (1, 2, 5);
+        UPDATE claims SET txn = 71 WHERE claim = 4;
         PRAGMA user_version = 3;";
 
     /// Makes that one of format 2.
@@ -566,7 +630,7 @@ mod tests {
     fn tables_of_an_earlier_program_are_brought_up() {
         let fresh = Connection::open_in_memory().unwrap();
         prepare(&fresh).unwrap();
-        for steps in [&[FORMAT_3][..], &[FORMAT_3, FORMAT_2]] {
+        for steps in [&[FORMAT_4][..], &[FORMAT_4, FORMAT_3], &[FORMAT_4, FORMAT_3, FORMAT_2]] {
             let old = Connection::open_in_memory().unwrap();
             prepare(&old).unwrap();
             for step in steps {
@@ -574,9 +638,15 @@ mod tests {
             }
             assert_ne!(schema(&old), schema(&fresh));
             prepare(&old).unwrap();
-            let stays = |sql: String| sql.replace(",dayINTEGER,cycleINTEGER,first", ",first");
+            let stays = |sql: String| {
+                let sql = sql.replace(",dayINTEGER,cycleINTEGER,first_of_txn", ",first_of_txn");
+                sql.replace(",first_of_txnINTEGERNOTNULLDEFAULT0", "")
+            };
             let brought_up: Vec<_> = schema(&old).into_iter().map(stays).collect();
             assert_eq!(brought_up, schema(&fresh));
+            if steps.len() == 1 {
+                continue; // It has no claims.
+            }
             let all = |sql: &str| -> Vec<String> {
                 let mut ask = old.prepare(sql).unwrap();
                 ask.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
@@ -586,6 +656,16 @@ mod tests {
             assert_eq!(references, ["a", "b", "c", "d", "e", "d//6", "d", "d//8"]);
             let ranges = all("SELECT ifnull(first || '-' || last, '') FROM submissions");
             assert_eq!(ranges, ["1-5", "6-8", ""]);
+            let firsts = all("SELECT '' || claim FROM claims WHERE opens ORDER BY claim");
+            assert_eq!(
+                firsts,
+                ["2", "4"],
+                "of each authorization, one that was presented if there is one"
+            );
+            let knows = all("SELECT indexed || '-' || named FROM state");
+            assert_eq!(knows, ["7-0"]);
+            let keys = all("SELECT key || '-' || txn FROM keys ORDER BY key");
+            assert_eq!(keys, ["-1-5", "0-7"], "names are entered anew, and nothing else");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::record::{Opening, Standing, TxnId};
 use crate::seal::Keys;
 
 /// How many transactions are indexed in one step.
-const STEP: u32 = 20_000;
+const STEP: u32 = if cfg!(test) { 3 } else { 20_000 };
 
 /// Under this key are the transactions that were in flight: their answers may give them more names.
 const IN_FLIGHT: i64 = 0;
@@ -23,6 +23,7 @@ pub(in crate::ledger) const UNTOLD: i64 = -2;
 impl Ledger {
     /// Indexes what the books have and the ledger does not know yet; gives how many transactions that were.
     pub fn index(&mut self) -> Result<u64, LedgerError> {
+        self.is_fresh |= self.index_names()?;
         let mut all = self.index_answered()?;
         self.is_fresh |= all > 0;
         loop {
@@ -46,13 +47,44 @@ impl Ledger {
             }
             let whole = self.connection.unchecked_transaction()?;
             insert(&whole, entries)?;
-            whole.execute("UPDATE state SET indexed = ?", [last])?;
+            let sql = "UPDATE state SET indexed = ?1, named = iif(named = indexed, ?1, named)";
+            whole.execute(sql, [last])?;
             whole.commit()?;
             all += u64::from(count);
             self.is_fresh = true;
             if count < STEP {
                 return Ok(all);
             }
+        }
+    }
+
+    /// The names of those that a program indexed which hashed them otherwise. Gives whether there were any.
+    fn index_names(&self) -> Result<bool, LedgerError> {
+        let mut any = false;
+        loop {
+            let sql = "SELECT named, indexed FROM state";
+            let (after, indexed): (i64, i64) =
+                self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            if after >= indexed {
+                return Ok(any);
+            }
+            let (mut last, mut entries) = (after, Vec::new());
+            self.books.standings_after(TxnId(after.cast_unsigned()), STEP, &mut |standing| {
+                last = standing.id.0.cast_signed();
+                if last <= indexed {
+                    enter(&standing, self.books.keys(), &mut entries);
+                }
+            })?;
+            // Books that are built anew may not have the others yet: they are entered when those have.
+            if last == after {
+                return Ok(any);
+            }
+            any = true;
+            entries.retain(|(key, _)| is_name(*key));
+            let whole = self.connection.unchecked_transaction()?;
+            insert(&whole, entries)?;
+            whole.execute("UPDATE state SET named = ?", [last.min(indexed)])?;
+            whole.commit()?;
         }
     }
 
@@ -181,18 +213,45 @@ pub(in crate::ledger) fn increments(
     transactions(connection, by_raised(first), INCREMENTS_MAX)
 }
 
-fn by_rrn(keys: &Keys, names: [&str; 3]) -> i64 {
-    hash(keys, "claim by rrn", &names.map(str::as_bytes))
+/// From the top: a bit that is set, 39 of the keyed hash of merchant and leading digits, the last digits, and a sum that tells terminals
+/// apart. So reference numbers that follow each other lie together, whatever their terminals: a merchant's file looks for thousands.
+fn by_rrn(keys: &Keys, [merchant, terminal, rrn]: [&str; 3]) -> i64 {
+    let bytes = rrn.as_bytes();
+    let is_number = |tail: &&[u8; TAIL_LEN]| tail.iter().all(u8::is_ascii_digit);
+    let (head, tail) = match bytes.split_last_chunk::<TAIL_LEN>() {
+        Some((head, tail)) if is_number(&tail) => (head, &tail[..]),
+        _ => (bytes, &[][..]),
+    };
+    let together = hash(keys, "claim by rrn", &[merchant.as_bytes(), head]);
+    let digits = tail.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    let sum = terminal.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31) + u32::from(byte));
+    let of_terminal = i64::from(sum) & !(-1 << TERMINAL_BITS);
+    (1 << 62)
+        | (together & (-1 << (TAIL_BITS + TERMINAL_BITS)))
+        | (digits << TERMINAL_BITS)
+        | of_terminal
 }
 
 fn by_card(keys: &Keys, names: [&str; 4]) -> i64 {
     hash(keys, "claim by card", &names.map(str::as_bytes))
 }
 
+/// So many digits at the end of a reference number are not hashed, and take so many bits.
+const TAIL_LEN: usize = 3;
+const TAIL_BITS: u32 = 10;
+
+/// So many bits tell terminals apart. What is found is compared by all of its names.
+const TERMINAL_BITS: u32 = 13;
+
 /// Positive; what is looked at is compared with the names themselves.
 fn hash(keys: &Keys, name: &'static str, parts: &[&[u8]]) -> i64 {
     let tag = u64::try_from(keys.tag(name, parts).0 >> 65).unwrap_or(0);
     tag.cast_signed().max(1)
+}
+
+/// Whether a name has it: all other keys are 0 or less.
+const fn is_name(key: i64) -> bool {
+    key > 0
 }
 
 const fn by_completed(txn: TxnId) -> i64 {
@@ -201,4 +260,23 @@ const fn by_completed(txn: TxnId) -> i64 {
 
 const fn by_raised(first: TxnId) -> i64 {
     i64::MIN / 2 + first.0.cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reference_numbers_that_follow_each_other_lie_together() {
+        let keys = Keys::new(&[7; 32]);
+        let of = |terminal, rrn| by_rrn(&keys, ["SHOP", terminal, rrn]);
+        let in_a_row =
+            [of("T1", "632613000120"), of("T2", "632613000121"), of("T1", "632613000122")];
+        assert!(in_a_row.is_sorted() && in_a_row[2] - in_a_row[0] < 3 << TERMINAL_BITS);
+        assert_ne!(of("T1", "632613000120"), of("T2", "632613000120"));
+        let others =
+            [of("T1", "632613001120"), of("T1", "12"), of("T1", "63261300012A"), of("", "")];
+        assert!(others.iter().all(|key| is_name(*key) && !in_a_row.contains(key)));
+        assert_ne!(by_rrn(&keys, ["OTHER", "T1", "632613000120"]), in_a_row[0]);
+    }
 }

@@ -49,8 +49,8 @@ pub(super) struct Matched {
     pub(super) takes_back: Option<Op>,
     /// An earlier claim is not presented: this one takes it back, or stands in its place.
     voids: Option<Earlier>,
-    /// Whether no claim before it counts for its authorization.
-    pub(super) is_first: bool,
+    /// Whether it is taken for the first of its authorization: who writes its row finds out.
+    is_assumed: bool,
 }
 
 /// A claim, and what was seen of it ahead.
@@ -85,16 +85,12 @@ impl Earlier {
 
 impl Matched {
     pub(super) const fn only(verdict: Verdict) -> Self {
-        Self { verdict, txn: None, original: None, takes_back: None, voids: None, is_first: false }
+        let (txn, original, takes_back, voids) = (None, None, None, None);
+        Self { verdict, txn, original, takes_back, voids, is_assumed: false }
     }
 
     fn rejected(note: Note) -> Self {
         Self::only(Verdict::Rejected(note))
-    }
-
-    /// Whether it counts, and changes nothing else: so it is with nearly all.
-    const fn is_ordinary(&self) -> bool {
-        is_to_cut(&self.verdict) && self.voids.is_none() && self.takes_back.is_none()
     }
 }
 
@@ -110,7 +106,8 @@ impl Matcher<'_, '_> {
             None => self.judge(&claim, named)?,
         };
         let mut row = Row { submission, claim, digest, matched };
-        if row.matched.is_ordinary() {
+        // So it is with nearly all. It counts, and changes nothing else.
+        if row.matched.is_assumed {
             self.recount(&row.claim, &row.matched);
             return if self.rows.put(row) { self.lay_down() } else { Ok(()) };
         }
@@ -122,12 +119,19 @@ impl Matcher<'_, '_> {
         self.follow_up(id, &row.claim, &row.matched)
     }
 
-    /// Brings what waits into its table. What turns out to repeat something is a repetition.
+    /// Brings what waits into its table. What turns out to repeat something is a repetition, and what is not the first of its
+    /// authorization though it was taken for that is judged once more.
     pub(super) fn lay_down(&self) -> Result<(), LedgerError> {
         for mut row in self.rows.lay_down(self.finder.merchant)? {
-            self.forget(&row.claim, &row.matched);
-            let repeated = self.repeats(&row.claim, &row.digest)?;
-            row.matched = repeated.unwrap_or(row.matched);
+            self.forget(&row.matched);
+            row.matched = match self.repeats(&row.claim, &row.digest)? {
+                Some(repeated) => repeated,
+                // Not a guess again: they are doubted now.
+                None if row.matched.is_assumed => {
+                    self.judge(&row.claim, self.finder.look(&row.claim)?)?
+                }
+                None => row.matched,
+            };
             let id = self.rows.insert(self.finder.merchant, &row)?;
             self.follow_up(id, &row.claim, &row.matched)?;
         }
@@ -153,7 +157,12 @@ impl Matcher<'_, '_> {
             matched.verdict = Verdict::Rejected(note);
         }
         let (state, note) = told(&matched.verdict);
-        let sql = "UPDATE claims SET state = ?, reason = ?, field = ?, expected = ?, got = ?, txn = ?, original = ?
+        let txn = matched.txn.map(|txn| txn.0.cast_signed());
+        let sql = "SELECT txn FROM claims WHERE claim = ?";
+        let left: Option<i64> =
+            self.connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+        let sql = "UPDATE claims SET state = ?, reason = ?, field = ?, expected = ?, got = ?, txn = ?, original = ?,
+                opens = NULL
             WHERE claim = ?";
         self.connection.prepare_cached(sql)?.execute(params![
             state,
@@ -161,20 +170,28 @@ impl Matcher<'_, '_> {
             note.map(|note| note.field),
             note.map(|note| &note.expected),
             note.map(|note| &note.got),
-            matched.txn.map(|txn| txn.0.cast_signed()),
+            txn,
             matched.original,
             id,
         ])?;
+        for named in [left, txn].into_iter().flatten() {
+            self.open(named, id)?;
+        }
         if is_to_cut(&matched.verdict) {
             to_cut(self.connection, id)?;
-            // What came later may have been accepted before.
-            let sql = "UPDATE claims SET first_of_txn = 0 WHERE txn = ? AND first_of_txn <> 0";
-            let txn = matched.txn.map(|txn| txn.0.cast_signed());
-            self.connection.prepare_cached(sql)?.execute([txn])?;
         }
         self.event(id, state, note.map(|note| note.reason.word()))?;
         self.follow_up(id, claim, &matched)?;
         Ok(true)
+    }
+
+    /// Somebody opens an authorization: rather any other than the one that waited, before which others may have been presented.
+    fn open(&self, txn: i64, waited: i64) -> Result<(), LedgerError> {
+        let sql = "UPDATE claims SET opens = 1
+            WHERE claim = (SELECT claim FROM claims WHERE txn = ?1 ORDER BY claim = ?2, claim LIMIT 1)
+            AND NOT EXISTS (SELECT 1 FROM claims WHERE txn = ?1 AND opens = 1)";
+        self.connection.prepare_cached(sql)?.execute((txn, waited))?;
+        Ok(())
     }
 
     /// Another merchant's record, or fields that say nothing.
@@ -230,9 +247,19 @@ impl Matcher<'_, '_> {
             Named::One(it) => it,
             other => return Ok(Self::unnamed(&other, Reason::Unmatched)),
         };
-        let (tally, is_first) = self.tally_of(it.txn)?;
-        let verdict = claim::capture((claim, said), &it, tally.used(), self.rules, self.at);
-        Ok(Matched { txn: Some(it.txn), is_first, ..Matched::only(verdict) })
+        let judged = |tally: &Tally| {
+            let verdict = claim::capture((claim, said), &it, tally.used(), self.rules, self.at);
+            Matched { txn: Some(it.txn), ..Matched::only(verdict) }
+        };
+        // Nearly every claim is the first of its authorization, and is written as such: what is not comes back.
+        if self.tallies.borrow_mut().take_for_first(it.txn) {
+            let matched = judged(&Tally::default());
+            if is_to_cut(&matched.verdict) {
+                self.tallies.borrow_mut().keep(it.txn, Tally::default());
+                return Ok(Matched { is_assumed: true, ..matched });
+            }
+        }
+        Ok(judged(&self.tally_of(it.txn)?))
     }
 
     /// A refund may have an authorization of its own, name a capture, or name what was bought.
@@ -311,7 +338,7 @@ impl Matcher<'_, '_> {
             original: Some(original.claim),
             takes_back: Some(original.op),
             voids: (accepted && !original.is_presented).then_some(original),
-            is_first: false,
+            is_assumed: false,
         })
     }
 
@@ -383,39 +410,38 @@ impl Matcher<'_, '_> {
 
     /// What was claimed of a transaction, but for one claim that is to be replaced.
     fn used(&self, txn: TxnId, but: Option<&Earlier>) -> Result<Used, LedgerError> {
-        let (mut tally, _) = self.tally_of(txn)?;
+        let mut tally = self.tally_of(txn)?;
         if let Some(replaced) = but {
             tally.count(replaced.past(), -1);
         }
         Ok(tally.used())
     }
 
-    /// What was claimed of a transaction; and whether it is certain that no claim of it counts yet.
-    fn tally_of(&self, txn: TxnId) -> Result<(Tally, bool), LedgerError> {
+    /// What was claimed of a transaction.
+    fn tally_of(&self, txn: TxnId) -> Result<Tally, LedgerError> {
         // What turns out to repeat something does not count.
         if self.rows.has_txn(txn) {
             self.lay_down()?;
         }
         let known = self.tallies.borrow().of(txn);
         if let Some(tally) = known {
-            debug_assert_eq!(tally.used(), self.tally(txn)?.0.used(), "{txn:?}");
-            return Ok((tally, false));
+            debug_assert_eq!(tally.used(), self.tally(txn)?.used(), "{txn:?}");
+            return Ok(tally);
         }
-        let (tally, count) = self.tally(txn)?;
+        let tally = self.tally(txn)?;
         self.tallies.borrow_mut().keep(txn, tally);
-        Ok((tally, count == 0))
+        Ok(tally)
     }
 
-    /// The same, from the claims themselves; and how many there are.
-    fn tally(&self, txn: TxnId) -> Result<(Tally, u32), LedgerError> {
+    /// The same, from the claims themselves.
+    fn tally(&self, txn: TxnId) -> Result<Tally, LedgerError> {
         let sql = "SELECT one.op, original.op, one.amount, one.final FROM claims AS one
             LEFT JOIN claims AS original ON original.claim = one.original
             WHERE one.txn = ? AND one.state IN ('accepted', 'warned') AND one.voided IS NULL";
         let mut ask = self.connection.prepare_cached(sql)?;
         let mut rows = ask.query([txn.0.cast_signed()])?;
-        let (mut tally, mut claims) = (Tally::default(), 0);
+        let mut tally = Tally::default();
         while let Some(row) = rows.next()? {
-            claims += 1;
             let Some(op) = Op::of(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?) else {
                 continue;
             };
@@ -423,7 +449,7 @@ impl Matcher<'_, '_> {
             let takes_back = original.as_deref().and_then(Op::of);
             tally.count(Past { op, takes_back, amount: row.get(2)?, last: row.get(3)? }, 1);
         }
-        Ok((tally, claims))
+        Ok(tally)
     }
 
     /// An earlier claim by its name; what replaced it, in its place.
@@ -482,12 +508,11 @@ impl Matcher<'_, '_> {
         Ok(())
     }
 
-    /// A claim counted, and is none of its own.
-    fn forget(&self, claim: &Claim, matched: &Matched) {
-        if let (Some(txn), Ok(said)) = (matched.txn, &claim.said) {
-            let (op, amount, last) = (said.op, claim.amount, said.last);
-            self.tallies.borrow_mut().goes(txn, Past { op, takes_back: None, amount, last });
-        }
+    /// A claim that waited to be written may repeat something, or not be the first: what was counted with it is counted anew.
+    fn forget(&self, matched: &Matched) {
+        let mut tallies = self.tallies.borrow_mut();
+        tallies.doubt();
+        matched.txn.into_iter().for_each(|txn| tallies.forget(txn));
     }
 
     /// What counts of its authorization, with it and without what it voids.

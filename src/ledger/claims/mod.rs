@@ -165,7 +165,8 @@ impl Ledger {
             return Ok(0);
         }
         let whole = self.connection.unchecked_transaction()?;
-        let (mut became, tallies, rows) = (0, RefCell::default(), Rows::new(&self.connection)?);
+        let tallies = RefCell::new(Tallies::doubting());
+        let (mut became, rows) = (0, Rows::new(&self.connection)?);
         for id in waiting {
             let connection = &self.connection;
             let Some((merchant, at, claim)) = pending(connection, id)? else { continue };

@@ -247,9 +247,17 @@ impl Ledger {
             scout.part(place, part, heads, range)
         };
         let write = || side_by_side(scouts, halves, work, |()| Ok::<_, LedgerError>(()));
-        let meanwhile = || if parts > 1 { tables::checkpoint(&self.connection) } else { Ok(()) };
+        if parts == 1 {
+            write()?;
+            return Form::ALL.into_iter().try_for_each(|form| form.join(place, parts));
+        }
+        let meanwhile = || {
+            tables::checkpoint(&self.connection)?;
+            Ok(())
+        };
         beside(write, meanwhile)?;
-        Form::ALL.into_iter().try_for_each(|form| form.join(place, parts))
+        let [first, second] = Form::ALL;
+        beside(|| first.join(place, parts), || second.join(place, parts))
     }
 
     /// How many records of a file are in which state.

@@ -39,7 +39,7 @@ struct Waiting<'a> {
     group: (Pen<'a>, Pen<'a>),
     /// Write one.
     one: (Pen<'a>, Pen<'a>),
-    /// Writes one by itself: a reference that stands already is a fault.
+    /// Writes one by itself, and finds out whether it is the first of its authorization: a reference that stands already is a fault.
     strict: Pen<'a>,
     counts: Option<Counts>,
 }
@@ -53,9 +53,13 @@ const GROUP: usize = if cfg!(test) { 3 } else { 16 };
 /// All columns but `claim` and `voided`, in the order of the table. `SQLite` gives the next number, as is done here: where it is told one, it keeps each
 /// page that it changes, to undo the statement if that is no number.
 const COLUMNS: &str = "submission, seq, place, merchant, terminal, op, reference, original_reference, original_amount, rrn, stan, approval,
-    token, amount, currency, local, mcc, final, tip, entry, digest, state, reason, field, expected, got, txn, original, first_of_txn";
+    token, amount, currency, local, mcc, final, tip, entry, digest, state, reason, field, expected, got, txn, original, opens";
 
 const ROW: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+
+/// The same, but the table tells whether it is the first of its authorization: value 27, in the order of `COLUMNS`.
+const STRICT_ROW: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?27,?,
+    iif(?27 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM claims AS one WHERE one.txn = ?27), 1, NULL))";
 
 /// The claim of a merchant that stands under a reference, with what makes another one the same.
 pub(super) const STANDS: &str =
@@ -85,7 +89,8 @@ impl<'a> Rows<'a> {
             Ok::<_, rusqlite::Error>((claims, marks))
         };
         let (group, one) = (pens(GROUP)?, pens(1)?);
-        let strict = Pen::new(connection, &format!("INSERT INTO claims ({COLUMNS}) VALUES {ROW}"))?;
+        let strict =
+            Pen::new(connection, &format!("INSERT INTO claims ({COLUMNS}) VALUES {STRICT_ROW}"))?;
         let waiting = Waiting {
             before,
             last,
@@ -115,7 +120,8 @@ impl<'a> Rows<'a> {
         rows.len() >= GROUP
     }
 
-    /// Writes what waits. Where a reference stood there before, nothing is written and all of them are given back.
+    /// Writes what waits. Where a reference stood there before, or one was taken for the first of its authorization and is not, nothing
+    /// is written and all of them are given back.
     pub(super) fn lay_down(&self, merchant: &str) -> Result<Vec<Row>, LedgerError> {
         let Waiting { last, rows, group, one, counts, .. } = &mut *self.waiting.borrow_mut();
         if rows.is_empty() {
@@ -124,7 +130,9 @@ impl<'a> Rows<'a> {
         let first = *last + 1;
         let (claims, marks) = if rows.len() == GROUP { group } else { one };
         let before = self.connection.total_changes();
-        rows.iter().try_for_each(|row| row.write(merchant, claims))?;
+        for row in &*rows {
+            row.fill(merchant, claims)?.number(Some(1))?.write()?;
+        }
         let written = self.connection.total_changes() - before;
         if u64::try_from(rows.len()).is_ok_and(|len| len == written) {
             rows.drain(..).for_each(|row| count(counts, &row));
@@ -150,7 +158,7 @@ impl<'a> Rows<'a> {
     /// Writes one by itself, and gives its number. Nothing waits.
     pub(super) fn insert(&self, merchant: &str, row: &Row) -> Result<i64, LedgerError> {
         let Waiting { last, strict, counts, .. } = &mut *self.waiting.borrow_mut();
-        row.write(merchant, strict)?;
+        row.fill(merchant, strict)?.write()?;
         count(counts, row);
         *last = self.connection.last_insert_rowid();
         if is_to_cut(&row.matched.verdict) {
@@ -191,7 +199,12 @@ fn count(counts: &mut Option<Counts>, row: &Row) {
 }
 
 impl Row {
-    fn write(&self, merchant: &str, pen: &mut Pen<'_>) -> rusqlite::Result<()> {
+    /// Fills all columns in but the last, whether it is the first of its authorization, and gives the pen back for that.
+    fn fill<'p, 'c>(
+        &self,
+        merchant: &str,
+        pen: &'p mut Pen<'c>,
+    ) -> rusqlite::Result<&'p mut Pen<'c>> {
         fn word<'w, 'a>(
             pen: &'w mut Pen<'a>,
             text: Option<&str>,
@@ -218,8 +231,7 @@ impl Row {
         word(word(pen, Some(state))?, note.map(|note| note.reason.word()))?;
         word(word(pen, note.map(|note| note.field))?, note.map(|note| &*note.expected))?;
         word(pen, note.map(|note| &*note.got))?;
-        pen.number(matched.txn.map(|txn| txn.0.cast_signed()))?.number(matched.original)?;
-        pen.number(Some(matched.is_first.into()))?.write()
+        pen.number(matched.txn.map(|txn| txn.0.cast_signed()))?.number(matched.original)
     }
 }
 

@@ -35,7 +35,7 @@ impl Teller<'_> {
             Wanted::Txn(txn) => {
                 self.authorization(*txn)?;
                 self.claims("SELECT * FROM claims WHERE txn = ? ORDER BY claim", [txn])?;
-                self.lives("SELECT item FROM items WHERE txn = ? ORDER BY item", [txn])?;
+                self.lives("SELECT item FROM of_txn WHERE txn = ? ORDER BY item", [txn])?;
             }
             Wanted::Claim(claim) => {
                 self.claims("SELECT * FROM claims WHERE claim = ?", [claim])?;

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Claimed, Gathering, New, undone};
+use crate::clearing::claim::Op;
 use crate::clearing::{Capture, ClearingError, Terms};
 use crate::iso::{Amount, Currency};
 use crate::ledger::ahead::{Scout, ahead};
@@ -16,11 +17,13 @@ use crate::record::{LinkId, Standing, TxnId};
 /// A claim that no cut has taken.
 struct Ready {
     claim: i64,
-    op: String,
+    /// None where it is no word that is known here.
+    op: Option<Op>,
     txn: Option<i64>,
     original: Option<i64>,
     amount: i64,
-    currency: String,
+    /// None where it is no currency.
+    currency: Option<Currency>,
     merchant: String,
     terminal: Option<String>,
     mcc: Option<String>,
@@ -73,17 +76,20 @@ impl Scout {
             let page = self.claims_after(after, last, at_once)?;
             let Some(one) = page.last() else { return Ok(()) };
             after = one.claim;
-            let page = page.into_iter().map(|ready| self.look(ready, related));
-            let page = page.collect::<Result<_, _>>()?;
+            // With room for all: they are large, and would be moved each time there is too little.
+            let mut all = Vec::with_capacity(page.len());
+            for ready in page {
+                all.push(self.look(ready, related)?);
+            }
             drop(still);
-            if !give(page) {
+            if !give(all) {
                 return Ok(());
             }
         }
     }
 
     fn claims_after(&self, after: i64, last: i64, at_once: u32) -> Result<Vec<Ready>, CutError> {
-        let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry, final, first_of_txn
+        let sql = "SELECT claim, op, txn, original, amount, currency, merchant, terminal, mcc, local, entry, final, opens IS NULL
             FROM to_cut JOIN claims USING (claim) WHERE claim > ? AND claim <= ? ORDER BY claim LIMIT ?";
         let mut ask = self.connection.prepare_cached(sql)?;
         let rows = ask.query_map((after, last, at_once), Ready::read)?;
@@ -92,7 +98,7 @@ impl Scout {
 
     /// With nothing to be asked of what completes or raises an authorization where nothing does.
     fn look(&self, ready: Ready, related: bool) -> Result<Looked, CutError> {
-        let txn = ready.txn.filter(|_| ready.op != "reversal");
+        let txn = ready.txn.filter(|_| ready.op != Some(Op::Reversal));
         let standing = match txn {
             Some(txn) => self.books.standing(TxnId(txn.cast_unsigned()))?,
             None => None,
@@ -107,7 +113,7 @@ impl Scout {
             chain::Left::alone(&standing)
         };
         let is_completed = related && self.is_completed(standing.id)?;
-        let capture = Currency::from_ascii(ready.currency.as_bytes()).ok().map(|currency| {
+        let capture = ready.currency.map(|currency| {
             let terms = Terms {
                 amount: Amount { minor: ready.amount, currency },
                 refund,
@@ -135,12 +141,12 @@ impl Scout {
 
     /// Whether money goes to the card: what is adjusted flows as what it adjusts.
     fn pays_card(&self, ready: &Ready) -> Result<bool, CutError> {
-        let (mut op, mut original) = (ready.op.clone(), ready.original);
-        while let Some(claim) = original.filter(|_| op == "adjust") {
+        let (mut op, mut original) = (ready.op, ready.original);
+        while let Some(claim) = original.filter(|_| op == Some(Op::Adjust)) {
             let sql = "SELECT op, original FROM claims WHERE claim = ?";
             let mut ask = self.connection.prepare_cached(sql)?;
             let found = ask.query_row([claim], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?))
+                Ok((Op::of(row.get_ref(0)?.as_str()?), row.get::<_, Option<i64>>(1)?))
             });
             let found = found.optional()?;
             // Claims name what came before them.
@@ -148,7 +154,7 @@ impl Scout {
             let Some(found) = found else { break };
             (op, original) = found;
         }
-        Ok(op == "refund")
+        Ok(op == Some(Op::Refund))
     }
 }
 
@@ -163,9 +169,10 @@ impl Gathering<'_, '_> {
             let mut taken = Vec::with_capacity(count);
             for looked in page {
                 let claim = looked.ready.claim;
-                let goes = match &*looked.ready.op {
-                    "reversal" => self.take_back(&looked.ready)?,
-                    _ => self.present(looked)?,
+                let goes = if looked.ready.op == Some(Op::Reversal) {
+                    self.take_back(&looked.ready)?
+                } else {
+                    self.present(looked)?
                 };
                 taken.extend(goes.then_some(claim));
             }
@@ -265,7 +272,7 @@ impl Gathering<'_, '_> {
         let Some(left) = left else { return Ok(false) };
         let sql = "SELECT ifnull(sum(amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l
                 WHERE l.about = p.item AND l.kind = 'lowered')), 0)
-            FROM items AS p WHERE txn = ? AND kind = 'presentment' AND refund = 0
+            FROM items AS p WHERE item IN (SELECT item FROM of_txn WHERE txn = ?) AND kind = 'presentment' AND refund = 0
             AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = p.item AND o.kind = 'opposite')";
         let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         let before: i64 = ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?;
@@ -347,18 +354,18 @@ impl Ready {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             claim: row.get(0)?,
-            op: row.get(1)?,
+            op: Op::of(row.get_ref(1)?.as_str()?),
             txn: row.get(2)?,
             original: row.get(3)?,
             amount: row.get(4)?,
-            currency: row.get(5)?,
+            currency: Currency::from_ascii(row.get_ref(5)?.as_bytes()?).ok(),
             merchant: row.get(6)?,
             terminal: row.get(7)?,
             mcc: row.get(8)?,
             local: row.get(9)?,
             entry: row.get(10)?,
             is_final: row.get(11)?,
-            may_have_earlier: !row.get::<_, bool>(12)?,
+            may_have_earlier: row.get(12)?,
         })
     }
 }

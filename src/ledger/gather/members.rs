@@ -117,7 +117,8 @@ impl Gathering<'_, '_> {
 
     /// Whether an earlier step of this cut has seen to a member. What came to nothing there comes to nothing again.
     fn is_gathered(&self, standing: &Standing, kind: &str) -> Result<bool, CutError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM items WHERE txn = ?1 AND kind = ?2 AND claim IS NULL AND day = ?3 AND cycle = ?4)
+        // Not by its day, which has all of them.
+        let sql = "SELECT EXISTS (SELECT 1 FROM items WHERE txn = ?1 AND kind = ?2 AND claim IS NULL AND +day = ?3 AND +cycle = ?4)
             OR EXISTS (SELECT 1 FROM held WHERE day = ?3 AND cycle = ?4 AND txn = ?1 AND kind = ?2)";
         let (txn, day) = (standing.id.0.cast_signed(), day(self.cycle.date));
         let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;

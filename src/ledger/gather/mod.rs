@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
+use super::ahead::Backfill;
 use super::cut::{CutError, Cycle, Order, Outgoing, Step};
 use super::draft::{Drafted, Drafting};
 use super::files::first_turn;
@@ -29,6 +30,8 @@ pub(super) struct Gathering<'a, 'o> {
     rows: Rows<'a>,
     books: &'a View,
     outgoing: &'o Outgoing,
+    /// Who brings what is committed to its place meanwhile.
+    backfill: Option<Backfill>,
     /// Who writes the files meanwhile.
     drafting: Option<Drafting<'o>>,
     cycle: Cycle,
@@ -109,6 +112,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
             rows: Rows::new(connection)?,
             books: &ledger.books,
             outgoing: &order.outgoing,
+            backfill: None,
             drafting: None,
             cycle,
             now: order.now,
@@ -134,7 +138,12 @@ impl<'a, 'o> Gathering<'a, 'o> {
     }
 
     /// Everything that the cut takes. Gives whether there was anything.
-    pub(super) fn gather(mut self) -> Result<bool, CutError> {
+    pub(super) fn gather(self) -> Result<bool, CutError> {
+        let ledger = self.ledger;
+        ledger.backfilling(|backfill| Self { backfill, ..self }.gather_all())
+    }
+
+    fn gather_all(mut self) -> Result<bool, CutError> {
         self.waiting()?;
         if self.cycle.number == 0 {
             self.members()?;
@@ -156,6 +165,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
         }
         let connection = self.rows.laid_down()?;
         self.step.take().map_or(Ok(()), Transaction::commit)?;
+        self.backfill.as_mut().map_or(Ok(()), |backfill| backfill.step(connection))?;
         (self.watch)(Step::Gathered);
         self.step = Some(connection.unchecked_transaction()?);
         self.done = 0;
@@ -296,8 +306,8 @@ impl<'a, 'o> Gathering<'a, 'o> {
         if !claimed.as_ref().is_some_and(wanted) {
             return Ok(false);
         }
-        let sql = "SELECT EXISTS (SELECT 1 FROM items
-            WHERE txn = ? AND kind = 'presentment' AND refund = 0 AND claim IS NOT NULL)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM claims JOIN items USING (claim)
+            WHERE claims.txn = ? AND kind = 'presentment' AND refund = 0)";
         let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         Ok(ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?)
     }
