@@ -1,10 +1,8 @@
 //! Everything that was approved on a day, and what became of it by the books alone; knows no claims.
 
-use std::collections::BTreeSet;
-
 use super::view::View;
 use super::{BooksError, rows, tables};
-use crate::clearing;
+use crate::clearing::{self, Flow};
 use crate::iso::{BusinessDate, Class, Currency, ElementNo};
 use crate::record::{Standing, TxnId};
 
@@ -21,10 +19,12 @@ pub struct Approved {
     pub stands: i64,
     /// Whether it clears by itself, without a claim.
     pub clears: bool,
-    /// Whether an advice completed it: that one clears in its place.
-    pub completed: bool,
+    /// Whether it pays the card: a refund.
+    pub pays_card: bool,
     /// The first authorization, of one that raises it.
     pub raises: Option<TxnId>,
+    /// The authorization that it completes, of an advice: it clears in its place.
+    pub completes: Option<TxnId>,
 }
 
 impl View {
@@ -35,7 +35,6 @@ impl View {
         each: &mut dyn FnMut(Approved),
     ) -> Result<(), BooksError> {
         let after = self.before(date)?;
-        let completed = self.completed(after)?;
         let sql = "SELECT txn, standing FROM transactions WHERE txn > ? AND date = ? AND opening <> 'reversal' ORDER BY txn";
         let mut ask = self.connection().prepare_cached(sql)?;
         let mut found = ask.query((after, tables::day(date)))?;
@@ -43,15 +42,12 @@ impl View {
             let txn = TxnId(row.get::<_, i64>(0)?.cast_unsigned());
             let standing =
                 rows::standing(txn, row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
-            if let Some(mut approved) = approved(&standing) {
-                approved.completed = completed.contains(&txn);
-                each(approved);
-            }
+            approved(&standing).into_iter().for_each(&mut *each);
         }
         Ok(())
     }
 
-    /// A transaction by itself, if it was approved and moves money; whether it was completed is not looked at.
+    /// A transaction by itself, if it was approved and moves money.
     pub fn approved(&self, txn: TxnId) -> Result<Option<Approved>, BooksError> {
         Ok(self.standing(txn)?.as_ref().and_then(approved))
     }
@@ -63,33 +59,14 @@ impl View {
         let mut ask = self.connection().prepare_cached(sql)?;
         Ok(ask.query_row([tables::day(date)], |row| row.get(0))?)
     }
-
-    /// The authorizations that advices completed, of those that began behind a record.
-    fn completed(&self, after: i64) -> Result<BTreeSet<TxnId>, BooksError> {
-        let sql = "SELECT txn, standing FROM transactions WHERE txn > ? AND opening = 'advice'";
-        let mut ask = self.connection().prepare_cached(sql)?;
-        let mut found = ask.query([after])?;
-        let mut completed = BTreeSet::new();
-        while let Some(row) = found.next()? {
-            let txn = TxnId(row.get::<_, i64>(0)?.cast_unsigned());
-            let standing =
-                rows::standing(txn, row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
-            if standing.stands_approved() {
-                completed.extend(standing.sent().and_then(|sent| sent.completed()));
-            }
-        }
-        Ok(completed)
-    }
 }
 
 /// None for what was never approved, or moves no money.
 fn approved(standing: &Standing) -> Option<Approved> {
     let sent = standing.sent()?;
     let ever = Standing { reversal: None, ..standing.clone() }.stands_approved();
-    let moves = sent
-        .elements
-        .get(ElementNo::PROCESSING_CODE)
-        .is_none_or(|code| clearing::Flow::of(code) != Some(clearing::Flow::None));
+    let flow = sent.elements.get(ElementNo::PROCESSING_CODE).and_then(Flow::of);
+    let moves = flow != Some(Flow::None);
     let money = matches!(sent.mti.class(), Class::Financial | Class::Authorization);
     if !(ever && moves && money) {
         return None;
@@ -104,7 +81,8 @@ fn approved(standing: &Standing) -> Option<Approved> {
         currency: currency.and_then(|currency| Currency::from_ascii(currency).ok()),
         stands,
         clears: clearing::claims(standing),
-        completed: false,
+        pays_card: flow == Some(Flow::Refund),
         raises: sent.raises(),
+        completes: sent.completed(),
     })
 }

@@ -224,6 +224,7 @@ pub(super) fn cut(report: &CutReport) -> Value {
         "files": files,
         "positions_files": report.positions,
         "positions": positions,
+        "exceptions": report.exceptions,
     })
 }
 

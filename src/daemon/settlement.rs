@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::control::Desk;
 use crate::clearing::{self, Form};
 use crate::iso::{Amount, BusinessDate};
-use crate::ledger::{Ask, Fund, Held, Kind, PaidFile, PaidOut, PayOut};
+use crate::ledger::{Ask, Fund, Held, Kind, Ledger, PaidFile, PaidOut, PayOut};
 use crate::record::LinkId;
 
 /// A report as somebody asks for it.
@@ -68,7 +68,11 @@ impl Desk {
             authorization_days: self.days.settling().0.authorization_days,
         };
         let directory = self.days.reports();
-        let written = self.ask_ledger(move |ledger| ledger.report(&ask, &directory)).await?;
+        let write = move |ledger: &mut Ledger| {
+            ledger.index()?;
+            ledger.report(&ask, &directory)
+        };
+        let written = self.ask_ledger(write).await?;
         Ok(vec![json!({
             "ok": true, "report": wanted.kind, "date": wanted.date, "path": written.path.display().to_string(),
             "rows": written.rows,

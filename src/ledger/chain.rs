@@ -5,7 +5,7 @@
 use rusqlite::Connection;
 
 use super::LedgerError;
-use super::claims::increments;
+use super::claims::{completions, increments};
 use crate::books::{Approved, View};
 use crate::clearing::claim::{Authorization, Over, Stands};
 use crate::planted::{self, Bug};
@@ -99,25 +99,47 @@ pub(super) fn left(
     Ok(Left { stands, at_most })
 }
 
-/// An approval with all that raised it; none where it is in the line of the authorization that it raises.
+/// An approval with all that raised it, and with what completed it.
+pub(super) struct Whole {
+    /// The first one; its amount and what stands are those of all.
+    pub(super) approved: Approved,
+    /// What the advices that completed it stand for, minor units; they clear in its place. None where none does.
+    pub(super) completed: Option<i64>,
+}
+
+/// An approval with all that belongs to it; none where it belongs to an earlier one that was approved: it is in the line of that.
 pub(super) fn approved(
     connection: &Connection,
     books: &View,
     mut one: Approved,
-) -> Result<Option<Approved>, LedgerError> {
-    if planted::is(Bug::IncrementForgotten) {
-        return Ok(Some(one));
-    }
-    if let Some(first) = one.raises
-        && increments(connection, first)?.contains(&one.txn)
+) -> Result<Option<Whole>, LedgerError> {
+    if let Some(of) = one.completes.filter(|_| one.clears)
+        && books.approved(of)?.is_some()
     {
         return Ok(None);
     }
-    for txn in increments(connection, one.txn)? {
-        if let Some(more) = books.approved(txn)? {
-            one.amount = one.amount.saturating_add(more.amount);
-            one.stands = one.stands.saturating_add(more.stands);
+    let mut all = vec![one.txn];
+    if !planted::is(Bug::IncrementForgotten) {
+        if let Some(first) = one.raises
+            && increments(connection, first)?.contains(&one.txn)
+        {
+            return Ok(None);
+        }
+        for txn in increments(connection, one.txn)? {
+            if let Some(more) = books.approved(txn)? {
+                one.amount = one.amount.saturating_add(more.amount);
+                one.stands = one.stands.saturating_add(more.stands);
+                all.push(txn);
+            }
         }
     }
-    Ok(Some(one))
+    let mut completed = None;
+    for txn in all {
+        for completion in completions(connection, txn)? {
+            let by = books.approved(completion)?.filter(|by| by.clears);
+            completed = by
+                .map_or(completed, |by| Some(completed.unwrap_or(0_i64).saturating_add(by.stands)));
+        }
+    }
+    Ok(Some(Whole { approved: one, completed }))
 }

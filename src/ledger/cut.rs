@@ -77,6 +77,8 @@ pub struct CutReport {
     pub positions: [String; 2],
     /// The positions.
     pub balanced: Balanced,
+    /// How many exceptions are open now, those of this cut among them.
+    pub exceptions: u64,
 }
 
 /// A cut of which it is settled what it claims of whom.

@@ -92,15 +92,16 @@ pub(super) fn is_lowered_by(
     Ok(ask.query_row((fate.item, day, cycle), |row| row.get(0))?)
 }
 
-/// How much of a presentment its merchant still has: less what was lowered, and what was charged back and not presented again.
+/// How much of a presentment its merchant still has: less what was lowered, and what was charged back and not
+/// presented again, or not taken again.
 pub(super) fn left(connection: &Connection, fate: &Fate) -> Result<i64, LedgerError> {
     if fate.opposed || fate.rejected == Some(Decision::GivenUp) {
         return Ok(0);
     }
-    let sql = "WITH RECURSIVE family(item, kind, amount) AS (
-            SELECT item, kind, amount FROM items WHERE item = ?
-            UNION ALL SELECT i.item, i.kind, i.amount FROM items AS i JOIN family ON i.about = family.item)
-        SELECT ifnull(sum(CASE WHEN kind IN ('presentment', 'representment') THEN amount
+    let sql = "WITH RECURSIVE family(item, kind, state, amount) AS (
+            SELECT item, kind, state, amount FROM items WHERE item = ?
+            UNION ALL SELECT i.item, i.kind, i.state, i.amount FROM items AS i JOIN family ON i.about = family.item)
+        SELECT ifnull(sum(CASE WHEN kind = 'presentment' OR (kind = 'representment' AND state <> 'rejected') THEN amount
             WHEN kind IN ('lowered', 'chargeback') THEN -amount ELSE 0 END), 0) FROM family";
     let mut ask = connection.prepare_cached(sql)?;
     let left: i64 = ask.query_row([fate.item], |row| row.get(0))?;

@@ -93,8 +93,8 @@ impl Ledger {
         watch(Step::Shown);
         let files = hidden.files.into_iter().map(|(_, filed, _)| filed).collect();
         let (positions, balanced) = (hidden.reports, hidden.balanced);
-        let directory = outgoing.directory.clone();
-        Ok(CutReport { cycle, directory, files, positions, balanced })
+        let (directory, exceptions) = (outgoing.directory.clone(), self.exceptions_open()?);
+        Ok(CutReport { cycle, directory, files, positions, balanced, exceptions })
     }
 
     /// Everything under hidden names, equal to the ledger and in balance.

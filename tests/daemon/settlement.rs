@@ -155,8 +155,8 @@ fn what_is_reported(street: &Street, date: &str) {
     assert_eq!(lines, ["opening,,11465", "fund,1,-11465", "closing,,0"].map(line));
     // The one purchase of the day clears by itself.
     let proof = clearing(street, &["report", "proof", "--date", date]);
-    assert!(proof.contains("captured,978,2,1,1250,1250,0\r\n"), "{proof}");
-    assert!(proof.contains("authorized,978,2,1,1250,1250,0\r\n"), "{proof}");
+    assert!(proof.contains("captured,purchase,978,2,1,1250,1250,0\r\n"), "{proof}");
+    assert!(proof.contains("authorized,purchase,978,2,1,1250,1250,0\r\n"), "{proof}");
     let page = clearing(street, &["report", "details", "--date", date, "--format", "html"]);
     assert!(page.contains("541333******4111") && !page.contains("5413330000004111"), "{page}");
     assert!(street.ask(&Command::Status).is_ok());

@@ -90,9 +90,14 @@ impl Ledger {
             })
         })?;
         let list = rows.collect::<Result<_, _>>()?;
+        Ok((list, self.exceptions_open()?))
+    }
+
+    /// How many exceptions nobody has closed.
+    pub fn exceptions_open(&self) -> Result<u64, LedgerError> {
         let count = "SELECT count(*) FROM exceptions WHERE closed IS NULL";
         let all: i64 = self.connection.query_row(count, [], |row| row.get(0))?;
-        Ok((list, all.cast_unsigned()))
+        Ok(all.cast_unsigned())
     }
 
     /// The charge-backs, those that are to be answered first, in the order of their due dates; and how many there are in all.

@@ -241,14 +241,15 @@ impl Gathering<'_, '_> {
             return Ok(if stands { Refund::Now } else { Refund::Never("REVERSED") });
         }
         let fates = fate::of_purchase(self.rows.laid_down()?, standing.id.0.cast_signed())?;
-        let is_good = |fate: &Fate| !fate.opposed && !fate.charged_back && fate.rejected.is_none();
         let may_be = |fate: &Fate| !fate.opposed && fate.rejected == Some(Decision::None);
-        Ok(if fates.iter().any(is_good) {
-            let mut left = -fate::refunded(self.rows.laid_down()?, standing.id.0.cast_signed())?;
-            for fate in fates.iter().filter(|fate| is_good(fate)) {
-                left += i128::from(fate::left(self.rows.laid_down()?, fate)?);
-            }
-            if i128::from(ready.amount) <= left {
+        // What was charged back is the card's again, but for what was presented a second time.
+        let mut has = 0;
+        for fate in fates.iter().filter(|fate| fate.rejected.is_none()) {
+            has += i128::from(fate::left(self.rows.laid_down()?, fate)?);
+        }
+        Ok(if has > 0 {
+            let refunded = fate::refunded(self.rows.laid_down()?, standing.id.0.cast_signed())?;
+            if i128::from(ready.amount) <= has - refunded {
                 Refund::Now
             } else if fates.iter().any(may_be) {
                 Refund::Later
@@ -333,19 +334,20 @@ impl Gathering<'_, '_> {
         Ok(ask.query_row((ready.original, ready.claim), |row| row.get(0))?)
     }
 
-    /// A claim that cannot be presented any more is rejected, and that is told.
+    /// A claim that cannot be presented any more is rejected. Its merchant heard that it is accepted: so a person has to see it.
     fn refuse(&self, ready: &Ready, reason: &str) -> Result<bool, CutError> {
-        self.rows
-            .laid_down()?
-            .prepare_cached("UPDATE claims SET state = 'rejected', reason = ? WHERE claim = ?")?
-            .execute((reason, ready.claim))?;
-        not_to_cut(self.rows.laid_down()?, ready.claim)?;
-        self.rows
-            .laid_down()?
-            .prepare_cached(
-                "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, 'rejected', ?)",
-            )?
-            .execute((self.now.0.cast_signed(), ready.claim, reason))?;
+        let (connection, at) = (self.rows.laid_down()?, self.now.0.cast_signed());
+        let sql = "UPDATE claims SET state = 'rejected', reason = ? WHERE claim = ?";
+        connection.prepare_cached(sql)?.execute((reason, ready.claim))?;
+        not_to_cut(connection, ready.claim)?;
+        let sql = "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, 'rejected', ?)";
+        connection.prepare_cached(sql)?.execute((at, ready.claim, reason))?;
+        let sql = "INSERT INTO exceptions (opened, kind, claim, amount, currency, detail)
+            SELECT ?1, 'not_presented', claim, amount, currency,
+                op || ' ' || reference || ' of ' || rtrim(merchant) || ' was accepted, and the cut of ' || ?2 || ' cannot present it: ' || ?3
+            FROM claims WHERE claim = ?4";
+        let values = (at, self.cycle.to_string(), reason, ready.claim);
+        connection.prepare_cached(sql)?.execute(values)?;
         Ok(false)
     }
 }

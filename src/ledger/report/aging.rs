@@ -91,7 +91,7 @@ impl Ledger {
     fn unclaimed(&self, ask: &Ask, out: &mut Out) -> Result<(), LedgerError> {
         for back in (0..=ask.authorization_days).rev() {
             let date = days_before(ask.day, back);
-            for (money, fates) in self.fates(date, ask)? {
+            for ((money, way), fates) in self.fates(date, ask)? {
                 for fate in fates.iter().filter(|fate| fate.word == "open" && fate.count > 0) {
                     out.row(&[
                         "authorizations without claim".into(),
@@ -106,7 +106,7 @@ impl Ledger {
                         money.map_or(Cell::Nothing, exponent),
                         sum(fate.amount, money),
                         Cell::Nothing,
-                        Cell::Nothing,
+                        way.word().into(),
                     ])?;
                 }
             }

@@ -197,7 +197,7 @@ impl Ask {
 }
 
 impl Ledger {
-    /// Writes a report; one of the same name is replaced. Where sums of the day do not close, there is no report of money.
+    /// Writes a report; one of the same name is replaced. What completes or raises an authorization is told as far as it is indexed. Where sums of the day do not close, there is no report of money.
     pub fn report(&self, ask: &Ask, directory: &Path) -> Result<Written, LedgerError> {
         ask.fits()?;
         if !matches!(ask.kind, Kind::Files | Kind::Aging | Kind::Proof | Kind::Submissions) {

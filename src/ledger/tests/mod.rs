@@ -3,6 +3,7 @@
 mod cuts;
 mod histories;
 mod increments;
+mod proof;
 mod steps;
 mod twice;
 mod undone;

@@ -97,7 +97,50 @@ fn a_refund_gives_back_only_what_was_taken() {
     let report = cut_day(&mut world);
     assert_eq!((report.files.len(), kinds(&world).len()), (0, 0));
     let refused: i64 = world.asks("SELECT count(*) FROM claims WHERE reason = 'REVERSED'");
-    assert_eq!(refused, 2);
+    assert_eq!((refused, report.exceptions), (2, 2));
+    // Their merchant heard that they are accepted: somebody has to see it, and once is enough.
+    let detail: String =
+        world.asks("SELECT detail FROM exceptions WHERE kind = 'not_presented' AND amount = 400");
+    let cut = report.cycle;
+    assert_eq!(
+        detail,
+        format!(
+            "refund r1 of SHOP 7 was accepted, and the cut of {cut} cannot present it: REVERSED"
+        )
+    );
+    assert_eq!(cut_day(&mut world).exceptions, 2);
+}
+
+/// Of 10.00 that were charged back 6.00 were presented a second time: so much may be given back, and no more.
+#[test]
+fn what_was_presented_a_second_time_may_be_refunded() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(SALE);
+    cut_day(&mut world);
+    let follows = |world: &World, kind: &str, about: i64, amount: i64| {
+        let sql = "INSERT INTO items (kind, about, txn, issuer, merchant, amount, currency, refund, state, due)
+            SELECT ?, ?, txn, issuer, merchant, ?, currency, refund, 'waiting', 20261231 FROM items WHERE item = 1";
+        world.ledger.connection.execute(sql, (kind, about, amount)).unwrap();
+        world.ledger.connection.last_insert_rowid()
+    };
+    let back = follows(&world, "chargeback", 1, 1_000);
+    world.claims(Claim { op: "refund", ..Claim::of(txn, 100) });
+    cut_day(&mut world);
+    assert_eq!(world.asks::<i64>("SELECT count(*) FROM claims WHERE reason = 'TAKEN_BACK'"), 1);
+    let again = follows(&world, "representment", back, 600);
+    world.claims(Claim { op: "refund", ..Claim::of(txn, 500) });
+    cut_day(&mut world);
+    world.claims(Claim { op: "refund", ..Claim::of(txn, 101) });
+    cut_day(&mut world);
+    let sql = "SELECT count(*) FROM claims WHERE reason = 'REFUND_OVER_CAPTURED'";
+    assert_eq!(world.asks::<i64>(sql), 1);
+    assert_eq!(world.asks::<i64>("SELECT amount FROM items WHERE refund = 1"), 500);
+    // Its issuer did not take that: the card has its money.
+    is_rejected(&world, again);
+    world.claims(Claim { op: "refund", ..Claim::of(txn, 100) });
+    cut_day(&mut world);
+    assert_eq!(world.asks::<i64>("SELECT count(*) FROM claims WHERE reason = 'TAKEN_BACK'"), 2);
 }
 
 #[test]
