@@ -109,9 +109,9 @@ pub(super) enum Clearing {
         /// Which
         #[arg(value_parser = words(&Kind::ALL))]
         kind: String,
-        /// The day, as YYYY-MM-DD
+        /// The day, as YYYY-MM-DD; the one in force without it
         #[arg(long)]
-        date: String,
+        date: Option<String>,
         /// Of one cycle of it alone; 0 is what came with its end
         #[arg(long)]
         cycle: Option<u32>,
@@ -165,8 +165,9 @@ impl Clearing {
                 ask_daemon(home, &funds)
             }
             Self::Report { kind, date, cycle, format, merchant, issuer, home } => {
-                let [kind, date, format] = [kind, date, format].map(String::clone);
-                let (cycle, merchant, issuer) = (*cycle, merchant.clone(), issuer.clone());
+                let [kind, format] = [kind, format].map(String::clone);
+                let (date, cycle) = (date.clone(), *cycle);
+                let (merchant, issuer) = (merchant.clone(), issuer.clone());
                 let report = Command::Report { kind, date, cycle, format, merchant, issuer };
                 print_report(home, &report)
             }

@@ -42,13 +42,13 @@ impl Desk {
                 let (desk, moment) = (self.mail.desk(), self.mail.moment());
                 let (list, all) =
                     self.ask_ledger(move |ledger| ledger.exceptions(limit, moment)).await?;
-                Ok(listed(list.iter().map(|one| exception(one, &desk)), all))
+                Ok(listed(list.iter().map(|one| exception(one, &desk)), all, all))
             }
             Command::Chargebacks { limit } => {
                 let (desk, moment) = (self.mail.desk(), self.mail.moment());
-                let (list, all) =
+                let (list, [all, open]) =
                     self.ask_ledger(move |ledger| ledger.chargebacks(limit, moment)).await?;
-                Ok(listed(list.iter().map(|one| charged(one, &desk)), all))
+                Ok(listed(list.iter().map(|one| charged(one, &desk)), all, open))
             }
             Command::Explain { id } => self.explain(&id).await,
             _ => Err("not a command about answers".to_owned()),
@@ -141,10 +141,10 @@ fn code(text: &str) -> Result<String, String> {
     if fits { Ok(text.to_owned()) } else { Err("--reason: a code of four digits".to_owned()) }
 }
 
-fn listed(lines: impl Iterator<Item = Value>, all: u64) -> Vec<Value> {
+fn listed(lines: impl Iterator<Item = Value>, all: u64, open: u64) -> Vec<Value> {
     let mut lines: Vec<Value> = lines.collect();
     let shown = u64::try_from(lines.len()).unwrap_or(u64::MAX);
-    lines.push(json!({ "ok": true, "open": all, "not_shown": all.saturating_sub(shown) }));
+    lines.push(json!({ "ok": true, "open": open, "not_shown": all.saturating_sub(shown) }));
     lines
 }
 

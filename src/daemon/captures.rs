@@ -214,7 +214,7 @@ fn listed(name: &str, taken: &Taken) -> Value {
         "file": name,
         "merchant": taken.merchant,
         "file_id": taken.file,
-        "state": if taken.refused.is_some() { "refused" } else { "accepted" },
+        "state": if taken.refused.is_some() { "refused" } else { "taken" },
         "fault": taken.refused,
         "again": taken.again,
         "counts": counts,

@@ -27,7 +27,11 @@ impl Desk {
     pub(super) async fn cut_now(&self) -> Result<Vec<Value>, String> {
         let asked = Asked::Now(self.core.day().date);
         let report = self.ledger_cut(self.durable(), asked).await?;
-        Ok(vec![report.as_ref().map_or_else(listing::nothing_cut, listing::cut)])
+        if let Some(report) = &report {
+            return Ok(vec![listing::cut(report)]);
+        }
+        let last = self.ask_ledger(|ledger| ledger.last_cut()).await?;
+        Ok(vec![listing::nothing_cut(last)])
     }
 
     async fn ledger_cut(&self, from: Lsn, asked: Asked) -> Result<Option<CutReport>, String> {

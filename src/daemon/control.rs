@@ -198,8 +198,9 @@ pub enum Command {
     Report {
         /// Which.
         kind: String,
-        /// Of which day.
-        date: String,
+        /// Of which day; the one in force where none is said.
+        #[serde(default)]
+        date: Option<String>,
         /// Of one cycle of it alone.
         #[serde(default)]
         cycle: Option<u32>,
@@ -419,7 +420,8 @@ impl Desk {
                 self.book_funds((&issuer, &amount, &currency), (reference, &date)).await
             }
             Ok(Command::Report { kind, date, cycle, format, merchant, issuer }) => {
-                let (kind, date, format, issuer) = (&*kind, &*date, &*format, issuer.as_deref());
+                let (kind, format) = (&*kind, &*format);
+                let (date, issuer) = (date.as_deref(), issuer.as_deref());
                 self.report(Wanted { kind, date, cycle, format, merchant, issuer }).await
             }
             Err(fault) => Err(format!("not a command: {fault}")),

@@ -228,9 +228,12 @@ pub(super) fn cut(report: &CutReport) -> Value {
     })
 }
 
-/// Nothing was waiting for a cycle.
-pub(super) fn nothing_cut() -> Value {
-    json!({ "ok": true, "cycle": null, "files": [] })
+/// Nothing was waiting for a cycle. Whoever asks again because no answer came sees what was cut last.
+pub(super) fn nothing_cut(last: Option<(Cycle, Wall)>) -> Value {
+    let last = last.map(|(cycle, at)| {
+        json!({ "date": cycle.date.to_string(), "cycle": cycle.number, "at": at.to_string() })
+    });
+    json!({ "ok": true, "cycle": null, "files": [], "last": last })
 }
 
 /// How many of what are in which state.
@@ -239,7 +242,10 @@ pub(super) fn status(counts: &[Count]) -> Vec<Value> {
         .iter()
         .map(|count| {
             let (currency, amount) = (count.currency.as_deref(), count.amount);
-            json!({ "of": count.what, "state": count.state, "currency": currency, "count": count.count, "amount": amount })
+            json!({
+                "of": count.what, "kind": count.kind, "refund": count.refund, "state": count.state,
+                "currency": currency, "count": count.count, "amount": amount,
+            })
         })
         .collect();
     lines.push(json!({ "ok": true }));

@@ -11,7 +11,7 @@ use crate::record::LinkId;
 /// A report as somebody asks for it.
 pub(super) struct Wanted<'a> {
     pub(super) kind: &'a str,
-    pub(super) date: &'a str,
+    pub(super) date: Option<&'a str>,
     pub(super) cycle: Option<u32>,
     pub(super) format: &'a str,
     pub(super) merchant: Option<String>,
@@ -56,15 +56,17 @@ impl Desk {
         let kind = chosen("report", wanted.kind, &Kind::ALL)?;
         let form = chosen("format", wanted.format, &Form::ALL)?;
         let issuer = wanted.issuer.map(|name| self.issuer(name)).transpose()?;
+        let today = self.core.day().date;
+        let of_day = wanted.date.map_or(Ok(today), day)?;
         let ask = Ask {
             kind,
-            day: day(wanted.date)?,
+            day: of_day,
             cycle: wanted.cycle,
             merchant: wanted.merchant.map(|merchant| merchant.trim_end().to_owned()),
             issuer,
             form,
             names: self.days.issuer_names(),
-            today: self.core.day().date,
+            today,
             authorization_days: self.days.settling().0.authorization_days,
         };
         let directory = self.days.reports();
@@ -74,7 +76,7 @@ impl Desk {
         };
         let written = self.ask_ledger(write).await?;
         Ok(vec![json!({
-            "ok": true, "report": wanted.kind, "date": wanted.date, "path": written.path.display().to_string(),
+            "ok": true, "report": wanted.kind, "date": of_day.to_string(), "path": written.path.display().to_string(),
             "rows": written.rows,
         })])
     }

@@ -299,6 +299,18 @@ impl Ledger {
         Ok(asked)
     }
 
+    /// The latest cut, and when it was made.
+    pub fn last_cut(&self) -> Result<Option<(Cycle, Wall)>, LedgerError> {
+        let sql = "SELECT day, cycle, at FROM cuts WHERE state <> 'earlier' ORDER BY day DESC, cycle = 0 DESC, cycle DESC LIMIT 1";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let found = ask.query_row([], |row| {
+            let (date, at) = (date(row.get(0)?), row.get::<_, i64>(2)?);
+            let number = row.get(1)?;
+            Ok(date.map(|date| (Cycle { date, number }, Wall(at.cast_unsigned()))))
+        });
+        Ok(found.optional()?.flatten())
+    }
+
     fn cycles(&self, sql: &str) -> Result<Vec<Cycle>, LedgerError> {
         let mut ask = self.connection.prepare_cached(sql)?;
         let found = ask.query_map([], |row| Ok((date(row.get(0)?), row.get(1)?)))?;

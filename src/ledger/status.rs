@@ -7,6 +7,10 @@ use super::{Ledger, LedgerError};
 pub struct Count {
     /// Of what: `claims`, `files` or `items`.
     pub what: &'static str,
+    /// Of which kind: what records of merchants do, `capture` or `refund`; what items are, `presentment` or `chargeback`. None of files.
+    pub kind: Option<String>,
+    /// Whether they are of refunds.
+    pub refund: bool,
     /// In which state.
     pub state: String,
     /// In which currency, ISO 4217, three digits; none where several are mixed, as in files.
@@ -22,18 +26,26 @@ impl Ledger {
     pub fn status(&self) -> Result<Vec<Count>, LedgerError> {
         let mut counts = Vec::new();
         for (what, sql) in [
-            ("claims", "SELECT state, currency, count(*), sum(amount) FROM claims GROUP BY 1, 2"),
-            ("files", "SELECT state, NULL, count(*), NULL FROM files GROUP BY 1"),
-            ("items", "SELECT state, currency, count(*), sum(amount) FROM items GROUP BY 1, 2"),
+            (
+                "claims",
+                "SELECT op, op = 'refund', state, currency, count(*), sum(amount) FROM claims GROUP BY 1, 2, 3, 4",
+            ),
+            ("files", "SELECT NULL, 0, state, NULL, count(*), NULL FROM files GROUP BY 3"),
+            (
+                "items",
+                "SELECT kind, refund, state, currency, count(*), sum(amount) FROM items GROUP BY 1, 2, 3, 4",
+            ),
         ] {
             let mut ask = self.connection.prepare_cached(sql)?;
             let rows = ask.query_map([], |row| {
                 Ok(Count {
                     what,
-                    state: row.get(0)?,
-                    currency: row.get(1)?,
-                    count: row.get(2)?,
-                    amount: row.get(3)?,
+                    kind: row.get(0)?,
+                    refund: row.get(1)?,
+                    state: row.get(2)?,
+                    currency: row.get(3)?,
+                    count: row.get(4)?,
+                    amount: row.get(5)?,
                 })
             })?;
             for count in rows {
@@ -60,19 +72,26 @@ mod tests {
         let ledger = Ledger::open(place.path(), Arc::clone(&keys)).unwrap();
         assert_eq!(ledger.status().unwrap(), []);
         let insert = "INSERT INTO items (kind, issuer, merchant, amount, currency, refund, state)
-            VALUES ('presentment', 1, 'SHOP', ?, ?, 0, 'waiting')";
-        for (amount, currency) in [(1_000, "978"), (250, "978"), (7, "392")] {
-            ledger.connection.execute(insert, (amount, currency)).unwrap();
+            VALUES ('presentment', 1, 'SHOP', ?, ?, ?, 'waiting')";
+        for (amount, currency, refund) in
+            [(1_000, "978", false), (250, "978", false), (40, "978", true), (7, "392", false)]
+        {
+            ledger.connection.execute(insert, (amount, currency, refund)).unwrap();
         }
         drop(ledger);
         let counts = Ledger::open(place.path(), keys).unwrap().status().unwrap();
-        let of = |currency: &str, count, amount| Count {
+        let of = |currency: &str, refund, count, amount| Count {
             what: "items",
+            kind: Some("presentment".to_owned()),
+            refund,
             state: "waiting".to_owned(),
             currency: Some(currency.to_owned()),
             count,
             amount: Some(amount),
         };
-        assert_eq!(counts, [of("392", 1, 7), of("978", 2, 1_250)]);
+        assert_eq!(
+            counts,
+            [of("392", false, 1, 7), of("978", false, 2, 1_250), of("978", true, 1, 40)]
+        );
     }
 }

@@ -351,7 +351,7 @@ CREATE TABLE uploads (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What hosts reconcile. A ledger that was begun before there was any of this gets these when it is opened.
+/// What hosts reconcile, and an index. A ledger that was begun before there was any of this gets these when it is opened.
 const RECONCILIATIONS: &str = "
 CREATE TABLE IF NOT EXISTS reconciliations (
     reconciliation INTEGER PRIMARY KEY,
@@ -364,6 +364,8 @@ CREATE TABLE IF NOT EXISTS reconciliations (
     exception INTEGER,          -- the one that tells of it
     UNIQUE (link, key)
 ) STRICT;
+-- Who is told of a claim is told of its exceptions.
+CREATE INDEX IF NOT EXISTS exceptions_by_claim ON exceptions (claim) WHERE claim IS NOT NULL;
 CREATE INDEX IF NOT EXISTS reconciliations_by_day ON reconciliations (link, day, currency);
 
 -- What we say to issuers that our days came to: owed from the moment at which it was added up until it is answered.

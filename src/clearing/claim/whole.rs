@@ -1,5 +1,6 @@
 //! A whole file of claims, record by record as its bytes come: its shape, its header, its trailer, its sums. Remembers no record.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::fields::{COLUMNS, Control, Count, Fields, NoRecord, amount_of, for_each_cell};
@@ -221,7 +222,7 @@ impl Intake {
         }
         let fields = match &self.form {
             Some(Form::Csv(None)) => {
-                let columns = header_row(text).map_err(|fault| self.no_record(fault))?;
+                let columns = self.header_row(text)?;
                 self.form = Some(Form::Csv(Some(columns)));
                 return Ok(None);
             }
@@ -322,6 +323,31 @@ impl Intake {
         Ok(Line::Tail(Tail { records: self.sums.records, amount: self.sums.amount }))
     }
 
+    /// The columns that the first row names, in any order.
+    fn header_row(&self, text: &str) -> Result<Vec<&'static str>, FileFault> {
+        let mut columns = Vec::with_capacity(COLUMNS.len());
+        let mut other = None;
+        let mut column = |cell: Cow<'_, str>| {
+            let known = COLUMNS.iter().copied().find(|column| *column == cell.trim());
+            match known.filter(|column| !columns.contains(column)) {
+                Some(fresh) => columns.push(fresh),
+                None => drop(other.get_or_insert_with(|| cell.into_owned())),
+            }
+            Ok(())
+        };
+        for_each_cell(text, &mut column).map_err(|fault| self.no_record(fault))?;
+        if let Some(other) = other {
+            let expected = "a header row with the columns of capture-1, each once";
+            return Err(self.fault(None, expected, &other));
+        }
+        for needed in ["type", "seq", "op", "capture_ref", "amount", "currency"] {
+            if !columns.contains(&needed) {
+                return Err(self.fault(Some(needed), "this column in the header row", ""));
+            }
+        }
+        Ok(columns)
+    }
+
     fn no_record(&self, fault: NoRecord) -> FileFault {
         self.fault(fault.field, fault.expected, "")
     }
@@ -337,25 +363,6 @@ impl Intake {
         let got: String = got.chars().take(32).filter(|char| !char.is_control()).collect();
         FileFault { line: self.line, field, expected: expected.into(), got }
     }
-}
-
-/// The columns that the first row names, in any order.
-fn header_row(text: &str) -> Result<Vec<&'static str>, NoRecord> {
-    let mut columns = Vec::with_capacity(COLUMNS.len());
-    for_each_cell(text, &mut |cell| {
-        let known = COLUMNS.iter().copied().find(|column| *column == cell.trim());
-        let fresh = known.filter(|column| !columns.contains(column));
-        let expected = "a header row with the columns of capture-1, each once";
-        columns.push(fresh.ok_or(NoRecord { field: None, expected })?);
-        Ok(())
-    })?;
-    for needed in ["type", "seq", "op", "capture_ref", "amount", "currency"] {
-        if !columns.contains(&needed) {
-            let expected = "this column in the header row";
-            return Err(NoRecord { field: Some(needed), expected });
-        }
-    }
-    Ok(columns)
 }
 
 /// What a fuzzer attacks: bytes in pieces of any length say what they say as a whole, or are refused; the first byte is the length.

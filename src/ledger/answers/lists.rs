@@ -1,5 +1,7 @@
 //! What people have to see to: open exceptions with their age, and charge-backs with the day by which they are to be answered.
 
+use rusqlite::Row;
+
 use super::{Moment, day_number};
 use crate::ledger::{Ledger, LedgerError};
 use crate::record::LinkId;
@@ -100,12 +102,13 @@ impl Ledger {
         Ok(all.cast_unsigned())
     }
 
-    /// The charge-backs, those that are to be answered first, in the order of their due dates; and how many there are in all.
+    /// The charge-backs, those that are to be answered first, in the order of their due dates; how many there are in all, and how many
+    /// of those are not answered.
     pub fn chargebacks(
         &self,
         limit: u32,
         moment: Moment,
-    ) -> Result<(Vec<Charged>, u64), LedgerError> {
+    ) -> Result<(Vec<Charged>, [u64; 2]), LedgerError> {
         let today = day_number(moment.day);
         let mut ask = self.connection.prepare_cached(
             "SELECT c.item, c.about, c.issuer, c.merchant, c.card, c.reference, c.amount, c.currency, c.reason, c.due, r.item
@@ -136,8 +139,12 @@ impl Ledger {
             })
         })?;
         let list = rows.collect::<Result<_, _>>()?;
-        let count = "SELECT count(*) FROM items WHERE kind = 'chargeback' AND amount > 0";
-        let all: i64 = self.connection.query_row(count, [], |row| row.get(0))?;
-        Ok((list, all.cast_unsigned()))
+        let count_sql = "SELECT count(*), count(*) FILTER (WHERE NOT EXISTS
+                (SELECT 1 FROM items AS r WHERE r.about = items.item AND r.kind = 'representment'))
+            FROM items WHERE kind = 'chargeback' AND amount > 0";
+        let count =
+            |row: &Row<'_>| Ok([row.get::<_, i64>(0)?, row.get(1)?].map(i64::cast_unsigned));
+        let counts = self.connection.query_row(count_sql, [], count)?;
+        Ok((list, counts))
     }
 }

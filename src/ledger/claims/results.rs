@@ -213,7 +213,7 @@ impl Ledger {
                 let about = about
                     .text("received", when(received))
                     .text("finished", when(finished))
-                    .text("state", Some("accepted"))
+                    .text("state", Some("taken"))
                     .text("merchant_id", read.merchant.clone());
                 let heads = [about].into_iter().chain(sums(&counts)).collect();
                 (heads, first.zip(last))

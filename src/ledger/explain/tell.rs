@@ -34,19 +34,16 @@ impl Teller<'_> {
             Wanted::Item(item) => self.lives("SELECT item FROM items WHERE item = ?", [item])?,
             Wanted::Txn(txn) => {
                 self.authorization(*txn)?;
-                self.claims("SELECT * FROM claims WHERE txn = ? ORDER BY claim", [txn])?;
+                self.claims("txn = ?", [txn])?;
                 self.lives("SELECT item FROM of_txn WHERE txn = ? ORDER BY item", [txn])?;
             }
             Wanted::Claim(claim) => {
-                self.claims("SELECT * FROM claims WHERE claim = ?", [claim])?;
+                self.claims("claim = ?", [claim])?;
                 self.lives("SELECT item FROM items WHERE claim = ? ORDER BY item", [claim])?;
             }
             Wanted::Merchant { merchant, reference } => {
                 let own = params![merchant, reference];
-                let claims = format!(
-                    "SELECT * FROM claims WHERE claim IN ({CLAIMS_OF_REFERENCE}) ORDER BY claim"
-                );
-                self.claims(&claims, own)?;
+                self.claims(&format!("claim IN ({CLAIMS_OF_REFERENCE})"), own)?;
                 let items = format!(
                     "SELECT item FROM items WHERE claim IN ({CLAIMS_OF_REFERENCE}) ORDER BY item"
                 );
@@ -126,7 +123,7 @@ impl Teller<'_> {
                 down(item) AS (
                     SELECT item FROM up WHERE about IS NULL
                     UNION SELECT i.item FROM items i JOIN down ON i.about = down.item)
-                SELECT i.* FROM items i JOIN down USING (item) ORDER BY i.item";
+                SELECT i.*, at FROM items i JOIN down USING (item) LEFT JOIN cuts USING (day, cycle) ORDER BY i.item";
             for facts in self.rows(family, [item])? {
                 self.item(facts)?;
             }
@@ -140,7 +137,7 @@ impl Teller<'_> {
             return Ok(());
         }
         if let Some(claim) = number(&facts, "claim") {
-            self.claims("SELECT * FROM claims WHERE claim = ?", [claim])?;
+            self.claims("claim = ?", [claim])?;
         }
         if let Some(txn) = number(&facts, "txn") {
             self.authorization(txn)?;
@@ -149,7 +146,7 @@ impl Teller<'_> {
         let payout = ["day", "cycle"].map(|column| number(&facts, column));
         let (merchant, currency) = (text(&facts, "merchant"), text(&facts, "currency"));
         let said = self.of_item(&facts);
-        self.push("item", facts, (None, said));
+        self.push("item", facts, (Some("at"), said));
         if let Some(file) = file.filter(|file| self.once("file", *file)) {
             self.file(file)?;
         }
@@ -232,12 +229,20 @@ impl Teller<'_> {
         said
     }
 
-    fn claims(&mut self, sql: &str, values: impl Params) -> Result<(), LedgerError> {
-        for facts in self.rows(sql, values)? {
+    /// Claims of which a condition holds, each behind the authorization that it names.
+    fn claims(&mut self, condition: &str, values: impl Params) -> Result<(), LedgerError> {
+        let sql = format!(
+            "SELECT claims.*, received FROM claims LEFT JOIN submissions USING (submission)
+            WHERE claims.claim IN (SELECT claim FROM claims WHERE {condition}) ORDER BY claim"
+        );
+        for facts in self.rows(&sql, values)? {
             let Some(claim) = number(&facts, "claim").filter(|claim| self.once("claim", *claim))
             else {
                 continue;
             };
+            if let Some(txn) = number(&facts, "txn") {
+                self.authorization(txn)?;
+            }
             let of = |column| text(&facts, column);
             let amount = money(number(&facts, "amount").unwrap_or(0), &of("currency"));
             let mut said = format!(
@@ -253,13 +258,21 @@ impl Teller<'_> {
                 ("expected", ", expected "),
                 ("got", ", got "),
             ] {
-                if facts.contains_key(column) {
+                if !of(column).is_empty() {
                     said.push_str(if column == "reason" { ": " } else { name });
                     said.push_str(&of(column));
                 }
             }
-            self.push("claim", facts, (None, said));
+            if let Some(original) = number(&facts, "original") {
+                write!(said, "; about claim {original}").ok();
+            }
+            self.push("claim", facts, (Some("received"), said));
             self.events("SELECT * FROM events WHERE claim = ? ORDER BY event", claim)?;
+            for facts in
+                self.rows("SELECT * FROM exceptions WHERE claim = ? ORDER BY exception", [claim])?
+            {
+                self.push_exception(facts);
+            }
         }
         Ok(())
     }
@@ -346,14 +359,15 @@ impl Teller<'_> {
         let file = self.ledger.connection.query_row(sql, [name], |row| row.get(0)).optional()?;
         let Some(file): Option<i64> = file else { return Ok(()) };
         self.file(file)?;
-        let sums = "SELECT kind, state, currency, count(*) AS count, sum(amount) AS amount FROM items WHERE file = ? GROUP BY 1, 2, 3";
+        let sums = "SELECT kind, refund, state, currency, count(*) AS count, sum(amount) AS amount FROM items WHERE file = ? GROUP BY 1, 2, 3, 4";
         for facts in self.rows(sums, [file])? {
             let of = |column| text(&facts, column);
             let amount = money(number(&facts, "amount").unwrap_or(0), &of("currency"));
             let said = format!(
-                "{} items of kind {} in it, {amount}, are {}",
+                "{} items of kind {}{} in it, {amount}, are {}",
                 of("count"),
                 of("kind"),
+                if number(&facts, "refund") == Some(1) { " of refunds" } else { "" },
                 of("state").replace('_', " ")
             );
             self.push("items", facts, (None, said));
@@ -422,8 +436,9 @@ impl Teller<'_> {
     fn exception(&mut self, exception: i64) -> Result<(), LedgerError> {
         for facts in self.rows("SELECT * FROM exceptions WHERE exception = ?", [exception])? {
             let (item, file) = (number(&facts, "item"), number(&facts, "file"));
-            let answer = number(&facts, "answer");
+            let (claim, answer) = (number(&facts, "claim"), number(&facts, "answer"));
             self.push_exception(facts);
+            self.claims("claim = ?", [claim])?;
             for facts in self.rows("SELECT answer, name, file_id, issuer, received, records, quarantined FROM answers WHERE answer = ?", [answer])? {
                 let of = |column| text(&facts, column);
                 let said = format!("answer {}: file {} (id {}) from {}, {} records", of("answer"), of("name"), of("file_id"), self.issuer(&facts), of("records"));

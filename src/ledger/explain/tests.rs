@@ -27,6 +27,7 @@ fn ledger(place: &std::path::Path) -> Ledger {
                  VALUES (1, 1, 2, 'charges_back', 10, '29999996327000000000106', '1442/450', '4807', 1000, '978', 11);
              INSERT INTO events (at, item, kind, detail) VALUES (9, 11, 'charged_back', 'for 1000');
              INSERT INTO exceptions (exception, opened, kind, item, answer, place, detail) VALUES (3, 9, 'over_claimed', 10, 1, 3, 'too much');
+             INSERT INTO exceptions (exception, opened, kind, claim, detail) VALUES (5, 9, 'not_presented', 4, 'capture order/77');
              INSERT INTO payouts (payout, day, cycle, merchant, currency, amount, value_day, reference, creditor, account_kind, account, made)
                  VALUES (1, 20261123, 0, 'SHOP', '978', 980, 20261125, 'P1', 'Shop', 'other', '1', 11);
              INSERT INTO payments (day, cycle, currency, message, value_day, count, amount, debtor, account_kind, account, name)
@@ -45,6 +46,7 @@ fn one_life_whatever_it_is_found_by() {
     let told: Vec<String> = life("10").unwrap().iter().map(|step| step.said.clone()).collect();
     for said in [
         "claim 4: capture of 10.00 978 by SHOP, reference order/77, is accepted",
+        "exception 5, not presented: capture order/77; open",
         "item 10: 10.00 978 of bank at SHOP presented; in the position of 2026-11-23; message 2",
         "file clearing-bank.ipm (id 0022611230000000000100001) of 2026-11-23, cycle 0, to bank, 3 records",
         "(1442/450, message 2 of file 0012611240000001234500001): 10.00 978 is charged back, which made item 11, reason 4807",
@@ -67,6 +69,8 @@ fn one_life_whatever_it_is_found_by() {
     assert_eq!(life("file:0022611230000000000100001").unwrap(), file);
     assert_eq!(file.iter().map(|step| step.what).collect::<Vec<_>>(), ["file", "items", "said"]);
     assert_eq!(life("exception:3").unwrap()[0].what, "exception");
+    let of_claim = life("exception:5").unwrap();
+    assert_eq!(of_claim.iter().map(|step| step.what).collect::<Vec<_>>(), ["exception", "claim"]);
     for nothing in
         ["12", "claim:9", "txn:8", "file:x", "ref:SHOP/x", "exception:9", "29999996327000000000057"]
     {

@@ -411,7 +411,7 @@ mod tests {
         ledger.connection.execute(range, []).unwrap();
         let csv = read(&ledger, &ask(Kind::Submissions), place.path());
         let lines: Vec<_> = csv.split_terminator("\r\n").skip(1).collect();
-        let head = "1,SHOP,f1,2026-11-23T18:34:00.000Z,accepted";
+        let head = "1,SHOP,f1,2026-11-23T18:34:00.000Z,taken";
         assert_eq!(
             lines,
             [

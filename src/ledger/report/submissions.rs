@@ -1,6 +1,7 @@
 //! What became of the records of merchants' files: each is in one state, and the states add up to the file.
 
 use super::{Ask, Out, exponent, minor, time};
+use crate::books::Cut;
 use crate::clearing::{Cell, Column};
 use crate::ledger::settlement::currency;
 use crate::ledger::{Ledger, LedgerError};
@@ -32,24 +33,24 @@ pub(super) const COLUMNS: &[Column] = &[
 const STATES: [&str; 5] = ["accepted", "warned", "rejected", "duplicate", "pending"];
 
 impl Ledger {
-    /// Of the files that were received on the day, by the clock in UTC. One that was refused as a whole has a line without records.
+    /// Of the files that were received on the business day. One that was refused as a whole has a line without records.
     pub(super) fn submissions(&self, ask: &Ask, out: &mut Out) -> Result<(), LedgerError> {
+        let Some((after, until)) = self.received_on(ask)? else { return Ok(()) };
         let sum = |state: &str| {
             let filter = format!("FILTER (WHERE claims.state = '{state}')");
             format!("count(*) {filter}, ifnull(sum(amount) {filter}, 0)")
         };
         let sums = STATES.map(sum).join(", ");
         let sql = format!(
-            "SELECT submissions.submission, submissions.merchant, submissions.reference, received, submissions.state, fault, currency,
+            "SELECT submissions.submission, submissions.merchant, submissions.reference, received,
+                CASE submissions.state WHEN 'accepted' THEN 'taken' WHEN 'rejected' THEN 'refused' ELSE submissions.state END, fault, currency,
                 count(claim), ifnull(sum(amount), 0), {sums}
             FROM submissions LEFT JOIN claims ON claim BETWEEN first AND last
-            WHERE received >= ?1 AND received < ?2 AND (?3 IS NULL OR rtrim(submissions.merchant) = ?3)
+            WHERE received > ?1 AND received <= ?2 AND (?3 IS NULL OR rtrim(submissions.merchant) = ?3)
             GROUP BY submissions.submission, currency ORDER BY submissions.submission, currency"
         );
-        let midnight = |days: u32| i64::from(days) * 86_400_000;
         let mut ask_rows = self.connection.prepare_cached(&sql)?;
-        let (from, to) = (midnight(ask.day.0), midnight(ask.day.next().0));
-        let mut rows = ask_rows.query((from, to, &ask.merchant))?;
+        let mut rows = ask_rows.query((after, until, &ask.merchant))?;
         while let Some(row) = rows.next()? {
             let number: Option<String> = row.get(6)?;
             let money = number.as_deref().and_then(|number| currency(number).ok());
@@ -82,5 +83,18 @@ impl Ledger {
             out.row(&cells)?;
         }
         Ok(())
+    }
+
+    /// After which moment and until which one a business day lasted, milliseconds since 1970: from one cut to the next, without end where
+    /// its own is still to come. None of a day that never was.
+    fn received_on(&self, ask: &Ask) -> Result<Option<(i64, i64)>, LedgerError> {
+        let cuts = self.books.cuts()?;
+        let at = |cut: &Cut| cut.at.0.cast_signed();
+        let after = cuts.iter().rfind(|cut| cut.date < ask.day).map_or(i64::MIN, at);
+        let own = cuts.iter().find(|cut| cut.date >= ask.day);
+        Ok(match own {
+            Some(cut) => (cut.date == ask.day).then(|| (after, at(cut))),
+            None => (ask.day <= ask.today).then_some((after, i64::MAX)),
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! What becomes of an authorization that was raised: presented up to the sum, and one line of the proof.
 
-use super::proof::{line, proof};
+use super::reports::{line, proof};
 use super::*;
 
 /// An authorization of 10.00 and one of 5.00 that raises it.

@@ -3,7 +3,7 @@
 mod cuts;
 mod histories;
 mod increments;
-mod proof;
+mod reports;
 mod steps;
 mod twice;
 mod undone;

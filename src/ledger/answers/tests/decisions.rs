@@ -60,8 +60,8 @@ fn a_charge_back_is_answered_once_and_in_time() {
     }));
     let by = remark("anna");
     let moment = Desk::moment();
-    let (list, all) = desk.ledger.chargebacks(10, moment).unwrap();
-    assert_eq!((list.len(), all, list[0].due, list[0].state), (2, 2, 20_261_204, "open"));
+    let (list, counts) = desk.ledger.chargebacks(10, moment).unwrap();
+    assert_eq!((list.len(), counts, list[0].due, list[0].state), (2, [2, 2], 20_261_204, "open"));
     let [first, second] = [list[0].item, list[1].item];
     let more = Represent { item: second, amount: Some(901), reason: None };
     assert!(
@@ -70,6 +70,8 @@ fn a_charge_back_is_answered_once_and_in_time() {
     let part = Represent { item: second, amount: Some(400), reason: Some("2001".to_owned()) };
     let made = desk.ledger.represent(&part, &by, moment).unwrap().unwrap();
     assert!(desk.ledger.represent(&part, &by, moment).unwrap().unwrap().again);
+    // One of them is answered.
+    assert_eq!(desk.ledger.chargebacks(10, moment).unwrap().1, [2, 1]);
     let other = Represent { amount: Some(500), ..part };
     assert!(desk.ledger.represent(&other, &by, moment).unwrap().unwrap_err().contains("as item"));
     let late = Moment { day: BusinessDate::from_text("2026-12-05").unwrap(), ..moment };

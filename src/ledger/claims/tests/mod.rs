@@ -119,7 +119,7 @@ fn every_record_of_a_file_ends_in_one_state_and_the_sums_close() {
     let about = &lines(&taken)[0];
     assert_eq!(
         (&about["state"], &about["file_id"], &about["merchant_id"]),
-        (&"accepted".into(), &"F1".into(), &"SHOP".into())
+        (&"taken".into(), &"F1".into(), &"SHOP".into())
     );
     assert_eq!(about["sha256"].as_str().unwrap().len(), 64);
     assert_eq!(shop.sum("SELECT count(*) FROM exceptions WHERE kind = 'ambiguous'"), 1);

@@ -1,14 +1,14 @@
-//! The proof of a day: each approval is in one line, and what is said to be claimed is what its merchant gets.
+//! Reports of a day. In its proof each approval is in one line, and what is said to be claimed is what its merchant gets.
 
 use super::*;
 use crate::clearing::Form;
 
-/// The proof of the day as lines of what became, how many, authorized and claimed.
-pub(super) fn proof(world: &mut World) -> Vec<[String; 4]> {
+/// A report of a day.
+fn report(world: &mut World, kind: Kind, day: BusinessDate) -> String {
     world.ledger.index().unwrap();
     let ask = report::Ask {
-        kind: Kind::Proof,
-        day: world.today,
+        kind,
+        day,
         cycle: None,
         merchant: None,
         issuer: None,
@@ -18,7 +18,12 @@ pub(super) fn proof(world: &mut World) -> Vec<[String; 4]> {
         authorization_days: 7,
     };
     let written = world.ledger.report(&ask, &world.home.join("reports")).unwrap();
-    let text = fs::read_to_string(written.path).unwrap();
+    fs::read_to_string(written.path).unwrap()
+}
+
+/// The proof of the day as lines of what became, how many, authorized and claimed.
+pub(super) fn proof(world: &mut World) -> Vec<[String; 4]> {
+    let text = report(world, Kind::Proof, world.today);
     let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
     let head = text.lines().map(cells).find(|cells| cells.contains(&"became".to_owned())).unwrap();
     let at = |name: &str| head.iter().position(|cell| cell == name).unwrap();
@@ -150,4 +155,25 @@ fn a_completion_is_in_the_line_of_what_it_completes() {
         proof(&mut world),
         lines(&[("completed", 1, 1_000, 800), ("authorized", 1, 1_000, 800)])
     );
+}
+
+/// A day lasts from one cut to the next, whatever the clock says of it.
+#[test]
+fn files_of_merchants_are_told_on_the_business_day_on_which_they_came() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let sql = "INSERT INTO submissions (merchant, reference, digest, received, state) VALUES ('SHOP', ?, x'', ?, 'accepted')";
+    for (file, after_ms) in [("before", 0), ("behind", 1)] {
+        let received = AT.0.cast_signed() + after_ms;
+        world.ledger.connection.execute(sql, (file, received)).unwrap();
+    }
+    let (mut on, before) = (BTreeMap::new(), BusinessDate(world.today.0 - 1));
+    let date = world.day_ends();
+    for day in [before, date, date.next(), date.next().next()] {
+        let text = report(&mut world, Kind::Submissions, day);
+        let files = ["before", "behind"].map(|file| text.contains(file));
+        on.insert(day, files);
+    }
+    let none = [false; 2];
+    assert_eq!(on.into_values().collect::<Vec<_>>(), [none, [true, false], [false, true], none]);
 }
