@@ -146,11 +146,7 @@ fn closes(taken: &Taken, records: usize, sum: i64) {
 
 #[test]
 fn a_file_counts_once_and_another_one_of_its_id_not_at_all() {
-    let mut shop = Shop::new();
-    for stan in 1..4 {
-        shop.approved(stan, 100, &[]);
-    }
-    shop.follow();
+    let mut shop = Shop::with_approved(3);
     let text = file("F1", &[capture("c-1", 1, 1000, &[]), capture("c-2", 2, 500, &[])]);
     let first = shop.submit("day.csv", &text);
     assert!(first.refused.is_none() && !first.again);
@@ -305,11 +301,7 @@ fn what_waits_is_looked_at_again_until_it_is_too_old() {
 
 #[test]
 fn claims_are_taken_back_and_replaced_before_they_are_presented_or_answered_afterwards() {
-    let mut shop = Shop::new();
-    for stan in 1..6 {
-        shop.approved(stan, 100, &[]);
-    }
-    shop.follow();
+    let mut shop = Shop::with_approved(5);
     let records: Vec<_> = ["c-1", "c-2", "c-3", "c-4"]
         .into_iter()
         .zip(1..)

@@ -43,11 +43,7 @@ fn names_are_entered_anew_and_nothing_else() {
 /// Books that are built anew after an upgrade have only some of the transactions: the names of the others follow with them.
 #[test]
 fn names_wait_for_books_that_are_behind() {
-    let mut shop = Shop::new();
-    for stan in 1..5 {
-        shop.approved(stan, 100, &[]);
-    }
-    shop.follow();
+    let mut shop = Shop::with_approved(4);
     let later = "UPDATE state SET indexed = 1000000, named = 0";
     shop.ledger.connection.execute_batch(later).unwrap();
     shop.ledger.index().unwrap();

@@ -5,11 +5,7 @@ use super::*;
 /// Claims are written some at a time; among them what repeats an earlier record, or has its name, stands where it stands in its file.
 #[test]
 fn what_repeats_an_earlier_record_in_the_midst_of_others_is_none_of_its_own() {
-    let mut shop = Shop::new();
-    for stan in 1..10 {
-        shop.approved(stan, 100, &[]);
-    }
-    shop.follow();
+    let mut shop = Shop::with_approved(9);
     let names = ["c-1", "c-2", "c-3", "c-4", "c-5", "c-6", "c-7", "c-8", "c-9"];
     let shares: &[(&str, &str)] = &[("final", "N")];
     let of = |stan: usize| capture(names[stan - 1], u32::try_from(stan).unwrap(), 400, shares);
@@ -57,11 +53,7 @@ fn what_repeats_an_earlier_record_in_the_midst_of_others_is_none_of_its_own() {
 /// away, counted or not.
 #[test]
 fn what_is_not_the_first_of_its_authorization_is_judged_by_all_that_came_before() {
-    let mut shop = Shop::new();
-    for stan in 1..10 {
-        shop.approved(stan, 100, &[]);
-    }
-    shop.follow();
+    let mut shop = Shop::with_approved(9);
     let shares: &[(&str, &str)] = &[("final", "N")];
     let names: Vec<String> = (0..40).map(|number| format!("c-{number}")).collect();
     let mut free = names.iter().map(String::as_str);
@@ -140,11 +132,7 @@ fn what_waited_does_not_open_what_was_claimed_meanwhile() {
 /// A claim that has the name of another one leaves no trace with the authorization that it would have named.
 #[test]
 fn what_is_not_taken_for_its_name_opens_nothing() {
-    let mut shop = Shop::new();
-    for stan in 1..3 {
-        shop.approved(stan, 100, &[]);
-    }
-    shop.follow();
+    let mut shop = Shop::with_approved(2);
     shop.submit("first.csv", &file("F1", &[capture("c-1", 1, 1000, &[])]));
     let records = [capture("c-1", 2, 1200, &[]), capture("c-2", 2, 600, &[("final", "N")])];
     let taken = shop.submit("second.csv", &file("F2", &records));

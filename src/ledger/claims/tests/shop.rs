@@ -77,6 +77,16 @@ impl Shop {
         TxnId(lsn.0)
     }
 
+    /// With so many authorizations of trace numbers from 1 on.
+    pub(super) fn with_approved(count: u32) -> Self {
+        let mut shop = Self::new();
+        for stan in 1..=count {
+            shop.approved(stan, 100, &[]);
+        }
+        shop.follow();
+        shop
+    }
+
     /// The books know all of it.
     pub(super) fn follow(&mut self) {
         if self.commit.count > 0 {
