@@ -30,8 +30,9 @@ impl Desk {
         if let Some(report) = &report {
             return Ok(vec![listing::cut(report)]);
         }
-        let last = self.ask_ledger(|ledger| ledger.last_cut()).await?;
-        Ok(vec![listing::nothing_cut(last)])
+        let look = |ledger: &mut Ledger| Ok((ledger.last_cut()?, ledger.exceptions_open()?));
+        let (last, exceptions) = self.ask_ledger(look).await?;
+        Ok(vec![listing::nothing_cut(last, exceptions)])
     }
 
     async fn ledger_cut(&self, from: Lsn, asked: Asked) -> Result<Option<CutReport>, String> {

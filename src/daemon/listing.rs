@@ -229,11 +229,11 @@ pub(super) fn cut(report: &CutReport) -> Value {
 }
 
 /// Nothing was waiting for a cycle. Whoever asks again because no answer came sees what was cut last.
-pub(super) fn nothing_cut(last: Option<(Cycle, Wall)>) -> Value {
+pub(super) fn nothing_cut(last: Option<(Cycle, Wall)>, exceptions: u64) -> Value {
     let last = last.map(|(cycle, at)| {
         json!({ "date": cycle.date.to_string(), "cycle": cycle.number, "at": at.to_string() })
     });
-    json!({ "ok": true, "cycle": null, "files": [], "last": last })
+    json!({ "ok": true, "cycle": null, "files": [], "last": last, "exceptions": exceptions })
 }
 
 /// How many of what are in which state.

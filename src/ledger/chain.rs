@@ -103,8 +103,8 @@ pub(super) fn left(
 pub(super) struct Whole {
     /// The first one; its amount and what stands are those of all.
     pub(super) approved: Approved,
-    /// What the advices that completed it stand for, minor units; they clear in its place. None where none does.
-    pub(super) completed: Option<i64>,
+    /// The advices that completed it and stand; they clear in its place.
+    pub(super) completions: Vec<Approved>,
 }
 
 /// An approval with all that belongs to it; none where it belongs to an earlier one that was approved: it is in the line of that.
@@ -113,12 +113,11 @@ pub(super) fn approved(
     books: &View,
     mut one: Approved,
 ) -> Result<Option<Whole>, LedgerError> {
-    if let Some(of) = one.completes.filter(|_| one.clears)
-        && books.approved(of)?.is_some()
+    if let Some(of) = one.completes.map_or(Ok(None), |of| books.approved(of))?
+        && completions_of(connection, books, &of)?.contains(&one)
     {
         return Ok(None);
     }
-    let mut all = vec![one.txn];
     if !planted::is(Bug::IncrementForgotten) {
         if let Some(first) = one.raises
             && increments(connection, first)?.contains(&one.txn)
@@ -129,17 +128,24 @@ pub(super) fn approved(
             if let Some(more) = books.approved(txn)? {
                 one.amount = one.amount.saturating_add(more.amount);
                 one.stands = one.stands.saturating_add(more.stands);
-                all.push(txn);
             }
         }
     }
-    let mut completed = None;
-    for txn in all {
-        for completion in completions(connection, txn)? {
-            let by = books.approved(completion)?.filter(|by| by.clears);
-            completed = by
-                .map_or(completed, |by| Some(completed.unwrap_or(0_i64).saturating_add(by.stands)));
-        }
+    let completions = completions_of(connection, books, &one)?;
+    Ok(Some(Whole { approved: one, completions }))
+}
+
+/// The advices that complete an authorization, as far as they stand and are of its currency and way: what is not adds up to nothing
+/// with it. Of those that name it, only as many as are looked at: the others are told by themselves.
+fn completions_of(
+    connection: &Connection,
+    books: &View,
+    of: &Approved,
+) -> Result<Vec<Approved>, LedgerError> {
+    let mut all = Vec::new();
+    for txn in completions(connection, of.txn)? {
+        let alike = |by: &Approved| (by.currency, by.pays_card) == (of.currency, of.pays_card);
+        all.extend(books.approved(txn)?.filter(|by| by.clears && alike(by)));
     }
-    Ok(Some(Whole { approved: one, completed }))
+    Ok(all)
 }

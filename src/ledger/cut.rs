@@ -118,7 +118,7 @@ pub(super) enum Step {
 pub enum CutError {
     /// The day is still open, or the books have not followed that far.
     #[error(
-        "{date} is not cut in the books: cut it first, or wait a second for the books to follow"
+        "{date} is not among the days that the books have cut: if it was cut just now, wait a second for them to follow"
     )]
     NotCut {
         /// The day.

@@ -12,6 +12,8 @@ pub(super) struct Fate {
     pub(super) live: i64,
     /// Its reference.
     pub(super) reference: Option<String>,
+    /// The claim that it comes from.
+    pub(super) claim: Option<i64>,
     /// Its issuer did not take it, and it was not presented again, or not taken again: what was decided since.
     pub(super) rejected: Option<Decision>,
     /// Its card's holder has the money back, or some of it.
@@ -35,7 +37,7 @@ const FATE: &str = "SELECT p.item, ifnull(a.item, p.item), p.reference, ifnull(a
         EXISTS (SELECT 1 FROM items AS o WHERE o.about IN (p.item, a.item) AND o.kind = 'given_up'),
         EXISTS (SELECT 1 FROM items AS o WHERE o.about IN (p.item, a.item) AND o.kind = 'chargeback' AND o.amount > 0),
         EXISTS (SELECT 1 FROM items AS o WHERE o.about IN (p.item, a.item) AND o.kind = 'opposite'),
-        p.day, p.cycle
+        p.day, p.cycle, p.claim
     FROM items AS p LEFT JOIN items AS a ON a.about = p.item AND a.kind = 'again'
     WHERE p.kind = 'presentment' AND ";
 
@@ -151,5 +153,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Fate> {
         charged_back: row.get(5)?,
         opposed: row.get(6)?,
         cut: (row.get(7)?, row.get(8)?),
+        claim: row.get(9)?,
     })
 }

@@ -9,7 +9,7 @@ pub struct Count {
     pub what: &'static str,
     /// Of which kind: what records of merchants do, `capture` or `refund`; what items are, `presentment` or `chargeback`. None of files.
     pub kind: Option<String>,
-    /// Whether they are of refunds.
+    /// Whether they are refunds, or items about one.
     pub refund: bool,
     /// In which state.
     pub state: String,
@@ -78,6 +78,9 @@ mod tests {
         {
             ledger.connection.execute(insert, (amount, currency, refund)).unwrap();
         }
+        let claim = "INSERT INTO claims (submission, seq, place, merchant, op, reference, amount, currency, final, tip, digest, state)
+            VALUES (1, 2, 2, 'SHOP', 'refund', 'r-1', 5, '978', 1, 0, x'00', 'accepted')";
+        ledger.connection.execute(claim, []).unwrap();
         drop(ledger);
         let counts = Ledger::open(place.path(), keys).unwrap().status().unwrap();
         let of = |currency: &str, refund, count, amount| Count {
@@ -89,9 +92,9 @@ mod tests {
             count,
             amount: Some(amount),
         };
-        assert_eq!(
-            counts,
-            [of("392", false, 1, 7), of("978", false, 2, 1_250), of("978", true, 1, 40)]
-        );
+        let (what, kind, state) = ("claims", Some("refund".to_owned()), "accepted".to_owned());
+        let claim = Count { what, kind, state, ..of("978", true, 1, 5) };
+        let items = [of("392", false, 1, 7), of("978", false, 2, 1_250), of("978", true, 1, 40)];
+        assert_eq!(counts, [claim].into_iter().chain(items).collect::<Vec<_>>());
     }
 }

@@ -207,7 +207,7 @@ CREATE INDEX said_by_made ON said (made) WHERE made IS NOT NULL;
 -- What fits nowhere, until somebody closes it.
 CREATE TABLE exceptions (
     exception INTEGER PRIMARY KEY, opened INTEGER NOT NULL,
-    kind TEXT NOT NULL,         -- quarantined, unmatched, ambiguous, totals_differ, over_claimed, refused, unfit, fee, not_presented
+    kind TEXT NOT NULL,         -- quarantined, unmatched, ambiguous, totals_differ, over_claimed, refused, unfit, fee, not_presented, held
     claim INTEGER, item INTEGER, file INTEGER, answer INTEGER, issuer INTEGER,
     place INTEGER, start INTEGER, length INTEGER, digest BLOB,  -- of a record: its number, where it lies, its keyed hash
     amount INTEGER, currency TEXT, detail TEXT NOT NULL,

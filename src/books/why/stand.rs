@@ -72,14 +72,14 @@ impl Archive {
                 row.difference_day(),
                 "cleared",
                 "cleared",
-                "the difference taken back by an opposite presentment",
+                "the difference taken back, but for what was refunded",
                 "lowered",
             ),
             (
                 row.opposed,
                 "taken_back",
                 "taken_back",
-                "taken back by the opposite presentment",
+                "taken back, but for what was refunded",
                 "opposite",
             ),
         ];
@@ -276,7 +276,7 @@ fn why_it_clears_not(standing: &Standing, sent: &Sent) -> &'static str {
         // A claim without a day is one that the books have not looked at.
         ""
     } else if sent.mti.class() == Class::Authorization {
-        "; an authorization clears by its completion alone"
+        "; an authorization clears by its completion, or by what its merchant claims of it: `iso8583d clearing explain txn:NUMBER` tells that"
     } else {
         "; it moves no money, and clears nothing"
     }

@@ -474,9 +474,9 @@ impl Teller<'_> {
                 (
                     row.difference_day(),
                     "lowered",
-                    "the difference taken back: an opposite presentment is cut",
+                    "the difference taken back, but for what was refunded: cut",
                 ),
-                (row.opposed, "opposite", "taken back: the opposite presentment is cut"),
+                (row.opposed, "opposite", "taken back, but for what was refunded: cut"),
             ] {
                 let Some((day, (lsn, at))) =
                     day.and_then(|day| Some((day, *self.family.cuts.get(&day)?)))

@@ -42,7 +42,7 @@ pub struct FileReport {
     pub quarantined: Vec<Quarantined>,
     /// How many there are of those.
     pub unreadable: u64,
-    /// How many of its records are on the list of exceptions.
+    /// How many exceptions are open about it.
     pub exceptions: u64,
 }
 
@@ -320,7 +320,7 @@ impl Taking<'_> {
     }
 
     fn ends(&mut self) -> Result<(), LedgerError> {
-        let Some(open) = self.open.take() else { return Ok(()) };
+        let Some(mut open) = self.open.take() else { return Ok(()) };
         let digest = open.digest.0.to_be_bytes();
         let answer = open.report.answer;
         if let Some(before) = &open.before {
@@ -340,6 +340,10 @@ impl Taking<'_> {
                 params![digest, records, unreadable, answer],
             )?;
             verdicts::follow(self.connection, answer, self.settings, self.moment)?;
+            // Among them what wants too much of what is there.
+            let sql = "SELECT count(*) FROM exceptions WHERE answer = ? AND closed IS NULL";
+            let all: i64 = self.connection.query_row(sql, [answer], |row| row.get(0))?;
+            open.report.exceptions = all.cast_unsigned();
             self.connection.execute_batch("COMMIT")?;
         }
         if self.report.files.len() < TOLD_MAX {

@@ -308,7 +308,7 @@ impl Matcher<'_, '_> {
         if !matches!(original.op, Op::Capture | Op::Adjust) {
             return Ok(matched(Verdict::Rejected(note(Reason::WrongOp, "a capture"))));
         }
-        if original.voided.is_some() {
+        if original.voided.is_some() || self.is_reversed(original.claim)? {
             let note = note(Reason::AlreadyReversed, "a capture that was not taken back");
             return Ok(matched(Verdict::Rejected(note)));
         }

@@ -13,7 +13,7 @@ use crate::iso::{ElementNo, Wall};
 use crate::ledger::answers::day_text;
 use crate::ledger::tables::{CLAIMS_OF_REFERENCE, ITEMS_OF_REFERENCE};
 use crate::ledger::{Ledger, LedgerError};
-use crate::record::{LinkId, Outcome, TxnId, Verdict};
+use crate::record::{LinkId, Outcome, Standing, TxnId, Verdict};
 
 /// Somebody who tells.
 pub(super) struct Teller<'a> {
@@ -143,6 +143,8 @@ impl Teller<'_> {
             self.authorization(txn)?;
         }
         let file = number(&facts, "file");
+        // What was given back of it belongs to its life: who is charged back has to know.
+        let purchase = number(&facts, "txn").filter(|_| number(&facts, "refund") == Some(0));
         let payout = ["day", "cycle"].map(|column| number(&facts, column));
         let (merchant, currency) = (text(&facts, "merchant"), text(&facts, "currency"));
         let said = self.of_item(&facts);
@@ -158,6 +160,11 @@ impl Teller<'_> {
             self.push_exception(facts);
         }
         self.postings(item)?;
+        if let Some(txn) = purchase.filter(|txn| self.once("refunds", *txn)) {
+            self.claims("txn = ? AND op = 'refund'", [txn])?;
+            let sql = "SELECT item FROM items WHERE item IN (SELECT item FROM of_txn WHERE txn = ?) AND refund = 1 ORDER BY item";
+            self.lives(sql, [txn])?;
+        }
         if let [Some(day), Some(cycle)] = payout {
             let sql = "SELECT payout, day, cycle, merchant, currency, payouts.amount, payouts.value_day, reference, made, name AS file
                 FROM payouts LEFT JOIN payments USING (day, cycle, currency)
@@ -295,6 +302,7 @@ impl Teller<'_> {
         if let Some(card) = &sent.card {
             facts.insert("card".to_owned(), Value::from(card.masked.to_string()));
         }
+        let became = became(&standing);
         let (outcome, added) = match &standing.outcome {
             Outcome::InFlight => ("in flight", None),
             Outcome::Answered { verdict: Verdict::Approved, added, .. } => {
@@ -322,7 +330,7 @@ impl Teller<'_> {
         let of = |column| text(&facts, column);
         let amount = money(of("amount").parse().unwrap_or(0), &of("currency"));
         let said = format!(
-            "transaction {txn}: {} for {amount}, card {}, asked of {}, {outcome}, approval code {}; `iso8583d why {txn}` tells all of it",
+            "transaction {txn}: {} for {amount}, card {}, asked of {}, {outcome}, approval code {}{became}; `iso8583d why {txn}` tells all of it",
             sent.mti,
             or_none(&of("card")),
             self.issuer(&facts),
@@ -532,6 +540,20 @@ pub(super) fn text(facts: &Facts, column: &str) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     }
+}
+
+/// What became of an approval since, for a sentence.
+fn became(standing: &Standing) -> String {
+    let mut became = String::new();
+    if standing.is_undone() {
+        became.push_str("; reversed since");
+    } else if let Some(left) = standing.lowered {
+        write!(became, "; lowered to {left} minor units since").ok();
+    }
+    if let Some(by) = standing.completed_by {
+        write!(became, "; completed by transaction {}", by.0).ok();
+    }
+    became
 }
 
 fn or_none(text: &str) -> &str {

@@ -51,6 +51,9 @@ struct Authorized {
     capture: Option<Result<Capture, ClearingError>>,
 }
 
+/// So many claims that a cut cannot present are told one by one, and the others as one.
+const REFUSED_MAX: u32 = if cfg!(test) { 3 } else { 10_000 };
+
 /// Whether a refund may go out.
 enum Refund {
     /// In this cut.
@@ -59,6 +62,8 @@ enum Refund {
     Later,
     /// Not at all, for such a reason.
     Never(&'static str),
+    /// Only so much of it might, minor units.
+    Over(i128),
 }
 
 impl Scout {
@@ -208,17 +213,22 @@ impl Gathering<'_, '_> {
         let standing = &standing;
         // Much may have happened after it was claimed.
         if refund {
-            match self.may_refund(ready, standing)? {
+            match self.may_refund(ready, standing, &left)? {
                 Refund::Now => {}
                 Refund::Later => return Ok(false),
                 Refund::Never(reason) => return self.refuse(ready, reason),
+                Refund::Over(left) => {
+                    return self.refuse_over(ready, "REFUND_OVER_CAPTURED", left);
+                }
             }
         } else if !left.stands {
             return self.refuse(ready, "REVERSED");
         } else if is_completed {
             return self.refuse(ready, "ALREADY_CAPTURED");
-        } else if self.exceeds_what_is_left(ready, standing, left.at_most)? {
-            return self.refuse(ready, "OVER_AMOUNT");
+        } else if let Some(left) = self.left_to_present(standing, left.at_most)?
+            && i128::from(ready.amount) > left
+        {
+            return self.refuse_over(ready, "OVER_AMOUNT", left);
         }
         let capture = match capture {
             None => return self.refuse(ready, "CURRENCY"),
@@ -235,26 +245,43 @@ impl Gathering<'_, '_> {
     }
 
     /// What a refund gives back must have been taken, and not be given back already.
-    fn may_refund(&self, ready: &Ready, standing: &Standing) -> Result<Refund, CutError> {
+    fn may_refund(
+        &self,
+        ready: &Ready,
+        standing: &Standing,
+        left: &chain::Left,
+    ) -> Result<Refund, CutError> {
         if undone::is_refund(standing) {
             let stands = standing.stands_approved();
             return Ok(if stands { Refund::Now } else { Refund::Never("REVERSED") });
         }
-        let fates = fate::of_purchase(self.rows.laid_down()?, standing.id.0.cast_signed())?;
+        let rows = self.rows.laid_down()?;
+        let fates = fate::of_purchase(rows, standing.id.0.cast_signed())?;
         let may_be = |fate: &Fate| !fate.opposed && fate.rejected == Some(Decision::None);
+        // A person decides what becomes of what was charged back and then undone or lowered: until then nothing of it is refunded.
+        let is_for_a_person =
+            |fate: &Fate| fate.charged_back && (!left.stands || left.at_most.is_some());
         // What was charged back is the card's again, but for what was presented a second time.
-        let mut has = 0;
-        for fate in fates.iter().filter(|fate| fate.rejected.is_none()) {
-            has += i128::from(fate::left(self.rows.laid_down()?, fate)?);
+        let (mut has, mut named) = (0, i128::MAX);
+        for fate in &fates {
+            let counts = fate.rejected.is_none() && !is_for_a_person(fate);
+            let left = if counts { i128::from(fate::left(rows, fate)?) } else { 0 };
+            has += left;
+            if fate.claim.is_some() && fate.claim == ready.original && !may_be(fate) {
+                named = left;
+            }
         }
-        Ok(if has > 0 {
-            let refunded = fate::refunded(self.rows.laid_down()?, standing.id.0.cast_signed())?;
-            if i128::from(ready.amount) <= has - refunded {
+        Ok(if named == 0 {
+            Refund::Never("TAKEN_BACK")
+        } else if has > 0 {
+            let refunded = fate::refunded(rows, standing.id.0.cast_signed())?;
+            let left = named.min(has - refunded).max(0);
+            if i128::from(ready.amount) <= left {
                 Refund::Now
             } else if fates.iter().any(may_be) {
                 Refund::Later
             } else {
-                Refund::Never("REFUND_OVER_CAPTURED")
+                Refund::Over(left)
             }
         } else if fates.iter().any(may_be) || fates.is_empty() && standing.stands_approved() {
             Refund::Later
@@ -263,21 +290,20 @@ impl Gathering<'_, '_> {
         })
     }
 
-    /// Whether more would be presented than reversals have left of it and of what raised it.
-    fn exceeds_what_is_left(
+    /// How much more may be presented of what reversals have left of it and of what raised it, minor units; none where they left all.
+    fn left_to_present(
         &self,
-        ready: &Ready,
         standing: &Standing,
         left: Option<u64>,
-    ) -> Result<bool, CutError> {
-        let Some(left) = left else { return Ok(false) };
+    ) -> Result<Option<i128>, CutError> {
+        let Some(left) = left else { return Ok(None) };
         let sql = "SELECT ifnull(sum(amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l
                 WHERE l.about = p.item AND l.kind = 'lowered')), 0)
             FROM items AS p WHERE item IN (SELECT item FROM of_txn WHERE txn = ?) AND kind = 'presentment' AND refund = 0
             AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = p.item AND o.kind = 'opposite')";
         let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         let before: i64 = ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?;
-        Ok(i128::from(before) + i128::from(ready.amount) > i128::from(left))
+        Ok(Some((i128::from(left) - i128::from(before)).max(0)))
     }
 
     /// What was presented is taken back, all of it. Gives whether this cut takes the claim that says so.
@@ -335,20 +361,41 @@ impl Gathering<'_, '_> {
     }
 
     /// A claim that cannot be presented any more is rejected. Its merchant heard that it is accepted: so a person has to see it.
-    fn refuse(&self, ready: &Ready, reason: &str) -> Result<bool, CutError> {
+    fn refuse(&mut self, ready: &Ready, reason: &str) -> Result<bool, CutError> {
+        // A cut that has only this to tell is one, too.
+        self.any = true;
         let (connection, at) = (self.rows.laid_down()?, self.now.0.cast_signed());
         let sql = "UPDATE claims SET state = 'rejected', reason = ? WHERE claim = ?";
         connection.prepare_cached(sql)?.execute((reason, ready.claim))?;
         not_to_cut(connection, ready.claim)?;
         let sql = "INSERT INTO events (at, claim, kind, detail) VALUES (?, ?, 'rejected', ?)";
         connection.prepare_cached(sql)?.execute((at, ready.claim, reason))?;
-        let sql = "INSERT INTO exceptions (opened, kind, claim, amount, currency, detail)
-            SELECT ?1, 'not_presented', claim, amount, currency,
-                op || ' ' || reference || ' of ' || rtrim(merchant) || ' was accepted, and the cut of ' || ?2 || ' cannot present it: ' || ?3
-            FROM claims WHERE claim = ?4";
-        let values = (at, self.cycle.to_string(), reason, ready.claim);
-        connection.prepare_cached(sql)?.execute(values)?;
+        let cycle = self.cycle.to_string();
+        if self.refused < REFUSED_MAX {
+            let sql = "INSERT INTO exceptions (opened, kind, claim, amount, currency, detail)
+                SELECT ?1, 'not_presented', claim, amount, currency,
+                    op || ' ' || reference || ' of ' || rtrim(merchant) || ' was accepted, and the cut of ' || ?2 || ' cannot present it: ' || ?3
+                FROM claims WHERE claim = ?4";
+            connection.prepare_cached(sql)?.execute((at, cycle, reason, ready.claim))?;
+        } else if self.refused == REFUSED_MAX {
+            let sql =
+                "INSERT INTO exceptions (opened, kind, detail) VALUES (?, 'not_presented', ?)";
+            let detail = format!(
+                "the cut of {cycle} cannot present more than {REFUSED_MAX} records that were accepted: their files, handed in again, tell all of them"
+            );
+            connection.execute(sql, (at, detail))?;
+        }
+        self.refused += 1;
         Ok(false)
+    }
+
+    /// The same, of one that wants more than is left.
+    fn refuse_over(&mut self, ready: &Ready, reason: &str, left: i128) -> Result<bool, CutError> {
+        let sql = "UPDATE claims SET field = 'amount', expected = ?, got = amount WHERE claim = ?";
+        let mut tell = self.rows.laid_down()?.prepare_cached(sql)?;
+        tell.execute((format!("at most {left}"), ready.claim))?;
+        drop(tell);
+        self.refuse(ready, reason)
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Gathering<'a, 'o> {
     step: Option<Transaction<'a>>,
     /// What was done in it.
     done: usize,
+    /// How many claims this process could not present.
+    refused: u32,
     /// Whether it goes on with what a process began that ended: then some of it may be done.
     resumed: bool,
     /// Hears of each step that is committed.
@@ -122,6 +124,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
             any,
             step,
             done: 0,
+            refused: 0,
             resumed,
             watch,
         })
@@ -230,10 +233,14 @@ impl<'a, 'o> Gathering<'a, 'o> {
         let issuer = standing.sent().map_or_else(LinkId::default, |sent| sent.issuer);
         let (day, cycle) = (day(self.cycle.date), self.cycle.number);
         let (txn, party) = (standing.id.0.cast_signed(), self.outgoing.party(issuer));
-        self.rows
-            .laid_down()?
+        let (connection, fault) = (self.rows.laid_down()?, fault.to_string());
+        connection
             .prepare_cached("INSERT INTO held VALUES (?, ?, ?, ?, ?, ?)")?
-            .execute((day, cycle, txn, kind, party, fault.to_string()))?;
+            .execute((day, cycle, txn, kind, party, &fault))?;
+        let sql = "INSERT INTO exceptions (opened, kind, issuer, detail) VALUES (?, 'held', ?, ?)";
+        let detail =
+            format!("{kind} of transaction {txn} is held by the cut of {}: {fault}", self.cycle);
+        connection.prepare_cached(sql)?.execute((self.now.0.cast_signed(), issuer.0, detail))?;
         Ok(())
     }
 

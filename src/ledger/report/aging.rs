@@ -1,6 +1,6 @@
 //! What waits for somebody, the oldest first: claims, chargebacks, suspense, exceptions, and authorizations that nobody claimed.
 
-use super::proof::sum;
+use super::proof::{Way, sum};
 use super::{Ask, Out, day, days_before, exponent, minor, time};
 use crate::clearing::{Cell, Column};
 use crate::ledger::settlement::{currency, day_of};
@@ -8,37 +8,39 @@ use crate::ledger::{Ledger, LedgerError};
 
 pub(super) const COLUMNS: &[Column] = &[
     "what", "number", "since", "due", "merchant", "issuer", "currency", "exponent", "amount",
-    "reason", "detail",
+    "reason", "detail", "flow",
 ];
 
-/// Each with the columns `number, since (ms), since (day), due, merchant, issuer, currency, amount, reason, detail`.
+/// Each with the columns `number, since (ms), since (day), due, merchant, issuer, currency, amount, reason, detail, whether money flows to
+/// the card`.
 const WAITING: &[(&str, &str)] = &[
     (
         "claim without authorization",
-        "SELECT claim, received, NULL, NULL, claims.merchant, NULL, currency, amount, reason, claims.reference
+        "SELECT claim, received, NULL, NULL, claims.merchant, NULL, currency, amount, reason, claims.reference, op = 'refund'
         FROM claims JOIN submissions ON submissions.submission = claims.submission WHERE claims.state = 'pending' ORDER BY claim",
     ),
     (
         "chargeback",
-        "SELECT item, NULL, day, due, merchant, issuer, currency, amount, reason, reference FROM items
+        "SELECT item, NULL, day, due, merchant, issuer, currency, amount, reason, reference, 1 FROM items
         WHERE kind = 'chargeback' AND NOT EXISTS (SELECT 1 FROM items later WHERE later.about IN (items.item, items.about)
             AND later.kind = 'representment' AND later.item > items.item)
         ORDER BY ifnull(due, 99999999), item",
     ),
     (
         "in suspense",
-        "SELECT item, NULL, day, NULL, merchant, issuer, currency, amount, reason, reference FROM items
-        WHERE kind = 'rejection' AND NOT EXISTS (SELECT 1 FROM items later WHERE later.about IN (items.item, items.about)
+        "SELECT item, NULL, day, NULL, merchant, issuer, currency, amount, reason, reference,
+            refund <> EXISTS (SELECT 1 FROM items AS of WHERE of.item = items.about AND of.kind IN ('opposite', 'lowered'))
+        FROM items WHERE kind = 'rejection' AND NOT EXISTS (SELECT 1 FROM items later WHERE later.about IN (items.item, items.about)
             AND later.kind IN ('again', 'given_up') AND later.item > items.item)
         ORDER BY item",
     ),
     (
         "for the next cut",
-        "SELECT item, NULL, NULL, NULL, merchant, issuer, currency, amount, reason, kind FROM items WHERE day IS NULL ORDER BY item",
+        "SELECT item, NULL, NULL, NULL, merchant, issuer, currency, amount, reason, kind, refund FROM items WHERE day IS NULL ORDER BY item",
     ),
     (
         "exception",
-        "SELECT exception, opened, NULL, NULL, NULL, NULL, currency, amount, kind, detail FROM exceptions
+        "SELECT exception, opened, NULL, NULL, NULL, NULL, currency, amount, kind, detail, NULL FROM exceptions
         WHERE closed IS NULL ORDER BY opened, exception",
     ),
 ];
@@ -78,6 +80,8 @@ impl Ledger {
                     },
                     row.get::<_, Option<String>>(8)?.into(),
                     row.get::<_, Option<String>>(9)?.into(),
+                    row.get::<_, Option<bool>>(10)?
+                        .map_or(Cell::Nothing, |pays_card| Way::of(pays_card).word().into()),
                 ])?;
             }
         }
@@ -105,6 +109,7 @@ impl Ledger {
                         money.map(|money| money.to_string()).into(),
                         money.map_or(Cell::Nothing, exponent),
                         sum(fate.amount, money),
+                        Cell::Nothing,
                         Cell::Nothing,
                         way.word().into(),
                     ])?;

@@ -197,7 +197,7 @@ impl Ask {
 }
 
 impl Ledger {
-    /// Writes a report; one of the same name is replaced. What completes or raises an authorization is told as far as it is indexed. Where sums of the day do not close, there is no report of money.
+    /// Writes a report; one of the same name is replaced. What completes or raises an authorization and is not indexed yet is told by itself. Where sums of the day do not close, there is no report of money.
     pub fn report(&self, ask: &Ask, directory: &Path) -> Result<Written, LedgerError> {
         ask.fits()?;
         if !matches!(ask.kind, Kind::Files | Kind::Aging | Kind::Proof | Kind::Submissions) {
@@ -500,10 +500,10 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "claim without authorization,1,2026-11-23T18:34:00.000Z,,SHOP,,978,2,700,,c1",
-                "chargeback,4,2026-11-23,2026-12-20,SHOP,bank,978,2,2000,4853,",
-                "in suspense,6,2026-11-23,,\"CAF\u{c9} <b>, \"\"2\"\"\",bank,414,3,10000,,",
-                "exception,1,2026-11-23T18:34:00.000Z,,,,,,,unmatched,a record",
+                "claim without authorization,1,2026-11-23T18:34:00.000Z,,SHOP,,978,2,700,,c1,purchase",
+                "chargeback,4,2026-11-23,2026-12-20,SHOP,bank,978,2,2000,4853,,refund",
+                "in suspense,6,2026-11-23,,\"CAF\u{c9} <b>, \"\"2\"\"\",bank,414,3,10000,,,purchase",
+                "exception,1,2026-11-23T18:34:00.000Z,,,,,,,unmatched,a record,",
             ]
         );
         let details = read(&ledger, &ask(Kind::Details), place.path());

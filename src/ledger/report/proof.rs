@@ -7,6 +7,7 @@ use crate::books::Approved;
 use crate::clearing::{Cell, Column};
 use crate::iso::{BusinessDate, Currency};
 use crate::ledger::chain::{self, Whole};
+use crate::ledger::claims::are_any_related;
 use crate::ledger::{Ledger, LedgerError};
 
 pub(super) const COLUMNS: &[Column] =
@@ -21,16 +22,19 @@ pub(super) struct Fate {
     pub(super) claimed: i128,
 }
 
+/// What was presented of an approval.
+#[derive(Clone, Copy, Debug, Default)]
+struct Presented {
+    /// Whether anything was, whatever became of it.
+    any: bool,
+    /// Minor units, less what was taken back.
+    amount: i64,
+    /// Whether its merchant called some of it the last.
+    is_over: bool,
+}
+
 /// What an approval can have become, in the order of the report.
 const FATES: [&str; 5] = ["captured", "completed", "open", "expired", "reversed"];
-
-/// What is claimed of an authorization, of what pays the card or of what does not: neither taken back nor to be taken back. Columns
-/// `amount`, `count`.
-const CLAIMED: &str = "SELECT ifnull(sum(amount), 0), count(*) FROM claims
-    WHERE txn = ?1 AND op IN ('capture', 'adjust', 'refund') AND (op = 'refund') = ?2
-        AND state IN ('accepted', 'warned') AND voided IS NULL
-        AND NOT EXISTS (SELECT 1 FROM claims AS back WHERE back.original = claims.claim AND back.op = 'reversal'
-            AND back.state IN ('accepted', 'warned'))";
 
 /// Which way money goes: to the merchant, or to the card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +44,10 @@ pub(super) enum Way {
 }
 
 impl Way {
+    pub(super) const fn of(pays_card: bool) -> Self {
+        if pays_card { Self::Refund } else { Self::Purchase }
+    }
+
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Purchase => "purchase",
@@ -70,30 +78,20 @@ impl Ledger {
     pub(super) fn fates(&self, date: BusinessDate, ask: &Ask) -> Result<Fates, LedgerError> {
         let expired = date < days_before(ask.today, ask.authorization_days);
         let mut fates = Fates::new();
-        let mut claims = self.connection.prepare_cached(CLAIMED)?;
+        let related = are_any_related(&self.connection)?;
         let mut count = |approved: Approved| -> Result<(), LedgerError> {
-            // What raised or completed an authorization is in its line.
-            let Some(Whole { approved: one, completed }) =
+            let whole = if related {
                 chain::approved(&self.connection, &self.books, approved)?
-            else {
-                return Ok(());
+            } else {
+                Some(Whole { approved, completions: Vec::new() })
             };
-            let values = (one.txn.0.cast_signed(), one.pays_card);
-            let (claimed, count) =
-                claims.query_row(values, |row| Ok::<(i64, i64), _>((row.get(0)?, row.get(1)?)))?;
-            // What a reversal has lowered has no tolerance: more than is left is taken back by a cut.
-            let at_most = if one.stands < one.amount { one.stands } else { i64::MAX };
-            let (place, claimed) = match completed {
-                Some(by) => (1, by.saturating_add(claimed)),
-                None if one.stands == 0 && one.amount > 0 => (4, 0),
-                None if one.clears => (0, one.stands),
-                None if count > 0 => (0, claimed.min(at_most)),
-                None if expired => (3, 0),
-                None => (2, 0),
-            };
-            let way = if one.pays_card { Way::Refund } else { Way::Purchase };
+            // What raised or completed an authorization is in its line.
+            let Some(whole) = whole else { return Ok(()) };
+            let (place, claimed) = self.became(&whole, expired)?;
+            let one = whole.approved;
             let words = FATES.map(|word| Fate { word, count: 0, amount: 0, claimed: 0 });
-            let fates: &mut [Fate; 5] = fates.entry((one.currency, way)).or_insert(words);
+            let fates: &mut [Fate; 5] =
+                fates.entry((one.currency, Way::of(one.pays_card))).or_insert(words);
             if let Some(fate) = fates.get_mut(place) {
                 fate.count += 1;
                 fate.amount += i128::from(one.amount);
@@ -111,6 +109,83 @@ impl Ledger {
             Some(fault) => Err(fault),
             None => Ok(fates),
         }
+    }
+
+    /// What became of one, as a place among the fates, and how much of it is claimed: what its issuer was presented and was not taken back,
+    /// and what the next cut presents.
+    fn became(&self, whole: &Whole, expired: bool) -> Result<(usize, i64), LedgerError> {
+        let Whole { approved: one, completions } = whole;
+        let own = self.presented(one)?;
+        if !completions.is_empty() {
+            let mut claimed = own.amount;
+            for by in completions {
+                let presented = self.presented(by)?;
+                // Where its authorization was presented, what completes that is held; what waits of its claims is not presented.
+                let waits = !presented.any && own.amount == 0;
+                claimed = claimed.saturating_add(if waits { by.stands } else { presented.amount });
+            }
+            return Ok((1, claimed));
+        }
+        let is_undone = one.stands == 0 && one.amount > 0;
+        let waiting = match () {
+            () if is_undone || one.clears && own.any => None,
+            () if one.clears => Some(one.stands),
+            () => self.waiting(one, own.amount)?,
+        };
+        let claimed = own.amount.saturating_add(waiting.unwrap_or(0));
+        let place = match () {
+            () if is_undone => 4,
+            () if own.amount > 0 || waiting.is_some() => 0,
+            // Its merchant took back what he had called the last of it.
+            () if own.is_over => 4,
+            () if expired => 3,
+            () => 2,
+        };
+        Ok((place, claimed))
+    }
+
+    /// What its issuer was presented of an approval.
+    fn presented(&self, one: &Approved) -> Result<Presented, LedgerError> {
+        let sql = "SELECT p.amount - (SELECT ifnull(sum(back.amount), 0) FROM items AS back
+                    WHERE back.about = p.item AND back.kind IN ('lowered', 'opposite')), final,
+                EXISTS (SELECT 1 FROM items AS over WHERE over.kind = 'given_up'
+                    AND over.about IN (SELECT p.item UNION SELECT item FROM items WHERE about = p.item AND kind = 'again'))
+            FROM items AS p LEFT JOIN claims USING (claim)
+            WHERE item IN (SELECT item FROM of_txn WHERE txn = ?1) AND kind = 'presentment' AND refund = ?2";
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut rows = ask.query((one.txn.0.cast_signed(), one.pays_card))?;
+        let mut presented = Presented::default();
+        while let Some(row) = rows.next()? {
+            let (amount, is_last, given_up): (i64, Option<bool>, bool) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
+            presented.any = true;
+            presented.is_over |= is_last.unwrap_or(true);
+            // What was given up since its approval was undone never becomes money.
+            if !(given_up && one.stands == 0) {
+                presented.amount = presented.amount.saturating_add(amount.max(0));
+            }
+        }
+        Ok(presented)
+    }
+
+    /// How much the next cut presents of what was claimed of an authorization; none where nothing is. What was lowered has no tolerance: what
+    /// exceeds it is not presented.
+    fn waiting(&self, one: &Approved, presented: i64) -> Result<Option<i64>, LedgerError> {
+        let sql = "SELECT amount FROM claims CROSS JOIN to_cut USING (claim)
+            WHERE txn = ?1 AND op IN ('capture', 'adjust', 'refund') AND (op = 'refund') = ?2 ORDER BY claim";
+        let at_most = if one.stands < one.amount { one.stands } else { i64::MAX };
+        let mut ask = self.connection.prepare_cached(sql)?;
+        let mut rows = ask.query((one.txn.0.cast_signed(), one.pays_card))?;
+        let (mut sum, mut before) = (None, presented.min(at_most));
+        while let Some(row) = rows.next()? {
+            let amount: i64 = row.get(0)?;
+            let with = before.saturating_add(amount);
+            if with <= at_most {
+                before = with;
+                sum = Some(sum.unwrap_or(0_i64).saturating_add(amount));
+            }
+        }
+        Ok(sum)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reports of a day. In its proof each approval is in one line, and what is said to be claimed is what its merchant gets.
 
+use super::twice::cut_day;
 use super::*;
 use crate::clearing::Form;
 
@@ -21,9 +22,13 @@ fn report(world: &mut World, kind: Kind, day: BusinessDate) -> String {
     fs::read_to_string(written.path).unwrap()
 }
 
-/// The proof of the day as lines of what became, how many, authorized and claimed.
+/// The proof of the day in force as lines of what became, how many, authorized and claimed.
 pub(super) fn proof(world: &mut World) -> Vec<[String; 4]> {
-    let text = report(world, Kind::Proof, world.today);
+    proof_of(world, world.today)
+}
+
+fn proof_of(world: &mut World, day: BusinessDate) -> Vec<[String; 4]> {
+    let text = report(world, Kind::Proof, day);
     let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
     let head = text.lines().map(cells).find(|cells| cells.contains(&"became".to_owned())).unwrap();
     let at = |name: &str| head.iter().position(|cell| cell == name).unwrap();
@@ -51,21 +56,17 @@ fn lines(of: &[(&str, i64, i64, i64)]) -> Vec<[String; 4]> {
 fn a_refund_claims_nothing_of_what_it_gives_back() {
     let home = tempfile::tempdir().unwrap();
     let mut world = World::new(home.path());
-    let bought = world.approved(HOLD);
-    let sold = world.approved(SALE);
+    let (bought, sold) = (world.approved(HOLD), world.approved(SALE));
     world.claims(Claim::of(bought, 1_000));
-    let date = world.day_ends();
-    world.cut(Asked::End(date)).unwrap().unwrap();
+    let date = cut_day(&mut world).cycle.date;
     for txn in [bought, sold] {
         world.claims(Claim { op: "refund", ..Claim::of(txn, 400) });
     }
-    world.today = date;
-    let amount = i64::try_from(SALE.amount).unwrap();
-    let said = [
-        ("captured", 2, 1_000 + amount, 1_000 + amount),
-        ("authorized", 2, 1_000 + amount, 1_000 + amount),
-    ];
-    assert_eq!(proof(&mut world), lines(&said));
+    let said = [("captured", 2, 2_000, 2_000), ("authorized", 2, 2_000, 2_000)];
+    assert_eq!(proof_of(&mut world, date), lines(&said));
+    cut_day(&mut world);
+    assert_eq!(world.asks::<i64>("SELECT count(*) FROM items WHERE refund = 1"), 2);
+    assert_eq!(proof_of(&mut world, date), lines(&said));
 }
 
 #[test]
@@ -86,50 +87,117 @@ fn a_refund_with_an_authorization_of_its_own_is_told_by_itself() {
     assert_eq!(proof(&mut world), lines(&said));
 }
 
-/// Before its cut and after it, by its merchant or by its asker.
+/// By its merchant or by its asker: until the next cut it stands with its issuer.
 #[test]
 fn what_was_taken_back_is_claimed_no_more() {
     let home = tempfile::tempdir().unwrap();
     let mut world = World::new(home.path());
-    let txns = [HOLD, HOLD, SALE].map(|ask| world.approved(Ask { amount: 1_000, ..ask }));
-    let [by_merchant, by_asker, sold] = txns;
+    let [by_merchant, by_asker, sold] = [HOLD, HOLD, SALE].map(|ask| world.approved(ask));
     let first = world.claims(Claim::of(by_merchant, 1_000));
     world.claims(Claim::of(by_asker, 1_000));
-    let date = world.day_ends();
-    world.cut(Asked::End(date)).unwrap().unwrap();
-    let original = Some(first);
-    let back = Claim { op: "reversal", original, ..Claim::of(by_merchant, 1_000) };
+    let date = cut_day(&mut world).cycle.date;
+    let back = Claim { op: "reversal", original: Some(first), ..Claim::of(by_merchant, 1_000) };
     world.claims(back);
     world.is_undone(by_asker);
     world.is_undone(sold);
-    let (next, said) = (
-        world.today,
-        [("open", 1, 1_000, 0), ("reversed", 2, 2_000, 0), ("authorized", 3, 3_000, 0)],
-    );
-    world.today = date;
-    assert_eq!(proof(&mut world), lines(&said));
-    world.today = next;
-    let next = world.day_ends();
-    world.cut(Asked::End(next)).unwrap().unwrap();
+    let said = [
+        ("captured", 1, 1_000, 1_000),
+        ("reversed", 2, 2_000, 2_000),
+        ("authorized", 3, 3_000, 3_000),
+    ];
+    assert_eq!(proof_of(&mut world, date), lines(&said));
+    cut_day(&mut world);
     assert_eq!(world.asks::<i64>("SELECT count(*) FROM items WHERE kind = 'opposite'"), 3);
-    world.today = date;
-    assert_eq!(proof(&mut world), lines(&said));
+    // What its merchant called the last of it and took back is over, too.
+    let said = [("reversed", 3, 3_000, 0), ("authorized", 3, 3_000, 0)];
+    assert_eq!(proof_of(&mut world, date), lines(&said));
 }
 
+/// Of 10.00 that were refunded with 4.00 and reversed 6.00 are taken back: the card has the others already.
 #[test]
-fn what_an_adjustment_says_counts_and_what_is_lowered_has_no_more_than_is_left() {
+fn what_was_refunded_of_what_was_reversed_stays_claimed() {
     let home = tempfile::tempdir().unwrap();
     let mut world = World::new(home.path());
-    let (adjusted, lowered) = (world.approved(HOLD), world.approved(HOLD));
+    let (held, sold) = (world.approved(HOLD), world.approved(SALE));
+    world.claims(Claim::of(held, 1_000));
+    let date = cut_day(&mut world).cycle.date;
+    for txn in [held, sold] {
+        world.claims(Claim { op: "refund", ..Claim::of(txn, 400) });
+    }
+    cut_day(&mut world);
+    world.is_undone(held);
+    world.is_undone(sold);
+    cut_day(&mut world);
+    let said = [("reversed", 2, 2_000, 800), ("authorized", 2, 2_000, 800)];
+    assert_eq!(proof_of(&mut world, date), lines(&said));
+}
+
+/// What a cut is not going to present is not claimed, and what it presents is: the proof before it says what the one behind it says.
+#[test]
+fn what_waits_is_claimed_as_far_as_the_cut_presents_it() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txns = [(); 5].map(|()| world.approved(HOLD));
+    let [adjusted, lowered, shared, undone, completed] = txns;
     let first = world.claims(Claim::of(adjusted, 1_000));
     let by =
         world.claims(Claim { op: "adjust", original: Some(first), ..Claim::of(adjusted, 700) });
-    let sql = "UPDATE claims SET voided = ? WHERE claim = ?";
-    world.ledger.connection.execute(sql, (by, first)).unwrap();
+    world
+        .ledger
+        .connection
+        .execute("UPDATE claims SET voided = ? WHERE claim = ?", (by, first))
+        .unwrap();
+    world.ledger.connection.execute("DELETE FROM to_cut WHERE claim = ?", [first]).unwrap();
     world.claims(Claim::of(lowered, 1_000));
     world.is_lowered(lowered, 600);
-    let said = [("captured", 2, 2_000, 1_300), ("authorized", 2, 2_000, 1_300)];
+    for _ in 0..2 {
+        world.claims(Claim::of(shared, 500));
+    }
+    world.is_lowered(shared, 600);
+    world.claims(Claim::of(undone, 1_000));
+    world.is_undone(undone);
+    world.claims(Claim::of(completed, 900));
+    let completion = world.sent(Ask { mti: 220, amount: 800, completes: Some(completed), ..SALE });
+    world.happens(&Record::Stored(Arc::new(completion)));
+    let said = [
+        ("captured", 2, 2_000, 1_200),
+        ("completed", 1, 1_000, 800),
+        ("open", 1, 1_000, 0),
+        ("reversed", 1, 1_000, 0),
+        ("authorized", 5, 5_000, 2_000),
+    ];
     assert_eq!(proof(&mut world), lines(&said));
+    let date = cut_day(&mut world).cycle.date;
+    assert_eq!(
+        world.asks::<i64>("SELECT sum(amount) FROM items WHERE kind = 'presentment'"),
+        2_000
+    );
+    assert_eq!(proof_of(&mut world, date), lines(&said));
+}
+
+/// Then the completion is held, for a person.
+#[test]
+fn what_was_presented_before_it_was_completed_is_claimed_once() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let held = world.approved(HOLD);
+    world.claims(Claim::of(held, 1_000));
+    world.cut(Asked::Now(world.today)).unwrap().unwrap();
+    let completion = world.sent(Ask { mti: 220, amount: 800, completes: Some(held), ..SALE });
+    world.happens(&Record::Stored(Arc::new(completion)));
+    // One in another currency is a line of its own.
+    let other = Ask { mti: 220, amount: 7, currency: "840", completes: Some(held), ..SALE };
+    let other = world.sent(other);
+    world.happens(&Record::Stored(Arc::new(other)));
+    let said = [
+        ("captured", 1, 7, 7),
+        ("authorized", 1, 7, 7),
+        ("completed", 1, 1_000, 1_000),
+        ("authorized", 1, 1_000, 1_000),
+    ];
+    assert_eq!(proof(&mut world), lines(&said));
+    let date = cut_day(&mut world).cycle.date;
+    assert_eq!(proof_of(&mut world, date), lines(&said));
 }
 
 /// What completes an authorization of another day is in the line of that day; what completes nothing that was approved has its own.

@@ -143,6 +143,73 @@ fn what_was_presented_a_second_time_may_be_refunded() {
     assert_eq!(world.asks::<i64>("SELECT count(*) FROM claims WHERE reason = 'TAKEN_BACK'"), 2);
 }
 
+/// However many there are, the list stays one that a person can read.
+#[test]
+fn of_many_that_a_cut_cannot_present_some_are_told_one_by_one() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    for _ in 0..6 {
+        world.claims(Claim::of(txn, 100));
+    }
+    world.is_reversed(txn);
+    let report = cut_day(&mut world);
+    let one_by_one: i64 = world.asks("SELECT count(*) FROM exceptions WHERE claim IS NOT NULL");
+    assert_eq!((one_by_one, report.exceptions), (3, 4));
+}
+
+/// Of two captures of one authorization one was taken back: it is not refunded out of the other.
+#[test]
+fn what_was_taken_back_is_not_refunded_by_its_name() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    let [first, second] = [500, 500].map(|amount| world.claims(Claim::of(txn, amount)));
+    cut_day(&mut world);
+    world.claims(Claim { op: "reversal", original: Some(first), ..Claim::of(txn, 500) });
+    cut_day(&mut world);
+    let refund = |original, amount| Claim { op: "refund", original, ..Claim::of(txn, amount) };
+    world.claims(refund(Some(first), 500));
+    cut_day(&mut world);
+    assert_eq!(world.asks::<i64>("SELECT count(*) FROM claims WHERE reason = 'TAKEN_BACK'"), 1);
+    world.claims(refund(Some(second), 501));
+    world.claims(refund(Some(second), 500));
+    cut_day(&mut world);
+    let told: String = world.asks(
+        "SELECT expected || ', got ' || got FROM claims WHERE reason = 'REFUND_OVER_CAPTURED'",
+    );
+    assert_eq!(told, "at most 500, got 501");
+    assert_eq!(
+        world
+            .asks::<i64>("SELECT sum(amount) FROM items WHERE kind = 'presentment' AND refund = 1"),
+        500
+    );
+}
+
+/// A part of a sale was charged back, and then the sale was reversed: what becomes of the rest a person decides, and so nothing of it is refunded.
+#[test]
+fn what_is_held_for_a_person_is_not_refunded() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let (sold, held) = (world.approved(SALE), world.approved(HOLD));
+    world.claims(Claim::of(held, 1_000));
+    cut_day(&mut world);
+    let sql = "INSERT INTO items (kind, about, txn, issuer, merchant, amount, currency, refund, state)
+        SELECT 'chargeback', item, txn, issuer, merchant, 400, currency, refund, 'accepted' FROM items";
+    world.ledger.connection.execute(sql, []).unwrap();
+    for txn in [sold, held] {
+        world.claims(Claim { op: "refund", ..Claim::of(txn, 600) });
+        world.is_undone(txn);
+    }
+    let report = cut_day(&mut world);
+    assert_eq!(world.asks::<i64>("SELECT count(*) FROM items WHERE refund = 1"), 0);
+    assert_eq!(world.asks::<i64>("SELECT count(*) FROM held"), 2);
+    // Both are on the list, and so are the refunds.
+    let kinds: String =
+        world.asks("SELECT group_concat(kind) FROM (SELECT kind FROM exceptions ORDER BY kind)");
+    assert_eq!((kinds.as_str(), report.exceptions), ("held,held,not_presented,not_presented", 4));
+}
+
 #[test]
 fn a_refund_waits_for_what_it_gives_back() {
     let home = tempfile::tempdir().unwrap();

@@ -355,7 +355,7 @@ fn claims_are_taken_back_and_replaced_before_they_are_presented_or_answered_afte
         ("rejected", "REFUND_OVER_CAPTURED"),
         ("accepted", ""),
         ("rejected", "REFUND_OVER_CAPTURED"),
-        ("rejected", "REFUND_OVER_CAPTURED"),
+        ("rejected", "ALREADY_REVERSED"),
         ("accepted", ""),
     ];
     for (at, (seen, (state, reason))) in seen.iter().zip(expected).enumerate() {
