@@ -1,6 +1,6 @@
 //! Reports of a day. In its proof each approval is in one line, and what is said to be claimed is what its merchant gets.
 
-use super::twice::cut_day;
+use super::twice::{cut_day, is_rejected};
 use super::*;
 use crate::clearing::Form;
 
@@ -244,4 +244,47 @@ fn files_of_merchants_are_told_on_the_business_day_on_which_they_came() {
     }
     let none = [false; 2];
     assert_eq!(on.into_values().collect::<Vec<_>>(), [none, [true, false], [false, true], none]);
+}
+
+/// Who is charged back has to know what was given back, and that a sale was reversed.
+#[test]
+fn the_life_of_a_purchase_has_its_refunds_and_its_reversal() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let sold = world.approved(SALE);
+    cut_day(&mut world);
+    let told = |world: &World, wanted: &str| {
+        let wanted = Wanted::parse(wanted).unwrap();
+        let steps = world.ledger.explain(&wanted, &BTreeMap::new()).unwrap().unwrap();
+        steps.into_iter().map(|step| step.said).collect::<Vec<_>>().join("\n")
+    };
+    let before = told(&world, "item:1");
+    assert!(!before.contains("refund") && !before.contains("reversed since"), "{before}");
+    world.claims(Claim { op: "refund", ..Claim::of(sold, 400) });
+    cut_day(&mut world);
+    world.is_undone(sold);
+    let all = told(&world, "item:1");
+    for said in ["refund of 4.00 978 by SHOP 7", "item 2: a refund of 4.00 978", "reversed since"] {
+        assert!(all.contains(said), "{said} is not in {all}");
+    }
+    assert!(told(&world, "claim:1").contains("for 10.00 978, card 541333"));
+}
+
+/// A rejected opposite is money of the card.
+#[test]
+fn what_is_in_suspense_says_which_way_its_money_goes() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let sold = world.approved(SALE);
+    world.approved(SALE);
+    let date = cut_day(&mut world).cycle.date;
+    world.is_undone(sold);
+    cut_day(&mut world);
+    for item in [2, 3] {
+        is_rejected(&world, item);
+    }
+    let aging = report(&mut world, Kind::Aging, date);
+    let flow = |line: &str| line.rsplit(',').next().unwrap().to_owned();
+    let suspense = aging.lines().filter(|line| line.starts_with("in suspense"));
+    assert_eq!(suspense.map(flow).collect::<Vec<_>>(), ["purchase", "refund"], "{aging}");
 }

@@ -324,7 +324,7 @@ fn an_issuer_touches_nothing_of_another() {
 #[test]
 fn what_fits_nothing_is_an_exception() {
     let mut desk = Desk::new();
-    desk.take(&answer(1, 0, |answers| {
+    let report = desk.take(&answer(1, 0, |answers| {
         rejects(answers, 99);
         rejects(answers, 1);
         answers.reject((b"0022611230000000000199999", 2), b"D0004000519000", None).unwrap();
@@ -344,6 +344,7 @@ fn what_fits_nothing_is_an_exception() {
         answers.charge_back(ChargeBack { card: CARD, function: b"451", ..wanted }).unwrap();
         answers.charge_back(ChargeBack { card: CARD, amount: 999_999_999_999, ..wanted }).unwrap();
     }));
+    assert_eq!(report.files[0].exceptions, 9);
     let kinds: Vec<String> = desk.rows("SELECT kind, place FROM exceptions ORDER BY place");
     assert_eq!(
         kinds,
