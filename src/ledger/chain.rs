@@ -103,8 +103,10 @@ pub(super) fn left(
 pub(super) struct Whole {
     /// The first one; its amount and what stands are those of all.
     pub(super) approved: Approved,
-    /// The advices that completed it and stand; they clear in its place.
+    /// The advices that completed it and stand, in its currency and its way; they clear in its place.
     pub(super) completions: Vec<Approved>,
+    /// Whether any does, in whatever currency: then no claim of it is presented.
+    pub(super) is_completed: bool,
 }
 
 /// An approval with all that belongs to it; none where it belongs to an earlier one that was approved: it is in the line of that.
@@ -131,8 +133,12 @@ pub(super) fn approved(
             }
         }
     }
+    let mut is_completed = false;
+    for txn in completions(connection, one.txn)? {
+        is_completed |= books.approved(txn)?.is_some_and(|by| by.clears);
+    }
     let completions = completions_of(connection, books, &one)?;
-    Ok(Some(Whole { approved: one, completions }))
+    Ok(Some(Whole { approved: one, completions, is_completed }))
 }
 
 /// The advices that complete an authorization, as far as they stand and are of its currency and way: what is not adds up to nothing

@@ -351,7 +351,7 @@ CREATE TABLE uploads (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What hosts reconcile, and an index. A ledger that was begun before there was any of this gets these when it is opened.
+/// What hosts reconcile, and some indexes. A ledger that was begun before there was any of this gets these when it is opened.
 const RECONCILIATIONS: &str = "
 CREATE TABLE IF NOT EXISTS reconciliations (
     reconciliation INTEGER PRIMARY KEY,
@@ -366,6 +366,9 @@ CREATE TABLE IF NOT EXISTS reconciliations (
 ) STRICT;
 -- Who is told of a claim is told of its exceptions.
 CREATE INDEX IF NOT EXISTS exceptions_by_claim ON exceptions (claim) WHERE claim IS NOT NULL;
+CREATE INDEX IF NOT EXISTS held_by_txn ON held (txn);
+-- What is held is told once.
+CREATE UNIQUE INDEX IF NOT EXISTS exceptions_of_held ON exceptions (detail) WHERE kind = 'held' AND closed IS NULL;
 CREATE INDEX IF NOT EXISTS reconciliations_by_day ON reconciliations (link, day, currency);
 
 -- What we say to issuers that our days came to: owed from the moment at which it was added up until it is answered.

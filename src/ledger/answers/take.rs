@@ -340,12 +340,12 @@ impl Taking<'_> {
                 params![digest, records, unreadable, answer],
             )?;
             verdicts::follow(self.connection, answer, self.settings, self.moment)?;
-            // Among them what wants too much of what is there.
-            let sql = "SELECT count(*) FROM exceptions WHERE answer = ? AND closed IS NULL";
-            let all: i64 = self.connection.query_row(sql, [answer], |row| row.get(0))?;
-            open.report.exceptions = all.cast_unsigned();
             self.connection.execute_batch("COMMIT")?;
         }
+        // Among them what wants too much of what is there.
+        let sql = "SELECT count(*) FROM exceptions WHERE answer = ? AND closed IS NULL";
+        let all: i64 = self.connection.query_row(sql, [answer], |row| row.get(0))?;
+        open.report.exceptions = all.cast_unsigned();
         if self.report.files.len() < TOLD_MAX {
             self.report.files.push(open.report);
         } else {

@@ -113,6 +113,9 @@ impl Teller<'_> {
     fn lives(&mut self, sql: &str, values: impl Params) -> Result<(), LedgerError> {
         for found in self.rows(sql, values)? {
             let Some(item) = number(&found, "item") else { continue };
+            if self.steps.len() >= STEPS_MAX {
+                return Ok(());
+            }
             if self.told.contains(&("item", item)) {
                 continue;
             }
@@ -161,9 +164,10 @@ impl Teller<'_> {
         }
         self.postings(item)?;
         if let Some(txn) = purchase.filter(|txn| self.once("refunds", *txn)) {
-            self.claims("txn = ? AND op = 'refund'", [txn])?;
-            let sql = "SELECT item FROM items WHERE item IN (SELECT item FROM of_txn WHERE txn = ?) AND refund = 1 ORDER BY item";
-            self.lives(sql, [txn])?;
+            let refunds = "claim IN (SELECT claim FROM claims WHERE txn = ?1 AND op = 'refund'
+                UNION SELECT r.claim FROM claims AS c JOIN claims AS r ON r.original = c.claim WHERE c.txn = ?1 AND r.op = 'refund')";
+            self.claims(refunds, [txn])?;
+            self.lives(&format!("SELECT item FROM items WHERE {refunds} ORDER BY item"), [txn])?;
         }
         if let [Some(day), Some(cycle)] = payout {
             let sql = "SELECT payout, day, cycle, merchant, currency, payouts.amount, payouts.value_day, reference, made, name AS file

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
+use super::refunds::{Refund, Wanted};
 use super::{Claimed, Gathering, New, undone};
 use crate::clearing::claim::Op;
 use crate::clearing::{Capture, ClearingError, Terms};
@@ -10,7 +11,7 @@ use crate::ledger::ahead::{Scout, ahead};
 use crate::ledger::chain;
 use crate::ledger::claims::{UNDONE, are_any_related, completions, not_to_cut};
 use crate::ledger::cut::CutError;
-use crate::ledger::fate::{self, Decision, Fate};
+use crate::ledger::fate::{self, Decision};
 use crate::ledger::tables::day;
 use crate::record::{LinkId, Standing, TxnId};
 
@@ -53,18 +54,6 @@ struct Authorized {
 
 /// So many claims that a cut cannot present are told one by one, and the others as one.
 const REFUSED_MAX: u32 = if cfg!(test) { 3 } else { 10_000 };
-
-/// Whether a refund may go out.
-enum Refund {
-    /// In this cut.
-    Now,
-    /// Not before what it gives back was taken.
-    Later,
-    /// Not at all, for such a reason.
-    Never(&'static str),
-    /// Only so much of it might, minor units.
-    Over(i128),
-}
 
 impl Scout {
     /// Reads the claims that no cut has taken, up to one, with what is known of their authorizations; page by page, as long as
@@ -212,8 +201,26 @@ impl Gathering<'_, '_> {
         let Authorized { standing, left, is_completed, capture } = authorized;
         let standing = &standing;
         // Much may have happened after it was claimed.
+        let is_of_purchase = refund && !undone::is_refund(standing);
+        if !is_of_purchase {
+            if !left.stands {
+                return self.refuse(ready, "REVERSED");
+            }
+            if is_completed {
+                return self.refuse(ready, "ALREADY_CAPTURED");
+            }
+            if let Some(left) = self.left_to_present((standing, refund), left.at_most)?
+                && i128::from(ready.amount) > left
+            {
+                return self.refuse_over(ready, "OVER_AMOUNT", left);
+            }
+        }
         if refund {
-            match self.may_refund(ready, standing, &left)? {
+            // An adjustment of a refund names that refund.
+            let names = ready.original.filter(|_| ready.op == Some(Op::Refund));
+            let wanted = Wanted { amount: ready.amount, names };
+            let of = is_of_purchase.then_some((standing, &left));
+            match self.may_refund(wanted, of)? {
                 Refund::Now => {}
                 Refund::Later => return Ok(false),
                 Refund::Never(reason) => return self.refuse(ready, reason),
@@ -221,14 +228,6 @@ impl Gathering<'_, '_> {
                     return self.refuse_over(ready, "REFUND_OVER_CAPTURED", left);
                 }
             }
-        } else if !left.stands {
-            return self.refuse(ready, "REVERSED");
-        } else if is_completed {
-            return self.refuse(ready, "ALREADY_CAPTURED");
-        } else if let Some(left) = self.left_to_present(standing, left.at_most)?
-            && i128::from(ready.amount) > left
-        {
-            return self.refuse_over(ready, "OVER_AMOUNT", left);
         }
         let capture = match capture {
             None => return self.refuse(ready, "CURRENCY"),
@@ -244,65 +243,21 @@ impl Gathering<'_, '_> {
         Ok(true)
     }
 
-    /// What a refund gives back must have been taken, and not be given back already.
-    fn may_refund(
-        &self,
-        ready: &Ready,
-        standing: &Standing,
-        left: &chain::Left,
-    ) -> Result<Refund, CutError> {
-        if undone::is_refund(standing) {
-            let stands = standing.stands_approved();
-            return Ok(if stands { Refund::Now } else { Refund::Never("REVERSED") });
-        }
-        let rows = self.rows.laid_down()?;
-        let fates = fate::of_purchase(rows, standing.id.0.cast_signed())?;
-        let may_be = |fate: &Fate| !fate.opposed && fate.rejected == Some(Decision::None);
-        // A person decides what becomes of what was charged back and then undone or lowered: until then nothing of it is refunded.
-        let is_for_a_person =
-            |fate: &Fate| fate.charged_back && (!left.stands || left.at_most.is_some());
-        // What was charged back is the card's again, but for what was presented a second time.
-        let (mut has, mut named) = (0, i128::MAX);
-        for fate in &fates {
-            let counts = fate.rejected.is_none() && !is_for_a_person(fate);
-            let left = if counts { i128::from(fate::left(rows, fate)?) } else { 0 };
-            has += left;
-            if fate.claim.is_some() && fate.claim == ready.original && !may_be(fate) {
-                named = left;
-            }
-        }
-        Ok(if named == 0 {
-            Refund::Never("TAKEN_BACK")
-        } else if has > 0 {
-            let refunded = fate::refunded(rows, standing.id.0.cast_signed())?;
-            let left = named.min(has - refunded).max(0);
-            if i128::from(ready.amount) <= left {
-                Refund::Now
-            } else if fates.iter().any(may_be) {
-                Refund::Later
-            } else {
-                Refund::Over(left)
-            }
-        } else if fates.iter().any(may_be) || fates.is_empty() && standing.stands_approved() {
-            Refund::Later
-        } else {
-            Refund::Never(if fates.is_empty() { "REVERSED" } else { "TAKEN_BACK" })
-        })
-    }
-
-    /// How much more may be presented of what reversals have left of it and of what raised it, minor units; none where they left all.
+    /// How much more may be presented, of purchases or of what pays the card, of what reversals have left of it and of what raised it, minor
+    /// units; none where they left all.
     fn left_to_present(
         &self,
-        standing: &Standing,
+        (standing, pays_card): (&Standing, bool),
         left: Option<u64>,
     ) -> Result<Option<i128>, CutError> {
         let Some(left) = left else { return Ok(None) };
         let sql = "SELECT ifnull(sum(amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l
                 WHERE l.about = p.item AND l.kind = 'lowered')), 0)
-            FROM items AS p WHERE item IN (SELECT item FROM of_txn WHERE txn = ?) AND kind = 'presentment' AND refund = 0
+            FROM items AS p WHERE item IN (SELECT item FROM of_txn WHERE txn = ?) AND kind = 'presentment' AND refund = ?
             AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = p.item AND o.kind = 'opposite')";
         let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
-        let before: i64 = ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?;
+        let values = (standing.id.0.cast_signed(), pays_card);
+        let before: i64 = ask.query_row(values, |row| row.get(0))?;
         Ok(Some((i128::from(left) - i128::from(before)).max(0)))
     }
 

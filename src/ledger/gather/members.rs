@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use super::undone::is_refund;
 use super::{Gathering, New};
 use crate::books::Member;
 use crate::clearing::{Capture, ClearingError, Kind, Part, Reference};
@@ -65,6 +66,10 @@ impl Gathering<'_, '_> {
         if self.resumed && self.is_gathered(standing, kind)? {
             return Ok(());
         }
+        if member.kind == Kind::Opposite && self.was_held(standing)? {
+            // It never left: nothing is taken back.
+            return Ok(());
+        }
         let capture = match capture {
             Ok(capture) => capture,
             // The wrong key would hold back everything: that is for the operator to put right first.
@@ -76,10 +81,6 @@ impl Gathering<'_, '_> {
         }
         let (mut about, mut reference) = (None, None);
         if member.kind == Kind::Opposite {
-            if self.was_held(standing)? {
-                // It never left: nothing is taken back.
-                return Ok(());
-            }
             if self.takes_back_the_rest(standing)? {
                 self.any = true;
                 return Ok(());
@@ -126,7 +127,7 @@ impl Gathering<'_, '_> {
     }
 
     /// Whether a transaction was held when it was to be presented.
-    fn was_held(&self, standing: &Standing) -> Result<bool, CutError> {
+    pub(super) fn was_held(&self, standing: &Standing) -> Result<bool, CutError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM held WHERE txn = ? AND kind = 'presentment')";
         let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         Ok(ask.query_row([standing.id.0.cast_signed()], |row| row.get(0))?)
@@ -148,7 +149,8 @@ impl Gathering<'_, '_> {
         let Some(completes) = standing.sent().and_then(|sent| sent.completed()) else {
             return Ok(false);
         };
-        let claimed = fate::of_purchase(self.rows.laid_down()?, completes.0.cast_signed())?;
+        let (rows, pays_card) = (self.rows.laid_down()?, is_refund(standing));
+        let claimed = fate::of_claims(rows, completes.0.cast_signed(), pays_card)?;
         Ok(claimed.iter().any(|fate| !fate.opposed))
     }
 }

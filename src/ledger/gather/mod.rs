@@ -5,6 +5,7 @@
 
 mod claims;
 mod members;
+mod refunds;
 mod rows;
 mod undone;
 
@@ -45,7 +46,7 @@ pub(super) struct Gathering<'a, 'o> {
     step: Option<Transaction<'a>>,
     /// What was done in it.
     done: usize,
-    /// How many claims this process could not present.
+    /// How many claims it could not present, as far as that is told.
     refused: u32,
     /// Whether it goes on with what a process began that ended: then some of it may be done.
     resumed: bool,
@@ -105,10 +106,16 @@ impl<'a, 'o> Gathering<'a, 'o> {
         )?;
         let resumed = begun == 0;
         let sql = "SELECT last_claim, EXISTS (SELECT 1 FROM items WHERE items.day = cuts.day AND items.cycle = cuts.cycle)
-                OR EXISTS (SELECT 1 FROM held WHERE held.day = cuts.day AND held.cycle = cuts.cycle)
+                OR EXISTS (SELECT 1 FROM held WHERE held.day = cuts.day AND held.cycle = cuts.cycle), at
             FROM cuts WHERE day = ? AND cycle = ?";
-        let (last_claim, any) =
-            connection.query_row(sql, (date, number), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (last_claim, any, since): (i64, bool, i64) =
+            connection.query_row(sql, (date, number), |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        // A cut that was begun may have come no further than to what it cannot present.
+        let sql = "SELECT count(*) FROM exceptions WHERE kind = 'not_presented' AND closed IS NULL AND opened >= ?";
+        let refused =
+            if resumed { connection.query_row(sql, [since], |row| row.get(0))? } else { 0 };
         Ok(Self {
             ledger,
             rows: Rows::new(connection)?,
@@ -121,10 +128,10 @@ impl<'a, 'o> Gathering<'a, 'o> {
             last_claim,
             files: BTreeMap::new(),
             last_item: Option::unwrap_or_default(last),
-            any,
+            any: any || refused > 0,
             step,
             done: 0,
-            refused: 0,
+            refused,
             resumed,
             watch,
         })
@@ -237,9 +244,9 @@ impl<'a, 'o> Gathering<'a, 'o> {
         connection
             .prepare_cached("INSERT INTO held VALUES (?, ?, ?, ?, ?, ?)")?
             .execute((day, cycle, txn, kind, party, &fault))?;
-        let sql = "INSERT INTO exceptions (opened, kind, issuer, detail) VALUES (?, 'held', ?, ?)";
-        let detail =
-            format!("{kind} of transaction {txn} is held by the cut of {}: {fault}", self.cycle);
+        // What an earlier cut told of it is still open.
+        let sql = "INSERT OR IGNORE INTO exceptions (opened, kind, issuer, detail) VALUES (?, 'held', ?, ?)";
+        let detail = format!("{kind} of transaction {txn} is held: {fault}");
         connection.prepare_cached(sql)?.execute((self.now.0.cast_signed(), issuer.0, detail))?;
         Ok(())
     }

@@ -27,8 +27,10 @@ pub(super) struct Fate {
 struct Presented {
     /// Whether anything was, whatever became of it.
     any: bool,
-    /// Minor units, less what was taken back.
+    /// Minor units, less what was taken back or given up.
     amount: i64,
+    /// Whether it clears by itself and a cut could not present it.
+    is_held: bool,
     /// Whether its merchant called some of it the last.
     is_over: bool,
 }
@@ -83,7 +85,7 @@ impl Ledger {
             let whole = if related {
                 chain::approved(&self.connection, &self.books, approved)?
             } else {
-                Some(Whole { approved, completions: Vec::new() })
+                Some(Whole { approved, completions: Vec::new(), is_completed: false })
             };
             // What raised or completed an authorization is in its line.
             let Some(whole) = whole else { return Ok(()) };
@@ -114,21 +116,21 @@ impl Ledger {
     /// What became of one, as a place among the fates, and how much of it is claimed: what its issuer was presented and was not taken back,
     /// and what the next cut presents.
     fn became(&self, whole: &Whole, expired: bool) -> Result<(usize, i64), LedgerError> {
-        let Whole { approved: one, completions } = whole;
+        let Whole { approved: one, completions, is_completed } = whole;
         let own = self.presented(one)?;
         if !completions.is_empty() {
             let mut claimed = own.amount;
             for by in completions {
                 let presented = self.presented(by)?;
                 // Where its authorization was presented, what completes that is held; what waits of its claims is not presented.
-                let waits = !presented.any && own.amount == 0;
+                let waits = !presented.any && !presented.is_held && own.amount == 0;
                 claimed = claimed.saturating_add(if waits { by.stands } else { presented.amount });
             }
             return Ok((1, claimed));
         }
         let is_undone = one.stands == 0 && one.amount > 0;
         let waiting = match () {
-            () if is_undone || one.clears && own.any => None,
+            () if is_undone || *is_completed || one.clears && (own.any || own.is_held) => None,
             () if one.clears => Some(one.stands),
             () => self.waiting(one, own.amount)?,
         };
@@ -136,7 +138,7 @@ impl Ledger {
         let place = match () {
             () if is_undone => 4,
             () if own.amount > 0 || waiting.is_some() => 0,
-            // Its merchant took back what he had called the last of it.
+            // What its merchant had called the last of it was taken back, or given up.
             () if own.is_over => 4,
             () if expired => 3,
             () => 2,
@@ -147,23 +149,23 @@ impl Ledger {
     /// What its issuer was presented of an approval.
     fn presented(&self, one: &Approved) -> Result<Presented, LedgerError> {
         let sql = "SELECT p.amount - (SELECT ifnull(sum(back.amount), 0) FROM items AS back
-                    WHERE back.about = p.item AND back.kind IN ('lowered', 'opposite')), final,
-                EXISTS (SELECT 1 FROM items AS over WHERE over.kind = 'given_up'
-                    AND over.about IN (SELECT p.item UNION SELECT item FROM items WHERE about = p.item AND kind = 'again'))
+                    WHERE back.kind IN ('lowered', 'opposite', 'given_up')
+                        AND back.about IN (SELECT p.item UNION SELECT item FROM items WHERE about = p.item AND kind = 'again')), final
             FROM items AS p LEFT JOIN claims USING (claim)
             WHERE item IN (SELECT item FROM of_txn WHERE txn = ?1) AND kind = 'presentment' AND refund = ?2";
         let mut ask = self.connection.prepare_cached(sql)?;
         let mut rows = ask.query((one.txn.0.cast_signed(), one.pays_card))?;
         let mut presented = Presented::default();
         while let Some(row) = rows.next()? {
-            let (amount, is_last, given_up): (i64, Option<bool>, bool) =
-                (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (amount, is_last): (i64, Option<bool>) = (row.get(0)?, row.get(1)?);
             presented.any = true;
             presented.is_over |= is_last.unwrap_or(true);
-            // What was given up since its approval was undone never becomes money.
-            if !(given_up && one.stands == 0) {
-                presented.amount = presented.amount.saturating_add(amount.max(0));
-            }
+            presented.amount = presented.amount.saturating_add(amount.max(0));
+        }
+        if one.clears && !presented.any {
+            let sql = "SELECT 1 FROM held WHERE txn = ? AND kind = 'presentment'";
+            let mut ask = self.connection.prepare_cached(sql)?;
+            presented.is_held = ask.exists([one.txn.0.cast_signed()])?;
         }
         Ok(presented)
     }

@@ -3,6 +3,7 @@
 mod cuts;
 mod histories;
 mod increments;
+mod refunds;
 mod reports;
 mod steps;
 mod twice;

@@ -186,14 +186,16 @@ fn what_was_presented_before_it_was_completed_is_claimed_once() {
     let completion = world.sent(Ask { mti: 220, amount: 800, completes: Some(held), ..SALE });
     world.happens(&Record::Stored(Arc::new(completion)));
     // One in another currency is a line of its own.
-    let other = Ask { mti: 220, amount: 7, currency: "840", completes: Some(held), ..SALE };
+    let completes = Some(world.approved(HOLD));
+    let other = Ask { mti: 220, amount: 7, currency: "840", completes, ..SALE };
     let other = world.sent(other);
     world.happens(&Record::Stored(Arc::new(other)));
     let said = [
         ("captured", 1, 7, 7),
         ("authorized", 1, 7, 7),
         ("completed", 1, 1_000, 1_000),
-        ("authorized", 1, 1_000, 1_000),
+        ("open", 1, 1_000, 0),
+        ("authorized", 2, 2_000, 1_000),
     ];
     assert_eq!(proof(&mut world), lines(&said));
     let date = cut_day(&mut world).cycle.date;

@@ -1,0 +1,207 @@
+//! What may be given back to a card: no more than its merchant has, of that what the refund names, and each only once.
+
+use super::twice::{cut_day, is_rejected};
+use super::*;
+use crate::ledger::gather::Gathering;
+
+fn refund(txn: TxnId, amount: i64, original: Option<i64>) -> Claim<'static> {
+    Claim { op: "refund", original, ..Claim::of(txn, amount) }
+}
+
+/// Something that followed an item by hand.
+fn follows(world: &World, kind: &str, about: i64, amount: i64) -> i64 {
+    let sql = "INSERT INTO items (kind, about, txn, issuer, merchant, amount, currency, refund, state)
+        SELECT ?, item, txn, issuer, merchant, ?, currency, refund, 'accepted' FROM items WHERE item = ?";
+    world.ledger.connection.execute(sql, (kind, amount, about)).unwrap();
+    world.ledger.connection.last_insert_rowid()
+}
+
+fn paid(world: &World) -> i64 {
+    let sql = "SELECT ifnull(sum(amount), 0) FROM items WHERE kind = 'presentment' AND refund = 1";
+    world.asks(sql)
+}
+
+/// The reasons of what was refused, in the order of the claims.
+fn refused(world: &World) -> Vec<String> {
+    let sql = "SELECT reason FROM claims WHERE state = 'rejected' ORDER BY claim";
+    let mut ask = world.ledger.connection.prepare(sql).unwrap();
+    ask.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+fn completes(world: &mut World, of: TxnId, code: &'static str, amount: u64) -> TxnId {
+    let completion = world.sent(Ask { mti: 220, code, amount, completes: Some(of), ..SALE });
+    world.happens(&Record::Stored(Arc::new(completion)))
+}
+
+const BACK: Ask<'_> = Ask { code: "200000", ..HOLD };
+
+/// Whichever comes first, the claim or the completion.
+#[test]
+fn a_refund_that_was_authorized_is_claimed_or_completed() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let (first, second) = (world.approved(BACK), world.approved(BACK));
+    world.claims(refund(first, 1_000, None));
+    completes(&mut world, first, "200000", 1_000);
+    cut_day(&mut world);
+    assert_eq!((paid(&world), refused(&world)), (1_000, vec!["ALREADY_CAPTURED".to_owned()]));
+    world.claims(refund(second, 1_000, None));
+    world.cut(Asked::Now(world.today)).unwrap().unwrap();
+    completes(&mut world, second, "200000", 1_000);
+    cut_day(&mut world);
+    assert_eq!((paid(&world), world.asks::<i64>("SELECT count(*) FROM held")), (2_000, 1));
+}
+
+#[test]
+fn a_refund_that_was_lowered_pays_no_more_than_is_left() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let back = world.approved(BACK);
+    world.claims(refund(back, 1_000, None));
+    world.is_lowered(back, 600);
+    cut_day(&mut world);
+    world.claims(refund(back, 600, None));
+    cut_day(&mut world);
+    world.claims(refund(back, 1, None));
+    cut_day(&mut world);
+    assert_eq!((paid(&world), refused(&world)), (600, vec!["OVER_AMOUNT".to_owned(); 2]));
+}
+
+/// Whichever of the two refunds comes first.
+#[test]
+fn a_refund_with_an_authorization_of_its_own_pays_no_purchase_back_twice() {
+    for own_first in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let mut world = World::new(home.path());
+        let (bought, back) = (world.approved(HOLD), world.approved(BACK));
+        let sold = world.claims(Claim::of(bought, 1_000));
+        cut_day(&mut world);
+        for own in [own_first, !own_first] {
+            world.claims(refund(if own { back } else { bought }, 1_000, Some(sold)));
+        }
+        cut_day(&mut world);
+        assert_eq!(
+            (paid(&world), refused(&world)),
+            (1_000, vec!["REFUND_OVER_CAPTURED".to_owned()])
+        );
+    }
+}
+
+/// Of two captures one is in suspense: what gives that back waits until somebody decides, and is not paid out of the other.
+#[test]
+fn a_refund_waits_for_the_capture_that_it_names() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    let [first, _] = [500, 500].map(|amount| world.claims(Claim::of(txn, amount)));
+    cut_day(&mut world);
+    is_rejected(&world, 1);
+    world.claims(refund(txn, 500, Some(first)));
+    cut_day(&mut world);
+    assert_eq!((paid(&world), refused(&world).len()), (0, 0));
+    follows(&world, "given_up", 1, 500);
+    cut_day(&mut world);
+    assert_eq!((paid(&world), refused(&world)), (0, vec!["TAKEN_BACK".to_owned()]));
+}
+
+#[test]
+fn a_capture_is_given_back_once_whatever_else_was_captured() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    let [first, _] = [500, 500].map(|amount| world.claims(Claim::of(txn, amount)));
+    cut_day(&mut world);
+    for _ in 0..2 {
+        world.claims(refund(txn, 500, Some(first)));
+    }
+    cut_day(&mut world);
+    assert_eq!((paid(&world), refused(&world)), (500, vec!["REFUND_OVER_CAPTURED".to_owned()]));
+}
+
+/// Its name stays that of the capture, its amount is what the adjustment says.
+#[test]
+fn what_was_adjusted_is_given_back_as_it_was_presented() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    let first = world.claims(Claim::of(txn, 500));
+    world.claims(Claim::of(txn, 500));
+    let by = world.claims(Claim { op: "adjust", original: Some(first), ..Claim::of(txn, 400) });
+    let connection = &world.ledger.connection;
+    connection.execute("UPDATE claims SET voided = ? WHERE claim = ?", (by, first)).unwrap();
+    connection.execute("DELETE FROM to_cut WHERE claim = ?", [first]).unwrap();
+    cut_day(&mut world);
+    world.claims(refund(txn, 401, Some(first)));
+    world.claims(refund(txn, 100, Some(first)));
+    world.claims(refund(txn, 300, Some(by)));
+    world.claims(refund(txn, 1, Some(first)));
+    cut_day(&mut world);
+    assert_eq!((paid(&world), refused(&world)), (400, vec!["REFUND_OVER_CAPTURED".to_owned(); 2]));
+}
+
+/// It was lowered before it was captured, so that nothing of it is too much: a charge-back of a part leaves the rest.
+#[test]
+fn what_is_left_of_what_was_charged_back_may_be_refunded() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    world.is_lowered(txn, 600);
+    world.claims(Claim::of(txn, 600));
+    cut_day(&mut world);
+    follows(&world, "chargeback", 1, 200);
+    world.claims(refund(txn, 400, None));
+    world.claims(refund(txn, 1, None));
+    cut_day(&mut world);
+    assert_eq!((paid(&world), refused(&world)), (400, vec!["REFUND_OVER_CAPTURED".to_owned()]));
+}
+
+/// What is presented in the place of an authorization is what is given back, under either number, and once.
+#[test]
+fn what_was_completed_is_given_back_once() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let held = world.approved(HOLD);
+    world.claims(Claim::of(held, 1_000));
+    world.claims(refund(held, 300, None));
+    let completion = completes(&mut world, held, "000000", 800);
+    cut_day(&mut world);
+    assert_eq!((paid(&world), refused(&world)), (300, vec!["ALREADY_CAPTURED".to_owned()]));
+    world.claims(refund(completion, 501, None));
+    world.claims(refund(completion, 500, None));
+    world.claims(refund(held, 1, None));
+    cut_day(&mut world);
+    let over = "REFUND_OVER_CAPTURED";
+    let said = ["ALREADY_CAPTURED", over, over].map(str::to_owned);
+    assert_eq!((paid(&world), refused(&world)), (800, said.to_vec()));
+}
+
+/// Nothing else of the authorization waits that it might give back.
+#[test]
+fn a_refund_of_what_is_never_presented_does_not_wait() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    world.is_lowered(txn, 600);
+    world.claims(Claim::of(txn, 1_000));
+    world.claims(refund(txn, 400, None));
+    cut_day(&mut world);
+    let said = ["OVER_AMOUNT", "NOT_PRESENTED"].map(str::to_owned);
+    assert_eq!((paid(&world), refused(&world)), (0, said.to_vec()));
+}
+
+/// What a cut could not present and what it holds is on the list once, also where the process ends within it, and the cut stays one.
+#[test]
+fn a_cut_of_nothing_but_refusals_goes_on_where_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    world.claims(Claim::of(txn, 1_000));
+    world.is_reversed(txn);
+    let order = world.order(Asked::Now(world.today));
+    // The last step is committed, and nothing behind it is done.
+    let cycle = Cycle { date: world.today, number: 1 };
+    Gathering::new(&world.ledger, cycle, &order, &mut |_| ()).unwrap().gather().unwrap();
+    world.restarts();
+    let report = world.cut(Asked::Again(cycle)).unwrap().unwrap();
+    assert_eq!((report.cycle, report.exceptions, report.files.len()), (cycle, 1, 0));
+}
