@@ -218,7 +218,7 @@ impl Gathering<'_, '_> {
         if refund {
             // An adjustment of a refund names that refund.
             let names = ready.original.filter(|_| ready.op == Some(Op::Refund));
-            let wanted = Wanted { amount: ready.amount, names };
+            let wanted = Wanted { amount: ready.amount, currency: ready.currency, names };
             let of = is_of_purchase.then_some((standing, &left));
             match self.may_refund(wanted, of)? {
                 Refund::Now => {}
@@ -254,7 +254,8 @@ impl Gathering<'_, '_> {
         let sql = "SELECT ifnull(sum(amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l
                 WHERE l.about = p.item AND l.kind = 'lowered')), 0)
             FROM items AS p WHERE item IN (SELECT item FROM of_txn WHERE txn = ?) AND kind = 'presentment' AND refund = ?
-            AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.about = p.item AND o.kind = 'opposite')";
+            AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.kind IN ('opposite', 'given_up')
+                AND o.about IN (SELECT p.item UNION SELECT item FROM items WHERE about = p.item AND kind = 'again'))";
         let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
         let values = (standing.id.0.cast_signed(), pays_card);
         let before: i64 = ask.query_row(values, |row| row.get(0))?;
@@ -273,6 +274,9 @@ impl Gathering<'_, '_> {
         match fate.rejected {
             _ if fate.opposed || fate.charged_back => return self.refuse(ready, "TAKEN_BACK"),
             Some(Decision::GivenUp) => return self.refuse(ready, "TAKEN_BACK"),
+            _ if self.was_refunded_too(&fate)? => {
+                return self.refuse(ready, "REFUND_OVER_CAPTURED");
+            }
             Some(Decision::None) => {
                 self.give_up(fate.live)?;
                 return Ok(true);

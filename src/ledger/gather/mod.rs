@@ -113,9 +113,10 @@ impl<'a, 'o> Gathering<'a, 'o> {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })?;
         // A cut that was begun may have come no further than to what it cannot present.
-        let sql = "SELECT count(*) FROM exceptions WHERE kind = 'not_presented' AND closed IS NULL AND opened >= ?";
-        let refused =
-            if resumed { connection.query_row(sql, [since], |row| row.get(0))? } else { 0 };
+        let sql = "SELECT count(*) FROM exceptions WHERE opened >= ? AND kind = 'not_presented' AND instr(detail, ?) > 0";
+        let named = format!(" the cut of {cycle} cannot ");
+        let count = || connection.query_row(sql, (since, named), |row| row.get(0));
+        let refused = if resumed { count()? } else { 0 };
         Ok(Self {
             ledger,
             rows: Rows::new(connection)?,

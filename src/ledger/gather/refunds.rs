@@ -3,8 +3,9 @@
 use rusqlite::OptionalExtension as _;
 
 use super::Gathering;
+use crate::clearing;
+use crate::iso::Currency;
 use crate::ledger::chain::{self, Left};
-use crate::ledger::claims::completions;
 use crate::ledger::cut::CutError;
 use crate::ledger::fate::{self, Decision, Fate};
 use crate::record::{Standing, TxnId};
@@ -14,6 +15,8 @@ use crate::record::{Standing, TxnId};
 pub(super) struct Wanted {
     /// Minor units.
     pub(super) amount: i64,
+    /// None where it is none.
+    pub(super) currency: Option<Currency>,
     /// The claim that it names.
     pub(super) names: Option<i64>,
 }
@@ -43,9 +46,9 @@ struct Has {
 }
 
 enum Named {
-    /// None is, or it is no part of this purchase.
+    /// None is.
     Nobody,
-    /// It waits to be presented, or in suspense.
+    /// It waits for its authorization, to be presented, or in suspense.
     Waits,
     /// It was never presented.
     Never,
@@ -63,14 +66,23 @@ impl Gathering<'_, '_> {
         if let Some((standing, left)) = of {
             return self.may_refund_of(wanted, standing, left);
         }
-        let sql = "SELECT txn FROM claims WHERE claim = ? AND op IN ('capture', 'adjust')";
+        let sql =
+            "SELECT txn, currency FROM claims WHERE claim = ? AND op IN ('capture', 'adjust')";
         let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
-        let txn = ask.query_row([wanted.names], |row| row.get::<_, Option<i64>>(0)).optional()?;
-        let standing = match txn.flatten() {
+        let named = ask.query_row([wanted.names], |row| {
+            let currency = Currency::from_ascii(row.get_ref(1)?.as_bytes()?).ok();
+            Ok((row.get::<_, Option<i64>>(0)?, currency))
+        });
+        let Some((txn, currency)) = named.optional()? else { return Ok(Refund::Now) };
+        // Amounts of two currencies cannot be held against each other.
+        if currency != wanted.currency {
+            return Ok(Refund::Never("CURRENCY"));
+        }
+        let standing = match txn {
             Some(txn) => self.books.standing(TxnId(txn.cast_unsigned()))?,
             None => None,
         };
-        let Some(standing) = standing else { return Ok(Refund::Now) };
+        let Some(standing) = standing else { return Ok(Refund::Later) };
         let left = chain::left(self.rows.laid_down()?, self.books, &standing)?;
         self.may_refund_of(wanted, &standing, &left)
     }
@@ -81,12 +93,9 @@ impl Gathering<'_, '_> {
         standing: &Standing,
         left: &Left,
     ) -> Result<Refund, CutError> {
-        let family = self.family(standing)?;
-        let mut refunded = 0;
-        for txn in &family {
-            refunded += fate::refunded(self.rows.laid_down()?, *txn)?;
-        }
-        let has = self.has(wanted, (&family, left), refunded)?;
+        let txn = standing.id.0.cast_signed();
+        let refunded = fate::refunded(self.rows.laid_down()?, txn)?;
+        let has = self.has(wanted, (txn, left), refunded)?;
         let named = match has.named {
             Named::Nobody => i128::MAX,
             Named::Waits => return Ok(Refund::Later),
@@ -112,43 +121,34 @@ impl Gathering<'_, '_> {
             Refund::Never("TAKEN_BACK")
         } else if !standing.stands_approved() {
             Refund::Never("REVERSED")
-        } else if self.is_to_be_presented(standing, &family)? {
+        } else if self.is_to_be_presented(standing)? {
             Refund::Later
         } else {
             Refund::Never("NOT_PRESENTED")
         })
     }
 
-    /// A purchase, with the authorization that it completes, and all that complete that: they are presented in its place.
-    fn family(&self, standing: &Standing) -> Result<Vec<i64>, CutError> {
-        let first = standing.sent().and_then(|sent| sent.completed()).unwrap_or(standing.id);
-        let mut family = vec![standing.id, first];
-        family.extend(completions(self.rows.laid_down()?, first)?);
-        family.sort_unstable();
-        family.dedup();
-        Ok(family.into_iter().map(|txn| txn.0.cast_signed()).collect())
-    }
-
     fn has(
         &self,
         wanted: Wanted,
-        (family, left): (&[i64], &Left),
+        (txn, left): (i64, &Left),
         refunded: i128,
     ) -> Result<Has, CutError> {
         let rows = self.rows.laid_down()?;
         let mut fates = Vec::new();
-        for txn in family {
-            for fate in fate::of_purchase(rows, *txn)? {
-                let is_taken = fate.rejected.is_none();
-                let left = if is_taken { i128::from(fate::left(rows, &fate)?) } else { 0 };
-                fates.push((fate, left));
-            }
+        for fate in fate::of_purchase(rows, txn)? {
+            let is_taken = fate.rejected.is_none();
+            let left = if is_taken { i128::from(fate::left(rows, &fate)?) } else { 0 };
+            fates.push((fate, left));
         }
-        // What was charged back and then undone, or lowered below what there is, is held: a person decides about it, and nothing of it is
-        // refunded meanwhile. Otherwise what was charged back is the card's, but for what was presented a second time.
+        // What was charged back and then undone or lowered is held, or will be: a person decides about it, and nothing of it is refunded.
+        // Otherwise what was charged back is the card's, but for what was presented a second time.
         let sum: i128 = fates.iter().map(|(_, left)| *left).sum();
         let exceeds = |at_most: u64| sum > refunded.max(i128::from(at_most));
-        let is_held = !left.stands || left.at_most.is_some_and(exceeds);
+        let sql = "SELECT 1 FROM held WHERE txn = ? AND kind IN ('opposite', 'lowered')";
+        let is_held = !left.stands
+            || left.at_most.is_some_and(exceeds)
+            || rows.prepare_cached(sql)?.exists([txn])?;
         for (fate, left) in &mut fates {
             if fate.charged_back && is_held {
                 *left = 0;
@@ -184,19 +184,21 @@ impl Gathering<'_, '_> {
     }
 
     fn waits(&self, claim: i64) -> Result<bool, CutError> {
-        let sql = "SELECT 1 FROM to_cut WHERE claim = ?";
+        let sql = "SELECT 1 FROM claims WHERE claim = ? AND (state = 'pending' OR claim IN (SELECT claim FROM to_cut))";
         Ok(self.rows.laid_down()?.prepare_cached(sql)?.exists([claim])?)
     }
 
-    /// How much was given back of the claim that is named, under whichever of its names.
-    fn refunded_of_claim(&self, claim: Option<i64>) -> Result<i128, CutError> {
+    /// How much was given back of a claim, under whichever of its names.
+    pub(super) fn refunded_of_claim(&self, claim: Option<i64>) -> Result<i128, CutError> {
         let sql = "WITH RECURSIVE names(claim) AS (
                 SELECT ?
                 UNION SELECT by.claim FROM names JOIN claims AS one ON one.claim = names.claim
                     JOIN claims AS by ON by.claim = one.voided AND by.op = 'adjust'
-                UNION SELECT one.claim FROM names JOIN claims AS one ON one.voided = names.claim)
-            SELECT ifnull(sum(amount - (SELECT ifnull(sum(back.amount), 0) FROM items AS back
-                    WHERE back.about = p.item AND back.kind IN ('lowered', 'opposite', 'given_up'))), 0)
+                UNION SELECT one.claim FROM names JOIN claims AS by ON by.claim = names.claim AND by.op = 'adjust'
+                    JOIN claims AS one ON one.claim = by.original AND one.voided = by.claim)
+            SELECT ifnull(sum(max(0, amount - (SELECT ifnull(sum(back.amount), 0) FROM items AS back
+                    WHERE back.kind IN ('lowered', 'opposite', 'given_up')
+                        AND back.about IN (SELECT p.item UNION SELECT item FROM items WHERE about = p.item AND kind = 'again')))), 0)
             FROM items AS p WHERE kind = 'presentment' AND refund = 1 AND p.claim IN
                 (SELECT r.claim FROM names JOIN claims AS r ON r.original = names.claim AND r.op = 'refund')";
         let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
@@ -204,13 +206,31 @@ impl Gathering<'_, '_> {
         Ok(i128::from(sum))
     }
 
-    /// Whether something of it may be presented yet: it clears by itself and was not held, or was completed, or a claim of it waits.
-    fn is_to_be_presented(&self, standing: &Standing, family: &[i64]) -> Result<bool, CutError> {
-        if family.len() > 1 || crate::clearing::claims(standing) {
+    /// Whether something of it may be presented yet: it clears by itself and was not held, or a claim of it waits.
+    fn is_to_be_presented(&self, standing: &Standing) -> Result<bool, CutError> {
+        if clearing::claims(standing) {
             return Ok(!self.was_held(standing)?);
         }
         let sql = "SELECT 1 FROM claims CROSS JOIN to_cut USING (claim)
             WHERE txn = ? AND op IN ('capture', 'adjust')";
         Ok(self.rows.laid_down()?.prepare_cached(sql)?.exists([standing.id.0.cast_signed()])?)
+    }
+
+    /// Whether more of a purchase was given back than its merchant would have if this was taken back: the card would have it twice.
+    pub(super) fn was_refunded_too(&self, fate: &Fate) -> Result<bool, CutError> {
+        let rows = self.rows.laid_down()?;
+        let sql = "SELECT coalesce(c.txn, i.txn), i.refund FROM items AS i LEFT JOIN claims AS c USING (claim) WHERE item = ?";
+        let found =
+            rows.prepare_cached(sql)?.query_row([fate.item], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (Some(txn), false) = found? else { return Ok(false) };
+        let refunded = fate::refunded(rows, txn)?;
+        if refunded == 0 {
+            return Ok(false);
+        }
+        let mut keeps = 0;
+        for other in fate::of_purchase(rows, txn)?.iter().filter(|other| other.item != fate.item) {
+            keeps += i128::from(fate::left(rows, other)?);
+        }
+        Ok(keeps < refunded)
     }
 }

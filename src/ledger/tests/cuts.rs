@@ -86,12 +86,13 @@ fn claims_become_records_of_their_authorizations_issuer() {
     let mut world = World::new(home.path());
     let hold = world.approved(Ask { amount: 5_000, ..HOLD });
     let other = world.approved(Ask { bank: 1, ..HOLD });
+    let given = world.approved(Ask { bank: 1, code: "200000", ..HOLD });
     let reversed = world.approved(HOLD);
     let claims = [
         Claim { is_final: false, ..Claim::of(hold, 2_000) },
         Claim::of(hold, 3_000),
         Claim::of(other, 900),
-        Claim { op: "refund", ..Claim::of(other, 100) },
+        Claim { op: "refund", ..Claim::of(given, 100) },
         Claim::of(reversed, 1_000),
         Claim { txn: None, ..Claim::of(hold, 1) },
     ]

@@ -155,7 +155,8 @@ fn what_is_left_of_what_was_charged_back_may_be_refunded() {
     assert_eq!((paid(&world), refused(&world)), (400, vec!["REFUND_OVER_CAPTURED".to_owned()]));
 }
 
-/// What is presented in the place of an authorization is what is given back, under either number, and once.
+/// What is presented in the place of an authorization is what is given back, and once; what was accepted before it, of what is not presented now,
+/// is told.
 #[test]
 fn what_was_completed_is_given_back_once() {
     let home = tempfile::tempdir().unwrap();
@@ -165,14 +166,85 @@ fn what_was_completed_is_given_back_once() {
     world.claims(refund(held, 300, None));
     let completion = completes(&mut world, held, "000000", 800);
     cut_day(&mut world);
-    assert_eq!((paid(&world), refused(&world)), (300, vec!["ALREADY_CAPTURED".to_owned()]));
-    world.claims(refund(completion, 501, None));
-    world.claims(refund(completion, 500, None));
-    world.claims(refund(held, 1, None));
+    let said = ["ALREADY_CAPTURED", "NOT_PRESENTED"].map(str::to_owned);
+    assert_eq!((paid(&world), refused(&world)), (0, said.to_vec()));
+    world.claims(refund(completion, 801, None));
+    world.claims(refund(completion, 800, None));
     cut_day(&mut world);
-    let over = "REFUND_OVER_CAPTURED";
-    let said = ["ALREADY_CAPTURED", over, over].map(str::to_owned);
-    assert_eq!((paid(&world), refused(&world)), (800, said.to_vec()));
+    assert_eq!((paid(&world), refused(&world).len()), (800, 3));
+    world.is_undone(completion);
+    cut_day(&mut world);
+    assert_eq!(world.asks::<i64>("SELECT count(*) FROM items WHERE kind = 'opposite'"), 0);
+}
+
+/// It was refunded by an authorization of its own, which names it, or by its transaction's number.
+#[test]
+fn what_was_refunded_is_not_taken_back_as_well() {
+    for own in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let mut world = World::new(home.path());
+        let (bought, back) = (world.approved(HOLD), world.approved(BACK));
+        let sold = world.claims(Claim::of(bought, 1_000));
+        cut_day(&mut world);
+        world.claims(refund(if own { back } else { bought }, 1_000, Some(sold)));
+        let original = Some(sold);
+        world.claims(Claim { op: "reversal", original, ..Claim::of(bought, 1_000) });
+        cut_day(&mut world);
+        assert_eq!(
+            (paid(&world), refused(&world)),
+            (1_000, vec!["REFUND_OVER_CAPTURED".to_owned()])
+        );
+        assert_eq!(world.asks::<i64>("SELECT count(*) FROM items WHERE kind = 'opposite'"), 0);
+    }
+}
+
+/// A sale was charged back in part and lowered: what is too much is held, and no refund goes out of what a person decides about.
+#[test]
+fn what_is_held_since_it_was_lowered_is_not_refunded() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let sold = world.approved(SALE);
+    cut_day(&mut world);
+    follows(&world, "chargeback", 1, 500);
+    world.is_lowered(sold, 600);
+    world.claims(refund(sold, 500, None));
+    cut_day(&mut world);
+    assert_eq!(world.asks::<i64>("SELECT count(*) FROM held WHERE kind = 'lowered'"), 1);
+    assert_eq!((paid(&world), refused(&world)), (0, vec!["TAKEN_BACK".to_owned()]));
+}
+
+/// What its merchant gave up is free to be completed, and no claim is held against it.
+#[test]
+fn what_was_given_up_counts_no_more() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let (completed, lowered) = (world.approved(HOLD), world.approved(HOLD));
+    world.claims(Claim::of(completed, 1_000));
+    world.claims(Claim { is_final: false, ..Claim::of(lowered, 600) });
+    cut_day(&mut world);
+    for (item, amount) in [(1, 1_000), (2, 600)] {
+        is_rejected(&world, item);
+        follows(&world, "given_up", item, amount);
+    }
+    completes(&mut world, completed, "000000", 800);
+    world.claims(Claim::of(lowered, 400));
+    world.is_lowered(lowered, 600);
+    cut_day(&mut world);
+    let sql = "SELECT group_concat(amount) FROM (SELECT amount FROM items WHERE kind = 'presentment' ORDER BY item)";
+    assert_eq!(world.asks::<String>(sql), "1000,600,800,400");
+}
+
+/// The amounts say nothing about each other.
+#[test]
+fn a_refund_in_another_currency_than_what_it_names_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let (bought, back) = (world.approved(HOLD), world.approved(Ask { currency: "392", ..BACK }));
+    let sold = world.claims(Claim::of(bought, 1_000));
+    cut_day(&mut world);
+    world.claims(Claim { currency: "392", ..refund(back, 900, Some(sold)) });
+    cut_day(&mut world);
+    assert_eq!((paid(&world), refused(&world)), (0, vec!["CURRENCY".to_owned()]));
 }
 
 /// Nothing else of the authorization waits that it might give back.
