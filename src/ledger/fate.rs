@@ -133,6 +133,18 @@ pub(super) fn refunded(connection: &Connection, txn: i64) -> Result<i128, Ledger
     Ok(sum)
 }
 
+/// Whether some of what was given back may come back yet: its issuer did not take it and nobody has decided, or its merchant takes it back.
+pub(super) fn may_return_refund(connection: &Connection, txn: i64) -> Result<bool, LedgerError> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM items AS p LEFT JOIN items AS a ON a.about = p.item AND a.kind = 'again'
+            WHERE {REFUND_OF}
+            AND (ifnull(a.state, p.state) = 'rejected' OR EXISTS (SELECT 1 FROM claims AS back JOIN to_cut USING (claim)
+                WHERE back.original = p.claim AND back.op = 'reversal'))
+            AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.kind IN ('opposite', 'given_up') AND o.about IN (p.item, a.item)))"
+    );
+    Ok(connection.prepare_cached(&sql)?.query_row([txn], |row| row.get(0))?)
+}
+
 fn one(
     connection: &Connection,
     which: &str,

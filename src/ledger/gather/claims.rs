@@ -274,9 +274,6 @@ impl Gathering<'_, '_> {
         match fate.rejected {
             _ if fate.opposed || fate.charged_back => return self.refuse(ready, "TAKEN_BACK"),
             Some(Decision::GivenUp) => return self.refuse(ready, "TAKEN_BACK"),
-            _ if self.was_refunded_too(&fate)? => {
-                return self.refuse(ready, "REFUND_OVER_CAPTURED");
-            }
             Some(Decision::None) => {
                 self.give_up(fate.live)?;
                 return Ok(true);
@@ -288,6 +285,12 @@ impl Gathering<'_, '_> {
                 return Ok(false);
             }
             None => {}
+        }
+        match self.may_take_back(&fate)? {
+            Refund::Now => {}
+            Refund::Later => return Ok(false),
+            Refund::Never(reason) => return self.refuse(ready, reason),
+            Refund::Over(_) => return self.refuse(ready, "REFUND_OVER_CAPTURED"),
         }
         let about = fate.item;
         let sql = "SELECT issuer, currency FROM items WHERE item = ?";

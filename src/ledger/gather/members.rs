@@ -9,7 +9,7 @@ use crate::clearing::{Capture, ClearingError, Kind, Part, Reference};
 use crate::iso::BusinessDate;
 use crate::ledger::ahead::{Scout, ahead};
 use crate::ledger::cut::CutError;
-use crate::ledger::fate::{self, Decision, Fate};
+use crate::ledger::fate::{self, Decision};
 use crate::ledger::tables::day;
 use crate::record::Standing;
 
@@ -151,7 +151,7 @@ impl Gathering<'_, '_> {
         };
         let (rows, pays_card) = (self.rows.laid_down()?, is_refund(standing));
         let claimed = fate::of_claims(rows, completes.0.cast_signed(), pays_card)?;
-        let is_over = |fate: &Fate| fate.opposed || fate.rejected == Some(Decision::GivenUp);
-        Ok(!claimed.iter().all(is_over))
+        // Also where that was given up: some of it may have been refunded, and a person has to see it.
+        Ok(claimed.iter().any(|fate| !fate.opposed))
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::OptionalExtension as _;
 
 use super::Gathering;
-use crate::clearing;
+use crate::clearing::{self, ClearingError};
 use crate::iso::Currency;
 use crate::ledger::chain::{self, Left};
 use crate::ledger::cut::CutError;
@@ -82,7 +82,11 @@ impl Gathering<'_, '_> {
             Some(txn) => self.books.standing(TxnId(txn.cast_unsigned()))?,
             None => None,
         };
-        let Some(standing) = standing else { return Ok(Refund::Later) };
+        let Some(standing) = standing else {
+            let named = self.replaced(wanted.names)?;
+            let waits = named.map_or(Ok(false), |claim| self.waits(claim))?;
+            return Ok(if waits { Refund::Later } else { Refund::Never("NOT_PRESENTED") });
+        };
         let left = chain::left(self.rows.laid_down()?, self.books, &standing)?;
         self.may_refund_of(wanted, &standing, &left)
     }
@@ -145,10 +149,11 @@ impl Gathering<'_, '_> {
         // Otherwise what was charged back is the card's, but for what was presented a second time.
         let sum: i128 = fates.iter().map(|(_, left)| *left).sum();
         let exceeds = |at_most: u64| sum > refunded.max(i128::from(at_most));
-        let sql = "SELECT 1 FROM held WHERE txn = ? AND kind IN ('opposite', 'lowered')";
+        let sql = "SELECT 1 FROM held WHERE txn = ? AND fault = ?";
+        let fault = ClearingError::ChargedBack { txn: TxnId(txn.cast_unsigned()) }.to_string();
         let is_held = !left.stands
             || left.at_most.is_some_and(exceeds)
-            || rows.prepare_cached(sql)?.exists([txn])?;
+            || rows.prepare_cached(sql)?.exists((txn, fault))?;
         for (fate, left) in &mut fates {
             if fate.charged_back && is_held {
                 *left = 0;
@@ -216,21 +221,32 @@ impl Gathering<'_, '_> {
         Ok(self.rows.laid_down()?.prepare_cached(sql)?.exists([standing.id.0.cast_signed()])?)
     }
 
-    /// Whether more of a purchase was given back than its merchant would have if this was taken back: the card would have it twice.
-    pub(super) fn was_refunded_too(&self, fate: &Fate) -> Result<bool, CutError> {
+    /// What becomes of a record that takes back a purchase: the card must not have twice what was given back to it already. It waits for what
+    /// is in suspense, and for refunds that are taken back themselves.
+    pub(super) fn may_take_back(&self, fate: &Fate) -> Result<Refund, CutError> {
         let rows = self.rows.laid_down()?;
         let sql = "SELECT coalesce(c.txn, i.txn), i.refund FROM items AS i LEFT JOIN claims AS c USING (claim) WHERE item = ?";
         let found =
             rows.prepare_cached(sql)?.query_row([fate.item], |row| Ok((row.get(0)?, row.get(1)?)));
-        let (Some(txn), false) = found? else { return Ok(false) };
+        let (Some(txn), false) = found? else { return Ok(Refund::Now) };
         let refunded = fate::refunded(rows, txn)?;
         if refunded == 0 {
-            return Ok(false);
+            return Ok(Refund::Now);
         }
-        let mut keeps = 0;
+        let (mut keeps, mut may_be_more) = (0, fate::may_return_refund(rows, txn)?);
         for other in fate::of_purchase(rows, txn)?.iter().filter(|other| other.item != fate.item) {
-            keeps += i128::from(fate::left(rows, other)?);
+            match other.rejected {
+                None => keeps += i128::from(fate::left(rows, other)?),
+                Some(Decision::None) => may_be_more |= !other.opposed,
+                Some(Decision::GivenUp) => {}
+            }
         }
-        Ok(keeps < refunded)
+        Ok(if refunded <= keeps {
+            Refund::Now
+        } else if may_be_more {
+            Refund::Later
+        } else {
+            Refund::Over(keeps)
+        })
     }
 }

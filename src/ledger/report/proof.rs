@@ -25,12 +25,12 @@ pub(super) struct Fate {
 /// What was presented of an approval.
 #[derive(Clone, Copy, Debug, Default)]
 struct Presented {
-    /// Whether anything was, whatever became of it.
-    any: bool,
+    /// Whether a cut presented it, whatever became of that, or held it: it does not by itself come again.
+    is_settled: bool,
+    /// Whether any of it was not taken back whole, given up or not.
+    stands: bool,
     /// Minor units, less what was taken back or given up.
     amount: i64,
-    /// Whether it clears by itself and a cut could not present it.
-    is_held: bool,
     /// Whether its merchant called some of it the last.
     is_over: bool,
 }
@@ -123,14 +123,14 @@ impl Ledger {
             for by in completions {
                 let presented = self.presented(by)?;
                 // Where its authorization was presented, what completes that is held; what waits of its claims is not presented.
-                let waits = !presented.any && !presented.is_held && own.amount == 0;
+                let waits = !presented.is_settled && !own.stands;
                 claimed = claimed.saturating_add(if waits { by.stands } else { presented.amount });
             }
             return Ok((1, claimed));
         }
         let is_undone = one.stands == 0 && one.amount > 0;
         let waiting = match () {
-            () if is_undone || *is_completed || one.clears && (own.any || own.is_held) => None,
+            () if is_undone || *is_completed || one.clears && own.is_settled => None,
             () if one.clears => Some(one.stands),
             () => self.waiting(one, own.amount)?,
         };
@@ -150,7 +150,8 @@ impl Ledger {
     fn presented(&self, one: &Approved) -> Result<Presented, LedgerError> {
         let sql = "SELECT p.amount - (SELECT ifnull(sum(back.amount), 0) FROM items AS back
                     WHERE back.kind IN ('lowered', 'opposite', 'given_up')
-                        AND back.about IN (SELECT p.item UNION SELECT item FROM items WHERE about = p.item AND kind = 'again')), final
+                        AND back.about IN (SELECT p.item UNION SELECT item FROM items WHERE about = p.item AND kind = 'again')), final,
+                NOT EXISTS (SELECT 1 FROM items AS back WHERE back.about = p.item AND back.kind = 'opposite')
             FROM items AS p LEFT JOIN claims USING (claim)
             WHERE item IN (SELECT item FROM of_txn WHERE txn = ?1) AND kind = 'presentment' AND refund = ?2";
         let mut ask = self.connection.prepare_cached(sql)?;
@@ -158,14 +159,15 @@ impl Ledger {
         let mut presented = Presented::default();
         while let Some(row) = rows.next()? {
             let (amount, is_last): (i64, Option<bool>) = (row.get(0)?, row.get(1)?);
-            presented.any = true;
+            presented.is_settled = true;
+            presented.stands |= row.get::<_, bool>(2)?;
             presented.is_over |= is_last.unwrap_or(true);
             presented.amount = presented.amount.saturating_add(amount.max(0));
         }
-        if one.clears && !presented.any {
+        if one.clears && !presented.is_settled {
             let sql = "SELECT 1 FROM held WHERE txn = ? AND kind = 'presentment'";
             let mut ask = self.connection.prepare_cached(sql)?;
-            presented.is_held = ask.exists([one.txn.0.cast_signed()])?;
+            presented.is_settled = ask.exists([one.txn.0.cast_signed()])?;
         }
         Ok(presented)
     }

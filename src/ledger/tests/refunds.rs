@@ -213,7 +213,7 @@ fn what_is_held_since_it_was_lowered_is_not_refunded() {
     assert_eq!((paid(&world), refused(&world)), (0, vec!["TAKEN_BACK".to_owned()]));
 }
 
-/// What its merchant gave up is free to be completed, and no claim is held against it.
+/// No claim is held against what its merchant gave up; a completion of it is for a person, since some of it may have been refunded.
 #[test]
 fn what_was_given_up_counts_no_more() {
     let home = tempfile::tempdir().unwrap();
@@ -231,7 +231,58 @@ fn what_was_given_up_counts_no_more() {
     world.is_lowered(lowered, 600);
     cut_day(&mut world);
     let sql = "SELECT group_concat(amount) FROM (SELECT amount FROM items WHERE kind = 'presentment' ORDER BY item)";
-    assert_eq!(world.asks::<String>(sql), "1000,600,800,400");
+    assert_eq!(world.asks::<String>(sql), "1000,600,400");
+    assert_eq!(world.asks::<i64>("SELECT count(*) FROM held"), 1);
+}
+
+/// What is in suspense may come back, and so may a refund that its issuer did not take: what takes a capture back waits for that.
+#[test]
+fn what_takes_a_capture_back_waits_for_what_is_in_suspense() {
+    for refund_is_rejected in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let mut world = World::new(home.path());
+        let txn = world.approved(HOLD);
+        let [first, _] = [500, 500].map(|amount| world.claims(Claim::of(txn, amount)));
+        cut_day(&mut world);
+        world.claims(refund(txn, 500, None));
+        cut_day(&mut world);
+        let suspended = if refund_is_rejected { 3 } else { 2 };
+        is_rejected(&world, suspended);
+        if refund_is_rejected {
+            // And the other capture does not cover it.
+            is_rejected(&world, 2);
+            follows(&world, "given_up", 2, 500);
+        }
+        world.claims(Claim { op: "reversal", original: Some(first), ..Claim::of(txn, 500) });
+        cut_day(&mut world);
+        let backs = "SELECT count(*) FROM items WHERE kind = 'opposite'";
+        assert_eq!((world.asks::<i64>(backs), refused(&world).len()), (0, 0));
+        follows(&world, "given_up", suspended, 500);
+        cut_day(&mut world);
+        let seen = (world.asks::<i64>(backs), refused(&world));
+        let over = vec!["REFUND_OVER_CAPTURED".to_owned()];
+        assert_eq!(seen, if refund_is_rejected { (1, Vec::new()) } else { (0, over) });
+    }
+}
+
+/// Nothing was ever approved of the capture that it names: it waits as long as that does.
+#[test]
+fn a_refund_of_a_capture_that_found_nothing_does_not_wait_longer() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let back = world.approved(BACK);
+    let lost = world.claims(Claim { txn: None, ..Claim::of(back, 500) });
+    let connection = &world.ledger.connection;
+    connection.execute("DELETE FROM to_cut", []).unwrap();
+    connection.execute("UPDATE claims SET state = 'pending'", []).unwrap();
+    world.claims(refund(back, 500, Some(lost)));
+    cut_day(&mut world);
+    assert_eq!((paid(&world), refused(&world).len()), (0, 0));
+    let sql = "UPDATE claims SET state = 'rejected', reason = 'UNMATCHED' WHERE claim = ?";
+    world.ledger.connection.execute(sql, [lost]).unwrap();
+    cut_day(&mut world);
+    let said = ["UNMATCHED", "NOT_PRESENTED"].map(str::to_owned);
+    assert_eq!((paid(&world), refused(&world)), (0, said.to_vec()));
 }
 
 /// The amounts say nothing about each other.
