@@ -114,7 +114,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
             })?;
         // A cut that was begun may have come no further than to what it cannot present.
         let sql = "SELECT count(*) FROM exceptions WHERE opened >= ? AND kind = 'not_presented' AND instr(detail, ?) > 0";
-        let named = format!(" the cut of {cycle} cannot ");
+        let named = format!("the cut of {cycle} cannot ");
         let count = || connection.query_row(sql, (since, named), |row| row.get(0));
         let refused = if resumed { count()? } else { 0 };
         Ok(Self {

@@ -39,7 +39,7 @@ struct Has {
     all: i128,
     /// Of the claim that is named, where one is.
     named: Named,
-    /// Whether its issuer did not take some of it, and nobody has decided about that: it may be his yet.
+    /// Whether its issuer did not take some of it and nobody has decided about that, or a refund of it may come back: it may be his yet.
     may_be_more: bool,
     /// Whether anything was presented.
     any: bool,
@@ -172,7 +172,8 @@ impl Gathering<'_, '_> {
         Ok(Has {
             all: fates.iter().map(|(_, left)| *left).sum(),
             named,
-            may_be_more: fates.iter().any(|(fate, _)| may_be(fate)),
+            may_be_more: fates.iter().any(|(fate, _)| may_be(fate))
+                || fate::may_return_refund(rows, txn)?,
             any: !fates.is_empty(),
         })
     }
@@ -233,7 +234,12 @@ impl Gathering<'_, '_> {
         if refunded == 0 {
             return Ok(Refund::Now);
         }
-        let (mut keeps, mut may_be_more) = (0, fate::may_return_refund(rows, txn)?);
+        let may_return = fate::may_return_refund(rows, txn)?;
+        // What was refunded by its name is not taken back out of another one.
+        if self.refunded_of_claim(fate.claim)? > 0 {
+            return Ok(if may_return { Refund::Later } else { Refund::Over(0) });
+        }
+        let (mut keeps, mut may_be_more) = (0, may_return);
         for other in fate::of_purchase(rows, txn)?.iter().filter(|other| other.item != fate.item) {
             match other.rejected {
                 None => keeps += i128::from(fate::left(rows, other)?),

@@ -235,6 +235,46 @@ fn what_was_given_up_counts_no_more() {
     assert_eq!(world.asks::<i64>("SELECT count(*) FROM held"), 1);
 }
 
+/// Of two captures the one that was refunded is not taken back out of the other.
+#[test]
+fn what_was_refunded_by_its_name_is_not_taken_back() {
+    for own in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let mut world = World::new(home.path());
+        let (txn, back) = (world.approved(HOLD), world.approved(BACK));
+        let [first, second] = [500, 500].map(|amount| world.claims(Claim::of(txn, amount)));
+        cut_day(&mut world);
+        world.claims(refund(if own { back } else { txn }, 500, Some(first)));
+        cut_day(&mut world);
+        for original in [first, second] {
+            let original = Some(original);
+            world.claims(Claim { op: "reversal", original, ..Claim::of(txn, 500) });
+        }
+        cut_day(&mut world);
+        assert_eq!(refused(&world), ["REFUND_OVER_CAPTURED"]);
+        assert_eq!(world.asks::<i64>("SELECT about FROM items WHERE kind = 'opposite'"), 2);
+    }
+}
+
+/// The first is taken back: until that is done, and not for ever, the second waits.
+#[test]
+fn a_refund_waits_for_the_one_that_is_taken_back_before_it() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let txn = world.approved(HOLD);
+    world.claims(Claim::of(txn, 500));
+    cut_day(&mut world);
+    let first = world.claims(refund(txn, 500, None));
+    world.claims(refund(txn, 500, None));
+    world.claims(Claim { op: "reversal", original: Some(first), ..Claim::of(txn, 500) });
+    cut_day(&mut world);
+    cut_day(&mut world);
+    cut_day(&mut world);
+    assert_eq!((paid(&world), refused(&world).len()), (1_000, 0));
+    let kinds = "SELECT count(*) FROM items WHERE kind = 'opposite' AND refund = 1";
+    assert_eq!(world.asks::<i64>(kinds), 1);
+}
+
 /// What is in suspense may come back, and so may a refund that its issuer did not take: what takes a capture back waits for that.
 #[test]
 fn what_takes_a_capture_back_waits_for_what_is_in_suspense() {
