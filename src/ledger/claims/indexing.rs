@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::super::{Ledger, LedgerError};
 use crate::books::View;
 use crate::clearing::claim::{Authorization, Claim, Said, Stands};
-use crate::record::{Opening, Standing, TxnId};
+use crate::record::{Lsn, Opening, Standing, TxnId};
 use crate::seal::Keys;
 
 /// How many transactions are indexed in one step.
@@ -21,41 +21,53 @@ pub(in crate::ledger) const UNDONE: i64 = -1;
 pub(in crate::ledger) const UNTOLD: i64 = -2;
 
 impl Ledger {
-    /// Indexes what the books have and the ledger does not know yet; gives how many transactions that were.
-    pub fn index(&mut self) -> Result<u64, LedgerError> {
+    /// Indexes what the books have as it begins, and the ledger does not know yet.
+    pub fn index(&mut self) -> Result<(), LedgerError> {
+        // While payments come in there would always be more.
+        let goal = self.books.position()?;
+        self.index_seen()?;
+        while self.index_step(goal)? {}
+        Ok(())
+    }
+
+    /// One step of the same, for who comes back for more. Says whether there is more.
+    pub(super) fn index_on(&mut self) -> Result<bool, LedgerError> {
+        let goal = self.books.position()?;
+        self.index_seen()?;
+        self.index_step(goal)
+    }
+
+    /// Those that are indexed, and under other names by now.
+    fn index_seen(&mut self) -> Result<(), LedgerError> {
         self.is_fresh |= self.index_names()?;
-        let mut all = self.index_answered()?;
-        self.is_fresh |= all > 0;
-        loop {
-            let sql = "SELECT indexed FROM state";
-            let after: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
-            let mut last = after;
-            let mut entries = Vec::new();
-            let count = self.books.standings_after(
-                TxnId(after.cast_unsigned()),
-                STEP,
-                &mut |standing| {
-                    last = standing.id.0.cast_signed();
-                    if let Opening::Reversal(undo) = &standing.opening {
-                        entries.extend(undo.original.map(|txn| (UNDONE, txn.0.cast_signed())));
-                    }
-                    enter(&standing, self.books.keys(), &mut entries);
-                },
-            )?;
-            if count == 0 {
-                return Ok(all);
-            }
-            let whole = self.connection.unchecked_transaction()?;
-            insert(&whole, entries)?;
-            let sql = "UPDATE state SET indexed = ?1, named = iif(named = indexed, ?1, named)";
-            whole.execute(sql, [last])?;
-            whole.commit()?;
-            all += u64::from(count);
-            self.is_fresh = true;
-            if count < STEP {
-                return Ok(all);
-            }
+        self.is_fresh |= self.index_answered()?;
+        Ok(())
+    }
+
+    /// So many that are not yet. Says whether there are more, as far as the books had got at `goal`.
+    fn index_step(&mut self, goal: Lsn) -> Result<bool, LedgerError> {
+        let sql = "SELECT indexed FROM state";
+        let after: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
+        let mut last = after;
+        let mut entries = Vec::new();
+        let count =
+            self.books.standings_after(TxnId(after.cast_unsigned()), STEP, &mut |standing| {
+                last = standing.id.0.cast_signed();
+                if let Opening::Reversal(undo) = &standing.opening {
+                    entries.extend(undo.original.map(|txn| (UNDONE, txn.0.cast_signed())));
+                }
+                enter(&standing, self.books.keys(), &mut entries);
+            })?;
+        if count == 0 {
+            return Ok(false);
         }
+        let whole = self.connection.unchecked_transaction()?;
+        insert(&whole, entries)?;
+        let sql = "UPDATE state SET indexed = ?1, named = iif(named = indexed, ?1, named)";
+        whole.execute(sql, [last])?;
+        whole.commit()?;
+        self.is_fresh = true;
+        Ok(count == STEP && last < goal.0.cast_signed())
     }
 
     /// The names of those that a program indexed which hashed them otherwise. Gives whether there were any.
@@ -88,8 +100,8 @@ impl Ledger {
         }
     }
 
-    /// Those that were in flight when they were seen last.
-    fn index_answered(&self) -> Result<u64, LedgerError> {
+    /// Those that were in flight when they were seen last. Gives whether any of them no longer is.
+    fn index_answered(&self) -> Result<bool, LedgerError> {
         let waiting = transactions(&self.connection, IN_FLIGHT, u32::MAX)?;
         let (mut entries, mut done) = (Vec::new(), Vec::new());
         for txn in waiting {
@@ -102,7 +114,7 @@ impl Ledger {
             done.push(txn);
         }
         if done.is_empty() {
-            return Ok(0);
+            return Ok(false);
         }
         let whole = self.connection.unchecked_transaction()?;
         insert(&whole, entries)?;
@@ -111,7 +123,7 @@ impl Ledger {
             whole.prepare_cached(sql)?.execute((IN_FLIGHT, txn.0.cast_signed()))?;
         }
         whole.commit()?;
-        Ok(u64::try_from(done.len()).unwrap_or(u64::MAX))
+        Ok(true)
     }
 }
 

@@ -129,7 +129,7 @@ impl Ledger {
     }
 
     /// Looks at a part of what waits once more, the next one each time: for the last time where it has waited for long enough. Gives
-    /// of how many something became.
+    /// of how many something became. While the ledger knows less than the books it comes closer to them instead: what waits may be there.
     pub fn retry_captures(
         &mut self,
         settings: &CaptureSettings,
@@ -145,7 +145,9 @@ impl Ledger {
         now: Wall,
         page: u32,
     ) -> Result<u64, LedgerError> {
-        self.index()?;
+        if self.index_on()? {
+            return Ok(0);
+        }
         let round = match self.round {
             Some(round) => round,
             None => Round { after: 0, all: std::mem::take(&mut self.is_fresh) },

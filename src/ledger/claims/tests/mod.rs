@@ -557,6 +557,7 @@ fn what_waits_is_looked_at_page_by_page() {
         shop.approved(stan, 100, &[]);
     }
     shop.follow();
+    shop.ledger.index().unwrap();
     let page = |shop: &mut Shop| shop.ledger.retry_page(&shop.settings, shop.at, 3).unwrap();
     assert_eq!([(); 4].map(|()| page(&mut shop)), [3, 3, 0, 0]);
     assert_eq!(shop.sum("SELECT count(*) FROM claims WHERE state = 'accepted'"), 6);
@@ -564,4 +565,19 @@ fn what_waits_is_looked_at_page_by_page() {
     shop.approved(7, 100, &[]);
     shop.follow();
     assert_eq!((page(&mut shop), page(&mut shop)), (1, 0));
+}
+
+/// The ledger comes closer to the books in steps of three here: until it has what they have, nothing that waits is given up.
+#[test]
+fn what_waits_is_not_given_up_while_the_ledger_knows_less_than_the_books() {
+    let mut shop = Shop::new();
+    shop.submit("a.csv", &file("F1", &[capture("c-1", 7, 1_000, &[])]));
+    for stan in 1..=7 {
+        shop.approved(stan, 100, &[]);
+    }
+    shop.follow();
+    shop.at.0 += shop.settings.pending_ms + 1;
+    let looks = [(); 4].map(|()| shop.ledger.retry_captures(&shop.settings, shop.at).unwrap());
+    assert_eq!(looks, [0, 0, 1, 0]);
+    assert_eq!(shop.sum("SELECT count(*) FROM claims WHERE state = 'accepted'"), 1);
 }
