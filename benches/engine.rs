@@ -76,7 +76,10 @@ fn link(name: &str, asks: bool, dialect: &Arc<Dialect>) -> LinkSettings {
 
 impl Street {
     fn new(shop: &str, bank: &str) -> Self {
-        let [shop, bank] = [shop, bank].map(|name| Arc::new(Dialect::shipped(name).unwrap()));
+        let dialect = |name| Arc::new(Dialect::shipped(name).unwrap());
+        let (shop, name) = (dialect(shop), shop);
+        // Two links of one dialect share it, as they do where a configuration names it twice.
+        let bank = if bank == name { Arc::clone(&shop) } else { dialect(bank) };
         let rule = Rule {
             cards: vec![CardRange::parse("541333").unwrap()],
             to: vec![LinkId::of_name("bank")],

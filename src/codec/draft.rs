@@ -120,11 +120,9 @@ fn write_bitmap(coding: BitmapCoding, bytes: [u8; 8], out: &mut Vec<u8>) {
         BitmapCoding::Binary => out.extend_from_slice(&bytes),
         BitmapCoding::Hex(alphabet) => {
             let start = out.len();
-            out.extend(
-                bytes
-                    .iter()
-                    .flat_map(|byte| [value::hex_digit(byte >> 4), value::hex_digit(byte & 15)]),
-            );
+            for four in bytes.as_chunks().0 {
+                out.extend_from_slice(&value::hex_digits(*four));
+            }
             if alphabet == Alphabet::Ebcdic {
                 value::translate(CodePage::Cp037, out.get_mut(start..).unwrap_or_default());
             }

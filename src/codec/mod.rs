@@ -134,10 +134,12 @@ impl Message {
     pub fn elements(&self, set: ElementSet) -> Elements {
         let set = self.present.and(set);
         // Packed digits take twice their bytes, and each value its length.
-        let bytes = self.wire_len(set) + self.wire_len(set.and(self.dialect.packed()));
-        let mut ranks = self.stretches(set).flat_map(|(from, to)| from..to);
-        Elements::collect(set, bytes + 2 * set.len() as usize, |no, out| {
-            if let (Some(rank), Some(layout)) = (ranks.next(), self.dialect.layout(no)) {
+        let packed = set.and(self.dialect.packed());
+        let more = if packed.is_empty() { 0 } else { self.wire_len(packed) };
+        let bytes = self.wire_len(set) + more + 2 * set.len() as usize;
+        Elements::collect(set, bytes, |no, out| {
+            let rank = self.present.rank(no);
+            if let Some(layout) = self.dialect.layout(no) {
                 unpack(layout, self.stretch(rank, rank + 1), out);
             }
         })
@@ -226,8 +228,11 @@ impl Message {
 }
 
 /// Appends the plain value of an element that was read before.
+#[inline]
 fn unpack(layout: Layout, whole: &[u8], out: &mut Vec<u8>) {
-    if let Some((units, wire)) = value::measured(layout, whole) {
+    if layout.form.is_plain() {
+        out.extend_from_slice(whole.get(layout.prefix.width()..).unwrap_or_default());
+    } else if let Some((units, wire)) = value::measured(layout, whole) {
         value::unpack(layout.form, units, wire, out);
     }
 }

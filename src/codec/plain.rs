@@ -24,10 +24,11 @@ impl<'a> Plain<'a> {
     /// Of an element that was read before, with its length field.
     #[inline]
     pub(super) fn of(layout: Layout, whole: &'a [u8]) -> Option<Self> {
-        let (units, wire) = value::measured(layout, whole)?;
         if layout.form.is_plain() {
-            return Some(Self(Place::Wire(wire)));
+            // However its length is counted, all that is left of it is its value.
+            return whole.get(layout.prefix.width()..).map(Self::from);
         }
+        let (units, wire) = value::measured(layout, whole)?;
         Some(Self(unpacked(layout.form, units, wire)))
     }
 }

@@ -192,11 +192,23 @@ pub(super) fn nibbles_into(filler: Filler, wire: &[u8], out: &mut [u8]) {
 
 /// The characters of eight packed digits. Nibble D is the separator of tracks, and 30 hexadecimal + D its character.
 const fn eight_digits(packed: [u8; 4]) -> [u8; 8] {
+    (spread(packed) | 0x3030_3030_3030_3030).to_be_bytes()
+}
+
+/// Each nibble as a byte of its own, the first as the highest.
+const fn spread(packed: [u8; 4]) -> u64 {
     let packed = u32::from_be_bytes(packed) as u64;
     let pairs = (packed | packed << 16) & 0x0000_FFFF_0000_FFFF;
     let bytes = (pairs | pairs << 8) & 0x00FF_00FF_00FF_00FF;
-    let digits = (bytes | bytes << 4) & 0x0F0F_0F0F_0F0F_0F0F;
-    (digits | 0x3030_3030_3030_3030).to_be_bytes()
+    (bytes | bytes << 4) & 0x0F0F_0F0F_0F0F_0F0F
+}
+
+/// The hexadecimal digits of four bytes, in capitals.
+pub(super) const fn hex_digits(bytes: [u8; 4]) -> [u8; 8] {
+    let nibbles = spread(bytes);
+    // Six more than ten carries into the next nibble; letters begin seven behind the digits.
+    let letters = (nibbles + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (nibbles + 0x3030_3030_3030_3030 + 7 * letters).to_be_bytes()
 }
 
 /// The byte of two hexadecimal digits.

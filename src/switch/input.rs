@@ -439,8 +439,11 @@ pub(super) fn replacement(message: &Message) -> Option<Plain<'_>> {
 pub(super) fn naming(card: &Card, elements: &Elements, dialect: &Dialect) -> ElementSet {
     const COUNTED: ElementSet = ElementSet::of(&[3, 4, 7, 11, 12, 13, 39, 49]);
     let Secret::Clear(pan) = &card.secret else { return ElementSet::EMPTY };
+    // Two digits a byte, and one of them may stand apart.
+    let shortest = pan.expose().len() / 2;
     let may_be_packed = |no| dialect.layout(no).is_some_and(|layout| layout.form == Form::Raw);
-    let values = elements.iter().filter(|(no, _)| !COUNTED.has(*no));
+    let long = elements.iter().filter(|(_, value)| shortest <= value.len());
+    let values = long.filter(|(no, _)| !COUNTED.has(*no));
     let naming = values.filter(|(no, value)| {
         if may_be_packed(*no) { pan.stands_packed_in(value) } else { pan.stands_in(value) }
     });
