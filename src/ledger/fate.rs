@@ -110,6 +110,9 @@ pub(super) fn left(connection: &Connection, fate: &Fate) -> Result<i64, LedgerEr
     Ok(left.max(0))
 }
 
+/// The items of a presentment `p`: it, and what presents it once more.
+pub(super) const PRESENTED: &str = "(SELECT p.item UNION SELECT a.item FROM items AS a WHERE a.about = p.item AND a.kind = 'again')";
+
 /// What was presented as a refund of a transaction: under its own number, or by a claim that names one of its claims.
 const REFUND_OF: &str = "p.kind = 'presentment' AND p.refund = 1
         AND p.item IN (SELECT item FROM of_txn WHERE txn = ?1
@@ -122,7 +125,7 @@ pub(super) fn refunded(connection: &Connection, txn: i64) -> Result<i128, Ledger
         "SELECT p.amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l WHERE l.about = p.item AND l.kind = 'lowered')
         FROM items AS p WHERE {REFUND_OF}
         AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.kind IN ('opposite', 'given_up')
-            AND o.about IN (SELECT p.item UNION SELECT a.item FROM items AS a WHERE a.about = p.item AND a.kind = 'again'))"
+            AND o.about IN {PRESENTED})"
     );
     let mut ask = connection.prepare_cached(&sql)?;
     let amounts = ask.query_map([txn], |row| row.get::<_, i64>(0))?;

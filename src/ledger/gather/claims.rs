@@ -251,12 +251,15 @@ impl Gathering<'_, '_> {
         left: Option<u64>,
     ) -> Result<Option<i128>, CutError> {
         let Some(left) = left else { return Ok(None) };
-        let sql = "SELECT ifnull(sum(amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l
+        let sql = format!(
+            "SELECT ifnull(sum(amount - (SELECT ifnull(sum(l.amount), 0) FROM items AS l
                 WHERE l.about = p.item AND l.kind = 'lowered')), 0)
             FROM items AS p WHERE item IN (SELECT item FROM of_txn WHERE txn = ?) AND kind = 'presentment' AND refund = ?
             AND NOT EXISTS (SELECT 1 FROM items AS o WHERE o.kind IN ('opposite', 'given_up')
-                AND o.about IN (SELECT p.item UNION SELECT item FROM items WHERE about = p.item AND kind = 'again'))";
-        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
+                AND o.about IN {})",
+            fate::PRESENTED
+        );
+        let mut ask = self.rows.laid_down()?.prepare_cached(&sql)?;
         let values = (standing.id.0.cast_signed(), pays_card);
         let before: i64 = ask.query_row(values, |row| row.get(0))?;
         Ok(Some((i128::from(left) - i128::from(before)).max(0)))

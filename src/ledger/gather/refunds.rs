@@ -196,7 +196,8 @@ impl Gathering<'_, '_> {
 
     /// How much was given back of a claim, under whichever of its names.
     pub(super) fn refunded_of_claim(&self, claim: Option<i64>) -> Result<i128, CutError> {
-        let sql = "WITH RECURSIVE names(claim) AS (
+        let sql = format!(
+            "WITH RECURSIVE names(claim) AS (
                 SELECT ?
                 UNION SELECT by.claim FROM names JOIN claims AS one ON one.claim = names.claim
                     JOIN claims AS by ON by.claim = one.voided AND by.op = 'adjust'
@@ -204,10 +205,12 @@ impl Gathering<'_, '_> {
                     JOIN claims AS one ON one.claim = by.original AND one.voided = by.claim)
             SELECT ifnull(sum(max(0, amount - (SELECT ifnull(sum(back.amount), 0) FROM items AS back
                     WHERE back.kind IN ('lowered', 'opposite', 'given_up')
-                        AND back.about IN (SELECT p.item UNION SELECT item FROM items WHERE about = p.item AND kind = 'again')))), 0)
+                        AND back.about IN {}))), 0)
             FROM items AS p WHERE kind = 'presentment' AND refund = 1 AND p.claim IN
-                (SELECT r.claim FROM names JOIN claims AS r ON r.original = names.claim AND r.op = 'refund')";
-        let mut ask = self.rows.laid_down()?.prepare_cached(sql)?;
+                (SELECT r.claim FROM names JOIN claims AS r ON r.original = names.claim AND r.op = 'refund')",
+            fate::PRESENTED
+        );
+        let mut ask = self.rows.laid_down()?.prepare_cached(&sql)?;
         let sum: i64 = ask.query_row([claim], |row| row.get(0))?;
         Ok(i128::from(sum))
     }

@@ -8,6 +8,7 @@ use crate::clearing::{Cell, Column};
 use crate::iso::{BusinessDate, Currency};
 use crate::ledger::chain::{self, Whole};
 use crate::ledger::claims::are_any_related;
+use crate::ledger::fate;
 use crate::ledger::{Ledger, LedgerError};
 
 pub(super) const COLUMNS: &[Column] =
@@ -148,13 +149,16 @@ impl Ledger {
 
     /// What its issuer was presented of an approval.
     fn presented(&self, one: &Approved) -> Result<Presented, LedgerError> {
-        let sql = "SELECT p.amount - (SELECT ifnull(sum(back.amount), 0) FROM items AS back
+        let sql = format!(
+            "SELECT p.amount - (SELECT ifnull(sum(back.amount), 0) FROM items AS back
                     WHERE back.kind IN ('lowered', 'opposite', 'given_up')
-                        AND back.about IN (SELECT p.item UNION SELECT item FROM items WHERE about = p.item AND kind = 'again')), final,
+                        AND back.about IN {}), final,
                 NOT EXISTS (SELECT 1 FROM items AS back WHERE back.about = p.item AND back.kind = 'opposite')
             FROM items AS p LEFT JOIN claims USING (claim)
-            WHERE item IN (SELECT item FROM of_txn WHERE txn = ?1) AND kind = 'presentment' AND refund = ?2";
-        let mut ask = self.connection.prepare_cached(sql)?;
+            WHERE item IN (SELECT item FROM of_txn WHERE txn = ?1) AND kind = 'presentment' AND refund = ?2",
+            fate::PRESENTED
+        );
+        let mut ask = self.connection.prepare_cached(&sql)?;
         let mut rows = ask.query((one.txn.0.cast_signed(), one.pays_card))?;
         let mut presented = Presented::default();
         while let Some(row) = rows.next()? {
