@@ -38,6 +38,7 @@ use crate::books::Books;
 use crate::config::{Config, Link, Place};
 use crate::console;
 use crate::dialect::Dialect;
+use crate::iso::BusinessDate;
 use crate::journal::{Journal, JournalError, Recovery};
 use crate::ledger::{Ledger, Outgoing};
 use crate::link::{self, Links, Way};
@@ -366,9 +367,10 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
     let mut engine = Engine::new(config.engine(), Arc::clone(&config.keys));
     let records = replay(&mut engine, &recovery)?;
     let mut books = Books::open(state.directory(), Arc::clone(&config.keys))?;
+    let ledger = ledger_of(state, config, (engine.tranlog().cut(), recovery.next))?;
+    no_older(recovery.next, ("books.db", books.position()))?;
     let names: Vec<&str> = config.links.iter().map(|link| link.name.as_str()).collect();
     books.name_links(&names)?;
-    let ledger = Ledger::open(state.directory(), Arc::clone(&config.keys))?;
     let quarantine =
         Quarantine::open(state.quarantine(), Arc::clone(&config.keys)).map_err(|source| {
             DaemonError::System { doing: "read the list of refused frames", source }
@@ -395,6 +397,29 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
         config.daemon.queue_bytes_max,
     ));
     Ok(Foundation { core, journal, books, ledger, durable, meter, rendering })
+}
+
+/// The ledger beside a journal in which days were cut up to `cut`, and whose next record is `next`.
+fn ledger_of(
+    state: &State,
+    config: &Config,
+    (cut, next): (BusinessDate, Lsn),
+) -> Result<Ledger, DaemonError> {
+    if cut != BusinessDate::default() && !Ledger::is_in(state.directory()) {
+        return Err(DaemonError::NoLedger { cut });
+    }
+    let ledger = Ledger::open(state.directory(), Arc::clone(&config.keys))?;
+    no_older(next, ("clearing.db", ledger.seen()?))?;
+    Ok(ledger)
+}
+
+/// A journal that ends before what was made of it is another one: its next records would have the positions of others.
+fn no_older(next: Lsn, (file, seen): (&'static str, Lsn)) -> Result<(), DaemonError> {
+    let end = next.0.saturating_sub(1);
+    if end < seen.0 {
+        return Err(DaemonError::Older { end, file, seen: seen.0 });
+    }
+    Ok(())
 }
 
 /// Applies what the journal has; bytes become records on a second thread meanwhile.

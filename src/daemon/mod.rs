@@ -35,6 +35,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::books::BooksError;
 use crate::config::Config;
 use crate::console::ConsoleError;
+use crate::iso::BusinessDate;
 use crate::journal::JournalError;
 use crate::ledger::LedgerError;
 use crate::link::LinkError;
@@ -65,6 +66,30 @@ pub enum DaemonError {
     /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The journal is older than what was made of it.
+    #[error(
+        "the journal ends at record {end}, and {file} has seen record {seen}: it is an older copy, or the end of it is missing. What comes now would be \
+         taken for what was seen. Put back the journal that belongs to it{}",
+        if *.file == "books.db" { "; or, where the journal is the right one, remove books.db, which follows it anew" } else { ", or an older copy of the whole state directory" }
+    )]
+    Older {
+        /// The last record of the journal.
+        end: u64,
+        /// Which has seen more.
+        file: &'static str,
+        /// The last record that it has seen.
+        seen: u64,
+    },
+    /// There is no ledger, and there was one.
+    #[error(
+        "clearing.db is not in the state directory, and the days up to {cut} were cut: what merchants handed in, what was presented and what issuers said \
+         of it is in no other file. Put it back from a copy. If it is lost for good, make an empty one with `touch clearing.db`; it knows of nothing \
+         before, and no earlier day may be cut again"
+    )]
+    NoLedger {
+        /// The last day that was cut.
+        cut: BusinessDate,
+    },
     /// A link cannot be opened.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -85,10 +110,14 @@ pub enum DaemonError {
 }
 
 impl DaemonError {
-    /// What the process says to its parent: 74 when the journal cannot be used, 78 with the key of another journal, else 1.
+    /// What the process says to its parent: 74 when the journal cannot be used, or not with what lies beside it, 78 with the key of another journal, else 1.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Journal(_) | Self::Record(_) | Self::Lost => 74,
+            Self::Journal(_)
+            | Self::Record(_)
+            | Self::Lost
+            | Self::Older { .. }
+            | Self::NoLedger { .. } => 74,
             Self::State(StateError::OtherKey { .. }) => 78,
             Self::State(_)
             | Self::Books(_)

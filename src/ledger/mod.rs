@@ -37,6 +37,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::books::{BooksError, View};
 use crate::clearing::ClearingError;
 use crate::iso::looks_like_a_card;
+use crate::record::Lsn;
 use crate::seal::Keys;
 
 pub use answers::{
@@ -164,6 +165,18 @@ impl Ledger {
         let ledger = Self { directory, connection, books, is_fresh: true, round: None, step: STEP };
         ledger.take_over()?;
         Ok(ledger)
+    }
+
+    /// Whether a directory has one.
+    pub fn is_in(directory: &Path) -> bool {
+        directory.join(FILE).exists()
+    }
+
+    /// The last position of the journal that it knows anything of; 0 before the first.
+    pub fn seen(&self) -> Result<Lsn, LedgerError> {
+        let sql = "SELECT max((SELECT indexed FROM state), (SELECT ifnull(max(lsn), 0) FROM cuts))";
+        let seen: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(Lsn(seen.cast_unsigned()))
     }
 
     /// The books as they are now.

@@ -190,3 +190,59 @@ fn noon_and_a_half() -> i64 {
     let [hour, minute] = [hour, minute].map(|digits| digits.parse::<i64>().unwrap());
     12 * 60 + 30 - (hour * 60 + minute)
 }
+
+/// What was copied at different moments does not belong together: new payments would have the positions of others, and never clear.
+#[test]
+fn a_journal_older_than_what_was_made_of_it_is_refused() {
+    let mut street = Street::new("cut_over = \"accept\"\n");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    pays(&mut pos, &mut issuer, 1);
+    street.signal("-TERM");
+    assert_eq!(street.ended().0, Some(0));
+    let (journal, copy) = (street.state().join("journal"), street.path("copy"));
+    copied(&journal, &copy);
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    pays(&mut pos, &mut issuer, 2);
+    let today = BusinessDate::from_text(&street.today()).unwrap();
+    street.ask(&Command::Cut { date: today.to_string() }).unwrap();
+    street.signal("-TERM");
+    assert_eq!(street.ended().0, Some(0));
+    let newest = street.path("newest");
+    copied(&journal, &newest);
+    // The ledger knows of the cut, and the books of all.
+    copied(&copy, &journal);
+    let (code, said) = street.start_and_end();
+    assert_eq!(code, Some(74), "{said}");
+    assert!(said.contains("clearing.db has seen record"), "{said}");
+    let ledger = street.state().join("clearing.db");
+    let aside = street.path("clearing.db");
+    fs::rename(&ledger, &aside).unwrap();
+    let (code, said) = street.start_and_end();
+    assert_eq!(code, Some(74), "{said}");
+    assert!(said.contains("remove books.db"), "{said}");
+    // With the journal that belongs to them nothing is amiss; but the ledger must be there.
+    copied(&newest, &journal);
+    for leftover in ["clearing.db", "clearing.db-wal", "clearing.db-shm"] {
+        drop(fs::remove_file(street.state().join(leftover)));
+    }
+    let (code, said) = street.start_and_end();
+    assert_eq!(code, Some(74), "{said}");
+    assert!(said.contains(&format!("the days up to {today} were cut")), "{said}");
+    fs::rename(&aside, &ledger).unwrap();
+    street.start();
+}
+
+/// Files of a directory, and no others.
+fn copied(from: &Path, to: &Path) {
+    drop(fs::remove_dir_all(to));
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}
