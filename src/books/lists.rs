@@ -108,6 +108,18 @@ impl Books {
         })
     }
 
+    /// How many transactions have a dead letter, and how many approvals answer nothing we know of, that nobody has decided about.
+    pub fn undecided(&self) -> Result<[u64; 2], BooksError> {
+        let count = |sql| -> Result<u64, BooksError> {
+            let count: i64 = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+            Ok(count.cast_unsigned())
+        };
+        Ok([
+            count("SELECT count(*) FROM transactions WHERE owes IS NOT NULL AND 'dead' IN (advice, reversal)")?,
+            count("SELECT count(*) FROM orphans WHERE written_off IS NULL")?,
+        ])
+    }
+
     /// What of a link is on the operator's list: debts that are open, given up or unconfirmed, and orphans.
     pub fn listed_of(&self, link: LinkId) -> Result<(u64, u64), BooksError> {
         let count = |sql| -> Result<u64, BooksError> {

@@ -11,6 +11,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::books::{Books, BooksError};
 use crate::journal::Reader;
 use crate::meter::Meter;
@@ -48,6 +50,9 @@ const BROKEN: &str = "a broken invariant in the books stops the switch; the jour
 /// How long the books may be behind when nobody asks. Longer than most transactions take, so that most are written once.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How often it is counted what is on the operator's list.
+const COUNT: Duration = Duration::from_secs(10);
+
 /// How many records are worth following at once while a load lasts. Fewer wait: a transaction that is sent, answered and told
 /// within a batch is written once.
 const BATCH_RECORDS_MIN: u64 = 20_000;
@@ -70,6 +75,7 @@ impl Clerk {
             seen: Arc::clone(&seen),
             durable,
             meter,
+            count_at: Instant::now(),
         };
         thread::Builder::new().name("books".to_owned()).spawn(move || {
             // Without this thread every look-up would wait for ever, and so would whoever asked.
@@ -122,6 +128,8 @@ struct Desk {
     seen: Arc<Seen>,
     durable: Arc<AtomicU64>,
     meter: Meter,
+    /// When what is on the operator's list is counted again.
+    count_at: Instant,
 }
 
 impl Desk {
@@ -155,9 +163,18 @@ impl Desk {
             self.meter.books_lag(behind);
             self.run_errands(progress.position)?;
             if progress.records == 0 || (self.errands.is_empty() && behind < BATCH_RECORDS_MIN) {
-                return Ok(());
+                return self.count();
             }
         }
+    }
+
+    /// Tells how much is on the operator's list: also of what an earlier process gave up.
+    fn count(&mut self) -> Result<(), BooksError> {
+        if self.count_at <= Instant::now() {
+            self.meter.listed(self.books.undecided()?);
+            self.count_at = Instant::now() + COUNT;
+        }
+        Ok(())
     }
 
     fn run_errands(&mut self, position: Lsn) -> Result<(), BooksError> {

@@ -97,7 +97,7 @@ impl House {
         let ticker = Ticker {
             core: Arc::clone(&core),
             sight: Arc::clone(&sight),
-            meter,
+            meter: meter.clone(),
             days: Arc::clone(&days),
             captures: Arc::clone(&captures),
             mail: Arc::clone(&mail),
@@ -119,6 +119,7 @@ impl House {
             sight: Arc::clone(&sight),
             board: Arc::clone(&board),
             reopenings,
+            meter,
             turn: Semaphore::new(1),
             running: Mutex::new(Arc::new(Running::new(config))),
         });
@@ -625,7 +626,7 @@ to = ["bank"]
                 core.clock(),
                 meter.clone(),
             ),
-            meter,
+            meter: meter.clone(),
             clerk,
             bureau,
             orders: Arc::new(Orders::default()),

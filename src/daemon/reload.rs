@@ -25,6 +25,7 @@ use super::{descriptors, tell_stale};
 use crate::books::BooksError;
 use crate::config::{self, Config, Difference, Fate, Link, Report};
 use crate::link::{self, Bound, Links};
+use crate::meter::Meter;
 use crate::record::{LinkId, Lsn};
 use crate::switch::{Change, Input, NotReloaded, OrderResult, Owes};
 
@@ -41,6 +42,7 @@ pub(super) struct Reloader {
     pub(super) sight: Arc<Sight>,
     pub(super) board: Arc<Board>,
     pub(super) reopenings: Arc<Reopenings>,
+    pub(super) meter: Meter,
     /// One reload at a time.
     pub(super) turn: Semaphore,
     pub(super) running: Mutex<Arc<Running>>,
@@ -130,6 +132,14 @@ impl Plan {
 impl Reloader {
     /// Reads the configuration again, of which `file` is the name if somebody gave one; says what has changed, or why nothing has.
     pub(super) async fn reload(&self, file: Option<&Path>) -> Result<Value, Refused> {
+        let done = self.try_reload(file).await;
+        if done.is_err() {
+            self.meter.config_refused();
+        }
+        done
+    }
+
+    async fn try_reload(&self, file: Option<&Path>) -> Result<Value, Refused> {
         let _turn = self.turn.acquire().await.or_else(|_closed| stops())?;
         let running = self.running();
         let own = running.config.file.clone();

@@ -96,6 +96,7 @@ struct Whole {
     owed_dead: Counter,
     in_flight: Gauge,
     owed_open: Gauge,
+    listed: [Gauge; 2],
     wall_behind: Gauge,
     answered_in: Histogram,
     commits: Counter,
@@ -152,6 +153,7 @@ impl Meter {
             owed_dead: counter(&SWITCH_OWED_DEAD, &[]),
             in_flight: gauge(&SWITCH_IN_FLIGHT, &[]),
             owed_open: gauge(&SWITCH_OWED_OPEN, &[]),
+            listed: [gauge(&SWITCH_DEAD_LETTERS, &[]), gauge(&SWITCH_ORPHANS, &[])],
             wall_behind: gauge(&SWITCH_WALL_BEHIND, &[]),
             answered_in: histogram(&SWITCH_ANSWER_SECONDS),
             commits: counter(&JOURNAL_COMMITS, &[]),
@@ -251,6 +253,13 @@ impl Meter {
     /// How many messages are owed.
     pub fn owed_open(&self, messages: usize) {
         set(&self.0.owed_open, messages);
+    }
+
+    /// How many transactions have a dead letter, and how many approvals answer nothing, that nobody has decided about.
+    pub fn listed(&self, counts: [u64; 2]) {
+        for (gauge, count) in self.0.listed.iter().zip(counts) {
+            set(gauge, usize::try_from(count).unwrap_or(usize::MAX));
+        }
     }
 
     /// How far the wall clock is behind the last record; zero when it is not.
@@ -527,7 +536,9 @@ families! {
     describe_counter SWITCH_REVERSALS "switch_reversals_owed_total" "Reversals that became owed."
     describe_counter SWITCH_OWED_CLOSED "switch_owed_closed_total" "Owed messages that were settled."
     describe_counter SWITCH_OWED_DEAD "switch_owed_dead_total" "Owed messages that were given up: see `iso8583d ctl owed`."
-    describe_gauge SWITCH_OWED_OPEN "switch_owed_open" "Messages that are owed now."
+    describe_gauge SWITCH_OWED_OPEN "switch_owed_open" "Messages that are owed now; dead letters are none of them."
+    describe_gauge SWITCH_DEAD_LETTERS "switch_dead_letters" "Transactions with an owed message that was given up, and that nobody has decided about: see `iso8583d ctl owed`."
+    describe_gauge SWITCH_ORPHANS "switch_orphans" "Approvals that answer nothing we know of, and that nobody has decided about: see `iso8583d ctl owed`."
     describe_gauge SWITCH_IN_FLIGHT "switch_requests_in_flight" "Requests that wait for an answer."
     describe_gauge SWITCH_WALL_BEHIND "switch_wall_clock_behind_seconds" "How far the wall clock is behind the last record; more than zero is an alarm."
     describe_counter JOURNAL_COMMITS "journal_commits_total" "Durable commits."

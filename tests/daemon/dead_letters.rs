@@ -146,6 +146,15 @@ fn orders_are_in_the_log_and_orphans_are_written_off() {
         Some((listed(street, "orphan").pop()?, listed(street, "dead-letter").pop()?))
     });
     let (orphan, txn) = (orphan["lsn"].to_string(), dead["txn"].to_string());
+    // What an earlier process gave up is watched, too.
+    street.signal("-KILL");
+    street.ended();
+    street.start();
+    street.wait(|street| {
+        let page = Street::console(&street.console_address(), "/metrics");
+        let counted = ["iso8583d_switch_dead_letters 1\n", "iso8583d_switch_orphans 1\n"];
+        counted.iter().all(|line| page.contains(line)).then_some(())
+    });
     let (_, err) = street.command(&["ctl", "requeue", &orphan]);
     assert!(err.contains("there is nothing to send again"), "{err}");
     let order = ["ctl", "write-off", &orphan, "--reason", "test of the bank", "--by", "anna"];

@@ -262,6 +262,8 @@ fn what_only_a_restart_changes_is_named() {
     let other = Command::Reload { file: Some("/nowhere.toml".into()) };
     let Err(ControlError::Refused(told)) = street.ask(&other) else { panic!("taken") };
     assert!(told.contains("/nowhere.toml"), "{told}");
+    let page = Street::console(&street.console_address(), "/metrics");
+    assert!(page.contains("iso8583d_config_refused_total 2\n"), "{page}");
 }
 
 #[test]
