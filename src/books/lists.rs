@@ -111,11 +111,14 @@ impl Books {
     /// How many transactions have a dead letter, and how many approvals answer nothing we know of, that nobody has decided about.
     pub fn undecided(&self) -> Result<[u64; 2], BooksError> {
         let count = |sql| -> Result<u64, BooksError> {
-            let count: i64 = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+            let count: i64 =
+                self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
             Ok(count.cast_unsigned())
         };
         Ok([
-            count("SELECT count(*) FROM transactions WHERE owes IS NOT NULL AND 'dead' IN (advice, reversal)")?,
+            count(
+                "SELECT count(*) FROM transactions WHERE owes IS NOT NULL AND 'dead' IN (advice, reversal)",
+            )?,
             count("SELECT count(*) FROM orphans WHERE written_off IS NULL")?,
         ])
     }

@@ -33,9 +33,17 @@ impl KeyError {
                 "key = \"credential:pan-key\", or key = \"file:/etc/iso8583d/pan.key\"",
             ),
             Self::NoCredentials => String::from("to try it without systemd: key = \"file:PATH\""),
-            Self::Unreadable { path, .. } | Self::NoKey { path } => format!(
-                "a new key, for a new state directory: (umask 077; openssl rand -hex 32 > {})",
-                path.display()
+            Self::Unreadable { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                format!(
+                    "a new key, for a new state directory: (umask 077; openssl rand -hex 32 > {})",
+                    path.display()
+                )
+            }
+            Self::Unreadable { .. } => {
+                String::from("let the user read it that the switch runs as, and nobody else")
+            }
+            Self::NoKey { .. } => String::from(
+                "put the key back from its copy: no other opens the state directory that it belongs to. For a new one, make another file",
             ),
             Self::Exposed { path, .. } => format!("chmod 600 {}", path.display()),
         }

@@ -363,7 +363,8 @@ fn useless(section: &Section<'_>) {
 
 /// Two links with one address, one number or one file; each is told against the first that has it.
 fn twice(root: &Section<'_>, known: &[Known]) {
-    let (mut ids, mut addresses, mut files) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let (mut ids, mut files) = (HashMap::new(), HashMap::new());
+    let mut addresses: HashMap<u16, Vec<(SocketAddr, &Known)>> = HashMap::new();
     for later in known {
         let same = |earlier: &Known, title: String| {
             let fault = root.faults().at(later.span.clone(), title).label("this link");
@@ -375,9 +376,21 @@ fn twice(root: &Section<'_>, known: &[Known]) {
         }
         let Some(link) = &later.link else { continue };
         if let Some(address) = link.place.listens_on().filter(|address| address.port() != 0) {
-            let first: &Known = addresses.entry(address).or_insert(later);
-            if !std::ptr::eq(first, later) {
-                same(first, format!("two links listen on {address}"));
+            let others: &mut Vec<(SocketAddr, &Known)> =
+                addresses.entry(address.port()).or_default();
+            match others.iter().find(|(other, _)| collide(*other, address)) {
+                Some((other, first)) if *other == address => {
+                    same(first, format!("two links listen on {address}"));
+                }
+                Some((other, first)) => {
+                    same(
+                        first,
+                        format!(
+                            "two links listen on {other} and {address}, of which one takes the other, too"
+                        ),
+                    );
+                }
+                None => others.push((address, later)),
             }
         }
         if link.answers {
@@ -389,11 +402,24 @@ fn twice(root: &Section<'_>, known: &[Known]) {
     }
 }
 
+/// Whether two addresses of one port cannot both be listened on: they are the same, or one is all addresses. `[::]` takes those
+/// of the fourth version, too.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let takes = |all: SocketAddr, other: SocketAddr| {
+        all.ip().is_unspecified() && (all.is_ipv6() || other.is_ipv4())
+    };
+    one.ip() == other.ip() || takes(one, other) || takes(other, one)
+}
+
 /// A link that would take the console's address.
 pub(super) fn apart_from_console(root: &Section<'_>, known: &[Known], console: Option<SocketAddr>) {
     for known in known {
         let listens = known.link.as_ref().and_then(|link| link.place.listens_on());
-        let taken = listens.filter(|address| Some(*address) == console && address.port() != 0);
+        let collides = |address: &SocketAddr| {
+            let console = console.filter(|console| console.port() == address.port());
+            console.is_some_and(|console| collide(console, *address))
+        };
+        let taken = listens.filter(|address| address.port() != 0 && collides(address));
         if let Some(address) = taken {
             let title = format!("this link and the console listen on {address}");
             let fault = root.faults().at(known.span.clone(), title).label("this link");

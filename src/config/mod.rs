@@ -638,6 +638,9 @@ to = ["issuer-a"]
             ("to = [\"issuer-a\"]", "to = [\"issuer-b\"]", "did you mean \"issuer-a\"?"),
             ("to = [\"issuer-a\"]", "to = [\"terminals\"]", "its role is \"asker\""),
             ("to = [\"issuer-a\"]", "", "`to` is missing in [[routes]]"),
+            ("to = [\"issuer-a\"]", "to = []", "`to` is empty in [[routes]]"),
+            ("sessions = 2", "timeout = 15", "did you mean `timeout_ms`?"),
+            ("[daemon]", "[daemon]\ndrain_ms_max = \"20s\"", "20000 is 20 s"),
             (
                 "class = \"financial\"",
                 "class = \"finance\"",
@@ -1157,6 +1160,19 @@ to = ["issuer-a"]
             ["two links listen on 127.0.0.1:7001", "two issuers with one clearing file, `a`"]
         {
             assert!(report.to_string().contains(part), "{report}");
+        }
+        // One of all addresses takes that of the other, too.
+        for (all, said) in [
+            ("0.0.0.0:7001", "two links listen on 0.0.0.0:7001 and 127.0.0.1:7001, of which"),
+            ("[::]:7001", "two links listen on [::]:7001 and 127.0.0.1:7001, of which"),
+            ("0.0.0.0:9583", "this link and the console listen on 0.0.0.0:9583"),
+            ("0.0.0.0:7002", "one clearing file"),
+        ] {
+            let everywhere =
+                format!("{}\nplaintext = \"anywhere\"", issuer.replace("127.0.0.1:7001", all));
+            let text = format!("[links.x]\n{everywhere}\n[links.y]\n{issuer}\n{GOOD}");
+            let report = faults(&text).to_string();
+            assert!(report.contains(said), "{all}: {report}");
         }
     }
 

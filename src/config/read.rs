@@ -335,7 +335,7 @@ impl<'t> Section<'t> {
         limit: Limit,
     ) -> Result<u64, Option<String>> {
         let Some(integer) = value.get_ref().as_integer() else {
-            self.wrong_kind(key, value, "a whole number");
+            self.wrong_kind(key, value, WHOLE);
             return Err(None);
         };
         let number = u64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix()).ok();
@@ -367,8 +367,9 @@ impl<'t> Section<'t> {
     pub(super) fn missing(&self, key: &str, example: &str) {
         // In a torn file it may stand where nothing can be read.
         if !self.faults.torn() {
+            let lacks = if self.holds(key) { "empty" } else { "missing" };
             let fault =
-                self.faults.at(self.span(), format!("`{key}` is missing in {}", self.title));
+                self.faults.at(self.span(), format!("`{key}` is {lacks} in {}", self.title));
             self.faults.tell(fault.help(format!("add a line like: {example}")));
         }
     }
@@ -414,7 +415,25 @@ impl<'t> Section<'t> {
     fn wrong_kind(&self, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
         let title = format!("`{key}` in {} is not {wanted}", self.title);
         let label = format!("{}: {wanted} belongs here", article(value.get_ref().type_str()));
-        self.faults.tell(self.faults.at(value.span(), title).label(label));
+        let fault = self.faults.at(value.span(), title).label(label);
+        self.faults.tell(match unit(key).filter(|_| wanted == WHOLE) {
+            Some(unit) => fault.help(unit),
+            None => fault,
+        });
+    }
+}
+
+const WHOLE: &str = "a whole number";
+
+/// What a key counts, where its name says it.
+fn unit(key: &str) -> Option<&'static str> {
+    let holds = |part| key.split('_').any(|word| word == part);
+    match () {
+        () if holds("ms") => Some("it is milliseconds: 20000 is 20 s"),
+        () if holds("amount") || key == "total_max" => {
+            Some("it is minor units: 5000 is 50.00 of a currency with two decimals")
+        }
+        () => None,
     }
 }
 

@@ -297,7 +297,11 @@ impl Faults {
 pub(super) fn meant<'w>(word: &str, list: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let near = |known: &'w str| (distance(word, known), known);
     let limit = word.chars().count().max(3) / 3;
-    list.into_iter().map(near).min().filter(|(far, _)| *far <= limit).map(|(_, known)| known)
+    let list: Vec<_> = list.into_iter().collect();
+    let nearest = list.iter().copied().map(near).min().filter(|(far, _)| *far <= limit);
+    // Who left the unit out: `timeout`, and it is `timeout_ms`.
+    let longer = |known: &&str| known.strip_prefix(word).is_some_and(|rest| rest.starts_with('_'));
+    nearest.map(|(_, known)| known).or_else(|| list.iter().copied().find(longer))
 }
 
 /// How many letters have to be changed, added, left out or swapped with a neighbour to get from one to the other.

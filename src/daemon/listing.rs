@@ -10,7 +10,7 @@ use crate::iso::{BusinessDate, ElementNo, Wall};
 use crate::ledger::{Count, CutReport, Cycle};
 use crate::link::Snapshot;
 use crate::record::{Closing, Debt, DebtState, LinkId, Lsn, Outcome, Owing, Standing};
-use crate::switch::{DayView, LinkView};
+use crate::switch::{DayView, LinkOrder, LinkView};
 
 /// One link.
 #[derive(Clone, Debug)]
@@ -70,6 +70,7 @@ pub(super) fn link(
     json!({
         "link": entry.name,
         "state": view.map(|view| view.state.word()),
+        "ordered": view.and_then(|view| view.ordered).map(LinkOrder::word),
         "in_flight": view.map(|view| view.in_flight),
         "asking": view.map(|view| view.asking),
         "role": entry.role,

@@ -75,7 +75,7 @@ impl Narrator {
     pub(super) fn undecodable(&self, session: &Session<Mark>, fault: &DecodeError) {
         session.meter().undecodable();
         let voice = self.links.get(&session.link()).map(Arc::as_ref);
-        say!(warn, voice, "a frame is no message of this link's dialect; try `iso8583d decode` with other dialects on a sample of this peer",
+        say!(warn, voice, "a frame is no message of this link's dialect: another `dialect`, or a `tpdu` or `length` that is not as its peer's; `iso8583d doctor` tells from a sample of it",
             session = session.id(), peer = %session.peer(), element = fault.element, offset = fault.offset, %fault);
     }
 

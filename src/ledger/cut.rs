@@ -118,7 +118,8 @@ pub(super) enum Step {
 pub enum CutError {
     /// The day is still open, or the books have not followed that far.
     #[error(
-        "{date} is not among the days that the books have cut: if it was cut just now, wait a second for them to follow"
+        "{date} is not among the days that the books have cut: `iso8583d ctl day` tells the day in force and the last one that was cut; if it was cut just now, wait a \
+         second for them to follow"
     )]
     NotCut {
         /// The day.

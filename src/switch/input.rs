@@ -162,6 +162,18 @@ pub enum LinkOrder {
     Echo,
 }
 
+impl LinkOrder {
+    /// As an operator writes it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Drain => "drain",
+            Self::Down => "down",
+            Self::Echo => "echo",
+        }
+    }
+}
+
 /// What became of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderResult {

@@ -8,7 +8,7 @@ use crate::planted::{self, Bug};
 use crate::record::{LinkId, Lsn};
 
 use super::breaker::{Breaker, Switch};
-use super::input::SessionId;
+use super::input::{LinkOrder, SessionId};
 use super::permit::Permit;
 use super::settings::{LinkSettings, SignOn};
 use super::timers::TimerId;
@@ -180,6 +180,8 @@ pub struct LinkView {
     pub id: LinkId,
     /// How it is.
     pub state: LinkState,
+    /// What an operator ordered and has not taken back: to drain it, or down.
+    pub ordered: Option<LinkOrder>,
     /// Whether it is cut off, up or not.
     pub breaker: Breaker,
     /// Requests on their way to it.
@@ -531,8 +533,13 @@ impl Peers {
             },
             _ => best.map_or(LinkState::Down, LinkState::Sessions),
         };
+        let ordered = match link.service {
+            Service::Full => None,
+            Service::Draining { .. } => Some(LinkOrder::Drain),
+            Service::None => Some(LinkOrder::Down),
+        };
         let (breaker, in_flight, asking) = (link.breaker.view(), link.in_flight, link.asking);
-        Some(LinkView { id, state, breaker, in_flight, asking, sessions })
+        Some(LinkView { id, state, ordered, breaker, in_flight, asking, sessions })
     }
 
     /// The links, in order.

@@ -127,6 +127,10 @@ fn a_link_is_taken_out_of_service_and_put_back() {
     assert_eq!(text(&pos.heard().1, 39), "91");
     assert_eq!(state(&street, LinkOrder::Down), "down");
     assert!(issuer.hear().is_none(), "hung up on");
+    // A link that is down since nobody comes looks the same, but for the order.
+    let lines = street.ask(&Command::Links).unwrap();
+    let ordered = |link| &lines.iter().find(|line| line["link"] == link).unwrap()["ordered"];
+    assert_eq!((ordered("bank"), ordered("host")), (&"down".into(), &serde_json::Value::Null));
     // Nobody is connected yet, or just now.
     assert!(["down", "signing on"].contains(&state(&street, LinkOrder::Up).as_str()));
     let mut issuer = street.issuer(&bank);
