@@ -160,6 +160,17 @@ fn dialects_that_do_not_fit_along_a_route_are_told() {
 }
 
 #[test]
+fn an_issuer_that_no_route_names_is_told() {
+    let idle = "[links.idle]\nrole = \"issuer\"\ndial = \"127.0.0.1:9\"\ndialect = \"iso87-ascii\"\n\n[links.terminals]";
+    let (_home, config) = configuration(&[("[links.terminals]", idle)]);
+    let output = run(&["check", config.to_str().unwrap()], "");
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("warning: link \"idle\" is in the `to` of no route"), "{told}");
+    assert_eq!(told.matches("of no route").count(), 1, "{told}");
+}
+
+#[test]
 fn five_faults_in_one_report() {
     let (_home, config) = configuration(&[
         ("workers = 2 ", "workers = 200"),

@@ -43,7 +43,21 @@ impl Config {
             asker.id != issuer.id && !Arc::ptr_eq(asker.tongue.house(), issuer.tongue.house())
         });
         let told = |(asker, issuer)| [gap(asker, issuer), unheard(asker, issuer)];
-        unlike.flat_map(told).flatten().chain(self.endless()).take(TOLD_MAX).collect()
+        let others = self.endless().into_iter().chain(self.unrouted());
+        unlike.flat_map(told).flatten().chain(others).take(TOLD_MAX).collect()
+    }
+
+    /// Issuers that no route names.
+    fn unrouted(&self) -> impl Iterator<Item = String> {
+        let named: BTreeSet<_> = self.routes.iter().flat_map(|rule| &rule.to).copied().collect();
+        let issuers = self.links.iter().filter(|link| link.answers && !link.asks);
+        let unnamed = issuers.filter(move |link| !named.contains(&link.id));
+        unnamed.map(|link| {
+            format!(
+                "link {:?} is in the `to` of no route: no request is ever sent there",
+                link.name
+            )
+        })
     }
 }
 

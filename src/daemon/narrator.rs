@@ -171,7 +171,7 @@ impl Narrator {
                 say!(
                     warn,
                     voice(asker),
-                    "a limit is reached (the line above says which): raise it, or find out what is slow or away"
+                    "a limit is reached (the line below says which): raise it, or find out what is slow or away"
                 );
             }
             Note::SignedOn { session, link } => {
