@@ -64,11 +64,10 @@ impl View {
 /// None for what was never approved, or moves no money.
 fn approved(standing: &Standing) -> Option<Approved> {
     let sent = standing.sent()?;
-    let ever = Standing { reversal: None, ..standing.clone() }.stands_approved();
     let flow = sent.elements.get(ElementNo::PROCESSING_CODE).and_then(Flow::of);
     let moves = flow != Some(Flow::None);
     let money = matches!(sent.mti.class(), Class::Financial | Class::Authorization);
-    if !(ever && moves && money) {
+    if !(standing.was_approved() && moves && money) {
         return None;
     }
     let minor = |amount: Option<u64>| amount.and_then(|amount| i64::try_from(amount).ok());

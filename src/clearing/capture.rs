@@ -2,7 +2,7 @@
 
 use super::ClearingError;
 use crate::iso::{
-    Amount, BusinessDate, Class, Currency, ElementNo, Elements, Pan, ResponseCode, Wall,
+    Amount, BusinessDate, Class, Currency, ElementNo, ElementSet, Elements, Pan, ResponseCode, Wall,
 };
 use crate::planted::{self, Bug};
 use crate::record::{LinkId, Outcome, Standing, TxnId, Verdict};
@@ -54,6 +54,9 @@ pub struct Capture {
     /// The asker's elements, and over them what the answer says.
     pub(super) elements: Elements,
 }
+
+/// What only who asks can know: kind, amount and time of the purchase, the merchant and its terminal.
+const OF_ASKER: ElementSet = ElementSet::of(&[3, 12, 13, 18, 22, 25, 26, 32, 33, 41, 42, 43, 49]);
 
 /// Whether a transaction clears as things stand: it is a financial request whose approval stands, or a
 /// financial advice, nothing undoes it, and it moves money. The answer at the cut is what counts.
@@ -150,7 +153,9 @@ impl Capture {
                     added.get(ElementNo::RESPONSE_CODE) == Some(ResponseCode::PARTIAL.as_bytes());
                 let partial = partial && !planted::is(Bug::PartialInFull);
                 let granted = added.get(ElementNo::AMOUNT).filter(|_| partial).map(<[u8]>::to_vec);
-                (sent.elements.overlaid(added), granted)
+                // Who sold what, where and when is its asker's to say: an answer names no other merchant.
+                let answer = added.only(ElementSet::ALL.minus(OF_ASKER));
+                (sent.elements.overlaid(&answer), granted)
             }
             Outcome::Stored => (sent.elements.clone(), None),
             Outcome::Answered { .. } | Outcome::InFlight | Outcome::Over { .. } => {
@@ -423,6 +428,20 @@ pub(super) mod tests {
             let capture = Capture::of(&standing, Part::Standing, &keys()).unwrap();
             assert_eq!(capture.amount().minor, amount);
             assert_eq!(capture.elements.get(ElementNo::APPROVAL_CODE), Some(&b"A1B2C3"[..]));
+        }
+    }
+
+    /// Whoever answers has no say in whose sale it was.
+    #[test]
+    fn an_answer_names_no_other_merchant() {
+        for (own, kept) in [("SHOP", Some(&b"SHOP"[..])), ("", None)] {
+            let mut standing = standing(1, 200, &[(42, own), (18, "5411")]);
+            let other =
+                [(18, "7995"), (37, "632718000001"), (39, "00"), (41, "OTHER"), (42, "OTHER")];
+            standing.outcome = answered(Verdict::Approved, &other);
+            let capture = Capture::of(&standing, Part::Standing, &keys()).unwrap();
+            let said = [18, 37, 41, 42].map(|no| capture.elements.get(ElementNo::of(no)));
+            assert_eq!(said, [Some(&b"5411"[..]), Some(b"632718000001"), None, kept]);
         }
     }
 

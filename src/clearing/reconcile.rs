@@ -5,7 +5,7 @@ use crate::iso::{
     BusinessDate, Class, Currency, ElementNo, ElementSet, Elements, Mti, ResponseCode,
 };
 use crate::planted::{self, Bug};
-use crate::record::{Approval, Debt, DebtState, Outcome, Reason, Standing, Unanswered, Verdict};
+use crate::record::{Approval, Debt, DebtState, Outcome, Reason, Standing, Unanswered};
 
 use super::{Flow, NoPetition, Total};
 
@@ -235,12 +235,11 @@ impl Share {
     /// Of a transaction: what its asker was told is approved, or stored. What the switch took back by itself, because nobody can
     /// have heard it, is in no totals.
     pub fn of(standing: &Standing) -> Option<Self> {
-        let approved = match &standing.outcome {
-            Outcome::Answered { verdict, .. } => *verdict == Verdict::Approved,
-            Outcome::Stored => standing.advice.is_some(),
-            Outcome::InFlight | Outcome::Over { .. } => false,
-        };
-        if approved && !taken_back_here(standing) { Self::place(standing) } else { None }
+        if standing.was_approved() && !taken_back_here(standing) {
+            Self::place(standing)
+        } else {
+            None
+        }
     }
 
     /// The same for its issuer: what that approved, in time or late, and the advices that it took or is still to take.
@@ -248,6 +247,9 @@ impl Share {
         let given_up =
             |debt: &Debt| matches!(debt.state, DebtState::Closed(closing) if closing.is_given_up());
         let advised = standing.advice.as_ref().is_some_and(|debt| !given_up(debt));
+        if standing.tells_decline() {
+            return None;
+        }
         if standing.heard == Approval::Approved || advised { Self::place(standing) } else { None }
     }
 

@@ -41,9 +41,22 @@ impl Pan {
         self.digits.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    /// Whether the number stands within a text.
+    /// Whether the number stands within a text, its digits in a row or in groups.
     pub fn stands_in(&self, text: &[u8]) -> bool {
-        holds(text, self.expose())
+        holds(text, self.expose()) || self.stands_in_groups(text)
+    }
+
+    /// Whether it does with blanks, points, strokes or slashes between its digits.
+    fn stands_in_groups(&self, text: &[u8]) -> bool {
+        let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+        if digits < self.expose().len() {
+            return false;
+        }
+        let between = |byte: &u8| b" -./".contains(byte);
+        text.iter().enumerate().any(|(at, _)| {
+            let here = text.get(at..).unwrap_or_default().iter().filter(|byte| !between(byte));
+            here.take(self.expose().len()).eq(self.expose())
+        })
     }
 
     /// Whether the number stands within bytes that may hold two digits each; of an odd number, all digits but the last, or
@@ -216,6 +229,10 @@ mod tests {
         for (value, stands, packed) in [
             (&b"4111111111111112"[..], true, true),
             (b"ORDER 4111111111111112 OF TODAY", true, true),
+            (b"CARD 4111 1111 1111 1112 X", true, true),
+            (b"4111-1111.1111/1112", true, true),
+            (b"4111 1111 1111 1113", false, false),
+            (b"4111 1111 1111 and 1112", false, false),
             (b"411111111111111", false, false),
             (b"4111111111111111", false, false),
             (b"\x01\x41\x11\x11\x11\x11\x11\x11\x12\xFF", false, true),

@@ -168,12 +168,34 @@ impl Standing {
 
     /// Whether the asker may be told "approved": an approval stands, and nothing undoes it.
     pub fn stands_approved(&self) -> bool {
-        let approved = match &self.outcome {
+        self.was_approved() && !self.is_undone()
+    }
+
+    /// Whether it was approved, or is an advice of what was; whatever undid it since.
+    pub fn was_approved(&self) -> bool {
+        match &self.outcome {
             Outcome::Answered { verdict, .. } => *verdict == Verdict::Approved,
-            Outcome::Stored => self.advice.is_some(),
+            Outcome::Stored => self.advice.is_some() && !self.tells_decline(),
             Outcome::InFlight | Outcome::Over { .. } => false,
-        };
-        approved && !self.is_undone()
+        }
+    }
+
+    /// Whether it is an advice of something that was declined where it was asked: its issuer is told, and no money moves.
+    pub fn tells_decline(&self) -> bool {
+        self.outcome == Outcome::Stored && self.sent().is_some_and(|sent| sent.tells_decline())
+    }
+}
+
+/// With these in its element 39 an advice tells of an approval: those of ISO 8583:1987 and of the networks that list more, and
+/// those that a chip gives offline (EMV Book 4, annex A).
+const APPROVALS: [&[u8]; 9] = [b"00", b"08", b"10", b"11", b"16", b"85", b"87", b"Y1", b"Y3"];
+
+impl Sent {
+    /// Whether its element 39 says that it was declined. An advice without one tells of an approval.
+    pub fn tells_decline(&self) -> bool {
+        let code = self.elements.get(ElementNo::RESPONSE_CODE).map(<[u8]>::trim_ascii);
+        let advice = self.mti.function() == Function::Advice;
+        advice && code.is_some_and(|code| !code.is_empty() && !APPROVALS.contains(&code))
     }
 }
 

@@ -16,6 +16,7 @@ use super::increment::is_of_one_purchase;
 use super::input::Arrival;
 use super::inquiry::Known;
 use super::reply::code_alone;
+use super::reversal::is_of_one_card;
 use super::translate::{TOO_LONG, original_data};
 
 impl Engine {
@@ -52,7 +53,9 @@ impl Engine {
 
     fn storable(&self, arrival: &mut Arrival, key: Tag) -> Result<Arc<Sent>, Refusal> {
         self.admission(arrival)?;
-        let issuer = match self.completed(arrival).and_then(|txn| self.issuer_of(txn)) {
+        // Before its card is taken out of it.
+        let completes = self.completed(arrival);
+        let issuer = match completes.and_then(|txn| self.issuer_of(txn)) {
             Some(issuer) => issuer,
             None => self.issuer_in_time(arrival)?,
         };
@@ -81,7 +84,8 @@ impl Engine {
             return Err((ResponseCode::FORMAT, Why::Unsayable { issuer, fault }));
         }
         let mut sent = self.sent(arrival, key, (issuer, trace));
-        sent.completes = self.completed(arrival);
+        // What was declined completes nothing.
+        sent.completes = completes.filter(|_| !sent.tells_decline());
         if let Some(of) = sent.completes.and_then(|txn| self.log.standing(txn))
             && let Some(original) = of.sent()
             && !planted::is(Bug::CompletionUnnamed)
@@ -102,8 +106,11 @@ impl Engine {
     fn completed(&self, arrival: &Arrival) -> Option<TxnId> {
         let first = self.first_named(arrival.original_key?)?;
         let sent = first.sent().filter(|sent| sent.mti.class() == Class::Authorization)?;
-        let fits = arrival.mti().class() != Class::Authorization
-            || first.stands_approved() && is_of_one_purchase(arrival, sent);
+        let fits = match arrival.mti().class() {
+            Class::Authorization => first.stands_approved() && is_of_one_purchase(arrival, sent),
+            // Of another card it is a purchase of its own, and goes to that card's issuer.
+            _ => is_of_one_card(arrival, sent),
+        };
         fits.then_some(first.id)
     }
 

@@ -14,7 +14,8 @@ use crate::seal::Tag;
 use crate::tranlog::Ask;
 
 use super::compare::{
-    NEVER_ADDED, added, element_not_repeated, first_difference, is_the_answer_that_stands,
+    NEVER_ADDED, added, amount_of, element_not_repeated, first_difference,
+    is_the_answer_that_stands,
 };
 use super::effect::{Action, Effects, Mark, Note, Why};
 use super::engine::Engine;
@@ -25,7 +26,7 @@ use super::reply::code_alone;
 use super::settings::AnswerOn;
 use super::timers::{Timer, TimerId};
 
-pub(super) use super::compare::{code_of, named_otherwise};
+pub(super) use super::compare::code_of;
 
 /// A request in flight: who waits, and on what it left.
 #[derive(Debug)]
@@ -519,7 +520,8 @@ impl Engine {
         let sent = standing.sent();
         let differs = sent.and_then(|sent| element_not_repeated(sent, (arrival, &added), link));
         let said = self.with_unechoed(added, standing, arrival);
-        if differs.is_none() && is_the_answer_that_stands(standing, &said) {
+        let same_amount = amount_of(&said, sent) == standing.granted();
+        if differs.is_none() && same_amount && is_the_answer_that_stands(standing, &said) {
             return;
         }
         let after_close =
@@ -534,7 +536,9 @@ impl Engine {
             }
             return;
         }
-        if let Some(element) = differs {
+        let other_amount =
+            approved && standing.stands_approved() && !standing.stood_in() && !same_amount;
+        if let Some(element) = differs.or_else(|| other_amount.then_some(ElementNo::AMOUNT)) {
             fx.notes.push(Note::Mismatched { issuer: arrival.link, element: element.get() });
             if standing.stands_approved() && !planted::is(Bug::StrayApprovalUndoes) {
                 return self.orphaned(arrival, trace, fx);

@@ -1,8 +1,11 @@
 //! Whether an answer fits its request, and what it adds to it.
 
-use crate::iso::{ElementNo, ElementSet, Elements, ResponseCode};
+use std::sync::Arc;
+
+use crate::iso::{ElementNo, ElementSet, Elements, Pan, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{Card, Outcome, Secret, Sent, Standing, Verdict};
+use crate::seal::Keys;
 
 use super::input::Arrival;
 use super::settings::LinkSettings;
@@ -61,12 +64,33 @@ pub(super) fn named_otherwise(
     otherwise.iter().find(|no| *no != ElementNo::AMOUNT || !is_lowered)
 }
 
+/// The element in which an acknowledgement names another card, where its network repeats that. What is no number is none: some
+/// networks hide it.
+pub(super) fn another_card(
+    standing: &Standing,
+    arrival: &Arrival,
+    (link, keys): (&LinkSettings, &Keys),
+) -> Option<ElementNo> {
+    let card = standing.sent()?.card.as_ref()?;
+    let pan = Pan::new(&arrival.get(ElementNo::PAN)?).ok()?;
+    let other = keys.tag("card", &[pan.expose()]) != card.token;
+    (other && link.dialect().echo().has(ElementNo::PAN)).then_some(ElementNo::PAN)
+}
+
 /// Whether an approval is for less than was asked: digits of one length compare like their numbers.
 fn is_partial(sent: &Sent, arrival: &Arrival) -> bool {
     let answered = arrival.get(ElementNo::AMOUNT);
     code_of(arrival) == Some(ResponseCode::PARTIAL)
         && answered.is_some()
         && answered.as_deref() <= sent.elements.get(ElementNo::AMOUNT)
+}
+
+/// For how much an answer approves, minor units: for what it grants where it approves a part, or else for what was asked.
+pub(super) fn amount_of(answer: &Elements, sent: Option<&Arc<Sent>>) -> Option<u64> {
+    let partial = answer.get(ElementNo::RESPONSE_CODE) == Some(ResponseCode::PARTIAL.as_bytes());
+    let granted = answer.get(ElementNo::AMOUNT).filter(|_| partial);
+    let asked = sent.and_then(|sent| sent.elements.get(ElementNo::AMOUNT));
+    std::str::from_utf8(granted.or(asked)?).ok()?.parse().ok()
 }
 
 /// Whether digits are those of a card. What waits for an answer has its card in clear.
@@ -101,5 +125,7 @@ pub(super) fn is_the_answer_that_stands(standing: &Standing, again: &Elements) -
     }
     let stands = standing.stands_approved() || *verdict == Verdict::Declined;
     let same = |no| added.get(no) == again.get(no);
-    stands && same(ElementNo::RESPONSE_CODE) && same(ElementNo::APPROVAL_CODE)
+    // A copy may lack the approval code; with another one it was approved twice.
+    let same_code = again.get(ElementNo::APPROVAL_CODE).is_none() || same(ElementNo::APPROVAL_CODE);
+    stands && same(ElementNo::RESPONSE_CODE) && same_code
 }

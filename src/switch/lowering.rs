@@ -102,7 +102,7 @@ impl Engine {
         let Some(sent) = standing.sent() else {
             return says(ResponseCode::NOT_FOUND, "its original was reversed before it came");
         };
-        if !speaks_of(arrival, sent, Some(left)) {
+        if !speaks_of(arrival, sent, &[Some(left), standing.granted()]) {
             return says(
                 ResponseCode::DUPLICATE,
                 "its original had another card, amount or currency",

@@ -10,7 +10,7 @@ use crate::record::{
 };
 use crate::seal::{Keys, Tag};
 
-use super::authorize::{code_of, named_otherwise};
+use super::compare::{another_card, code_of, named_otherwise};
 use super::effect::{Action, Effects, Mark, Note};
 use super::engine::Engine;
 use super::input::{Arrival, SessionId};
@@ -369,7 +369,9 @@ impl Engine {
         let Some(standing) = self.log.standing(txn) else { return };
         let Some(link) = self.peers.settings(arrival.link) else { return };
         let lowered = standing.lowered.filter(|_| owing == Owing::Reversal);
-        if let Some(element) = named_otherwise(standing, arrival, (link, lowered))
+        let otherwise = named_otherwise(standing, arrival, (link, lowered))
+            .or_else(|| another_card(standing, arrival, (link, &self.keys)));
+        if let Some(element) = otherwise
             && !planted::is(Bug::StrayAcknowledgementTaken)
         {
             // It acknowledges something else; ours goes again.

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::iso::{Class, Function, ResponseCode, Wall};
+use crate::iso::{Class, ElementNo, Function, ResponseCode, Wall};
 use crate::planted::{self, Bug};
-use crate::record::{Opening, Outcome, TxnId, Verdict};
+use crate::record::{Opening, Outcome, Standing, TxnId, Verdict};
 use crate::seal::Tag;
 use crate::tranlog::Spread;
 
@@ -63,7 +63,8 @@ impl Engine {
             Opening::Reversal(_) if forestalled => arrival.content,
             Opening::Reversal(undo) => undo.content,
         };
-        if content != arrival.content && !planted::is(Bug::ContentIgnored) {
+        let names_another = !forestalled && self.names_another(standing, &arrival);
+        if (content != arrival.content || names_another) && !planted::is(Bug::ContentIgnored) {
             fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
             return self.decline(&arrival, ResponseCode::DUPLICATE, fx);
         }
@@ -84,6 +85,21 @@ impl Engine {
         }
         fx.notes.push(Note::Replayed { asker: arrival.link });
         self.answer_again(&arrival, txn, fx);
+    }
+
+    /// Whether a copy is about another message than the first of its key was: what it would undo, complete or raise is not done.
+    fn names_another(&self, standing: &Standing, copy: &Arrival) -> bool {
+        let Some(named) = copy.original_key else { return false };
+        match &standing.opening {
+            Opening::Reversal(undo) => undo.original_key != named,
+            // Its issuer knows it by our pair, which stands in its element 90 since.
+            Opening::Request(sent) | Opening::Advice(sent) if sent.completes.is_some() => {
+                self.first_named(named).is_some_and(|first| Some(first.id) != sent.completes)
+            }
+            Opening::Request(sent) | Opening::Advice(sent) => {
+                copy.kept.get(ElementNo::ORIGINAL) != sent.elements.get(ElementNo::ORIGINAL)
+            }
+        }
     }
 
     /// Waits for the one answer, with whoever waits already.

@@ -61,13 +61,17 @@ impl Engine {
     fn reverse(&mut self, arrival: &Arrival, keys: (Tag, Tag), original: TxnId, fx: &mut Effects) {
         let Some(standing) = self.log.standing(original) else { return };
         let Some(sent) = standing.sent() else {
-            // Somebody reversed the unseen original before: it is done, and stays so.
             let Opening::Reversal(undo) = &standing.opening else { return };
+            if undo.original_key != keys.1 {
+                let why = Why::Said("its element 90 names a reversal, which cannot be taken back");
+                return self.decline_unsent(arrival, keys.0, (ResponseCode::INVALID, why), fx);
+            }
+            // Somebody reversed the unseen original before: it is done, and stays so.
             let code = undo.code;
             return self.decline(arrival, code, fx);
         };
         // One original has one reversal: after a partial one there is none of the rest.
-        if !speaks_of(arrival, sent, None) || standing.lowered.is_some() {
+        if !speaks_of(arrival, sent, &[standing.granted()]) || standing.lowered.is_some() {
             fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
             return self.decline(arrival, ResponseCode::DUPLICATE, fx);
         }
@@ -149,19 +153,23 @@ impl Engine {
     }
 }
 
-/// Whether a reversal speaks of this original: what it repeats is the same. A partial one, by which something is `left`, may
-/// say that in element 4, as networks of 1993 do.
-pub(super) fn speaks_of(arrival: &Arrival, sent: &Sent, left: Option<u64>) -> bool {
-    let same_card = match (arrival.card.one(), &sent.card) {
+/// Whether a message names no other card than an earlier one.
+pub(super) fn is_of_one_card(arrival: &Arrival, sent: &Sent) -> bool {
+    match (arrival.card.one(), &sent.card) {
         (Some(named), Some(card)) => named.token == card.token,
         _ => true,
-    };
+    }
+}
+
+/// Whether a reversal speaks of this original: what it repeats is the same. In element 4 it may say one of these amounts, too: what
+/// was granted of what was asked, and a partial one, what is left, as networks of 1993 do.
+pub(super) fn speaks_of(arrival: &Arrival, sent: &Sent, amounts: &[Option<u64>]) -> bool {
     let same = |no| match (arrival.get(no), sent.elements.get(no)) {
         (Some(named), Some(original)) => *named == *original,
         _ => true,
     };
-    let says_left = left.is_some_and(|left| {
-        arrival.get(ElementNo::AMOUNT).as_deref() == Some(format!("{left:012}").as_bytes())
-    });
-    same_card && (same(ElementNo::AMOUNT) || says_left) && same(ElementNo::CURRENCY)
+    let said = arrival.get(ElementNo::AMOUNT);
+    let says = |amount: &u64| said.as_deref() == Some(format!("{amount:012}").as_bytes());
+    let of_amount = same(ElementNo::AMOUNT) || amounts.iter().flatten().any(says);
+    is_of_one_card(arrival, sent) && of_amount && same(ElementNo::CURRENCY)
 }

@@ -152,7 +152,7 @@ fn orders_are_in_the_log_and_orphans_are_written_off() {
     street.start();
     street.wait(|street| {
         let page = Street::console(&street.console_address(), "/metrics");
-        let counted = ["iso8583d_switch_dead_letters 1\n", "iso8583d_switch_orphans 1\n"];
+        let counted = ["iso8583d_switch_dead_letters_open 1\n", "iso8583d_switch_orphans_open 1\n"];
         counted.iter().all(|line| page.contains(line)).then_some(())
     });
     let (_, err) = street.command(&["ctl", "requeue", &orphan]);

@@ -16,6 +16,7 @@ mod links;
 mod load;
 mod many;
 mod mapping;
+mod originals;
 mod partial;
 mod permits;
 mod reload;

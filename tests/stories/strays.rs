@@ -16,7 +16,7 @@ type Changes = &'static [(u8, &'static str)];
 
 const ANOTHER_AMOUNT: Changes = &[(4, "000000009999")];
 
-fn orphans(desk: &Desk) -> usize {
+pub(super) fn orphans(desk: &Desk) -> usize {
     let listed = |record: &Record| matches!(record, Record::Unmatched { orphan: true, .. });
     desk.records.iter().filter(|(_, record)| listed(record)).count()
 }

@@ -4,7 +4,7 @@ use super::super::capture::local;
 use crate::clearing::Flow;
 use crate::clearing::text::of_latin1;
 use crate::iso::{BusinessDate, Class, Currency, ElementNo, Elements, Wall};
-use crate::record::{Outcome, Standing, TxnId, Verdict};
+use crate::record::{Outcome, Standing, TxnId};
 
 /// A transaction that a claim may be about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,13 +126,10 @@ impl Authorization {
 }
 
 fn stands(standing: &Standing) -> Stands {
-    let approved = match &standing.outcome {
-        Outcome::InFlight => return Stands::InFlight,
-        Outcome::Answered { verdict, .. } => *verdict == Verdict::Approved,
-        Outcome::Over { .. } => false,
-        Outcome::Stored => standing.advice.is_some(),
-    };
-    match (approved, standing.is_undone()) {
+    if standing.outcome == Outcome::InFlight {
+        return Stands::InFlight;
+    }
+    match (standing.was_approved(), standing.is_undone()) {
         (false, _) => Stands::Declined,
         (true, true) => Stands::Reversed,
         (true, false) => Stands::Approved,

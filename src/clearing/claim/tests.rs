@@ -167,7 +167,8 @@ fn what_says_nothing_costs_its_record() {
         ("tip", "1.5", "up to twelve digits of minor units"),
         ("tip", "1001", "no more than the amount"),
         ("orig_amount", "ten", "up to twelve digits of minor units"),
-        ("rrn", &"x".repeat(65), "at most 64 bytes, and no control characters"),
+        ("rrn", &"x".repeat(65), "at most 64 bytes, and no characters that cannot be seen"),
+        ("capture_ref", "c-\u{200b}1", "at most 64 bytes, and no characters that cannot be seen"),
     ] {
         let file = with(2, column, value);
         let claims = claims(read(file.as_bytes(), 4096).unwrap());

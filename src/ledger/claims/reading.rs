@@ -36,6 +36,8 @@ pub(super) type ReadLine = (Line, Option<[u8; 16]>);
 pub(super) struct Reading {
     keys: Arc<Keys>,
     intake: Intake,
+    /// How long a file may be.
+    bytes_max: u64,
     pub(super) digest: Sha256,
     /// Why all of the file is refused.
     pub(super) fault: Option<FileFault>,
@@ -50,10 +52,11 @@ pub(super) struct Looking {
 
 impl Reading {
     pub(super) fn new(keys: Arc<Keys>, limits: Limits) -> Self {
-        Self { keys, intake: Intake::new(limits), digest: Sha256::new(), fault: None }
+        let bytes_max = limits.bytes_max;
+        Self { keys, intake: Intake::new(limits), bytes_max, digest: Sha256::new(), fault: None }
     }
 
-    /// All of it, as far as somebody wants it. What follows a fault is in the digest alone.
+    /// All of it, as far as somebody wants it. What follows a fault is in the digest alone, and nothing beyond the limit is read.
     pub(super) fn read(
         &mut self,
         name: &str,
@@ -61,6 +64,7 @@ impl Reading {
         give: &mut dyn FnMut(Vec<ReadLine>) -> bool,
     ) -> Result<(), LedgerError> {
         let mut piece = vec![0; PIECE];
+        let mut room = self.bytes_max;
         loop {
             let count = file.read(&mut piece).map_err(|source| LedgerError::Io {
                 what: "read",
@@ -72,8 +76,10 @@ impl Reading {
             if self.fault.is_none() && !give(self.lines(bytes)) {
                 return Ok(());
             }
-            if count == 0 {
-                return Ok(());
+            let left = room.checked_sub(u64::try_from(count).unwrap_or(u64::MAX));
+            match left {
+                Some(left) if count > 0 => room = left,
+                _ => return Ok(()),
             }
         }
     }
