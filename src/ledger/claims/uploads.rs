@@ -1,7 +1,7 @@
 //! What a terminal uploads of its authorizations: claims like those of merchants' files, which wait until they are matched and
 //! judged by the same rules. Judges none.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::super::LedgerError;
 use super::super::batches::Uploaded;
@@ -37,13 +37,8 @@ pub(in crate::ledger) fn claim_uploads(
     if uploads.is_empty() {
         return Ok(());
     }
-    let name = format!("batch {:06} of {}, {}", of.number, of.terminal, of.id);
+    let (submission, name) = submission_of(connection, of)?;
     let now = of.now.0.cast_signed();
-    let sql = "INSERT INTO submissions (merchant, reference, digest, received, finished, state)
-        VALUES (?, ?, x'', ?, ?, 'accepted') ON CONFLICT DO NOTHING";
-    connection.execute(sql, (of.merchant, &name, now, now))?;
-    let sql = "SELECT submission FROM submissions WHERE merchant = ? AND reference = ?";
-    let submission = connection.query_row(sql, (of.merchant, &name), |row| row.get(0))?;
     let rows = Rows::new(connection)?;
     for (seq, (upload, txn)) in (1..).zip(uploads) {
         let mut claim = Box::new(claim_of(seq, of, upload, *txn));
@@ -62,6 +57,24 @@ pub(in crate::ledger) fn claim_uploads(
     let (first, last) = rows.range().unzip();
     connection.prepare_cached(sql)?.execute((first, last, submission))?;
     Ok(())
+}
+
+/// What a batch is among its merchant's files, and its name there.
+fn submission_of(connection: &Connection, of: OfBatch<'_>) -> Result<(i64, String), LedgerError> {
+    let mut name = format!("batch {:06} of {}, {}", of.number, of.terminal, of.id);
+    let now = of.now.0.cast_signed();
+    loop {
+        let sql = "INSERT INTO submissions (merchant, reference, digest, received, finished, state)
+            VALUES (?, ?, x'', ?, ?, 'accepted') ON CONFLICT DO NOTHING";
+        connection.execute(sql, (of.merchant, &name, now, now))?;
+        let sql = "SELECT submission FROM submissions WHERE merchant = ? AND reference = ? AND digest = x''";
+        let own = connection.query_row(sql, (of.merchant, &name), |row| row.get(0)).optional()?;
+        if let Some(submission) = own {
+            return Ok((submission, name));
+        }
+        // A file that its merchant named so stays what it is.
+        name.push('*');
+    }
 }
 
 fn claim_of(seq: u64, of: OfBatch<'_>, upload: &Uploaded, txn: Option<TxnId>) -> Claim {

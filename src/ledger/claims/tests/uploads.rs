@@ -69,6 +69,31 @@ fn is(reference: &str, state: &str, reason: Option<&str>) -> (String, String, Op
     (reference.to_owned(), state.to_owned(), reason.map(str::to_owned))
 }
 
+/// Its merchant may call a file as the switch calls a batch.
+#[test]
+fn a_file_with_the_name_of_a_batch_stays_a_file() {
+    let names = "SELECT group_concat(reference || ': ' || (last - first + 1), ', ' ORDER BY submission) FROM submissions";
+    let closed = |shop: &mut Shop| {
+        shop.approved(1, 100, &[]);
+        shop.approved(3, 100, &[]);
+        assert_eq!(shop.settles(7, 1, 500), "95");
+        assert_eq!(shop.uploads(1, 500, None), "00");
+        assert_eq!(shop.closes(7, 1, 500), "00");
+    };
+    let told = |shop: &Shop| -> String {
+        shop.ledger.connection.query_row(names, [], |row| row.get(0)).unwrap()
+    };
+    let mut shop = Shop::new();
+    closed(&mut shop);
+    let (name, _) =
+        told(&shop).rsplit_once(": ").map(|(name, n)| (name.to_owned(), n.to_owned())).unwrap();
+    let mut shop = Shop::new();
+    let quoted = format!("\"{name}\"");
+    shop.submit("a.csv", &file(&quoted, &[capture("c-3", 3, 400, &[])]));
+    closed(&mut shop);
+    assert_eq!(told(&shop), format!("{name}: 1, {name}*: 1"));
+}
+
 #[test]
 fn an_uploaded_authorization_is_claimed_once_its_batch_is_closed() {
     let mut shop = Shop::new();
