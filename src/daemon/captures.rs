@@ -45,6 +45,9 @@ const AGAIN: Duration = Duration::from_mins(1);
 /// What waits takes at most one part in so many of the ledger's time.
 const RETRY_SHARE: u32 = 20;
 
+/// And at most so much while it knows less than the books: what waits can be looked at only when it has got there.
+const INDEX_SHARE: u32 = 4;
+
 /// Of so many files it is remembered what became of them.
 const RECENT_MAX: usize = 64;
 
@@ -122,7 +125,8 @@ impl Captures {
         let now = self.core.clock().now().wall;
         let became = ledger.retry_captures(&settings, now)?;
         // However much waits, the ledger has time for other things.
-        *lock(&self.retry_due) = began + began.elapsed() * RETRY_SHARE;
+        let share = if ledger.knows_less() { INDEX_SHARE } else { RETRY_SHARE };
+        *lock(&self.retry_due) = began + began.elapsed() * share;
         if became > 0 {
             tracing::info!(became, "claims that waited do so no more");
         }

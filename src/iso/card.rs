@@ -53,7 +53,8 @@ impl Pan {
             return false;
         }
         let between = |byte: &u8| b" -./".contains(byte);
-        text.iter().enumerate().any(|(at, _)| {
+        let first = self.expose().first();
+        text.iter().enumerate().filter(|(_, byte)| Some(*byte) == first).any(|(at, _)| {
             let here = text.get(at..).unwrap_or_default().iter().filter(|byte| !between(byte));
             here.take(self.expose().len()).eq(self.expose())
         })

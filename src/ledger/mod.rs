@@ -64,6 +64,8 @@ pub struct Ledger {
     books: View,
     /// Whether claims that wait may find what they wait for since they were looked at last.
     is_fresh: bool,
+    /// Whether the books knew more than this as they were looked at last.
+    knows_less: bool,
     /// How far claims that wait are looked at in this round.
     round: Option<Round>,
     /// After how many things a cut commits.
@@ -162,7 +164,15 @@ impl Ledger {
         let connection = Connection::open_with_flags(&path, flags)?;
         tables::prepare(&connection)?;
         let (directory, books) = (directory.to_owned(), View::open(directory, keys)?);
-        let ledger = Self { directory, connection, books, is_fresh: true, round: None, step: STEP };
+        let ledger = Self {
+            directory,
+            connection,
+            books,
+            is_fresh: true,
+            knows_less: false,
+            round: None,
+            step: STEP,
+        };
         ledger.take_over()?;
         Ok(ledger)
     }
@@ -170,6 +180,11 @@ impl Ledger {
     /// Whether a directory has one.
     pub fn is_in(directory: &Path) -> bool {
         directory.join(FILE).exists()
+    }
+
+    /// Whether the last look at what waits found that the books know more than this.
+    pub const fn knows_less(&self) -> bool {
+        self.knows_less
     }
 
     /// The last position of the journal that it knows anything of; 0 before the first.

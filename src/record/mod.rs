@@ -19,7 +19,7 @@ use crate::seal::{Keys, SealError, Sealed, Tag};
 
 pub use bytes::{BadRecord, decode, decode_all, encode, encode_standing, fuzz_records};
 pub use remark::{NoRemark, Remark};
-pub use standing::{Approval, Debt, DebtState, Opening, Outcome, Standing};
+pub use standing::{Approval, Debt, DebtState, Opening, Outcome, Standing, advice_approves};
 
 /// The position of a record in the journal: a counter from 1 on, never wall time. 0 is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -186,6 +186,11 @@ impl Standing {
     }
 }
 
+/// Whether an advice with this in its element 39 tells of an approval.
+pub fn advice_approves(code: &[u8]) -> bool {
+    APPROVALS.contains(&code)
+}
+
 /// With these in its element 39 an advice tells of an approval: those of ISO 8583:1987 and of the networks that list more, and
 /// those that a chip gives offline (EMV Book 4, annex A).
 const APPROVALS: [&[u8]; 9] = [b"00", b"08", b"10", b"11", b"16", b"85", b"87", b"Y1", b"Y3"];
@@ -195,7 +200,7 @@ impl Sent {
     pub fn tells_decline(&self) -> bool {
         let code = self.elements.get(ElementNo::RESPONSE_CODE).map(<[u8]>::trim_ascii);
         let advice = self.mti.function() == Function::Advice;
-        advice && code.is_some_and(|code| !code.is_empty() && !APPROVALS.contains(&code))
+        advice && code.is_some_and(|code| !code.is_empty() && !advice_approves(code))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::iso::{Class, ElementNo, Function, ResponseCode, Wall};
+use crate::iso::{Class, ElementNo, Elements, Function, ResponseCode, Wall};
 use crate::planted::{self, Bug};
 use crate::record::{Opening, Outcome, Standing, TxnId, Verdict};
 use crate::seal::Tag;
@@ -89,15 +89,26 @@ impl Engine {
 
     /// Whether a copy is about another message than the first of its key was: what it would undo, complete or raise is not done.
     fn names_another(&self, standing: &Standing, copy: &Arrival) -> bool {
-        let Some(named) = copy.original_key else { return false };
+        /// MTI, element 11 and element 7: what stands behind them may be zeros, or not.
+        const NAME_LEN: usize = 20;
+        // Some networks have a repeat name its own first.
+        let Some(named) = copy.original_key.filter(|named| Some(*named) != copy.key) else {
+            return false;
+        };
+        let key = |standing: &Standing| standing.sent().map(|sent| sent.key);
         match &standing.opening {
             Opening::Reversal(undo) => undo.original_key != named,
-            // Its issuer knows it by our pair, which stands in its element 90 since.
-            Opening::Request(sent) | Opening::Advice(sent) if sent.completes.is_some() => {
-                self.first_named(named).is_some_and(|first| Some(first.id) != sent.completes)
-            }
             Opening::Request(sent) | Opening::Advice(sent) => {
-                copy.kept.get(ElementNo::ORIGINAL) != sent.elements.get(ElementNo::ORIGINAL)
+                // Its issuer knows it by our pair, which stands in its element 90 since.
+                if let Some(first) = sent.completes {
+                    let known = self.log.standing(first).and_then(key);
+                    let named = self.first_named(named).and_then(key);
+                    return known.zip(named).is_some_and(|(known, named)| known != named);
+                }
+                let name = |elements: &Elements| {
+                    elements.get(ElementNo::ORIGINAL)?.get(..NAME_LEN).map(<[u8]>::to_vec)
+                };
+                name(&copy.kept) != name(&sent.elements)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::iso::{Class, ElementNo, ResponseCode};
+use crate::iso::{Class, ElementNo, Mti, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{Opening, Outcome, Owing, Reason, Record, Sent, TxnId, Unanswered, Undo};
 use crate::seal::Tag;
@@ -54,6 +54,12 @@ impl Engine {
             ResponseCode::FORMAT,
             Why::Said("element 90 does not say what it reverses: MTI, element 11, element 7 and element 32 (or zeros) of the original"),
         ))?;
+        let named = arrival.get(ElementNo::ORIGINAL);
+        let mti = named.as_deref().and_then(|named| named.get(..4)).map(Mti::from_ascii);
+        if mti.is_some_and(|mti| mti.is_ok_and(|mti| mti.class() == Class::Reversal)) {
+            let why = "its element 90 names a reversal, which cannot be taken back";
+            return Err((ResponseCode::INVALID, Why::Said(why)));
+        }
         Ok((key, original))
     }
 
@@ -62,10 +68,6 @@ impl Engine {
         let Some(standing) = self.log.standing(original) else { return };
         let Some(sent) = standing.sent() else {
             let Opening::Reversal(undo) = &standing.opening else { return };
-            if undo.original_key != keys.1 {
-                let why = Why::Said("its element 90 names a reversal, which cannot be taken back");
-                return self.decline_unsent(arrival, keys.0, (ResponseCode::INVALID, why), fx);
-            }
             // Somebody reversed the unseen original before: it is done, and stays so.
             let code = undo.code;
             return self.decline(arrival, code, fx);

@@ -59,6 +59,23 @@ fn a_completion_under_the_trace_of_another_is_none() {
     assert_eq!(told(&desk.shop_sends(SHOP, 221, &completion(1))), "00", "a copy is one");
 }
 
+/// Some networks have a repeat name its own first, and some write an institution where others have zeros.
+#[test]
+fn a_copy_may_name_itself_or_the_same_in_other_words() {
+    let mut desk = Desk::new();
+    approved(&mut desk, 200, &purchase(1));
+    let itself = with(purchase(1), &[(90, &naming("0200", 1, "1123183400"))]);
+    assert_eq!(told(&desk.shop_sends(SHOP, 201, &itself)), "00");
+    let advice = |forwarder: &str| {
+        let original = format!("01000000071123183400{:0>11}{forwarder:0>11}", "123456");
+        with(purchase(2), &[(90, &original)])
+    };
+    // What it completes is in nobody's books.
+    desk.shop_sends(SHOP, 220, &advice(""));
+    assert_eq!(told(&desk.books_answer()), "00");
+    assert_eq!(told(&desk.shop_sends(SHOP, 221, &advice("654321"))), "00");
+}
+
 /// A purchase stays undone, whoever wants its reversal away.
 #[test]
 fn a_reversal_is_not_taken_back() {
@@ -69,6 +86,20 @@ fn a_reversal_is_not_taken_back() {
     for mti in [420, 421] {
         assert_eq!(told(&desk.shop_sends(SHOP, mti, &again)), "12");
     }
+    // Nor one that is still to come, so that it is taken when it does.
+    approved(&mut desk, 200, &purchase(5));
+    let ahead = with(reversal(5, 7), &[(90, &naming("0420", 6, "1123183430"))]);
+    assert_eq!(told(&desk.shop_sends(SHOP, 420, &ahead)), "12");
+    assert_eq!(told(&desk.shop_sends(SHOP, 420, &reversal(5, 6))), "00");
+    let stand = desk.standings().into_values().filter(Standing::stands_approved).count();
+    assert_eq!(stand, 0);
+}
+
+#[test]
+fn and_stays_undone() {
+    let mut desk = Desk::new();
+    approved(&mut desk, 200, &purchase(1));
+    assert_eq!(told(&desk.shop_sends(SHOP, 420, &reversal(1, 2))), "00");
     assert!(the_only_standing(&desk).is_undone());
 }
 

@@ -145,7 +145,8 @@ impl Ledger {
         now: Wall,
         page: u32,
     ) -> Result<u64, LedgerError> {
-        if self.index_on()? {
+        self.knows_less = self.index_on()?;
+        if self.knows_less {
             return Ok(0);
         }
         let round = match self.round {
