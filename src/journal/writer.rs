@@ -38,6 +38,9 @@ impl Journal {
         made.map_err(|source| JournalError::Io { what: "make", path: directory.clone(), source })?;
         sweep(directory)?;
         let names = file::list(directory)?;
+        if let Some(newest) = names.last() {
+            sync(directory, *newest)?;
+        }
         let mut files = Vec::new();
         let mut carries = Vec::new();
         for name in names.iter().rev() {
@@ -163,6 +166,21 @@ impl Journal {
         }
         file::sync_directory(directory)
     }
+}
+
+/// What a process that was killed had written, and maybe not synced, is durable before anybody makes anything of it. Before
+/// `SQLite` has it: closing a file that it has open would let go of its locks.
+fn sync(directory: &Path, name: Name) -> Result<(), JournalError> {
+    for part in ["", "-wal"] {
+        let path = directory.join(format!("{}{part}", name.text()));
+        match fs::File::open(&path).and_then(|file| file.sync_all()) {
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {}
+            other => {
+                other.map_err(|source| JournalError::Io { what: "sync", path, source })?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The commits from the last carry but one. `files` are in order and gapless, `carries` newest first.
