@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Config, Link};
 use crate::dialect::{Content, Row};
 use crate::iso::{ElementNo, ElementSet, Elements, ResponseCode};
-use crate::record::advice_approves;
+use crate::record::{LinkId, advice_approves};
 use crate::switch::CutOver;
 
 /// How many pairs of links are told: whoever reads them begins with the first ones.
@@ -36,7 +36,7 @@ impl Config {
     /// A sentence for each pair of an asker and an issuer whose dialects do not fit, in the order of their names: requests
     /// that have what is named there are declined with 30.
     pub fn gaps(&self) -> Vec<String> {
-        let issuers: BTreeSet<_> = self.routes.iter().flat_map(|rule| &rule.to).copied().collect();
+        let issuers = self.named();
         let issuers = || self.links.iter().filter(|link| issuers.contains(&link.id));
         let askers = self.links.iter().filter(|link| link.asks);
         let pairs = askers.flat_map(|asker| issuers().map(move |issuer| (asker, issuer)));
@@ -64,9 +64,14 @@ impl Config {
         })
     }
 
+    /// The links that routes name.
+    fn named(&self) -> BTreeSet<LinkId> {
+        self.routes.iter().flat_map(|rule| &rule.to).copied().collect()
+    }
+
     /// Issuers that no route names.
     fn unrouted(&self) -> impl Iterator<Item = String> {
-        let named: BTreeSet<_> = self.routes.iter().flat_map(|rule| &rule.to).copied().collect();
+        let named = self.named();
         let issuers = self.links.iter().filter(|link| link.answers && !link.asks);
         let unnamed = issuers.filter(move |link| !named.contains(&link.id));
         unnamed.map(|link| {

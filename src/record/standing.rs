@@ -153,17 +153,11 @@ impl Standing {
     /// What was approved, in minor units: what was asked for, or what a partial approval granted of it; none where element 4
     /// says no amount.
     pub fn granted(&self) -> Option<u64> {
-        let asked = self.sent()?.elements.get(ElementNo::AMOUNT);
-        let granted = match &self.outcome {
-            Outcome::Answered { added, .. }
-                if added.get(ElementNo::RESPONSE_CODE)
-                    == Some(ResponseCode::PARTIAL.as_bytes()) =>
-            {
-                added.get(ElementNo::AMOUNT)
-            }
-            _ => None,
+        let answer = match &self.outcome {
+            Outcome::Answered { added, .. } => Some(&**added),
+            Outcome::InFlight | Outcome::Over { .. } | Outcome::Stored => None,
         };
-        std::str::from_utf8(granted.or(asked)?).ok()?.parse().ok()
+        self.sent()?.granted(answer)
     }
 
     /// Whether the asker may be told "approved": an approval stands, and nothing undoes it.
@@ -196,6 +190,17 @@ pub fn advice_approves(code: &[u8]) -> bool {
 const APPROVALS: [&[u8]; 9] = [b"00", b"08", b"10", b"11", b"16", b"85", b"87", b"Y1", b"Y3"];
 
 impl Sent {
+    /// What an answer approves of it, in minor units: what it grants where it approves a part, and else what was asked for; none
+    /// where element 4 says no amount.
+    pub fn granted(&self, answer: Option<&Elements>) -> Option<u64> {
+        let is_partial = |answer: &&Elements| {
+            answer.get(ElementNo::RESPONSE_CODE) == Some(ResponseCode::PARTIAL.as_bytes())
+        };
+        let part = answer.filter(is_partial).and_then(|answer| answer.get(ElementNo::AMOUNT));
+        let amount = part.or_else(|| self.elements.get(ElementNo::AMOUNT))?;
+        std::str::from_utf8(amount).ok()?.parse().ok()
+    }
+
     /// Whether its element 39 says that it was declined. An advice without one tells of an approval.
     pub fn tells_decline(&self) -> bool {
         let code = self.elements.get(ElementNo::RESPONSE_CODE).map(<[u8]>::trim_ascii);

@@ -14,8 +14,7 @@ use crate::seal::Tag;
 use crate::tranlog::Ask;
 
 use super::compare::{
-    NEVER_ADDED, added, amount_of, element_not_repeated, first_difference,
-    is_the_answer_that_stands,
+    NEVER_ADDED, added, element_not_repeated, first_difference, is_the_answer_that_stands,
 };
 use super::effect::{Action, Effects, Mark, Note, Why};
 use super::engine::Engine;
@@ -520,7 +519,7 @@ impl Engine {
         let sent = standing.sent();
         let differs = sent.and_then(|sent| element_not_repeated(sent, (arrival, &added), link));
         let said = self.with_unechoed(added, standing, arrival);
-        let same_amount = amount_of(&said, sent) == standing.granted();
+        let same_amount = sent.and_then(|sent| sent.granted(Some(&said))) == standing.granted();
         if differs.is_none() && same_amount && is_the_answer_that_stands(standing, &said) {
             return;
         }

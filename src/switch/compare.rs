@@ -1,7 +1,5 @@
 //! Whether an answer fits its request, and what it adds to it.
 
-use std::sync::Arc;
-
 use crate::iso::{ElementNo, ElementSet, Elements, Pan, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{Card, Outcome, Secret, Sent, Standing, Verdict};
@@ -83,14 +81,6 @@ fn is_partial(sent: &Sent, arrival: &Arrival) -> bool {
     code_of(arrival) == Some(ResponseCode::PARTIAL)
         && answered.is_some()
         && answered.as_deref() <= sent.elements.get(ElementNo::AMOUNT)
-}
-
-/// For how much an answer approves, minor units: for what it grants where it approves a part, or else for what was asked.
-pub(super) fn amount_of(answer: &Elements, sent: Option<&Arc<Sent>>) -> Option<u64> {
-    let partial = answer.get(ElementNo::RESPONSE_CODE) == Some(ResponseCode::PARTIAL.as_bytes());
-    let granted = answer.get(ElementNo::AMOUNT).filter(|_| partial);
-    let asked = sent.and_then(|sent| sent.elements.get(ElementNo::AMOUNT));
-    std::str::from_utf8(granted.or(asked)?).ok()?.parse().ok()
 }
 
 /// Whether digits are those of a card. What waits for an answer has its card in clear.
