@@ -1,4 +1,4 @@
-//! What happened, for counters and for people: one line each, rate-limited by link, without a byte of any message.
+//! What happened, for counters and for people: one line each, rate-limited by link, with no more of a message than what names it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -132,11 +132,11 @@ impl Narrator {
     fn say(&self, note: &Note) {
         let voice = |link: &LinkId| self.links.get(link).map(Arc::as_ref);
         match note {
-            Note::Declined { asker, code, why } => {
-                say!(info, voice(asker), "a request was declined here", %code, why = self.reason(why));
+            Note::Declined { asker, of, code, why } => {
+                say!(info, voice(asker), "a request was declined here", %of, %code, why = self.reason(why));
             }
-            Note::Refused { asker, why } => {
-                say!(warn, voice(asker), "a message was refused as it is", why = self.reason(why));
+            Note::Refused { asker, of, why } => {
+                say!(warn, voice(asker), "a message was refused as it is", %of, why = self.reason(why));
             }
             Note::Undone { asker, known: false, .. } => {
                 say!(
@@ -145,8 +145,8 @@ impl Narrator {
                     "a reversal of what was never seen under the key that its element 90 names: it is answered 25, and the original is declined if it comes"
                 );
             }
-            Note::OtherContent { asker, mti } => {
-                say!(warn, voice(asker), "audit: a message has the key of an earlier one and other content; it was answered 94", %mti);
+            Note::OtherContent { asker, of } => {
+                say!(warn, voice(asker), "audit: a message has the key of an earlier one and other content; it was answered 94", %of);
             }
             Note::Reconciled { asker: link, verdict }
             | Note::TotalsAnswered { issuer: link, verdict } => say_settled(voice(link), *verdict),

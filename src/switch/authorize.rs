@@ -21,6 +21,7 @@ use super::engine::Engine;
 use super::increment::says_what_it_raises;
 use super::input::{Arrival, CardOf, SessionId, naming};
 use super::inquiry::Known;
+use super::named::Named;
 use super::reply::code_alone;
 use super::settings::AnswerOn;
 use super::timers::{Timer, TimerId};
@@ -284,7 +285,12 @@ impl Engine {
         if code == ResponseCode::MALFUNCTION {
             fx.notes.push(Note::Overload { asker: arrival.link });
         }
-        fx.notes.push(Note::Declined { asker: arrival.link, code, why });
+        fx.notes.push(Note::Declined {
+            asker: arrival.link,
+            of: Named::arrived(arrival),
+            code,
+            why,
+        });
         if holds(arrival.mti(), code) && !planted::is(Bug::DeclineForgotten) {
             self.held.put(self.now.wall, key, arrival.content, code);
         }
@@ -480,9 +486,12 @@ impl Engine {
         fx: &mut Effects,
     ) {
         let added = code_alone(code);
+        let nothing = Elements::default();
+        let kept = self.log.standing(txn).and_then(Standing::sent).map(|sent| &sent.elements);
         for asker in &waiting.askers {
             fx.notes.push(Note::Declined {
                 asker: asker.link,
+                of: Named::new(asker.mti(), kept.unwrap_or(&nothing), Some(txn)),
                 code,
                 why: Why::Said("its issuer gave no answer that stands"),
             });

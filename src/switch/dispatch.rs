@@ -10,6 +10,7 @@ use super::effect::{Effects, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, Unreadable};
 use super::inquiry::Known;
+use super::named::Named;
 
 /// The version of ISO 8583 that is switched, as the first digit of an MTI: 1987.
 const VERSION: u8 = 0;
@@ -60,6 +61,7 @@ impl Engine {
                 }
                 fx.notes.push(Note::Refused {
                     asker: arrival.link,
+                    of: Named::arrived(&arrival),
                     why: Why::Said("nothing answers this message function"),
                 });
             }

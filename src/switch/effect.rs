@@ -13,6 +13,7 @@ use crate::tranlog::Ask;
 use super::batch::BatchQuestion;
 use super::buckets::Limit;
 use super::input::{OrderId, OrderResult, SessionId};
+use super::named::Named;
 use super::nearest::Nearest;
 use super::reconcile::HostQuestion;
 use super::totals::{TotalsAnswer, TotalsQuestion};
@@ -220,6 +221,8 @@ pub enum Note {
     Declined {
         /** Whom. */
         asker: LinkId,
+        /** Which message. */
+        of: Box<Named>,
         /** What. */
         code: ResponseCode,
         /** Why, for people. */
@@ -239,8 +242,8 @@ pub enum Note {
     OtherContent {
         /** Whose. */
         asker: LinkId,
-        /** What. */
-        mti: Mti,
+        /** Which. */
+        of: Box<Named>,
     },
     /// An element that may be kept is not written down: the card's number stands in it.
     Withheld {
@@ -463,6 +466,8 @@ pub enum Note {
     Refused {
         /** Whose. */
         asker: LinkId,
+        /** Which message. */
+        of: Box<Named>,
         /** Why, for people. */
         why: Why,
     },

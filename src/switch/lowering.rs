@@ -13,6 +13,7 @@ use super::effect::{Effects, Note, Why};
 use super::engine::Engine;
 use super::input::Arrival;
 use super::inquiry::Known;
+use super::named::Named;
 use super::reversal::speaks_of;
 use super::translate::TOO_LONG;
 
@@ -65,17 +66,25 @@ impl Engine {
             // Nobody knows yet what it would be lowered from. Its sender says it again, so the decline is not held.
             let (asker, code) = (arrival.link, ResponseCode::MALFUNCTION);
             let why = Why::Said("the original of a partial reversal is not answered yet");
-            fx.notes.push(Note::Declined { asker, code, why });
+            fx.notes.push(Note::Declined { asker, of: Named::arrived(arrival), code, why });
             return self.decline(arrival, code, fx);
         }
         let lowering = match self.lowering(arrival, keys, (standing, left)) {
             Ok(lowering) => lowering,
             Err((code, why)) => {
                 if code == ResponseCode::DUPLICATE {
-                    fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
+                    fx.notes.push(Note::OtherContent {
+                        asker: arrival.link,
+                        of: Named::arrived(arrival),
+                    });
                 }
                 if code == ResponseCode::MALFUNCTION {
-                    fx.notes.push(Note::Declined { asker: arrival.link, code, why });
+                    fx.notes.push(Note::Declined {
+                        asker: arrival.link,
+                        of: Named::arrived(arrival),
+                        code,
+                        why,
+                    });
                     return self.decline(arrival, code, fx);
                 }
                 return self.decline_unsent(arrival, keys.0, (code, why), fx);

@@ -24,6 +24,7 @@ mod increment;
 mod input;
 mod inquiry;
 mod lowering;
+mod named;
 mod nearest;
 mod network;
 mod owed;
@@ -55,6 +56,7 @@ pub use engine::Engine;
 pub use input::{
     Arrival, CardOf, Input, LinkOrder, Order, OrderId, OrderResult, SessionId, Unreadable,
 };
+pub use named::Named;
 pub use nearest::{Differs, Nearest};
 pub use peers::{LinkState, LinkView, SessionState};
 pub use permit::{Grant, Permit};

@@ -12,6 +12,7 @@ use crate::tranlog::Spread;
 use super::effect::{Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::Arrival;
+use super::named::Named;
 use super::reply::code_alone;
 use super::settings::Duplicate;
 
@@ -65,7 +66,7 @@ impl Engine {
         };
         let names_another = !forestalled && self.names_another(standing, &arrival);
         if (content != arrival.content || names_another) && !planted::is(Bug::ContentIgnored) {
-            fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
+            fx.notes.push(Note::OtherContent { asker: arrival.link, of: Named::arrived(&arrival) });
             return self.decline(&arrival, ResponseCode::DUPLICATE, fx);
         }
         if !forestalled
@@ -75,6 +76,7 @@ impl Engine {
         {
             fx.notes.push(Note::Declined {
                 asker: arrival.link,
+                of: Named::arrived(&arrival),
                 code: ResponseCode::DUPLICATE,
                 why: Why::Said("a copy without a repeat digit, and duplicate is \"94\""),
             });
@@ -176,7 +178,7 @@ impl Engine {
             fx.notes.push(Note::Replayed { asker: arrival.link });
             return self.decline(arrival, code, fx);
         }
-        fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
+        fx.notes.push(Note::OtherContent { asker: arrival.link, of: Named::arrived(arrival) });
         self.decline(arrival, ResponseCode::DUPLICATE, fx);
     }
 }

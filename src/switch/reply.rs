@@ -9,6 +9,7 @@ use crate::record::LinkId;
 use super::effect::{Action, Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, Unreadable};
+use super::named::Named;
 
 impl Engine {
     /// Refuses what can never be accepted, and says why.
@@ -19,7 +20,11 @@ impl Engine {
         why: impl Into<Why>,
         fx: &mut Effects,
     ) {
-        fx.notes.push(Note::Refused { asker: asker.link, why: why.into() });
+        fx.notes.push(Note::Refused {
+            asker: asker.link,
+            of: Named::arrived(asker),
+            why: why.into(),
+        });
         self.decline(asker, code, fx);
     }
 

@@ -13,6 +13,7 @@ use super::effect::{Effects, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, replacement};
 use super::inquiry::Known;
+use super::named::Named;
 
 impl Engine {
     /// A reversal: of a transaction in memory, of one to be looked up, or of one never seen.
@@ -74,7 +75,7 @@ impl Engine {
         };
         // One original has one reversal: after a partial one there is none of the rest.
         if !speaks_of(arrival, sent, &[standing.granted()]) || standing.lowered.is_some() {
-            fx.notes.push(Note::OtherContent { asker: arrival.link, mti: arrival.mti() });
+            fx.notes.push(Note::OtherContent { asker: arrival.link, of: Named::arrived(arrival) });
             return self.decline(arrival, ResponseCode::DUPLICATE, fx);
         }
         let in_flight = standing.outcome == Outcome::InFlight;
@@ -105,7 +106,7 @@ impl Engine {
         let (asker, code) = (arrival.link, ResponseCode::MALFUNCTION);
         let why = Why::Said("its original was never seen, and the journal's disk is nearly full");
         fx.notes.push(Note::Overload { asker });
-        fx.notes.push(Note::Declined { asker, code, why });
+        fx.notes.push(Note::Declined { asker, of: Named::arrived(arrival), code, why });
         self.decline(arrival, code, fx);
     }
 

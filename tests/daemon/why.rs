@@ -275,3 +275,38 @@ total_max = 10_000
         assert!(metrics.contains(counted), "{counted}: {metrics}");
     }
 }
+
+/// What is sent on nowhere is in no journal: the log alone says which message it was, by what its terminal knows of it.
+#[test]
+fn the_log_names_what_was_declined_without_being_sent_on() {
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start();
+    let _issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    let mut unknown = purchase(7);
+    unknown.set(no_of(2), b"340000000000009");
+    pos.send(200, &unknown);
+    assert_eq!(text(&pos.heard().1, 39), "92");
+    // A host that writes a part of the card where its reference should be: the log must not.
+    let mut careless = purchase(8);
+    careless.set(no_of(2), b"340000000009");
+    careless.set(no_of(37), b"340000000009");
+    pos.send(200, &careless);
+    assert_eq!(text(&pos.heard().1, 39), "92");
+    // The key of the first, and another amount.
+    unknown.set(no_of(4), b"000000000001");
+    pos.send(200, &unknown);
+    assert_eq!(text(&pos.heard().1, 39), "94");
+    street.signal("-TERM");
+    let (code, said) = street.ended();
+    assert_eq!(code, Some(0), "{said}");
+    for line in [
+        "a request was declined here link=\"pos\" of=0200 11=000007 37=000000000001 41=TERM0001 code=92",
+        "a request was declined here link=\"pos\" of=0200 11=000008 41=TERM0001 code=92",
+        "it was answered 94 link=\"pos\" of=0200 11=000007 37=000000000001 41=TERM0001",
+    ] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+    assert!(!said.contains("340000000009"), "{said}");
+}
