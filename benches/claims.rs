@@ -145,6 +145,8 @@ fn sent(number: u32) -> Sent {
         }),
         elements,
         completes: None,
+        named: None,
+        declined: false,
     }
 }
 

@@ -80,6 +80,8 @@ fn sent(number: u64, mti: u16) -> Sent {
         }),
         elements,
         completes: None,
+        named: None,
+        declined: false,
     }
 }
 

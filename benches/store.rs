@@ -71,6 +71,8 @@ fn sent(number: u64) -> Record {
             (49, b"978"),
         ]),
         completes: None,
+        named: None,
+        declined: false,
     }))
 }
 

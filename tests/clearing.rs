@@ -86,6 +86,8 @@ fn sent(id: u64) -> Sent {
         card: Some(card),
         elements,
         completes: None,
+        named: None,
+        declined: false,
     }
 }
 

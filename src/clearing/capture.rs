@@ -354,6 +354,8 @@ pub(super) mod tests {
             card: Some(Card { masked: pan.masked(), token: Tag(3), secret: Secret::Clear(pan) }),
             elements,
             completes: None,
+            named: None,
+            declined: false,
         });
         let advice = (mti == 220).then_some(Debt {
             trace: Trace::default(),

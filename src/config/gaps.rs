@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Config, Link};
 use crate::dialect::{Content, Row};
 use crate::iso::{ElementNo, ElementSet, Elements, ResponseCode};
-use crate::record::{LinkId, advice_approves};
+use crate::record::LinkId;
 use crate::switch::CutOver;
 
 /// How many pairs of links are told: whoever reads them begins with the first ones.
@@ -44,24 +44,8 @@ impl Config {
             asker.id != issuer.id && !Arc::ptr_eq(asker.tongue.house(), issuer.tongue.house())
         });
         let told = |(asker, issuer)| [gap(asker, issuer), unheard(asker, issuer)];
-        let others = self.endless().into_iter().chain(self.unrouted()).chain(self.unlisted());
+        let others = self.endless().into_iter().chain(self.unrouted());
         unlike.flat_map(told).flatten().chain(others).take(TOLD_MAX).collect()
-    }
-
-    /// Codes that approve on an asker's link, and not in an advice.
-    fn unlisted(&self) -> impl Iterator<Item = String> {
-        self.links.iter().filter(|link| link.asks).filter_map(|link| {
-            let codes = link.tongue.house().approve_codes().iter();
-            let others = codes.filter(|code| !advice_approves(code.as_bytes()));
-            let others: Vec<_> = others.map(ToString::to_string).collect();
-            (!others.is_empty()).then(|| {
-                format!(
-                    "advices (0120, 0220) of link {:?} with {} in element 39 are taken for those of declines, though its dialect approves with them: they clear nothing",
-                    link.name,
-                    others.join(", ")
-                )
-            })
-        })
     }
 
     /// The links that routes name.

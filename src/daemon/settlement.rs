@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::control::Desk;
 use crate::clearing::{self, Form};
-use crate::iso::{Amount, BusinessDate, looks_like_a_card};
+use crate::iso::{Amount, BusinessDate, has_card};
 use crate::ledger::{Ask, Fund, Held, Kind, Ledger, PaidFile, PaidOut, PayOut};
 use crate::record::LinkId;
 
@@ -40,9 +40,9 @@ impl Desk {
     ) -> Result<Vec<Value>, String> {
         let money = clearing::currency(currency).map_err(|fault| fault.to_string())?;
         let amount = clearing::from_decimal(amount, money)?;
-        if looks_like_a_card(&reference) {
+        if has_card(&reference) {
             return Err(String::from(
-                "the reference looks like a card number, which nothing here may keep",
+                "the reference has a card number in it, which nothing here may keep",
             ));
         }
         let fund = Fund { issuer: self.issuer(issuer)?, amount, day: day(date)?, reference };

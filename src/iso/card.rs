@@ -93,30 +93,44 @@ impl Pan {
 /// Whether a text of people's own holds what may be a card number: thirteen digits or more in a row, or so many in groups
 /// as cards have them, or in others whose check digit is right.
 pub fn looks_like_a_card(text: &str) -> bool {
-    const APART: [char; 4] = [' ', '-', '.', '/'];
-    // Groups of digits with nothing but a separator between them.
-    let mut row: Vec<&str> = Vec::new();
-    for part in text.split_inclusive(|char: char| !char.is_ascii_digit()) {
-        let group = part.trim_end_matches(|char: char| !char.is_ascii_digit());
-        if group.is_empty() {
-            row.clear();
+    any_row(text, |groups| {
+        let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+        let in_groups = matches!(*lengths, [4, 4, 4, 1..=4] | [4, 4, 4, 4, 1..=3] | [4, 6, 4..=5]);
+        in_groups || matches!(*lengths, [13..=usize::MAX]) || is_card(groups)
+    })
+}
+
+/// Whether a text holds 13 to 19 digits in a row, or in groups, of which the last is the check digit of the others. What stands
+/// before them makes no card less of one.
+pub fn has_card(text: &str) -> bool {
+    // No card has less.
+    13 <= text.len() && any_row(text, is_card)
+}
+
+fn is_card(groups: &[&[u8]]) -> bool {
+    let count: usize = groups.iter().map(|group| group.len()).sum();
+    (13..=19).contains(&count) && has_check_digit(&groups.concat())
+}
+
+/// Whether groups of digits that follow each other, with nothing but blanks and the like between them, are what is looked for.
+fn any_row(text: &str, is: impl Fn(&[&[u8]]) -> bool) -> bool {
+    const GROUPS_MAX: usize = 19;
+    let mut row: Vec<&[u8]> = Vec::new();
+    for part in
+        text.as_bytes().chunk_by(|one, other| one.is_ascii_digit() == other.is_ascii_digit())
+    {
+        if !part.first().is_some_and(u8::is_ascii_digit) {
+            if !part.iter().all(|byte| b" -./".contains(byte)) {
+                row.clear();
+            }
             continue;
         }
-        row.push(group);
-        let ends_card = |from: usize| {
-            let groups = row.get(from..).unwrap_or_default();
-            let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-            let digits: String = groups.concat();
-            matches!(*lengths, [4, 4, 4, 1..=4] | [4, 4, 4, 4, 1..=3] | [4, 6, 4..=5])
-                || (13..=19).contains(&digits.len()) && has_check_digit(digits.as_bytes())
-        };
-        if 13 <= group.len() || (0..row.len()).any(ends_card) {
-            return true;
-        }
-        if !part.ends_with(APART) {
-            row.clear();
-        } else if row.len() > 19 {
+        row.push(part);
+        if row.len() > GROUPS_MAX {
             row.remove(0);
+        }
+        if (0..row.len()).any(|from| is(row.get(from..).unwrap_or_default())) {
+            return true;
         }
     }
     false
@@ -266,6 +280,17 @@ mod tests {
             ("541333******4111", false),
         ] {
             assert_eq!(looks_like_a_card(text), looks, "{text}");
+        }
+        // With the check digit of one.
+        for (text, has) in [
+            ("x4111111111111111", true),
+            ("a 4111 1111 1111 1111", true),
+            ("4111 1111 1111 1112", false),
+            ("20261130000123", false),
+            ("2026-1130-0001-12", false),
+            ("DE2026113000000471", false),
+        ] {
+            assert_eq!(has_card(text), has, "{text}");
         }
     }
 

@@ -8,7 +8,7 @@ mod mti;
 mod time;
 
 pub use amount::{Amount, Currency};
-pub use card::{MaskedPan, Pan, Track2, has_check_digit, looks_like_a_card};
+pub use card::{MaskedPan, Pan, Track2, has_card, has_check_digit, looks_like_a_card};
 pub use code::{ResponseCode, Rrn, Stan};
 pub use element::{ElementNo, ElementSet, Elements};
 pub use mti::{Class, Function, Mti};

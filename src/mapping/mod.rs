@@ -288,6 +288,13 @@ impl Tongue {
         named.into_iter().any(|no| elements.get(no).is_some())
     }
 
+    /// Names nothing: what a message named is not what its receiver would find by it.
+    pub fn name_nothing(elements: &mut Elements) {
+        for no in [ElementNo::ORIGINAL, edition::ORIGINAL] {
+            elements.remove(no);
+        }
+    }
+
     /// Names, in the advice of it, a request that came `at` that moment: element 90, and of 1993 element 56 alone. With 90 the
     /// function code would say that the advice raises or completes what it names.
     pub fn name_request(&self, elements: &mut Elements, data: &[u8], at: Wall) {

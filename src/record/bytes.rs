@@ -100,6 +100,12 @@ pub(super) const COMPLETED: u8 = 0x40;
 /// What opened a transaction: a request of which an advice is owed besides.
 pub(super) const MATCHED: u8 = 4;
 
+/// Beside an MTI: the advice tells of a decline.
+pub(super) const DECLINED: u16 = 1 << 15;
+
+/// Beside an MTI: the key that its element 90 names follows.
+pub(super) const NAMED: u16 = 1 << 14;
+
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
     keys: &'a Keys,
@@ -214,7 +220,15 @@ impl Writer<'_> {
     }
 
     fn sent(&mut self, sent: &Sent, txn: TxnId) -> &mut Self {
-        self.u32(sent.asker.0).tag(sent.key).tag(sent.content).mti(sent.mti).u32(sent.issuer.0);
+        self.u32(sent.asker.0).tag(sent.key).tag(sent.content);
+        // No MTI is so large: whoever does not know these bits reads no record that has one.
+        let declined = if sent.declined { DECLINED } else { 0 };
+        let named = if sent.named.is_some() { NAMED } else { 0 };
+        self.out.extend_from_slice(&(sent.mti.number() | declined | named).to_le_bytes());
+        if let Some(named) = sent.named {
+            self.tag(named);
+        }
+        self.u32(sent.issuer.0);
         self.trace(sent.trace).u32(sent.date.0).wall(sent.at).card(sent.card.as_ref(), txn);
         self.u64(sent.completes.map_or(0, |txn| txn.0)).elements(&sent.elements)
     }
@@ -396,6 +410,8 @@ mod tests {
             card,
             elements: elements(&[(3, "000000"), (4, "000000001000"), (43, ""), (128, "\u{0}x")]),
             completes,
+            named: completes.map(|_| Tag(u128::MAX / 3)),
+            declined: completes.is_none(),
         })
     }
 

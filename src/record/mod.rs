@@ -19,7 +19,7 @@ use crate::seal::{Keys, SealError, Sealed, Tag};
 
 pub use bytes::{BadRecord, decode, decode_all, encode, encode_standing, fuzz_records};
 pub use remark::{NoRemark, Remark};
-pub use standing::{Approval, Debt, DebtState, Opening, Outcome, Standing, advice_approves};
+pub use standing::{Approval, Debt, DebtState, Opening, Outcome, Standing};
 
 /// The position of a record in the journal: a counter from 1 on, never wall time. 0 is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,6 +88,10 @@ pub struct Sent {
     /// The authorization that it names, where one is known: a completion completes it, another authorization raises it. Of one
     /// that was raised before, the first.
     pub completes: Option<TxnId>,
+    /// The key that its element 90 names, where that is another than its own: a copy of it names the same.
+    pub named: Option<Tag>,
+    /// Whether it is an advice of what was declined where it was asked: its issuer is told, and no money moves.
+    pub declined: bool,
 }
 
 /// An asker's reversal. It opens a transaction of its own.

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::bytes::{COMPLETED, LOWERED, MATCHED, REQUEUED};
+use super::bytes::{COMPLETED, DECLINED, LOWERED, MATCHED, NAMED, REQUEUED};
 use super::codes::kind;
 use super::{
     Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
@@ -165,11 +165,19 @@ impl Reader<'_> {
     }
 
     fn sent(&mut self) -> Option<Sent> {
+        let (asker, key, content) = (LinkId(self.u32("a link")?), self.tag()?, self.tag()?);
+        let (digits, rest) = self.rest.split_first_chunk::<2>()?;
+        (self.rest, self.what) = (rest, "an MTI");
+        let digits = u16::from_le_bytes(*digits);
+        let mti = Mti::new(digits & !(DECLINED | NAMED)).ok()?;
+        let named = if digits & NAMED == 0 { None } else { Some(self.tag()?) };
         Some(Sent {
-            asker: LinkId(self.u32("a link")?),
-            key: self.tag()?,
-            content: self.tag()?,
-            mti: self.mti()?,
+            asker,
+            key,
+            content,
+            mti,
+            named,
+            declined: digits & DECLINED != 0,
             issuer: LinkId(self.u32("a link")?),
             trace: self.trace()?,
             date: self.date()?,

@@ -169,25 +169,13 @@ impl Standing {
     pub fn was_approved(&self) -> bool {
         match &self.outcome {
             Outcome::Answered { verdict, .. } => *verdict == Verdict::Approved,
-            Outcome::Stored => self.advice.is_some() && !self.tells_decline(),
+            Outcome::Stored => {
+                self.advice.is_some() && !self.sent().is_some_and(|sent| sent.declined)
+            }
             Outcome::InFlight | Outcome::Over { .. } => false,
         }
     }
-
-    /// Whether it is an advice of something that was declined where it was asked: its issuer is told, and no money moves.
-    pub fn tells_decline(&self) -> bool {
-        self.outcome == Outcome::Stored && self.sent().is_some_and(|sent| sent.tells_decline())
-    }
 }
-
-/// Whether an advice with this in its element 39 tells of an approval.
-pub fn advice_approves(code: &[u8]) -> bool {
-    APPROVALS.contains(&code)
-}
-
-/// With these in its element 39 an advice tells of an approval: those of ISO 8583:1987 and of the networks that list more, and
-/// those that a chip gives offline (EMV Book 4, annex A).
-const APPROVALS: [&[u8]; 9] = [b"00", b"08", b"10", b"11", b"16", b"85", b"87", b"Y1", b"Y3"];
 
 impl Sent {
     /// What an answer approves of it, in minor units: what it grants where it approves a part, and else what was asked for; none
@@ -199,13 +187,6 @@ impl Sent {
         let part = answer.filter(is_partial).and_then(|answer| answer.get(ElementNo::AMOUNT));
         let amount = part.or_else(|| self.elements.get(ElementNo::AMOUNT))?;
         std::str::from_utf8(amount).ok()?.parse().ok()
-    }
-
-    /// Whether its element 39 says that it was declined. An advice without one tells of an approval.
-    pub fn tells_decline(&self) -> bool {
-        let code = self.elements.get(ElementNo::RESPONSE_CODE).map(<[u8]>::trim_ascii);
-        let advice = self.mti.function() == Function::Advice;
-        advice && code.is_some_and(|code| !code.is_empty() && !advice_approves(code))
     }
 }
 

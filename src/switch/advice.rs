@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::codec::{EncodeError, Fault};
-use crate::iso::{Class, ElementNo, ResponseCode};
+use crate::iso::{Class, ElementNo, Elements, Function, ResponseCode};
+use crate::mapping::Tongue;
 use crate::planted::{self, Bug};
 use crate::record::{Owing, Record, Sent, TxnId};
 use crate::seal::Tag;
@@ -17,7 +18,12 @@ use super::input::Arrival;
 use super::inquiry::Known;
 use super::reply::code_alone;
 use super::reversal::is_of_one_card;
+use super::settings::LinkSettings;
 use super::translate::{TOO_LONG, original_data};
+
+/// With these in its element 39 an advice tells of an approval, besides those that its asker's dialect lists: the codes of ISO
+/// 8583:1987 and of the networks that list more, and those that a chip gives offline (EMV Book 4, annex A).
+const APPROVALS: [&[u8]; 9] = [b"00", b"08", b"10", b"11", b"16", b"85", b"87", b"Y1", b"Y3"];
 
 impl Engine {
     /// An advice: new, a copy of one in memory, or to be looked up.
@@ -83,18 +89,11 @@ impl Engine {
             let fault = EncodeError { element, fault: Fault::Undefined };
             return Err((ResponseCode::FORMAT, Why::Unsayable { issuer, fault }));
         }
+        let declined = self.tells_decline(arrival);
         let mut sent = self.sent(arrival, key, (issuer, trace));
         // What was declined completes nothing.
-        sent.completes = completes.filter(|_| !sent.tells_decline());
-        if let Some(of) = sent.completes.and_then(|txn| self.log.standing(txn))
-            && let Some(original) = of.sent()
-            && !planted::is(Bug::CompletionUnnamed)
-        {
-            // Its asker names the authorization by its own pair; the issuer knows it by ours.
-            let data = original_data(of, original);
-            let said = (&original.elements, original.at);
-            link.tongue.name_original(&mut sent.elements, &data, said);
-        }
+        (sent.completes, sent.declined) = (completes.filter(|_| !declined), declined);
+        self.name_completed(&mut sent.elements, completes, link);
         let sent = Arc::new(sent);
         let opened = tranlog::opened(TxnId::default(), &Record::Stored(Arc::clone(&sent)));
         let too_long = |standing| self.owed_body(&standing, Owing::Advice, true).is_none();
@@ -112,6 +111,36 @@ impl Engine {
             _ => is_of_one_card(arrival, sent),
         };
         fits.then_some(first.id)
+    }
+
+    /// Its asker names the authorization by its own pair; the issuer knows it by ours, and might know another one by the asker's.
+    fn name_completed(&self, elements: &mut Elements, of: Option<TxnId>, link: &LinkSettings) {
+        if planted::is(Bug::CompletionUnnamed) {
+            return;
+        }
+        let of = of.and_then(|txn| self.log.standing(txn));
+        match of.and_then(|of| of.sent().map(|original| (of, original))) {
+            Some((of, original)) => {
+                let said = (&original.elements, original.at);
+                link.tongue.name_original(elements, &original_data(of, original), said);
+            }
+            None => Tongue::name_nothing(elements),
+        }
+    }
+
+    /// Whether it is an advice of what was declined where it was asked. One without element 39 tells of an approval.
+    pub(super) fn tells_decline(&self, arrival: &Arrival) -> bool {
+        let code = arrival.get(ElementNo::RESPONSE_CODE).unwrap_or_default();
+        let code = code.trim_ascii();
+        let house = self.peers.settings(arrival.link).map(|link| link.tongue.house());
+        let approves = || {
+            let code = ResponseCode::new(code);
+            house.is_some_and(|house| code.is_ok_and(|code| house.approves(code)))
+        };
+        arrival.mti().function() == Function::Advice
+            && !code.is_empty()
+            && !APPROVALS.contains(&code)
+            && !approves()
     }
 
     fn store(&mut self, arrival: &Arrival, sent: Arc<Sent>, fx: &mut Effects) {

@@ -255,6 +255,7 @@ impl Engine {
         key: Tag,
         (issuer, trace): (LinkId, Trace),
     ) -> Sent {
+        let named = arrival.named();
         let card = match std::mem::replace(&mut arrival.card, CardOf::None) {
             CardOf::One(card) => Some(card),
             CardOf::None | CardOf::Contradiction => None,
@@ -271,6 +272,8 @@ impl Engine {
             card,
             elements: std::mem::take(&mut arrival.kept),
             completes: None,
+            named,
+            declined: false,
         }
     }
 
@@ -287,7 +290,7 @@ impl Engine {
         }
         fx.notes.push(Note::Declined {
             asker: arrival.link,
-            of: Named::arrived(arrival),
+            of: Box::new(Named::arrived(arrival)),
             code,
             why,
         });
@@ -491,7 +494,7 @@ impl Engine {
         for asker in &waiting.askers {
             fx.notes.push(Note::Declined {
                 asker: asker.link,
-                of: Named::new(asker.mti(), kept.unwrap_or(&nothing), Some(txn)),
+                of: Box::new(Named::new(asker.mti(), kept.unwrap_or(&nothing), Some(txn))),
                 code,
                 why: Why::Said("its issuer gave no answer that stands"),
             });

@@ -62,8 +62,8 @@ pub(super) fn named_otherwise(
     otherwise.iter().find(|no| *no != ElementNo::AMOUNT || !is_lowered)
 }
 
-/// The element in which an acknowledgement names another card, where its network repeats that. What is no number is none: some
-/// networks hide it.
+/// The element in which an acknowledgement names another card, where its network repeats that. Some networks hide the number: by
+/// what is no digit, or by others where logs have stars.
 pub(super) fn another_card(
     standing: &Standing,
     arrival: &Arrival,
@@ -71,7 +71,8 @@ pub(super) fn another_card(
 ) -> Option<ElementNo> {
     let card = standing.sent()?.card.as_ref()?;
     let pan = Pan::new(&arrival.get(ElementNo::PAN)?).ok()?;
-    let other = keys.tag("card", &[pan.expose()]) != card.token;
+    let hidden = pan.masked() == card.masked || pan.expose().iter().all(|digit| *digit == b'0');
+    let other = keys.tag("card", &[pan.expose()]) != card.token && !hidden;
     (other && link.dialect().echo().has(ElementNo::PAN)).then_some(ElementNo::PAN)
 }
 
@@ -114,8 +115,12 @@ pub(super) fn is_the_answer_that_stands(standing: &Standing, again: &Elements) -
         return false;
     }
     let stands = standing.stands_approved() || *verdict == Verdict::Declined;
-    let same = |no| added.get(no) == again.get(no);
-    // A copy may lack the approval code; with another one it was approved twice.
-    let same_code = again.get(ElementNo::APPROVAL_CODE).is_none() || same(ElementNo::APPROVAL_CODE);
-    stands && same(ElementNo::RESPONSE_CODE) && same_code
+    let same_code = added.get(ElementNo::RESPONSE_CODE) == again.get(ElementNo::RESPONSE_CODE);
+    // One of them may lack the approval code; with two it was approved twice.
+    let approved = |answer: &Elements| {
+        let code = answer.get(ElementNo::APPROVAL_CODE).map(<[u8]>::trim_ascii);
+        code.filter(|code| !code.is_empty()).map(<[u8]>::to_vec)
+    };
+    let twice = approved(added).zip(approved(again)).is_some_and(|(one, other)| one != other);
+    stands && same_code && !twice
 }

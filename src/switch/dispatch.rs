@@ -61,7 +61,7 @@ impl Engine {
                 }
                 fx.notes.push(Note::Refused {
                     asker: arrival.link,
-                    of: Named::arrived(&arrival),
+                    of: Box::new(Named::arrived(&arrival)),
                     why: Why::Said("nothing answers this message function"),
                 });
             }

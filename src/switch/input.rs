@@ -333,6 +333,29 @@ impl Arrival {
         self.message.get(no)
     }
 
+    /// The key that its element 90 names, unless it names the message itself: some networks have a repeat name its first.
+    pub(super) fn named(&self) -> Option<Tag> {
+        self.original_key.filter(|_| !self.names_itself())
+    }
+
+    /// Whether its element 90 names the message itself: its class and element 11, and when it was sent or nothing about that,
+    /// whatever it says of institutions.
+    pub(super) fn names_itself(&self) -> bool {
+        if self.original_key.is_none() || self.original_key == self.key {
+            return self.original_key.is_some();
+        }
+        let Some(named) = self.get(ElementNo::ORIGINAL) else { return false };
+        let said = |no| self.get(no).unwrap_or_default();
+        let class = named.get(..4).and_then(|mti| Mti::from_ascii(mti).ok()).map(Mti::class);
+        let is_local = |when: &[u8]| {
+            when.strip_prefix(&*said(ElementNo::LOCAL_DATE)) == Some(&*said(ElementNo::LOCAL_TIME))
+        };
+        let when = named.get(10..20).unwrap_or_default();
+        class == Some(self.mti().class())
+            && named.get(4..10) == Some(&*said(ElementNo::STAN))
+            && (is_zeros(when) || *when == *said(ElementNo::TRANSMISSION) || is_local(when))
+    }
+
     /// Its MTI.
     pub fn mti(&self) -> Mti {
         self.message.mti()
@@ -352,8 +375,11 @@ impl Arrival {
     ) -> Option<Tag> {
         let class = Mti::from_ascii(original.get(..4)?).ok()?.class();
         let stan = original.get(4..10)?;
-        let transmission =
-            original.get(10..20).filter(|digits| digits.iter().any(|digit| *digit != b'0'));
+        if is_zeros(stan) || original.starts_with(b"0000") {
+            // It says that there is none.
+            return None;
+        }
+        let transmission = original.get(10..20).filter(|digits| !is_zeros(digits));
         let acquirer = original.get(20..31)?;
         // The field is zero-filled on the left; the message's own element 32 says how many digits are meant. Nothing but
         // zeros is how the field says that it leaves the acquirer out.
@@ -408,6 +434,11 @@ impl Arrival {
 
 /// When an asker says that it asked: element 7 and nothing, or 12 and 13.
 type When<'a> = [Plain<'a>; 2];
+
+/// Whether digits say nothing.
+fn is_zeros(digits: &[u8]) -> bool {
+    digits.iter().all(|digit| *digit == b'0')
+}
 
 /// A value, or nothing where it is absent.
 fn plain<'a>(value: Option<&'a Plain<'_>>) -> &'a [u8] {

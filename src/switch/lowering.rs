@@ -66,7 +66,12 @@ impl Engine {
             // Nobody knows yet what it would be lowered from. Its sender says it again, so the decline is not held.
             let (asker, code) = (arrival.link, ResponseCode::MALFUNCTION);
             let why = Why::Said("the original of a partial reversal is not answered yet");
-            fx.notes.push(Note::Declined { asker, of: Named::arrived(arrival), code, why });
+            fx.notes.push(Note::Declined {
+                asker,
+                of: Box::new(Named::arrived(arrival)),
+                code,
+                why,
+            });
             return self.decline(arrival, code, fx);
         }
         let lowering = match self.lowering(arrival, keys, (standing, left)) {
@@ -75,13 +80,13 @@ impl Engine {
                 if code == ResponseCode::DUPLICATE {
                     fx.notes.push(Note::OtherContent {
                         asker: arrival.link,
-                        of: Named::arrived(arrival),
+                        of: Box::new(Named::arrived(arrival)),
                     });
                 }
                 if code == ResponseCode::MALFUNCTION {
                     fx.notes.push(Note::Declined {
                         asker: arrival.link,
-                        of: Named::arrived(arrival),
+                        of: Box::new(Named::arrived(arrival)),
                         code,
                         why,
                     });

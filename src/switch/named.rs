@@ -18,12 +18,12 @@ pub struct Named {
 }
 
 impl Named {
-    pub(super) fn new(mti: Mti, kept: &Elements, txn: Option<TxnId>) -> Box<Self> {
-        Box::new(Self { mti, elements: kept.only(ElementSet::of(&[11, 37, 41])), txn })
+    pub(super) fn new(mti: Mti, kept: &Elements, txn: Option<TxnId>) -> Self {
+        Self { mti, elements: kept.only(ElementSet::of(&[11, 37, 41])), txn }
     }
 
     /// One that is written nowhere.
-    pub(super) fn arrived(arrival: &Arrival) -> Box<Self> {
+    pub(super) fn arrived(arrival: &Arrival) -> Self {
         Self::new(arrival.mti(), &arrival.kept, None)
     }
 }

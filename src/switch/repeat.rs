@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::iso::{Class, ElementNo, Elements, Function, ResponseCode, Wall};
+use crate::iso::{Class, Function, ResponseCode, Wall};
 use crate::planted::{self, Bug};
 use crate::record::{Opening, Outcome, Standing, TxnId, Verdict};
 use crate::seal::Tag;
@@ -57,16 +57,14 @@ impl Engine {
     /// A copy of a message in memory.
     pub(super) fn repeated(&mut self, arrival: Box<Arrival>, txn: TxnId, fx: &mut Effects) {
         let Some(standing) = self.log.standing(txn) else { return };
+        // Its original was reversed before it came: whatever it says, it is declined.
         let forestalled = matches!(&standing.opening, Opening::Reversal(undo) if Some(undo.original_key) == arrival.key);
-        let content = match &standing.opening {
-            Opening::Request(sent) | Opening::Advice(sent) => sent.content,
-            // Its original was reversed before it came: whatever it says, it is declined.
-            Opening::Reversal(_) if forestalled => arrival.content,
-            Opening::Reversal(undo) => undo.content,
-        };
-        let names_another = !forestalled && self.names_another(standing, &arrival);
-        if (content != arrival.content || names_another) && !planted::is(Bug::ContentIgnored) {
-            fx.notes.push(Note::OtherContent { asker: arrival.link, of: Named::arrived(&arrival) });
+        let another = !forestalled && self.is_another(standing, &arrival);
+        if another && !planted::is(Bug::ContentIgnored) {
+            fx.notes.push(Note::OtherContent {
+                asker: arrival.link,
+                of: Box::new(Named::arrived(&arrival)),
+            });
             return self.decline(&arrival, ResponseCode::DUPLICATE, fx);
         }
         if !forestalled
@@ -76,7 +74,7 @@ impl Engine {
         {
             fx.notes.push(Note::Declined {
                 asker: arrival.link,
-                of: Named::arrived(&arrival),
+                of: Box::new(Named::arrived(&arrival)),
                 code: ResponseCode::DUPLICATE,
                 why: Why::Said("a copy without a repeat digit, and duplicate is \"94\""),
             });
@@ -89,28 +87,23 @@ impl Engine {
         self.answer_again(&arrival, txn, fx);
     }
 
-    /// Whether a copy is about another message than the first of its key was: what it would undo, complete or raise is not done.
-    fn names_another(&self, standing: &Standing, copy: &Arrival) -> bool {
-        /// MTI, element 11 and element 7: what stands behind them may be zeros, or not.
-        const NAME_LEN: usize = 20;
-        // Some networks have a repeat name its own first.
-        let Some(named) = copy.original_key.filter(|named| Some(*named) != copy.key) else {
-            return false;
-        };
-        let key = |standing: &Standing| standing.sent().map(|sent| sent.key);
+    /// Whether a message under the key of an earlier one is another one: what it wants is not done, so that it must not hear
+    /// what became of the first.
+    fn is_another(&self, standing: &Standing, copy: &Arrival) -> bool {
+        let named = copy.named();
+        let names_another =
+            |first: Option<Tag>| first.zip(named).is_some_and(|(first, named)| first != named);
         match &standing.opening {
-            Opening::Reversal(undo) => undo.original_key != named,
+            Opening::Reversal(undo) => {
+                undo.content != copy.content || names_another(Some(undo.original_key))
+            }
             Opening::Request(sent) | Opening::Advice(sent) => {
-                // Its issuer knows it by our pair, which stands in its element 90 since.
-                if let Some(first) = sent.completes {
-                    let known = self.log.standing(first).and_then(key);
-                    let named = self.first_named(named).and_then(key);
-                    return known.zip(named).is_some_and(|(known, named)| known != named);
-                }
-                let name = |elements: &Elements| {
-                    elements.get(ElementNo::ORIGINAL)?.get(..NAME_LEN).map(<[u8]>::to_vec)
-                };
-                name(&copy.kept) != name(&sent.elements)
+                // A fact is no answer to a question, and a decline no approval.
+                let asks = copy.mti().function() == Function::Request;
+                sent.content != copy.content
+                    || names_another(sent.named)
+                    || sent.declined != self.tells_decline(copy)
+                    || (asks && sent.mti.function() == Function::Advice)
             }
         }
     }
@@ -178,7 +171,10 @@ impl Engine {
             fx.notes.push(Note::Replayed { asker: arrival.link });
             return self.decline(arrival, code, fx);
         }
-        fx.notes.push(Note::OtherContent { asker: arrival.link, of: Named::arrived(arrival) });
+        fx.notes.push(Note::OtherContent {
+            asker: arrival.link,
+            of: Box::new(Named::arrived(arrival)),
+        });
         self.decline(arrival, ResponseCode::DUPLICATE, fx);
     }
 }

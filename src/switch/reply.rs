@@ -22,7 +22,7 @@ impl Engine {
     ) {
         fx.notes.push(Note::Refused {
             asker: asker.link,
-            of: Named::arrived(asker),
+            of: Box::new(Named::arrived(asker)),
             why: why.into(),
         });
         self.decline(asker, code, fx);

@@ -18,13 +18,21 @@ use super::named::Named;
 impl Engine {
     /// A reversal: of a transaction in memory, of one to be looked up, or of one never seen.
     pub(super) fn reversal(&mut self, arrival: Box<Arrival>, known: &Known, fx: &mut Effects) {
-        let (key, original) = match Self::keys_of_reversal(&arrival) {
-            Ok(keys) => keys,
+        let key = match Self::identity(&arrival) {
+            Ok(key) => key,
             Err((code, why)) => return self.refuse(&arrival, code, why, fx),
         };
         if let Some(txn) = self.log.by_key(key) {
             return self.repeated(arrival, txn, fx);
         }
+        if arrival.names_itself() && !known.has(key) {
+            // A repeat that names its first, which may be in the books.
+            return self.inquire(arrival, known, Ask::Key(key), fx);
+        }
+        let original = match Self::original_of(&arrival) {
+            Ok(original) => original,
+            Err((code, why)) => return self.refuse(&arrival, code, why, fx),
+        };
         let arrival = match self
             .inquiries
             .join(original, arrival)
@@ -49,8 +57,7 @@ impl Engine {
         }
     }
 
-    fn keys_of_reversal(arrival: &Arrival) -> Result<(Tag, Tag), Refusal> {
-        let key = Self::identity(arrival)?;
+    fn original_of(arrival: &Arrival) -> Result<Tag, Refusal> {
         let original = arrival.original_key.ok_or((
             ResponseCode::FORMAT,
             Why::Said("element 90 does not say what it reverses: MTI, element 11, element 7 and element 32 (or zeros) of the original"),
@@ -61,7 +68,7 @@ impl Engine {
             let why = "its element 90 names a reversal, which cannot be taken back";
             return Err((ResponseCode::INVALID, Why::Said(why)));
         }
-        Ok((key, original))
+        Ok(original)
     }
 
     /// Reverses what is in memory.
@@ -75,7 +82,10 @@ impl Engine {
         };
         // One original has one reversal: after a partial one there is none of the rest.
         if !speaks_of(arrival, sent, &[standing.granted()]) || standing.lowered.is_some() {
-            fx.notes.push(Note::OtherContent { asker: arrival.link, of: Named::arrived(arrival) });
+            fx.notes.push(Note::OtherContent {
+                asker: arrival.link,
+                of: Box::new(Named::arrived(arrival)),
+            });
             return self.decline(arrival, ResponseCode::DUPLICATE, fx);
         }
         let in_flight = standing.outcome == Outcome::InFlight;
@@ -106,7 +116,7 @@ impl Engine {
         let (asker, code) = (arrival.link, ResponseCode::MALFUNCTION);
         let why = Why::Said("its original was never seen, and the journal's disk is nearly full");
         fx.notes.push(Note::Overload { asker });
-        fx.notes.push(Note::Declined { asker, of: Named::arrived(arrival), code, why });
+        fx.notes.push(Note::Declined { asker, of: Box::new(Named::arrived(arrival)), code, why });
         self.decline(arrival, code, fx);
     }
 

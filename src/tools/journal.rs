@@ -249,6 +249,8 @@ fn sent_fields(sent: &Sent, set: &mut impl FnMut(&str, Value)) {
     set("at", sent.at.to_string().into());
     set("card", sent.card.as_ref().map(card).into());
     set("completes", sent.completes.map(|txn| txn.0).into());
+    set("named", sent.named.map(tag).into());
+    set("declined", sent.declined.into());
     set("elements", elements(&sent.elements));
 }
 
@@ -450,6 +452,8 @@ mod tests {
             card: Some(Card { masked: pan.masked(), token: Tag(5), secret: Secret::Clear(pan) }),
             elements: kept,
             completes: None,
+            named: None,
+            declined: false,
         };
         let txn = TxnId(1);
         let answered =

@@ -1,11 +1,15 @@
 //! Stories of messages that name another one: it is that one which they undo, complete or acknowledge, and no other.
 
+use std::sync::Arc;
+
 use iso8583d::clearing;
+use iso8583d::dialect::Dialect;
 use iso8583d::iso::{ElementNo, Elements};
+use iso8583d::mapping::Tongue;
 use iso8583d::record::{DebtState, Standing};
 use iso8583d::switch::Input;
 
-use super::desk::{BANK, Desk, OTHER_BANK, SHOP, Seen, only, purchase, reversal};
+use super::desk::{BANK, Desk, OTHER_BANK, SHOP, Seen, only, purchase, reversal, settings};
 use super::the_only_standing;
 
 /// Something that the bank approved and the shop heard.
@@ -59,13 +63,63 @@ fn a_completion_under_the_trace_of_another_is_none() {
     assert_eq!(told(&desk.shop_sends(SHOP, 221, &completion(1))), "00", "a copy is one");
 }
 
-/// Some networks have a repeat name its own first, and some write an institution where others have zeros.
+/// Some networks have a repeat name its own first, with more or less of what element 90 has room for, and some fill it with zeros.
 #[test]
-fn a_copy_may_name_itself_or_the_same_in_other_words() {
+fn a_copy_may_name_itself_or_nothing() {
+    let itself = |rest: &str| format!("0200000001{rest:0<32}");
+    for original in [
+        naming("0200", 1, "1123183400"),
+        naming("0200", 1, "0000000000"),
+        itself("112318340000000654321"),
+        itself("112318340012345600000"),
+        itself(""),
+        "0".repeat(42),
+    ] {
+        let mut desk = Desk::new();
+        let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+        let copy = with(purchase(1), &[(90, &original)]);
+        assert!(
+            desk.shop_sends(SHOP, 201, &copy).is_empty(),
+            "it waits with the first: {original}"
+        );
+        desk.bank_answers(&asked, "00", &[(38, "A1B2C3")]);
+        assert_eq!(told(&desk.shop_sends(SHOP, 201, &copy)), "00", "{original}");
+    }
+    // Of what asks without an institution, and names one.
     let mut desk = Desk::new();
-    approved(&mut desk, 200, &purchase(1));
-    let itself = with(purchase(1), &[(90, &naming("0200", 1, "1123183400"))]);
-    assert_eq!(told(&desk.shop_sends(SHOP, 201, &itself)), "00");
+    let mut bare = purchase(1);
+    bare.remove(ElementNo::ACQUIRER);
+    approved(&mut desk, 200, &bare);
+    let copy = with(bare, &[(90, &naming("0200", 1, "1123183400"))]);
+    assert_eq!(told(&desk.shop_sends(SHOP, 201, &copy)), "00");
+}
+
+/// Whatever is left of what they named.
+#[test]
+fn copies_are_held_to_what_their_first_named_when_that_has_left_memory() {
+    let mut desk = Desk::new();
+    approved(&mut desk, 100, &purchase(1));
+    desk.passes(300_000);
+    let completion = |first| with(purchase(9), &[(90, &naming("0100", first, "1123183400"))]);
+    let seen = desk.shop_sends(SHOP, 220, &completion(1));
+    assert_eq!(told(&seen), "00");
+    let advice = seen.into_iter().find(|seen| seen.mti == 220).unwrap();
+    desk.bank_answers(&advice, "00", &[]);
+    for first in [2, 77] {
+        assert_eq!(told(&desk.shop_sends(SHOP, 221, &completion(first))), "94");
+    }
+    desk.passes(400_000);
+    assert_eq!(told(&desk.shop_sends(SHOP, 221, &completion(2))), "94");
+    let all = desk.records.len();
+    desk.crashes_after(all);
+    assert_eq!(told(&desk.shop_sends(SHOP, 221, &completion(2))), "94");
+    assert_eq!(told(&desk.shop_sends(SHOP, 221, &completion(1))), "00");
+}
+
+/// Some write an institution where others have zeros.
+#[test]
+fn a_copy_may_name_the_same_in_other_words() {
+    let mut desk = Desk::new();
     let advice = |forwarder: &str| {
         let original = format!("01000000071123183400{:0>11}{forwarder:0>11}", "123456");
         with(purchase(2), &[(90, &original)])
@@ -95,6 +149,25 @@ fn a_reversal_is_not_taken_back() {
     assert_eq!(stand, 0);
 }
 
+/// It takes nothing back: it is the same reversal once more.
+#[test]
+fn a_repeat_of_a_reversal_may_name_its_first() {
+    let mut desk = Desk::new();
+    approved(&mut desk, 200, &purchase(1));
+    assert_eq!(told(&desk.shop_sends(SHOP, 420, &reversal(1, 9))), "00");
+    let again = with(reversal(1, 9), &[(90, &naming("0420", 9, "1123183430"))]);
+    assert_eq!(told(&desk.shop_sends(SHOP, 421, &again)), "00");
+    // Long after, the books know it.
+    desk.passes(700_000);
+    approved(&mut desk, 200, &purchase(2));
+    assert!(desk.shop_sends(SHOP, 421, &again).is_empty(), "the books are asked");
+    assert_eq!(told(&desk.books_answer()), "00");
+    // One that nobody sent before names nothing that could be undone.
+    let first = with(reversal(1, 10), &[(90, &naming("0420", 10, "1123183430"))]);
+    assert!(desk.shop_sends(SHOP, 421, &first).is_empty(), "the books are asked");
+    assert_eq!(told(&desk.books_answer()), "12");
+}
+
 #[test]
 fn and_stays_undone() {
     let mut desk = Desk::new();
@@ -119,6 +192,23 @@ fn a_completion_of_another_card_goes_to_the_issuer_of_that() {
     assert_eq!(seen.iter().find(|seen| seen.mti == 220).unwrap().session, BANK);
 }
 
+/// The asker's pair may be that of another authorization there.
+#[test]
+fn an_issuer_never_hears_the_pair_of_an_asker() {
+    let mut desk = Desk::new();
+    let second = approved(&mut desk, 100, &purchase(2));
+    let first = approved(&mut desk, 100, &purchase(1));
+    assert_eq!((second.text(11), first.text(11)), ("000001".into(), "000002".into()));
+    let named = naming("0100", 2, "1123183400");
+    let to_bank = |seen: Vec<Seen>| seen.into_iter().find(|seen| seen.mti == 220).unwrap();
+    let declined = with(purchase(3), &[(39, "05"), (90, &named)]);
+    let named_to_bank = to_bank(desk.shop_sends(SHOP, 220, &declined)).text(90);
+    assert!(named_to_bank.starts_with(&format!("0100000001{}", second.text(7))), "{named_to_bank}");
+    // Of another card of the same bank: what it names there is not what it says.
+    let of_another = with(purchase(4), &[(2, "4111111111111129"), (90, &named)]);
+    assert_eq!(to_bank(desk.shop_sends(SHOP, 220, &of_another)).text(90), "");
+}
+
 #[test]
 fn an_acknowledgement_of_another_card_closes_nothing() {
     let mut desk = Desk::new();
@@ -126,9 +216,18 @@ fn an_acknowledgement_of_another_card_closes_nothing() {
     let owed = desk.passes(15_000).into_iter().find(|seen| seen.mti == 420).unwrap();
     desk.bank_answers(&owed, "00", &[(2, "4222222222222220")]);
     assert_eq!(the_only_standing(&desk).reversal.unwrap().state, DebtState::Open);
-    // Some networks hide the number.
-    desk.bank_answers(&owed, "00", &[(2, "")]);
-    assert_ne!(the_only_standing(&desk).reversal.unwrap().state, DebtState::Open);
+}
+
+/// Some networks hide the number.
+#[test]
+fn an_acknowledgement_may_hide_its_card() {
+    for hidden in ["", "4111110000001111", "0000000000000000", "411111"] {
+        let mut desk = Desk::new();
+        desk.shop_sends(SHOP, 200, &purchase(1));
+        let owed = desk.passes(15_000).into_iter().find(|seen| seen.mti == 420).unwrap();
+        desk.bank_answers(&owed, "00", &[(2, hidden)]);
+        assert_ne!(the_only_standing(&desk).reversal.unwrap().state, DebtState::Open, "{hidden}");
+    }
 }
 
 /// The till knows what it was told, and not what it had asked for.
@@ -161,10 +260,14 @@ fn another_part_that_is_granted_later_undoes_nothing_that_stands() {
 /// An answer that comes twice, and once without its approval code, is one answer.
 #[test]
 fn a_copy_of_an_answer_may_lack_its_approval_code() {
-    let mut desk = Desk::new();
-    let asked = approved(&mut desk, 200, &purchase(1));
-    assert!(desk.bank_answers(&asked, "00", &[]).is_empty());
-    assert!(the_only_standing(&desk).stands_approved());
+    for (first, again) in [("A1B2C3", ""), ("", "A1B2C3"), ("", "      "), ("A1B2C3", "      ")] {
+        let mut desk = Desk::new();
+        let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+        let told = only(&desk.bank_answers(&asked, "00", &[(38, first)]));
+        desk.handle(Input::Begun { marks: vec![told.mark] });
+        assert!(desk.bank_answers(&asked, "00", &[(38, again)]).is_empty(), "{first} {again}");
+        assert!(the_only_standing(&desk).stands_approved());
+    }
 }
 
 /// A till that declined offline says so to the issuer. No money moved.
@@ -180,6 +283,46 @@ fn an_advice_of_a_decline_is_owed_and_clears_nothing() {
         assert_eq!(clearing::claims(&the_only_standing(&desk)), clears, "{code}");
         assert_eq!(told(&desk.shop_sends(SHOP, 221, &with(purchase(1), &[(39, code)]))), "00");
     }
+}
+
+/// Its till would take the sale for done, and nobody would ever present it.
+#[test]
+fn under_the_trace_of_an_advice_nobody_is_told_of_an_approval_that_is_none() {
+    let advice = |code: &str| match code {
+        "" => purchase(1),
+        code => with(purchase(1), &[(39, code)]),
+    };
+    for (first, then, mti) in [
+        ("05", "", 200),
+        ("00", "", 200),
+        ("05", "00", 221),
+        ("05", "", 221),
+        ("Z1", "Y1", 220),
+        ("00", "05", 221),
+    ] {
+        let mut desk = Desk::new();
+        assert_eq!(told(&desk.shop_sends(SHOP, 220, &advice(first))), "00");
+        let seen = desk.shop_sends(SHOP, mti, &advice(then));
+        assert_eq!((seen.len(), told(&seen)), (1, "94".into()), "{first}, then {mti} {then}");
+        assert_eq!(clearing::claims(&the_only_standing(&desk)), first == "00");
+    }
+    let mut desk = Desk::new();
+    approved(&mut desk, 200, &purchase(1));
+    assert_eq!(told(&desk.shop_sends(SHOP, 220, &advice("05"))), "94", "it stands approved");
+}
+
+/// A network has codes of its own.
+#[test]
+fn an_advice_approves_by_the_codes_of_its_dialect() {
+    let mut settings = settings();
+    let text = Dialect::shipped_text("iso87-ascii").unwrap();
+    let text = text.replace("\napprove ", "\napprove 76 ");
+    let text = text.split_once("\nparts").unwrap().0;
+    let shop = settings.links.iter_mut().find(|link| link.asks).unwrap();
+    shop.tongue = Tongue::plain(Arc::new(Dialect::parse(text).unwrap()));
+    let mut desk = Desk::with(settings);
+    desk.shop_sends(SHOP, 220, &with(purchase(1), &[(39, "76")]));
+    assert!(clearing::claims(&the_only_standing(&desk)));
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn rule_8_a_late_decline_of_something_else_makes_no_acknowledgement_final() {
 fn rule_8_an_approval_of_another_amount_undoes_nothing_that_stands() {
     let mut desk = Desk::new();
     let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
-    assert_eq!(only(&desk.bank_answers(&asked, "00", &[])).code(), "00");
+    assert_eq!(only(&desk.bank_answers(&asked, "00", &[(38, "A1B2C3")])).code(), "00");
     assert!(desk.bank_answers(&asked, "00", ANOTHER_AMOUNT).is_empty());
     assert!(the_only_standing(&desk).stands_approved());
     assert_eq!(orphans(&desk), 1, "it is for the operator");

@@ -148,6 +148,8 @@ impl Story {
             card: Some(Card { masked: pan.masked(), token: Tag(9), secret: Secret::Clear(pan) }),
             elements,
             completes: None,
+            named: None,
+            declined: false,
         })
     }
 

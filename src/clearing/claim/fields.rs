@@ -8,7 +8,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::{Claim, Misfit, Op, Said};
 use crate::clearing::visible;
-use crate::iso::{BusinessDate, Currency, has_check_digit, looks_like_a_card};
+use crate::iso::{BusinessDate, Currency, has_card, looks_like_a_card};
 
 /// The columns of `capture-1`, in their usual order.
 pub const COLUMNS: [&str; 20] = [
@@ -327,40 +327,6 @@ fn day_of(text: &str) -> Option<BusinessDate> {
     };
     let known = matches!(zone, "" | "Z") || zone.strip_prefix(['+', '-']).is_some_and(offset);
     BusinessDate::from_text(day).ok().filter(|_| known)
-}
-
-/// Whether a text holds 13 to 19 digits in a row, or in groups, of which the last is the check digit of the others. What stands
-/// before them makes no card less of one.
-fn has_card(text: &str) -> bool {
-    const GROUPS_MAX: usize = 19;
-    // No card has less.
-    if text.len() < 13 {
-        return false;
-    }
-    let mut row: Vec<&[u8]> = Vec::new();
-    for part in
-        text.as_bytes().chunk_by(|one, other| one.is_ascii_digit() == other.is_ascii_digit())
-    {
-        if !part.first().is_some_and(u8::is_ascii_digit) {
-            if !part.iter().all(|byte| b" -./".contains(byte)) {
-                row.clear();
-            }
-            continue;
-        }
-        row.push(part);
-        if row.len() > GROUPS_MAX {
-            row.remove(0);
-        }
-        let ends_card = |from: usize| {
-            let groups = row.get(from..).unwrap_or_default();
-            let count: usize = groups.iter().map(|group| group.len()).sum();
-            (13..=19).contains(&count) && has_check_digit(&groups.concat())
-        };
-        if (0..row.len()).any(ends_card) {
-            return true;
-        }
-    }
-    false
 }
 
 /// Each cell of a line of CSV (RFC 4180).

@@ -129,6 +129,8 @@ impl World {
             card: Some(Card { masked: pan.masked(), token: Tag(1), secret: Secret::Clear(pan) }),
             elements,
             completes: ask.completes,
+            named: None,
+            declined: false,
         }
     }
 

@@ -139,6 +139,8 @@ impl Shop {
             card: Some(Card { masked: pan.masked(), token: Tag(3), secret: Secret::Clear(pan) }),
             elements,
             completes,
+            named: None,
+            declined: false,
         });
         let record = if mti == 220 { Record::Stored(sent) } else { Record::Sent(sent) };
         self.push(&record)
