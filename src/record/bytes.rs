@@ -641,6 +641,33 @@ mod tests {
         }
     }
 
+    /// Nothing but the MTI where there is nothing else to say: so it is read of an earlier version, and by one.
+    #[test]
+    fn an_advice_of_an_approval_that_names_nothing_is_written_as_ever() {
+        // Length, kind, asker, key, content.
+        const MTI_AT: usize = 4 + 1 + 4 + 16 + 16;
+        let keys = Keys::new(&[7; 32]);
+        let bytes = |change: fn(&mut Sent)| {
+            let mut plain = Sent::clone(&sent(None, None));
+            plain.declined = false;
+            change(&mut plain);
+            let record = Record::Stored(Arc::new(plain));
+            let bytes = bytes_of(&record, &keys);
+            assert_eq!(decode(&bytes, Lsn(17)).unwrap().0, record);
+            bytes
+        };
+        let plain = bytes(|_| {});
+        assert_eq!(plain[MTI_AT..][..2], 221_u16.to_le_bytes());
+        let declined = bytes(|sent| sent.declined = true);
+        assert_eq!(declined.len(), plain.len());
+        let named = bytes(|sent| sent.named = Some(Tag(3)));
+        assert_eq!(named.len(), plain.len() + 16);
+        for other in [&declined, &named] {
+            let digits = u16::from_le_bytes([other[MTI_AT], other[MTI_AT + 1]]);
+            assert!(Mti::new(digits).is_err(), "an earlier version refuses it");
+        }
+    }
+
     #[test]
     fn a_clear_card_is_sealed_as_it_leaves_memory() {
         let keys = Keys::new(&[7; 32]);
