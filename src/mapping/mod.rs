@@ -288,22 +288,23 @@ impl Tongue {
         named.into_iter().any(|no| elements.get(no).is_some())
     }
 
-    /// Names nothing: what a message named is not what its receiver would find by it.
-    pub fn name_nothing(elements: &mut Elements) {
-        for no in [ElementNo::ORIGINAL, edition::ORIGINAL] {
-            elements.remove(no);
-        }
-    }
+    /// The elements that name another message: 90, and what is kept aside of 56 of 1993.
+    pub const NAMES: ElementSet = ElementSet::of(&[90, edition::ORIGINAL.get()]);
 
-    /// Names, in the advice of it, a request that came `at` that moment: element 90, and of 1993 element 56 alone. With 90 the
-    /// function code would say that the advice raises or completes what it names.
-    pub fn name_request(&self, elements: &mut Elements, data: &[u8], at: Wall) {
+    /// Mentions another message, which is neither raised nor completed: element 90, and of 1993 element 56 alone. With 90 the
+    /// function code would say that it is.
+    pub fn mention(&self, elements: &mut Elements, data: &[u8], (original, at): (&Elements, Wall)) {
         if self.later().is_some() {
-            let original = edition::original_of(elements, data, at);
-            elements.set(edition::ORIGINAL, &original);
+            elements.set(edition::ORIGINAL, &edition::original_of(original, data, at));
         } else {
             elements.set(ElementNo::ORIGINAL, data);
         }
+    }
+
+    /// Names, in the advice of it, a request that came `at` that moment.
+    pub fn name_request(&self, elements: &mut Elements, data: &[u8], at: Wall) {
+        let said = elements.clone();
+        self.mention(elements, data, (&said, at));
     }
 
     /// Says why something is reversed, where the link's edition has a place for that.

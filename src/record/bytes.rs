@@ -103,7 +103,7 @@ pub(super) const MATCHED: u8 = 4;
 /// Beside an MTI: the advice tells of a decline.
 pub(super) const DECLINED: u16 = 1 << 15;
 
-/// Beside an MTI: the key that its element 90 names follows.
+/// Beside an MTI: the hash of what its element 90 names follows.
 pub(super) const NAMED: u16 = 1 << 14;
 
 struct Writer<'a> {

@@ -88,7 +88,7 @@ pub struct Sent {
     /// The authorization that it names, where one is known: a completion completes it, another authorization raises it. Of one
     /// that was raised before, the first.
     pub completes: Option<TxnId>,
-    /// The key that its element 90 names, where that is another than its own: a copy of it names the same.
+    /// Keyed hash of what its element 90 names, where that is another message: a copy of it names the same.
     pub named: Option<Tag>,
     /// Whether it is an advice of what was declined where it was asked: its issuer is told, and no money moves.
     pub declined: bool,

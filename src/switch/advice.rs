@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::codec::{EncodeError, Fault};
-use crate::iso::{Class, ElementNo, Elements, Function, ResponseCode};
-use crate::mapping::Tongue;
+use crate::iso::{Class, ElementNo, Function, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{Owing, Record, Sent, TxnId};
 use crate::seal::Tag;
@@ -18,8 +17,7 @@ use super::input::Arrival;
 use super::inquiry::Known;
 use super::reply::code_alone;
 use super::reversal::is_of_one_card;
-use super::settings::LinkSettings;
-use super::translate::{TOO_LONG, original_data};
+use super::translate::{TOO_LONG, rename};
 
 /// With these in its element 39 an advice tells of an approval, besides those that its asker's dialect lists: the codes of ISO
 /// 8583:1987 and of the networks that list more, and those that a chip gives offline (EMV Book 4, annex A).
@@ -42,7 +40,7 @@ impl Engine {
         if let Some((code, same)) = self.held.get(key, arrival.content) {
             return self.held_again(&arrival, code, same, fx);
         }
-        if arrival.mti().is_repeat() && !known.has(key) {
+        if arrival.is_repeat() && !known.has(key) {
             return self.inquire(arrival, known, Ask::Key(key), fx);
         }
         // A completion names its authorization in element 90; an older one is in the books.
@@ -90,10 +88,13 @@ impl Engine {
             return Err((ResponseCode::FORMAT, Why::Unsayable { issuer, fault }));
         }
         let declined = self.tells_decline(arrival);
+        let named = self.named_there(arrival, completes, link)?;
         let mut sent = self.sent(arrival, key, (issuer, trace));
         // What was declined completes nothing.
         (sent.completes, sent.declined) = (completes.filter(|_| !declined), declined);
-        self.name_completed(&mut sent.elements, completes, link);
+        if !planted::is(Bug::CompletionUnnamed) {
+            rename(&mut sent.elements, Some(&named));
+        }
         let sent = Arc::new(sent);
         let opened = tranlog::opened(TxnId::default(), &Record::Stored(Arc::clone(&sent)));
         let too_long = |standing| self.owed_body(&standing, Owing::Advice, true).is_none();
@@ -111,21 +112,6 @@ impl Engine {
             _ => is_of_one_card(arrival, sent),
         };
         fits.then_some(first.id)
-    }
-
-    /// Its asker names the authorization by its own pair; the issuer knows it by ours, and might know another one by the asker's.
-    fn name_completed(&self, elements: &mut Elements, of: Option<TxnId>, link: &LinkSettings) {
-        if planted::is(Bug::CompletionUnnamed) {
-            return;
-        }
-        let of = of.and_then(|txn| self.log.standing(txn));
-        match of.and_then(|of| of.sent().map(|original| (of, original))) {
-            Some((of, original)) => {
-                let said = (&original.elements, original.at);
-                link.tongue.name_original(elements, &original_data(of, original), said);
-            }
-            None => Tongue::name_nothing(elements),
-        }
     }
 
     /// Whether it is an advice of what was declined where it was asked. One without element 39 tells of an approval.

@@ -25,6 +25,7 @@ use super::named::Named;
 use super::reply::code_alone;
 use super::settings::AnswerOn;
 use super::timers::{Timer, TimerId};
+use super::translate::rename;
 
 pub(super) use super::compare::code_of;
 
@@ -49,6 +50,8 @@ pub(super) struct Forwarding {
     pub(super) issuer: LinkId,
     /// The authorization that it raises.
     raises: Option<TxnId>,
+    /// How it names there what it is about.
+    named: Elements,
     session: SessionId,
     pub(super) trace: Trace,
     body: Vec<u8>,
@@ -81,7 +84,7 @@ impl Engine {
         if let Some((code, same)) = self.held.get(key, arrival.content) {
             return self.held_again(&arrival, code, same, fx);
         }
-        if arrival.mti().is_repeat() && !known.has(key) && !overlooked {
+        if arrival.is_repeat() && !known.has(key) && !overlooked {
             return self.inquire(arrival, known, Ask::Key(key), fx);
         }
         // An increment names the authorization that it raises; an older one is in the books.
@@ -162,9 +165,10 @@ impl Engine {
             .settings(issuer)
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
         let raises = self.raised(arrival)?;
+        let named = self.named_there(arrival, raises, link)?;
         let room = fx.room(arrival.message.body().len() + 64);
-        let body = self.translated(arrival, (link, raises), (trace, date, at), room)?;
-        Ok(Forwarding { issuer, raises, session, trace, body })
+        let body = self.translated(arrival, (link, &named), (trace, date, at), room)?;
+        Ok(Forwarding { issuer, raises, named, session, trace, body })
     }
 
     /// Whether anything new is accepted at all.
@@ -199,7 +203,10 @@ impl Engine {
     ) {
         let (asker, issuer) = (arrival.link, forwarding.issuer);
         let mut sent = self.sent(&mut arrival, key, (issuer, forwarding.trace));
-        self.tie(&mut sent, forwarding.raises);
+        sent.completes = forwarding.raises;
+        // What it only mentions is said to whom it goes, and not kept: it may go elsewhere.
+        let named = forwarding.raises.map(|_| &forwarding.named);
+        rename(&mut sent.elements, named);
         let sent = Arc::new(sent);
         let txn = TxnId(self.append(Record::Sent(sent), fx).0);
         let timeout_ms = self.peers.settings(issuer).map_or(0, |link| link.timeout_ms);
@@ -255,7 +262,6 @@ impl Engine {
         key: Tag,
         (issuer, trace): (LinkId, Trace),
     ) -> Sent {
-        let named = arrival.named();
         let card = match std::mem::replace(&mut arrival.card, CardOf::None) {
             CardOf::One(card) => Some(card),
             CardOf::None | CardOf::Contradiction => None,
@@ -272,7 +278,7 @@ impl Engine {
             card,
             elements: std::mem::take(&mut arrival.kept),
             completes: None,
-            named,
+            named: arrival.named,
             declined: false,
         }
     }

@@ -14,7 +14,6 @@ use super::effect::Why;
 use super::engine::Engine;
 use super::input::Arrival;
 use super::inquiry::Known;
-use super::translate::original_data;
 
 impl Engine {
     /// What the books have to be asked before it is known which authorization a message names; none when memory knows, or they
@@ -92,18 +91,6 @@ impl Engine {
         }
         Ok(issuer)
     }
-
-    /// Ties what is written down of an increment to the first authorization, which it names as its issuer knows it.
-    pub(super) fn tie(&self, sent: &mut Sent, first: Option<TxnId>) {
-        sent.completes = first;
-        if let Some(first) = first.and_then(|first| self.log.standing(first))
-            && let Some(original) = first.sent()
-            && let Some(link) = self.peers.settings(sent.issuer)
-        {
-            let said = (&original.elements, original.at);
-            link.tongue.name_original(&mut sent.elements, &original_data(first, original), said);
-        }
-    }
 }
 
 /// Whether a request says that it raises another authorization: an 0100 with an element 90 that is more than zeros. Of 1993 that
@@ -112,6 +99,8 @@ pub(super) fn says_what_it_raises(arrival: &Arrival) -> bool {
     let mti = arrival.mti();
     mti.class() == Class::Authorization
         && mti.function() == Function::Request
+        // Some networks have a repeat name its first.
+        && arrival.original_key != arrival.key
         && arrival
             .get(ElementNo::ORIGINAL)
             .is_some_and(|original| original.iter().any(|digit| *digit != b'0'))

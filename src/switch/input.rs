@@ -247,6 +247,9 @@ pub struct Arrival {
     pub content: Tag,
     /// For a reversal or a completion, the key of its original by element 90.
     pub original_key: Option<Tag>,
+    /// Keyed hash of what element 90 names, without the institutions: class, element 11 and element 7. None where that is the
+    /// message itself: some networks have a repeat name its first.
+    pub named: Option<Tag>,
 }
 
 /// The card that a message names.
@@ -282,6 +285,7 @@ impl Arrival {
             key: None,
             content: Tag::default(),
             original_key: None,
+            named: None,
         };
         if !arrival.mti().is_response() {
             arrival.identify(keys);
@@ -312,6 +316,7 @@ impl Arrival {
         self.original_key = message
             .get(ElementNo::ORIGINAL)
             .and_then(|original| Self::key_of_original(keys, self.link, message, &original));
+        self.named = self.named_by(keys);
     }
 
     /// What routes look at. Elements that are not needed are not even read.
@@ -333,9 +338,11 @@ impl Arrival {
         self.message.get(no)
     }
 
-    /// The key that its element 90 names, unless it names the message itself: some networks have a repeat name its first.
-    pub(super) fn named(&self) -> Option<Tag> {
-        self.original_key.filter(|_| !self.names_itself())
+    fn named_by(&self, keys: &Keys) -> Option<Tag> {
+        self.original_key.filter(|_| !self.names_itself())?;
+        let original = self.get(ElementNo::ORIGINAL)?;
+        let class = Mti::from_ascii(original.get(..4)?).ok()?.class();
+        Some(keys.tag("named", &[&[class.digit()], original.get(4..20)?]))
     }
 
     /// Whether its element 90 names the message itself: its class and element 11, and when it was sent or nothing about that,
@@ -354,6 +361,11 @@ impl Arrival {
         class == Some(self.mti().class())
             && named.get(4..10) == Some(&*said(ElementNo::STAN))
             && (is_zeros(when) || *when == *said(ElementNo::TRANSMISSION) || is_local(when))
+    }
+
+    /// Whether it says that it repeats an earlier one.
+    pub(super) fn is_repeat(&self) -> bool {
+        self.mti().is_repeat() || self.names_itself()
     }
 
     /// Its MTI.
@@ -375,7 +387,7 @@ impl Arrival {
     ) -> Option<Tag> {
         let class = Mti::from_ascii(original.get(..4)?).ok()?.class();
         let stan = original.get(4..10)?;
-        if is_zeros(stan) || original.starts_with(b"0000") {
+        if original.starts_with(b"0000") || is_zeros(original.get(4..20)?) {
             // It says that there is none.
             return None;
         }

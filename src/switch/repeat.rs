@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::iso::{Class, Function, ResponseCode, Wall};
+use crate::iso::{Class, ElementNo, Function, ResponseCode, Wall};
 use crate::planted::{self, Bug};
-use crate::record::{Opening, Outcome, Standing, TxnId, Verdict};
+use crate::record::{Opening, Outcome, Sent, Standing, TxnId, Verdict};
 use crate::seal::Tag;
 use crate::tranlog::Spread;
 
@@ -50,6 +50,15 @@ impl Held {
     }
 }
 
+/// Whether a message names another one than the first of its key did; or one, where that named none.
+fn names_another(first: &Sent, copy: &Arrival) -> bool {
+    let Some(named) = copy.named else { return false };
+    // An earlier version wrote down no hash of what it named.
+    let named_before =
+        first.completes.is_some() || first.elements.get(ElementNo::ORIGINAL).is_some();
+    first.named.map_or(!named_before, |first| first != named)
+}
+
 /// How many copies of one request may wait for its answer; beyond it the oldest gets none.
 const ASKERS_MAX: usize = 8;
 
@@ -90,20 +99,24 @@ impl Engine {
     /// Whether a message under the key of an earlier one is another one: what it wants is not done, so that it must not hear
     /// what became of the first.
     fn is_another(&self, standing: &Standing, copy: &Arrival) -> bool {
-        let named = copy.named();
-        let names_another =
-            |first: Option<Tag>| first.zip(named).is_some_and(|(first, named)| first != named);
+        let (code, declines) = (copy.get(ElementNo::RESPONSE_CODE), self.tells_decline(copy));
         match &standing.opening {
             Opening::Reversal(undo) => {
-                undo.content != copy.content || names_another(Some(undo.original_key))
+                let named = copy.original_key.filter(|_| copy.named.is_some());
+                undo.content != copy.content
+                    || named.is_some_and(|named| named != undo.original_key)
             }
             Opening::Request(sent) | Opening::Advice(sent) => {
-                // A fact is no answer to a question, and a decline no approval.
+                let another = sent.content != copy.content || names_another(sent, copy);
+                if sent.mti.function() == Function::Request {
+                    let may_stand =
+                        standing.outcome == Outcome::InFlight || standing.was_approved();
+                    return another || (declines && may_stand);
+                }
+                // A fact is no answer to a question. What tells of which is a matter of settings, too, which may have changed.
+                let same_code = sent.elements.get(ElementNo::RESPONSE_CODE) == code.as_deref();
                 let asks = copy.mti().function() == Function::Request;
-                sent.content != copy.content
-                    || names_another(sent.named)
-                    || sent.declined != self.tells_decline(copy)
-                    || (asks && sent.mti.function() == Function::Advice)
+                another || asks || (sent.declined != declines && !same_code)
             }
         }
     }

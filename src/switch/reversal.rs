@@ -25,6 +25,10 @@ impl Engine {
         if let Some(txn) = self.log.by_key(key) {
             return self.repeated(arrival, txn, fx);
         }
+        let arrival = match self.inquiries.join(key, arrival) {
+            Ok(()) => return,
+            Err(arrival) => arrival,
+        };
         if arrival.names_itself() && !known.has(key) {
             // A repeat that names its first, which may be in the books.
             return self.inquire(arrival, known, Ask::Key(key), fx);
@@ -33,11 +37,7 @@ impl Engine {
             Ok(original) => original,
             Err((code, why)) => return self.refuse(&arrival, code, why, fx),
         };
-        let arrival = match self
-            .inquiries
-            .join(original, arrival)
-            .or_else(|arrival| self.inquiries.join(key, arrival))
-        {
+        let arrival = match self.inquiries.join(original, arrival) {
             Ok(()) => return,
             Err(arrival) => arrival,
         };

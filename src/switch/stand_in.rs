@@ -28,7 +28,7 @@ use super::choose::routed;
 use super::effect::{Effects, Mark, Note, Why};
 use super::engine::Engine;
 use super::input::{Arrival, CardOf};
-use super::translate::TOO_LONG;
+use super::translate::{TOO_LONG, rename};
 
 /// How far the switch goes in place of the issuers of a route. Amounts are in minor units of the one currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,8 +153,10 @@ impl Engine {
                 return Err((ResponseCode::UNAVAILABLE, Why::Said(why)));
             }
             let trace = self.approvable(&arrival, issuer)?;
+            let named = self.peers.settings(issuer).map(|link| self.named_there(&arrival, first, link));
             let mut sent = self.sent(&mut arrival, key, (issuer, trace));
-            self.tie(&mut sent, first);
+            sent.completes = first;
+            rename(&mut sent.elements, named.transpose()?.as_ref());
             self.approval(sent)
         });
         let (sent, added) = match approvable {
@@ -258,6 +260,7 @@ impl Engine {
         // message already has no element left. What a card has spent counts for the day of the request.
         let is_matchable = link.tongue.names_requests()
             && sent.elements.get(ElementNo::RRN).is_some()
+            && sent.named.is_none()
             && !Tongue::names_another(&sent.elements)
             && sent.date == self.today();
         let trace =

@@ -1,7 +1,8 @@
 //! A request in its issuer's words: what of it may be said there, and how.
 
 use crate::codec::Draft;
-use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, ResponseCode, Wall};
+use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, Function, ResponseCode, Wall};
+use crate::mapping::Tongue;
 use crate::planted::{self, Bug};
 use crate::record::{Opening, Sent, Standing, Trace, TxnId};
 
@@ -9,6 +10,7 @@ use super::authorize::Refusal;
 use super::effect::Why;
 use super::engine::Engine;
 use super::input::Arrival;
+use super::reversal::is_of_one_card;
 use super::settings::LinkSettings;
 
 /// What could be accepted, and never sent.
@@ -23,7 +25,7 @@ impl Engine {
     pub(super) fn translated(
         &self,
         arrival: &Arrival,
-        (link, raises): (&LinkSettings, Option<TxnId>),
+        (link, named): (&LinkSettings, &Elements),
         (trace, date, at): (Trace, BusinessDate, Wall),
         mut body: Vec<u8>,
     ) -> Result<Vec<u8>, Refusal> {
@@ -34,17 +36,11 @@ impl Engine {
         if link.stamps_date && !arrival.present().has(ElementNo::SETTLEMENT_DATE) {
             own.set(ElementNo::SETTLEMENT_DATE, &date.mmdd());
         }
-        if let Some(first) = raises.and_then(|first| self.log.standing(first))
-            && let Some(original) = first.sent()
-        {
-            if !link.tongue.names_originals() {
-                let why = "its issuer's network has no element that names what it raises";
-                return Err((ResponseCode::INVALID, Why::Said(why)));
-            }
-            let said = (&original.elements, original.at);
-            link.tongue.name_original(&mut own, &original_data(first, original), said);
+        for (no, value) in named.iter() {
+            own.set(no, value);
         }
-        let copied = self.sayable(arrival, link)?.minus(OURS).minus(own.present());
+        let copied =
+            self.sayable(arrival, link)?.minus(OURS.or(Tongue::NAMES)).minus(own.present());
         let copied = Some((&arrival.message, copied));
         let draft = Draft { mti: arrival.mti().plain(), own: &own, copied };
         link.tongue
@@ -54,6 +50,41 @@ impl Engine {
             return Err(TOO_LONG);
         }
         Ok(body)
+    }
+
+    /// The elements that name, towards `link`, what a message completes or raises, or else what it mentions of its own card, as
+    /// the link's peers know that. None where it is not known: by its asker's pair they might find another one.
+    pub(super) fn named_there(
+        &self,
+        arrival: &Arrival,
+        tied: Option<TxnId>,
+        link: &LinkSettings,
+    ) -> Result<Elements, Refusal> {
+        let mut named = Elements::default();
+        let Some(original) = arrival.original_key.filter(|_| arrival.named.is_some()) else {
+            return Ok(named);
+        };
+        if tied.is_some()
+            && arrival.mti().function() == Function::Request
+            && !link.tongue.names_originals()
+        {
+            let why = "its issuer's network has no element that names what it raises";
+            return Err((ResponseCode::INVALID, Why::Said(why)));
+        }
+        let first = tied.map_or_else(|| self.first_named(original), |tied| self.log.standing(tied));
+        let Some((first, sent)) = first.and_then(|first| Some((first, first.sent()?))) else {
+            return Ok(named);
+        };
+        let (data, said) = (original_data(first, sent), (&sent.elements, sent.at));
+        if tied.is_some() {
+            link.tongue.name_original(&mut named, &data, said);
+        } else if sent.issuer == link.id
+            && is_of_one_card(arrival, sent)
+            && link.tongue.names_originals()
+        {
+            link.tongue.mention(&mut named, &data, said);
+        }
+        Ok(named)
     }
 
     /// What of a message its issuer may be told: not what only its asker's own edition of the standard says, and what may not
@@ -68,6 +99,16 @@ impl Engine {
             .tongue
             .sayable(arrival.present(), &link.tongue)
             .map_err(|fault| (ResponseCode::FORMAT, Why::Unsayable { issuer: link.id, fault }))
+    }
+}
+
+/// What is written down of a message names what its receiver finds by it, and nothing else.
+pub(super) fn rename(elements: &mut Elements, named: Option<&Elements>) {
+    for no in Tongue::NAMES.iter() {
+        match named.and_then(|named| named.get(no)) {
+            Some(value) => elements.set(no, value),
+            None => elements.remove(no),
+        }
     }
 }
 

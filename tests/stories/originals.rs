@@ -6,7 +6,7 @@ use iso8583d::clearing;
 use iso8583d::dialect::Dialect;
 use iso8583d::iso::{ElementNo, Elements};
 use iso8583d::mapping::Tongue;
-use iso8583d::record::{DebtState, Standing};
+use iso8583d::record::{DebtState, Record, Standing};
 use iso8583d::switch::Input;
 
 use super::desk::{BANK, Desk, OTHER_BANK, SHOP, Seen, only, purchase, reversal, settings};
@@ -192,6 +192,72 @@ fn a_completion_of_another_card_goes_to_the_issuer_of_that() {
     assert_eq!(seen.iter().find(|seen| seen.mti == 220).unwrap().session, BANK);
 }
 
+/// Some terminals count to 999999 and go on with zeros.
+#[test]
+fn a_purchase_of_the_number_zero_is_one() {
+    let mut desk = Desk::new();
+    approved(&mut desk, 200, &purchase(0));
+    assert_eq!(told(&desk.shop_sends(SHOP, 420, &reversal(0, 3))), "00");
+    assert!(the_only_standing(&desk).is_undone());
+}
+
+/// What it completed, or raised, would be the second message that its asker takes for done.
+#[test]
+fn a_copy_that_names_something_where_its_first_named_nothing_is_none() {
+    let mut desk = Desk::new();
+    for stan in [1, 2] {
+        approved(&mut desk, 100, &purchase(stan));
+    }
+    let naming_the_first = |stan| with(purchase(stan), &[(90, &naming("0100", 1, "1123183400"))]);
+    assert_eq!(told(&desk.shop_sends(SHOP, 220, &purchase(9))), "00");
+    assert_eq!(told(&desk.shop_sends(SHOP, 220, &naming_the_first(9))), "94");
+    assert_eq!(told(&desk.shop_sends(SHOP, 100, &naming_the_first(2))), "94");
+}
+
+/// It is a repeat by what it names, whatever its digits say.
+#[test]
+fn a_message_that_names_itself_is_looked_up() {
+    for (mti, own) in [(200, "0200"), (100, "0100"), (220, "0220")] {
+        let mut desk = Desk::new();
+        if mti == 220 {
+            let stored = desk.shop_sends(SHOP, mti, &purchase(1));
+            let advice = stored.into_iter().find(|seen| seen.session != SHOP).unwrap();
+            desk.bank_answers(&advice, "00", &[]);
+        } else {
+            approved(&mut desk, mti, &purchase(1));
+        }
+        desk.passes(700_000);
+        approved(&mut desk, 200, &purchase(7));
+        let again = with(purchase(1), &[(90, &naming(own, 1, "1123183400"))]);
+        assert!(desk.shop_sends(SHOP, mti, &again).is_empty(), "the books are asked");
+        assert_eq!(told(&desk.books_answer()), "00", "{own}");
+    }
+    // One that nobody knows is new, and its issuer hears nothing of its asker's numbers.
+    let mut desk = Desk::new();
+    let never_seen = with(purchase(1), &[(90, &naming("0100", 1, "1123183400"))]);
+    desk.shop_sends(SHOP, 101, &never_seen);
+    let asked = only(&desk.books_answer());
+    assert_eq!((asked.mti, asked.text(90)), (100, String::new()));
+}
+
+/// Whoever asked first, both hear one word.
+#[test]
+fn a_repeat_that_names_its_first_waits_with_it() {
+    let mut desk = Desk::new();
+    approved(&mut desk, 200, &purchase(1));
+    desk.passes(700_000);
+    approved(&mut desk, 200, &purchase(7));
+    assert!(desk.shop_sends(SHOP, 420, &reversal(1, 2)).is_empty(), "the books are asked");
+    let again = with(reversal(1, 2), &[(90, &naming("0420", 2, "1123183430"))]);
+    assert!(desk.shop_sends(SHOP, 421, &again).is_empty());
+    let mut heard = Vec::new();
+    while !desk.questions.is_empty() {
+        heard.extend(desk.books_answer());
+    }
+    let words: Vec<_> = heard.iter().filter(|seen| seen.session == SHOP).map(Seen::code).collect();
+    assert_eq!(words, ["00", "00"]);
+}
+
 /// The asker's pair may be that of another authorization there.
 #[test]
 fn an_issuer_never_hears_the_pair_of_an_asker() {
@@ -207,6 +273,21 @@ fn an_issuer_never_hears_the_pair_of_an_asker() {
     // Of another card of the same bank: what it names there is not what it says.
     let of_another = with(purchase(4), &[(2, "4111111111111129"), (90, &named)]);
     assert_eq!(to_bank(desk.shop_sends(SHOP, 220, &of_another)).text(90), "");
+    // What is neither completed nor raised is named all the same: here a refund tells of its purchase.
+    let ours = format!("0100000001{}", second.text(7));
+    let refund = |stan, card: &str| with(purchase(stan), &[(2, card), (3, "200000"), (90, &named)]);
+    let (own, other) = ("4111111111111111", "4111111111111129");
+    for (stan, card) in [(5, own), (6, other)] {
+        let asked = only(&desk.shop_sends(SHOP, 200, &refund(stan, card)));
+        assert_eq!(asked.text(90).starts_with(&ours), card == own, "{}", asked.text(90));
+        assert_eq!(asked.text(90).is_empty(), card == other);
+    }
+    for (stan, card) in [(7, own), (8, other)] {
+        desk.shop_sends(SHOP, 220, &refund(stan, card));
+        let (_, last) = desk.standings().pop_last().unwrap();
+        let named = last.sent().unwrap().elements.get(ElementNo::ORIGINAL).map(<[u8]>::to_vec);
+        assert_eq!(named.is_some_and(|named| named.starts_with(ours.as_bytes())), card == own);
+    }
 }
 
 #[test]
@@ -309,6 +390,34 @@ fn under_the_trace_of_an_advice_nobody_is_told_of_an_approval_that_is_none() {
     let mut desk = Desk::new();
     approved(&mut desk, 200, &purchase(1));
     assert_eq!(told(&desk.shop_sends(SHOP, 220, &advice("05"))), "94", "it stands approved");
+    // It does not: the advice says the same.
+    let mut desk = Desk::new();
+    let asked = only(&desk.shop_sends(SHOP, 200, &purchase(1)));
+    desk.bank_answers(&asked, "05", &[]);
+    assert_eq!(told(&desk.shop_sends(SHOP, 220, &advice("05"))), "05");
+}
+
+/// It stays what it was there, and its copies are copies.
+#[test]
+fn an_advice_that_an_earlier_version_took_is_what_it_was() {
+    let mut desk = Desk::new();
+    let declined = with(purchase(1), &[(39, "05")]);
+    desk.shop_sends(SHOP, 220, &declined);
+    let left = format!("{:0>12}{:0>30}", 400, 0);
+    for (_, record) in &mut desk.records {
+        if let Record::Stored(sent) = record {
+            Arc::make_mut(sent).declined = false;
+        }
+    }
+    let all = desk.records.len();
+    desk.crashes_after(all);
+    assert!(clearing::claims(&the_only_standing(&desk)));
+    assert_eq!(told(&desk.shop_sends(SHOP, 221, &declined)), "00");
+    let lower = [(90, &*naming("0220", 1, "1123183400")), (95, &left)];
+    assert_eq!(told(&desk.shop_sends(SHOP, 420, &with(reversal(1, 2), &lower))), "00");
+    let all = desk.records.len();
+    desk.crashes_after(all);
+    assert_eq!(desk.standings().into_values().find_map(|one| one.lowered), Some(400));
 }
 
 /// A network has codes of its own.
