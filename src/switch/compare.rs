@@ -62,7 +62,7 @@ pub(super) fn named_otherwise(
     otherwise.iter().find(|no| *no != ElementNo::AMOUNT || !is_lowered)
 }
 
-/// The element in which an acknowledgement names another card, where its network repeats that. Some networks hide the number: by
+/// The element in which an answer names another card, where its network repeats that. Some networks hide the number: by
 /// what is no digit, or by others where logs have stars.
 pub(super) fn another_card(
     standing: &Standing,
