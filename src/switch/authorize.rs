@@ -550,8 +550,11 @@ impl Engine {
             }
             return;
         }
-        let other_amount =
-            approved && standing.stands_approved() && !standing.stood_in() && !same_amount;
+        let other_amount = approved
+            && standing.stands_approved()
+            && !standing.stood_in()
+            && !same_amount
+            && !planted::is(Bug::OtherPartUndoes);
         if let Some(element) = differs.or_else(|| other_amount.then_some(ElementNo::AMOUNT)) {
             fx.notes.push(Note::Mismatched { issuer: arrival.link, element: element.get() });
             if standing.stands_approved() && !planted::is(Bug::StrayApprovalUndoes) {

@@ -90,7 +90,7 @@ impl Engine {
     /// Whether a message under the key of an earlier one is another one: what it wants is not done, so that it must not hear
     /// what became of the first.
     fn is_another(&self, standing: &Standing, copy: &Arrival) -> bool {
-        let named = copy.named();
+        let named = copy.named().filter(|_| !planted::is(Bug::CopyNamesAnother));
         let names_another =
             |first: Option<Tag>| first.zip(named).is_some_and(|(first, named)| first != named);
         match &standing.opening {
