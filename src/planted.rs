@@ -161,6 +161,22 @@ bugs! {
     CutOverTwice,
     /// An authorization that raises another is one of its own.
     IncrementUntied,
+    /// A copy that names another original hears what the first of its key heard.
+    CopyNamesAnother,
+    /// A reversal is reversed, and what it undid is said to stand.
+    ReversalTakenBack,
+    /// A reversal that names what was granted of what was asked is none.
+    ReversalNamesWhatWasAsked,
+    /// A completion of another card is tied to the authorization that it names, and goes to its issuer.
+    CompletionOfAnyCard,
+    /// An acknowledgement that names another card is taken.
+    AcknowledgementOfAnyCard,
+    /// An advice of what was declined counts as one of an approval.
+    AdvisedDeclineClears,
+    /// A late approval of another part than was granted undoes what stands.
+    OtherPartUndoes,
+    /// An answer that comes again without its approval code undoes what it approved.
+    CopyWithoutItsCodeUndoes,
 
     [told]
     /// Rule 1.1: an answer of another version or origin than its request is taken.

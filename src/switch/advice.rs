@@ -109,7 +109,7 @@ impl Engine {
         let fits = match arrival.mti().class() {
             Class::Authorization => first.stands_approved() && is_of_one_purchase(arrival, sent),
             // Of another card it is a purchase of its own, and goes to that card's issuer.
-            _ => is_of_one_card(arrival, sent),
+            _ => is_of_one_card(arrival, sent) || planted::is(Bug::CompletionOfAnyCard),
         };
         fits.then_some(first.id)
     }
@@ -127,6 +127,7 @@ impl Engine {
             && !code.is_empty()
             && !APPROVALS.contains(&code)
             && !approves()
+            && !planted::is(Bug::AdvisedDeclineClears)
     }
 
     fn store(&mut self, arrival: &Arrival, sent: Arc<Sent>, fx: &mut Effects) {

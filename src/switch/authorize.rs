@@ -14,7 +14,8 @@ use crate::seal::Tag;
 use crate::tranlog::Ask;
 
 use super::compare::{
-    NEVER_ADDED, added, element_not_repeated, first_difference, is_the_answer_that_stands,
+    NEVER_ADDED, added, another_card, element_not_repeated, first_difference,
+    is_the_answer_that_stands,
 };
 use super::effect::{Action, Effects, Mark, Note, Why};
 use super::engine::Engine;
@@ -535,7 +536,9 @@ impl Engine {
         let approved = code_of(arrival).is_none_or(|code| link.dialect().approves(code));
         let added = added(standing, arrival);
         let sent = standing.sent();
-        let differs = sent.and_then(|sent| element_not_repeated(sent, (arrival, &added), link));
+        let differs = sent
+            .and_then(|sent| element_not_repeated(sent, (arrival, &added), link))
+            .or_else(|| another_card(standing, arrival, (link, &self.keys)));
         let said = self.with_unechoed(added, standing, arrival);
         let same_amount = sent.and_then(|sent| sent.granted(Some(&said))) == standing.granted();
         if differs.is_none() && same_amount && is_the_answer_that_stands(standing, &said) {
@@ -553,8 +556,11 @@ impl Engine {
             }
             return;
         }
-        let other_amount =
-            approved && standing.stands_approved() && !standing.stood_in() && !same_amount;
+        let other_amount = approved
+            && standing.stands_approved()
+            && !standing.stood_in()
+            && !same_amount
+            && !planted::is(Bug::OtherPartUndoes);
         if let Some(element) = differs.or_else(|| other_amount.then_some(ElementNo::AMOUNT)) {
             fx.notes.push(Note::Mismatched { issuer: arrival.link, element: element.get() });
             if standing.stands_approved() && !planted::is(Bug::StrayApprovalUndoes) {

@@ -62,7 +62,7 @@ pub(super) fn named_otherwise(
     otherwise.iter().find(|no| *no != ElementNo::AMOUNT || !is_lowered)
 }
 
-/// The element in which an acknowledgement names another card, where its network repeats that. Some networks hide the number: by
+/// The element in which an answer names another card, where its network repeats that. Some networks hide the number: by
 /// what is no digit, or by others where logs have stars.
 pub(super) fn another_card(
     standing: &Standing,
@@ -73,6 +73,7 @@ pub(super) fn another_card(
     let pan = Pan::new(&arrival.get(ElementNo::PAN)?).ok()?;
     let hidden = pan.masked() == card.masked || pan.expose().iter().all(|digit| *digit == b'0');
     let other = keys.tag("card", &[pan.expose()]) != card.token && !hidden;
+    let other = other && !planted::is(Bug::AcknowledgementOfAnyCard);
     (other && link.dialect().echo().has(ElementNo::PAN)).then_some(ElementNo::PAN)
 }
 
@@ -122,5 +123,7 @@ pub(super) fn is_the_answer_that_stands(standing: &Standing, again: &Elements) -
         code.filter(|code| !code.is_empty()).map(<[u8]>::to_vec)
     };
     let twice = approved(added).zip(approved(again)).is_some_and(|(one, other)| one != other);
+    let lacks_it = approved(added).is_some() && approved(again).is_none();
+    let twice = twice || lacks_it && planted::is(Bug::CopyWithoutItsCodeUndoes);
     stands && same_code && !twice
 }

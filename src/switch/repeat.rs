@@ -50,9 +50,9 @@ impl Held {
     }
 }
 
-/// Whether a message names another one than the first of its key did; or one, where that named none.
-fn names_another(first: &Sent, copy: &Arrival) -> bool {
-    let Some(named) = copy.named else { return false };
+/// Whether what a message names is another one than the first of its key named; or one, where that named none.
+fn names_another(first: &Sent, named: Option<Tag>) -> bool {
+    let Some(named) = named else { return false };
     // An earlier version wrote down no hash of what it named.
     let named_before =
         first.completes.is_some() || first.elements.get(ElementNo::ORIGINAL).is_some();
@@ -77,7 +77,7 @@ impl Engine {
             return self.decline(&arrival, ResponseCode::DUPLICATE, fx);
         }
         if !forestalled
-            && !arrival.mti().is_repeat()
+            && !arrival.is_repeat()
             && self.settings.duplicate == Duplicate::Refuse
             && !planted::is(Bug::DuplicateServed)
         {
@@ -100,14 +100,15 @@ impl Engine {
     /// what became of the first.
     fn is_another(&self, standing: &Standing, copy: &Arrival) -> bool {
         let (code, declines) = (copy.get(ElementNo::RESPONSE_CODE), self.tells_decline(copy));
+        let named = copy.named.filter(|_| !planted::is(Bug::CopyNamesAnother));
         match &standing.opening {
             Opening::Reversal(undo) => {
-                let named = copy.original_key.filter(|_| copy.named.is_some());
+                let named = copy.original_key.filter(|_| named.is_some());
                 undo.content != copy.content
                     || named.is_some_and(|named| named != undo.original_key)
             }
             Opening::Request(sent) | Opening::Advice(sent) => {
-                let another = sent.content != copy.content || names_another(sent, copy);
+                let another = sent.content != copy.content || names_another(sent, named);
                 if sent.mti.function() == Function::Request {
                     let may_stand =
                         standing.outcome == Outcome::InFlight || standing.was_approved();

@@ -64,7 +64,9 @@ impl Engine {
         ))?;
         let named = arrival.get(ElementNo::ORIGINAL);
         let mti = named.as_deref().and_then(|named| named.get(..4)).map(Mti::from_ascii);
-        if mti.is_some_and(|mti| mti.is_ok_and(|mti| mti.class() == Class::Reversal)) {
+        if mti.is_some_and(|mti| mti.is_ok_and(|mti| mti.class() == Class::Reversal))
+            && !planted::is(Bug::ReversalTakenBack)
+        {
             let why = "its element 90 names a reversal, which cannot be taken back";
             return Err((ResponseCode::INVALID, Why::Said(why)));
         }
@@ -81,7 +83,8 @@ impl Engine {
             return self.decline(arrival, code, fx);
         };
         // One original has one reversal: after a partial one there is none of the rest.
-        if !speaks_of(arrival, sent, &[standing.granted()]) || standing.lowered.is_some() {
+        let granted = standing.granted().filter(|_| !planted::is(Bug::ReversalNamesWhatWasAsked));
+        if !speaks_of(arrival, sent, &[granted]) || standing.lowered.is_some() {
             fx.notes.push(Note::OtherContent {
                 asker: arrival.link,
                 of: Box::new(Named::arrived(arrival)),

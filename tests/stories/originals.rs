@@ -311,6 +311,17 @@ fn an_acknowledgement_may_hide_its_card() {
     }
 }
 
+/// Who says so afterwards, under our pair, speaks of something else.
+#[test]
+fn a_late_approval_of_another_card_undoes_nothing_that_stands() {
+    let mut desk = Desk::new();
+    let asked = approved(&mut desk, 200, &purchase(1));
+    let of_another = [(2, "4222222222222220"), (38, "999999")];
+    assert!(desk.bank_answers(&asked, "00", &of_another).is_empty());
+    assert!(the_only_standing(&desk).stands_approved());
+    assert_eq!(super::strays::orphans(&desk), 1, "it is for the operator");
+}
+
 /// The till knows what it was told, and not what it had asked for.
 #[test]
 fn a_reversal_may_name_what_was_granted_of_what_was_asked() {

@@ -2,6 +2,7 @@
 
 use crate::codec::Message;
 use crate::iso::{Class, ElementNo, Elements, Wall};
+use crate::switch::Duplicate;
 
 use super::issuer::{code_of, number};
 use super::mix::{ASKERS, Plan};
@@ -142,6 +143,7 @@ impl Purchase {
         original.extend_from_slice(b"00000123456");
         original.extend_from_slice(b"00000000000");
         elements.set(ElementNo::ORIGINAL, &original);
+        elements.remove(ElementNo::RESPONSE_CODE);
         let stan = (id * 7 + number) % 1_000_000;
         elements.set(ElementNo::STAN, format!("{stan:06}").as_bytes());
         if old.get(ElementNo::TRANSMISSION).is_some() {
@@ -177,7 +179,8 @@ impl World {
             (true, true) => 120,
         };
         let amount = i64::try_from(self.rng.between((2, 900_000))).unwrap_or(2);
-        let elements = self.elements_of(id, link, amount);
+        let mut elements = self.elements_of(id, link, amount);
+        self.may_tell_decline(mti, &mut elements);
         self.purchases.push(Purchase::new((link, mti), elements, amount));
         if self.rng.chance(asking.undo_first) {
             self.undo(id);
@@ -285,14 +288,16 @@ impl World {
     }
 
     /// The asker wants it undone.
-    fn undo(&mut self, id: PurchaseId) {
+    pub(super) fn undo(&mut self, id: PurchaseId) {
         let mti = if self.rng.chance(500) { 400 } else { 420 };
         let wall = self.now().wall;
         let Some(purchase) = self.purchase_mut(id) else { return };
         if purchase.undo.is_some() {
             return;
         }
-        let elements = purchase.reversal(id, 3, wall);
+        let mut elements = purchase.reversal(id, 3, wall);
+        self.may_name_granted(id, &mut elements);
+        let Some(purchase) = self.purchase_mut(id) else { return };
         purchase.undo = Some(Undo { mti, elements, copies: Vec::new(), left: None, acked: None });
     }
 
@@ -311,6 +316,9 @@ impl World {
             undo.copies.push(Copy { conn, at, altered: false, answered: false });
         }
         self.story.tell(at, Some(id), || format!("asker sends {mti:04} on {conn}"));
+        if undo.copies.is_empty() {
+            self.may_take_back(conn, id);
+        }
         self.say(conn, mti_of(mti), &undo.elements);
     }
 
@@ -376,6 +384,9 @@ impl World {
             }
             return;
         };
+        if self.idly_answered(id, message) {
+            return;
+        }
         let link = self.conns.get(conn).map(|conn| conn.link);
         if self.purchase_ref(id).map(|purchase| purchase.link) != link {
             return self
@@ -392,6 +403,7 @@ impl World {
 
     fn undo_acked(&mut self, conn: ConnId, id: PurchaseId, message: &Message) {
         let now = self.time;
+        let replays = self.mix.settings.duplicate == Duplicate::Replay;
         let Some(undo) = self.purchase_mut(id).and_then(|purchase| purchase.undo.as_mut()) else {
             return;
         };
@@ -408,6 +420,9 @@ impl World {
             return self
                 .blame(Some(id), || "a reversal's answer has another trace number".to_owned());
         }
+        if code == b"94" && undo.acked.is_none() && replays {
+            return self.blame(Some(id), || "a true reversal was called another's copy".to_owned());
+        }
         // 96 and 91 are no answers: the asker says it again.
         let final_words: &[&[u8]] =
             if undo.left.is_some() { &[b"00", b"25", b"13", b"30"] } else { &[b"00", b"25"] };
@@ -418,6 +433,7 @@ impl World {
             None => {
                 let (left, accepted) = (undo.left, code == b"00");
                 undo.acked = Some((code, now));
+                self.undone_heard(conn, id);
                 match left {
                     Some(left) if accepted => self.may_want_even_less(conn, id, left),
                     Some(_) => self.reached.count(Rare::NotLowered),
@@ -484,6 +500,7 @@ impl World {
             if first {
                 self.may_want_less(id);
                 self.may_want_more(id);
+                self.may_complete(conn, id, message);
                 self.may_close_batch(conn, id);
                 self.may_reconcile(conn, id);
             }

@@ -460,6 +460,7 @@ impl World {
         };
         let standing = past.standing.clone();
         self.check_dated(issuer, &standing, message);
+        self.check_routed(issuer, message, id);
         let Some(purchase) = self.purchase_ref(id) else { return };
         // Networks of 1993 have no element for what 25 says, on either side.
         let links = [ASKERS + issuer, purchase.link];

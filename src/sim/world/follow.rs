@@ -14,6 +14,7 @@ use crate::tranlog::{self, Ask, Found};
 
 use super::increments::wrongly_raised;
 use super::issuer::{self, Key};
+use super::originals::wrongly_tied;
 use super::story::{self, PurchaseId};
 
 /// A line of a day's clearing.
@@ -289,6 +290,10 @@ impl Follower {
                 }
                 let first = sent.raises().and_then(|first| self.pasts.get(&first));
                 if let Some(wrong) = wrongly_raised(&standing, first) {
+                    self.break_rule(purchase, wrong.to_owned());
+                }
+                let first = sent.completes.and_then(|first| self.pasts.get(&first));
+                if let Some(wrong) = wrongly_tied(&standing, first) {
                     self.break_rule(purchase, wrong.to_owned());
                 }
                 if sent.date <= self.cut {

@@ -150,7 +150,7 @@ impl World {
 }
 
 /// What raises a purchase: of the same card, currency and merchant, under a trace number and reference of its own.
-fn raising(
+pub(super) fn raising(
     purchase: &Purchase,
     (id, number): (PurchaseId, PurchaseId),
     (amount, wall): (u64, crate::iso::Wall),

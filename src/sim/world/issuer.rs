@@ -10,6 +10,7 @@ use crate::record::Trace;
 
 use super::lowering;
 use super::net::ConnId;
+use super::originals::tells_decline;
 use super::reached::Rare;
 use super::stand_in::{named_in, named_request};
 use super::story::{self, PurchaseId, text};
@@ -107,6 +108,10 @@ impl World {
     pub(super) fn issuer_reads(&mut self, conn: ConnId, issuer: usize, message: Message) {
         let mti = message.mti();
         self.check_signed_off(conn, mti.class());
+        let owed = mti.class() == Class::Reversal || mti.function() == Function::Advice;
+        if owed && mti.class() != Class::Network && self.mistakes_card(conn, &message) {
+            return;
+        }
         match (mti.class(), mti.function()) {
             (Class::Network, _) => self.network_reads(conn, &message),
             (Class::Authorization | Class::Financial, Function::Request) => {
@@ -128,24 +133,6 @@ impl World {
             }
             _ => self.blame(story::purchase_of(&message), || format!("an issuer got an {mti}")),
         }
-    }
-
-    /// A network management message at a peer: answered, or taken as the answer to its own.
-    pub(super) fn network_reads(&mut self, conn: ConnId, message: &Message) {
-        if message.mti().is_response() {
-            let plan = self.conns.get(conn).and_then(|conn| self.mix.plans.get(conn.link));
-            let sign_off = plan.map(|plan| plan.settings.network.codes.sign_off);
-            if message.get(ElementNo::NETWORK_CODE).as_deref()
-                == sign_off.as_ref().map(|code| &code[..])
-            {
-                self.sign_off_answered(conn);
-            }
-            return;
-        }
-        let repeated = [ElementNo::TRANSMISSION, ElementNo::STAN, ElementNo::NETWORK_CODE];
-        let mut own = message.elements(repeated.into_iter().collect());
-        own.set(ElementNo::RESPONSE_CODE, b"00");
-        self.say(conn, message.mti().response(), &own);
     }
 
     /// The issuer decides about a request or books an advice.
@@ -324,11 +311,14 @@ impl World {
             conn: manner.over.is_none().then_some(conn),
             body,
             vouches: right.then(|| (issuer, key_of(message))),
+            once_heard: None,
         };
-        if manner.again {
+        let of_a_part = manner.code == Some("10") && self.grants_again();
+        if manner.again || of_a_part {
             self.reached.count(Rare::AnswerTwice);
             let after = manner.delay + 1 + self.rng.below(3_000);
-            self.later(after, Event::Say(Box::new(says.clone())));
+            let again = self.said_again(&says, (message, own), &tongue);
+            self.later(after, Event::Say(Box::new(again)));
         }
         self.later(manner.delay, Event::Say(Box::new(says)));
     }
@@ -342,6 +332,7 @@ impl World {
             return;
         }
         let refused = self.refusal();
+        let declined = tells_decline(message);
         let Some(bank) = self.issuers.get_mut(issuer) else { return };
         let Some(seen) = bank.owed.get_mut(&key) else { return };
         let fresh = seen.settled.is_none();
@@ -356,16 +347,17 @@ impl World {
                     purchase,
                     amount: number(message, ElementNo::AMOUNT),
                     financial: message.mti().class() == Class::Financial,
-                    approved: true,
+                    approved: !declined,
                     reversed: false,
                     lowered: false,
                     said: true,
-                    code: "00",
+                    code: if declined { "05" } else { "00" },
                     content: original,
                     names: named_request(message),
                 },
             );
             self.reached.add(Rare::Matched, u64::from(matched));
+            self.reached.add(Rare::DeclineAdvised, u64::from(declined));
         }
         self.acknowledge(conn, issuer, message, code);
     }
@@ -499,6 +491,9 @@ impl World {
 
     /// An issuer speaks: on the connection that asked while that stands, else on another one of the link.
     pub(super) fn issuer_says(&mut self, says: &Says) {
+        if says.once_heard.is_some_and(|line| !self.is_heard(line)) {
+            return;
+        }
         let asked = says.conn.filter(|conn| self.conns.get(*conn).is_some_and(|conn| conn.peer_up));
         let standing = self.standing(says.link);
         let elsewhere = self.rng.chance(100);
@@ -534,9 +529,11 @@ impl World {
 pub(super) struct Says {
     link: usize,
     conn: Option<ConnId>,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
     /// The ledger line that it tells rightly, if it does.
-    vouches: Option<(usize, Key)>,
+    pub(super) vouches: Option<(usize, Key)>,
+    /// The ledger line whose approval must have been heard before.
+    pub(super) once_heard: Option<(usize, Key)>,
 }
 
 /// What an issuer tells a message by.

@@ -144,6 +144,10 @@ impl World {
         {
             return Some(wrong);
         }
+        if purchase.tells_decline() {
+            return (standing > 0)
+                .then(|| "a decline that its issuer was told of stands".to_owned());
+        }
         if purchase.approved.is_none() || purchase.undone().is_some() || standing == 1 {
             return None;
         }

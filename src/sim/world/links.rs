@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::codec::Message;
 use crate::iso::{Class, ElementNo, Elements};
 use crate::record::LinkId;
 use crate::switch::{Input, LinkOrder, Mark, NetworkCodes, Order, OrderId, SignOn};
@@ -195,6 +196,24 @@ impl World {
             conn.off = Off::Taken;
             self.reached.count(Rare::SignedOff);
         }
+    }
+
+    /// A network management message at a peer: answered, or taken as the answer to its own.
+    pub(super) fn network_reads(&mut self, conn: ConnId, message: &Message) {
+        if message.mti().is_response() {
+            let plan = self.conns.get(conn).and_then(|conn| self.mix.plans.get(conn.link));
+            let sign_off = plan.map(|plan| plan.settings.network.codes.sign_off);
+            if message.get(ElementNo::NETWORK_CODE).as_deref()
+                == sign_off.as_ref().map(|code| &code[..])
+            {
+                self.sign_off_answered(conn);
+            }
+            return;
+        }
+        let repeated = [ElementNo::TRANSMISSION, ElementNo::STAN, ElementNo::NETWORK_CODE];
+        let mut own = message.elements(repeated.into_iter().collect());
+        own.set(ElementNo::RESPONSE_CODE, b"00");
+        self.say(conn, message.mti().response(), &own);
     }
 
     /// Nothing new reaches a peer that was told that it is signed off.

@@ -8,6 +8,7 @@ use super::follow::{self, Past};
 use super::increments::Raising;
 use super::issuer::Entry;
 use super::net::ConnId;
+use super::originals::Naming;
 use super::reached::Rare;
 use super::rng::Rng;
 use super::story::{PurchaseId, text};
@@ -27,6 +28,8 @@ pub(super) struct Lowering {
     often: u64,
     /// And how often they want more.
     pub(super) raising: Raising,
+    /// And what names another message than it is about.
+    pub(super) naming: Naming,
     /// Of those whose partial reversal was accepted and who ask for another one, in a thousand.
     greedy: u64,
 }
@@ -36,7 +39,7 @@ impl Lowering {
         let mut rng = Rng::new(seed ^ 0x6c6f_7765_7269_6e67);
         let often = rng.pick(&[0, 0, 30, 150, 400]).unwrap_or(0);
         let greedy = rng.pick(&[0, 300]).unwrap_or(0);
-        Self { rng, often, greedy, raising: Raising::new(seed) }
+        Self { rng, often, greedy, raising: Raising::new(seed), naming: Naming::new(seed) }
     }
 }
 

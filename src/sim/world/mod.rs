@@ -18,6 +18,7 @@ mod lowering;
 mod mix;
 mod net;
 mod operator;
+mod originals;
 mod reached;
 mod reconcile;
 mod reload;
@@ -184,6 +185,7 @@ enum Event {
     Ask { id: PurchaseId },
     Remember { id: PurchaseId },
     Lower { id: PurchaseId },
+    Complete { id: PurchaseId },
     Decide { conn: ConnId, issuer: usize, message: Box<Message> },
     Say(Box<Says>),
     Committed { life: u32 },
@@ -457,6 +459,7 @@ impl World {
             Event::Ask { id } => self.ask_again(id),
             Event::Remember { id } => self.remember(id),
             Event::Lower { id } => self.wants_less(id),
+            Event::Complete { id } => self.complete(id),
             Event::Decide { conn, issuer, message } => self.decide(conn, issuer, &message),
             Event::Say(says) => self.issuer_says(&says),
             Event::Committed { life } => self.committed(life),

@@ -72,6 +72,14 @@ rare! {
     AnswerReordered = "answer overtook an earlier one",
     /// An answer said something else than was asked, or no code.
     AnswerSpoilt = "answer spoilt",
+    /// An approval was said again without its approval code.
+    AnswerWithoutItsCode = "approval said again without its code",
+    /// An approval of a part was followed by one of another part.
+    AnswerOfAnotherPart = "another part granted after the first",
+    /// An approval was followed by one of another card.
+    AnswerOfAnotherCard = "approval of another card after the first",
+    /// An owed message was acknowledged as one of another card, and lost.
+    OwedOfAnotherCard = "acknowledgement of another card",
     /// An answer went over another issuer's link.
     AnswerAstray = "answer sent over another link",
     /// A request was approved in its issuer's place.
@@ -110,6 +118,18 @@ rare! {
     Raised = "authorization raised",
     /// What it was to raise does not stand open.
     NotRaised = "authorization not raised: it does not stand",
+    /// A completion of an authorization reached its issuer.
+    Completed = "authorization completed",
+    /// One that names an authorization of another card reached the issuer of its own.
+    CompletedOfAnotherCard = "completion of another card than it names",
+    /// An issuer booked an advice of what was declined.
+    DeclineAdvised = "advice of a decline booked by its issuer",
+    /// A copy named another message than the first of its key did.
+    OtherOriginal = "copy that names another original",
+    /// A reversal was to be reversed.
+    NotTakenBack = "reversal of a reversal refused",
+    /// A reversal named what was granted of what was asked, and was taken.
+    GrantedNamed = "reversal that names what was granted",
     /// A request reached an issuer in another edition of the standard than its asker's.
     OtherEdition = "request said in another edition",
     /// An answer came after the end.
