@@ -48,6 +48,10 @@ impl Engine {
             return no(ResponseCode::FORMAT, why);
         };
         let Some(first) = self.first_named(original) else {
+            if arrival.names_itself() {
+                // A repeat never seen is something new.
+                return Ok(None);
+            }
             return no(ResponseCode::NOT_FOUND, "the authorization that it raises is not known");
         };
         let Some(sent) = first.sent() else {

@@ -354,13 +354,16 @@ impl Arrival {
         let Some(named) = self.get(ElementNo::ORIGINAL) else { return false };
         let said = |no| self.get(no).unwrap_or_default();
         let class = named.get(..4).and_then(|mti| Mti::from_ascii(mti).ok()).map(Mti::class);
+        let sent_at = said(ElementNo::TRANSMISSION);
+        // Without element 7 a message is known by 13 and 12. With it these may be those of another message of its purchase.
         let is_local = |when: &[u8]| {
-            when.strip_prefix(&*said(ElementNo::LOCAL_DATE)) == Some(&*said(ElementNo::LOCAL_TIME))
+            let time = when.strip_prefix(&*said(ElementNo::LOCAL_DATE));
+            sent_at.is_empty() && time == Some(&*said(ElementNo::LOCAL_TIME))
         };
         let when = named.get(10..20).unwrap_or_default();
         class == Some(self.mti().class())
             && named.get(4..10) == Some(&*said(ElementNo::STAN))
-            && (is_zeros(when) || *when == *said(ElementNo::TRANSMISSION) || is_local(when))
+            && (is_zeros(when) || *when == *sent_at || is_local(when))
     }
 
     /// Whether it says that it repeats an earlier one.

@@ -117,6 +117,11 @@ impl Inquiries {
         }
         self.comes(&arrival);
         if let Some(inquiry) = self.open.get_mut(&id) {
+            // A copy of what waits waits with it.
+            if let Some(own) = arrival.key.filter(|own| !self.by_key.contains_key(own)) {
+                self.by_key.insert(own, id);
+                inquiry.keys.push(own);
+            }
             inquiry.joined.push_back(arrival);
         }
         Ok(())

@@ -1,7 +1,9 @@
 //! A request in its issuer's words: what of it may be said there, and how.
 
 use crate::codec::Draft;
-use crate::iso::{BusinessDate, ElementNo, ElementSet, Elements, Function, ResponseCode, Wall};
+use crate::iso::{
+    BusinessDate, Class, ElementNo, ElementSet, Elements, Function, ResponseCode, Wall,
+};
 use crate::mapping::Tongue;
 use crate::planted::{self, Bug};
 use crate::record::{Opening, Sent, Standing, Trace, TxnId};
@@ -61,7 +63,8 @@ impl Engine {
         link: &LinkSettings,
     ) -> Result<Elements, Refusal> {
         let mut named = Elements::default();
-        let Some(original) = arrival.original_key.filter(|_| arrival.named.is_some()) else {
+        let names_another = arrival.named.is_some() || tied.is_some();
+        let Some(original) = arrival.original_key.filter(|_| names_another) else {
             return Ok(named);
         };
         if tied.is_some()
@@ -76,13 +79,20 @@ impl Engine {
             return Ok(named);
         };
         let (data, said) = (original_data(first, sent), (&sent.elements, sent.at));
+        let (class, of) = (arrival.mti().class(), sent.mti.class());
+        // Where it is of one class and reference with what it names, issuers that match advices with requests take it for that.
+        let reference = arrival.get(ElementNo::RRN);
+        let is_matched = class == of && reference.as_deref() == sent.elements.get(ElementNo::RRN);
+        let is_findable = sent.issuer == link.id && link.tongue.names_originals();
         if tied.is_some() {
             link.tongue.name_original(&mut named, &data, said);
-        } else if sent.issuer == link.id
-            && is_of_one_card(arrival, sent)
-            && link.tongue.names_originals()
-        {
-            link.tongue.mention(&mut named, &data, said);
+        } else if is_findable && !is_matched && is_of_one_card(arrival, sent) {
+            if (class, of) == (Class::Financial, Class::Authorization) {
+                // A request that completes: of 1993 its function code says so.
+                link.tongue.name_original(&mut named, &data, said);
+            } else {
+                link.tongue.mention(&mut named, &data, said);
+            }
         }
         Ok(named)
     }

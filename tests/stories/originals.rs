@@ -201,6 +201,37 @@ fn a_purchase_of_the_number_zero_is_one() {
     assert!(the_only_standing(&desk).is_undone());
 }
 
+/// Issuers that match advices with requests would take it for the purchase itself.
+#[test]
+fn an_advice_of_the_reference_of_what_it_names_leaves_it_unnamed() {
+    let mut desk = Desk::new();
+    let first = approved(&mut desk, 200, &purchase(1));
+    let of_it = [(3, "200000"), (90, &*naming("0200", 1, "1123183400"))];
+    for (stan, reference, named) in [(2, purchase(1), false), (3, purchase(3), true)] {
+        let mut refund = with(purchase(stan), &of_it);
+        refund.set(ElementNo::RRN, reference.get(ElementNo::RRN).unwrap());
+        if named {
+            refund.set(ElementNo::RRN, b"000000000777");
+        }
+        desk.shop_sends(SHOP, 220, &refund);
+        let (_, last) = desk.standings().pop_last().unwrap();
+        let ours = format!("0200{}{}", first.text(11), first.text(7));
+        let original = last.sent().unwrap().elements.get(ElementNo::ORIGINAL);
+        assert_eq!(original.is_some_and(|original| original.starts_with(ours.as_bytes())), named);
+        assert_eq!(original.is_some(), named);
+    }
+}
+
+/// ISO has one number, and one local time, for all messages of a purchase; here 7 has the time of Greenwich, too.
+#[test]
+fn an_increment_of_the_number_and_time_of_what_it_raises_names_it() {
+    let mut desk = Desk::new();
+    let first = approved(&mut desk, 100, &purchase(1));
+    let raise = with(purchase(1), &[(7, "1123190000"), (90, &naming("0100", 1, "1123183400"))]);
+    let asked = only(&desk.shop_sends(SHOP, 100, &raise));
+    assert!(asked.text(90).starts_with(&format!("0100{}{}", first.text(11), first.text(7))));
+}
+
 /// What it completed, or raised, would be the second message that its asker takes for done.
 #[test]
 fn a_copy_that_names_something_where_its_first_named_nothing_is_none() {
@@ -233,11 +264,16 @@ fn a_message_that_names_itself_is_looked_up() {
         assert_eq!(told(&desk.books_answer()), "00", "{own}");
     }
     // One that nobody knows is new, and its issuer hears nothing of its asker's numbers.
-    let mut desk = Desk::new();
-    let never_seen = with(purchase(1), &[(90, &naming("0100", 1, "1123183400"))]);
-    desk.shop_sends(SHOP, 101, &never_seen);
-    let asked = only(&desk.books_answer());
-    assert_eq!((asked.mti, asked.text(90)), (100, String::new()));
+    for moment in ["1123183400", "0000000000"] {
+        let mut desk = Desk::new();
+        let never_seen = with(purchase(1), &[(90, &naming("0100", 1, moment))]);
+        let mut seen = desk.shop_sends(SHOP, 101, &never_seen);
+        while !desk.questions.is_empty() {
+            seen.extend(desk.books_answer());
+        }
+        let asked = only(&seen);
+        assert_eq!((asked.mti, asked.text(90)), (100, String::new()));
+    }
 }
 
 /// Whoever asked first, both hear one word.
@@ -254,8 +290,25 @@ fn a_repeat_that_names_its_first_waits_with_it() {
     while !desk.questions.is_empty() {
         heard.extend(desk.books_answer());
     }
-    let words: Vec<_> = heard.iter().filter(|seen| seen.session == SHOP).map(Seen::code).collect();
-    assert_eq!(words, ["00", "00"]);
+    let words = |heard: &[Seen]| {
+        let shop = heard.iter().filter(|seen| seen.session == SHOP);
+        shop.map(|seen| (seen.mti, seen.code())).collect::<Vec<_>>()
+    };
+    assert_eq!(words(&heard), [(430, "00".into()), (430, "00".into())]);
+    // Its first waits for what another one asked.
+    let mut desk = Desk::new();
+    approved(&mut desk, 200, &purchase(1));
+    desk.passes(700_000);
+    approved(&mut desk, 200, &purchase(7));
+    let again = with(reversal(1, 3), &[(90, &naming("0420", 3, "1123183430"))]);
+    for (mti, message) in [(201, purchase(1)), (420, reversal(1, 3)), (421, again)] {
+        assert!(desk.shop_sends(SHOP, mti, &message).is_empty(), "the books are asked");
+    }
+    let mut heard = Vec::new();
+    while !desk.questions.is_empty() {
+        heard.extend(desk.books_answer());
+    }
+    assert_eq!(words(&heard).split_off(1), [(430, "00".into()), (430, "00".into())]);
 }
 
 /// The asker's pair may be that of another authorization there.
