@@ -161,7 +161,9 @@ impl Shop {
         let Some(answer) = self.hear(FINANCIAL, &sale).await? else { return Ok(()) };
         self.count(&answer);
         let approved = answer.approved();
-        self.last = Some((sale.clone(), (answer.code, answer.approval)));
+        // 91 may be of what never left for its issuer, of which a switch that was killed knows nothing: then it is asked anew.
+        let is_kept = answer.code != Some(ResponseCode::UNAVAILABLE);
+        self.last = is_kept.then(|| (sale.clone(), (answer.code, answer.approval)));
         if approved && self.dice.chance(self.habits.reversals) {
             let undo = self.terminal.reversal(&sale, FINANCIAL);
             // From here on the sale's words are another matter: a decline for ever.
