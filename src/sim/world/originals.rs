@@ -217,6 +217,13 @@ impl World {
         self.say(conn, mti_of(mti), &elements);
     }
 
+    /// Whether a reversal may have come before the advice that this answers: then it and its reversal cancel out, whatever is
+    /// said under its key, and an advice hears 00.
+    fn may_be_undone_ahead(&self, id: PurchaseId, answer: &Message) -> bool {
+        let undone = self.purchase_ref(id).is_some_and(|purchase| purchase.undo.is_some());
+        undone && answer.mti().class() != Class::Reversal
+    }
+
     /// The answer to such a message; says whether it is that.
     pub(super) fn idly_answered(&mut self, of: PurchaseId, message: &Message) -> bool {
         let Some(id) = of.checked_sub(IDLE) else { return false };
@@ -228,7 +235,7 @@ impl World {
             self.blame(Some(id), || {
                 format!("a reversal of a reversal is answered {}", code.escape_ascii())
             });
-        } else if code == b"00" {
+        } else if code == b"00" && !self.may_be_undone_ahead(id, message) {
             self.blame(Some(id), || {
                 "a copy that names another message is answered like the first".to_owned()
             });
