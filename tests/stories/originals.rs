@@ -168,14 +168,6 @@ fn a_repeat_of_a_reversal_may_name_its_first() {
     assert_eq!(told(&desk.books_answer()), "12");
 }
 
-#[test]
-fn and_stays_undone() {
-    let mut desk = Desk::new();
-    approved(&mut desk, 200, &purchase(1));
-    assert_eq!(told(&desk.shop_sends(SHOP, 420, &reversal(1, 2))), "00");
-    assert!(the_only_standing(&desk).is_undone());
-}
-
 /// Its issuer knows nothing of that card, and its own would never hear of it.
 #[test]
 fn a_completion_of_another_card_goes_to_the_issuer_of_that() {
