@@ -179,7 +179,7 @@ impl Engine {
 
     /// Whether the advice of what raises another looks like the advice of that other: it names it, and the reference does not tell
     /// them apart either. An issuer that matches would hold the amount of the one for both.
-    fn looks_like_a_match(&self, arrival: &Arrival, first: TxnId) -> bool {
+    pub(super) fn looks_like_a_match(&self, arrival: &Arrival, first: TxnId) -> bool {
         let matches =
             self.route_of(arrival).is_some_and(|(_, limits)| limits.late == LateApproval::Match);
         let first = self.log.standing(first).and_then(Standing::sent);

@@ -85,6 +85,11 @@ impl Engine {
         let is_matched = class == of && reference.as_deref() == sent.elements.get(ElementNo::RRN);
         let is_findable = sent.issuer == link.id && link.tongue.names_originals();
         if tied.is_some() {
+            // A fact that raises it is stored all the same, and told by itself.
+            let advises = arrival.mti().function() == Function::Advice;
+            if advises && class == of && self.looks_like_a_match(arrival, first.id) {
+                return Ok(named);
+            }
             link.tongue.name_original(&mut named, &data, said);
         } else if is_findable && !is_matched && is_of_one_card(arrival, sent) {
             if (class, of) == (Class::Financial, Class::Authorization) {

@@ -450,4 +450,17 @@ fn what_raises_under_the_reference_of_the_first_is_not_approved() {
     assert_eq!(desk.standings().len(), 1);
     // Under one of its own it is what it says.
     assert_eq!(only(&desk.shop_sends(SHOP, 100, &raises(3, 3))).code(), "00");
+    // What was approved elsewhere is a fact that raises the first; its issuer hears of it by itself, and holds 5.00 more.
+    assert_eq!(only(&desk.shop_sends(SHOP, 120, &raises(4, 1))).code(), "00");
+    assert_eq!(only(&desk.shop_sends(SHOP, 120, &raises(5, 5))).code(), "00");
+    let named: Vec<_> = desk
+        .standings()
+        .into_values()
+        .map(|standing| {
+            let sent = standing.sent().unwrap();
+            (sent.completes.is_some(), sent.elements.get(ElementNo::ORIGINAL).is_some())
+        })
+        .collect();
+    let (first, unnamed, named_there) = ((false, false), (true, false), (true, true));
+    assert_eq!(named, [first, named_there, unnamed, named_there]);
 }
