@@ -247,7 +247,7 @@ impl Share {
         let given_up =
             |debt: &Debt| matches!(debt.state, DebtState::Closed(closing) if closing.is_given_up());
         let advised = standing.advice.as_ref().is_some_and(|debt| !given_up(debt));
-        if standing.sent().is_some_and(|sent| sent.declined) {
+        if standing.tells_decline() {
             return None;
         }
         if standing.heard == Approval::Approved || advised { Self::place(standing) } else { None }

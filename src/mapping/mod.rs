@@ -284,27 +284,20 @@ impl Tongue {
 
     /// Whether a message names another one: then it has no element left to name one more.
     pub fn names_another(elements: &Elements) -> bool {
-        let named = [ElementNo::ORIGINAL, edition::ORIGINAL];
-        named.into_iter().any(|no| elements.get(no).is_some())
+        !elements.present().and(Self::NAMES).is_empty()
     }
 
     /// The elements that name another message: 90, and what is kept aside of 56 of 1993.
     pub const NAMES: ElementSet = ElementSet::of(&[90, edition::ORIGINAL.get()]);
 
-    /// Mentions another message, which is neither raised nor completed: element 90, and of 1993 element 56 alone. With 90 the
-    /// function code would say that it is.
+    /// Mentions another message, which is neither raised nor completed, or is what this is the advice of: element 90, and of
+    /// 1993 element 56 alone. With 90 the function code would say that it is.
     pub fn mention(&self, elements: &mut Elements, data: &[u8], (original, at): (&Elements, Wall)) {
         if self.later().is_some() {
             elements.set(edition::ORIGINAL, &edition::original_of(original, data, at));
         } else {
             elements.set(ElementNo::ORIGINAL, data);
         }
-    }
-
-    /// Names, in the advice of it, a request that came `at` that moment.
-    pub fn name_request(&self, elements: &mut Elements, data: &[u8], at: Wall) {
-        let said = elements.clone();
-        self.mention(elements, data, (&said, at));
     }
 
     /// Says why something is reversed, where the link's edition has a place for that.

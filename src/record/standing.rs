@@ -165,13 +165,16 @@ impl Standing {
         self.was_approved() && !self.is_undone()
     }
 
+    /// Whether it is an advice of what was declined.
+    pub fn tells_decline(&self) -> bool {
+        self.sent().is_some_and(|sent| sent.declined)
+    }
+
     /// Whether it was approved, or is an advice of what was; whatever undid it since.
     pub fn was_approved(&self) -> bool {
         match &self.outcome {
             Outcome::Answered { verdict, .. } => *verdict == Verdict::Approved,
-            Outcome::Stored => {
-                self.advice.is_some() && !self.sent().is_some_and(|sent| sent.declined)
-            }
+            Outcome::Stored => self.advice.is_some() && !self.tells_decline(),
             Outcome::InFlight | Outcome::Over { .. } => false,
         }
     }

@@ -279,7 +279,8 @@ impl Engine {
         if owing == Owing::Advice {
             link.stamp(&mut elements, sent);
             if names {
-                link.tongue.name_request(&mut elements, &original_data(standing, sent), sent.at);
+                let data = original_data(standing, sent);
+                link.tongue.mention(&mut elements, &data, (&sent.elements, sent.at));
             }
         } else if let Some(debt) = &standing.reversal {
             if debt.lowers() && !link.tongue.says_partial() {

@@ -51,7 +51,7 @@ impl Held {
 }
 
 /// Whether what a message names is another one than the first of its key named; or one, where that named none.
-fn names_another(first: &Sent, named: Option<Tag>) -> bool {
+fn names_other_than(first: &Sent, named: Option<Tag>) -> bool {
     let Some(named) = named else { return false };
     // An earlier version wrote down no hash of what it named.
     let named_before =
@@ -108,7 +108,7 @@ impl Engine {
                     || named.is_some_and(|named| named != undo.original_key)
             }
             Opening::Request(sent) | Opening::Advice(sent) => {
-                let another = sent.content != copy.content || names_another(sent, named);
+                let another = sent.content != copy.content || names_other_than(sent, named);
                 if sent.mti.function() == Function::Request {
                     let may_stand =
                         standing.outcome == Outcome::InFlight || standing.was_approved();
