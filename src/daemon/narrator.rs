@@ -19,17 +19,27 @@ pub(super) struct Narrator {
     links: HashMap<LinkId, Arc<Voice>>,
 }
 
-/// One link: its name, and how much it has said.
+/// One link: its name, and how much it has said. Each level has lines of its own, so that what is routine keeps no trouble
+/// out of the log.
 struct Voice {
     name: String,
     meter: LinkMeter,
-    hush: Hush,
+    info: Hush,
+    warn: Hush,
+    error: Hush,
 }
 
-/// Says a line about a link, unless it has said enough for a while.
+impl Voice {
+    fn new(name: String, meter: LinkMeter) -> Self {
+        let [info, warn, error] = <[Hush; 3]>::default();
+        Self { name, meter, info, warn, error }
+    }
+}
+
+/// Says a line about a link, unless it has said enough of its level for a while.
 macro_rules! say {
     ($level:ident, $voice:expr, $line:literal $(, $($field:tt)*)?) => {
-        if let Some(voice) = $voice && let Some(kept) = voice.hush.may_say() {
+        if let Some(voice) = $voice && let Some(kept) = voice.$level.may_say() {
             tracing::$level!(link = voice.name, $($($field)*,)? kept, $line);
         }
     };
@@ -57,9 +67,8 @@ impl Narrator {
     pub(super) fn with(&self, links: &[Link]) -> Self {
         let mut all = self.links.clone();
         for Link { id, name, .. } in links {
-            let (name, hush) = (name.clone(), Hush::default());
-            all.entry(*id)
-                .or_insert_with(|| Arc::new(Voice { meter: self.meter.link(&name), name, hush }));
+            let voice = || Arc::new(Voice::new(name.clone(), self.meter.link(name)));
+            all.entry(*id).or_insert_with(voice);
         }
         Self { meter: self.meter.clone(), links: all }
     }
@@ -138,11 +147,12 @@ impl Narrator {
             Note::Refused { asker, of, why } => {
                 say!(warn, voice(asker), "a message was refused as it is", %of, why = self.reason(why));
             }
-            Note::Undone { asker, known: false, .. } => {
+            Note::Undone { asker, known: false, of: Some(of), .. } => {
                 say!(
                     warn,
                     voice(asker),
-                    "a reversal of what was never seen under the key that its element 90 names: it is answered 25, and the original is declined if it comes"
+                    "a reversal of what was never seen under the key that its element 90 names: it is answered 25, and the original is declined if it comes",
+                    %of
                 );
             }
             Note::OtherContent { asker, of } => {
@@ -254,9 +264,9 @@ impl Narrator {
         self.links.get(&link).map_or("a link that is gone", |voice| &voice.name)
     }
 
-    fn say_stood_in(&self, asker: Option<&Voice>, issuer: LinkId) {
-        let issuer = self.name(issuer);
-        say!(info, asker, "a request was approved in its issuer's place", issuer);
+    fn say_stood_in(&self, asker: Option<&Voice>, issuer: LinkId, txn: TxnId) {
+        let (issuer, txn) = (self.name(issuer), txn.0);
+        say!(info, asker, "a request was approved in its issuer's place", issuer, txn);
     }
 
     fn say_late_decline(issuer: Option<&Voice>, txn: TxnId) {
@@ -271,9 +281,11 @@ impl Narrator {
     fn say_of_issuer(&self, note: &Note) {
         let voice = |link: &LinkId| self.links.get(link).map(Arc::as_ref);
         match note {
-            Note::StoodIn { asker, issuer } => self.say_stood_in(voice(asker), *issuer),
-            Note::TimedOut { issuer } => {
-                say!(warn, voice(issuer), "no answer in time");
+            Note::StoodIn { asker, issuer, txn } => {
+                self.say_stood_in(voice(asker), *issuer, *txn);
+            }
+            Note::TimedOut { issuer, txn } => {
+                say!(warn, voice(issuer), "no answer in time", txn = txn.0);
             }
             Note::Withdrawn { issuer } => {
                 say!(
@@ -293,19 +305,32 @@ impl Narrator {
                     "a message is longer than this link's frames, and was not sent as it was: raise frame_len_max"
                 );
             }
-            Note::Undelivered { issuer } => {
-                say!(warn, voice(issuer), "an approval reached nobody: a reversal is owed");
+            Note::Undelivered { issuer, txn } => {
+                say!(
+                    warn,
+                    voice(issuer),
+                    "an approval reached nobody: a reversal is owed",
+                    txn = txn.0
+                );
             }
-            Note::Late { issuer, approved, .. } => {
-                say!(warn, voice(issuer), "an answer came after its request was over", approved);
+            Note::Late { issuer, approved, txn, .. } => {
+                let txn = txn.0;
+                say!(
+                    warn,
+                    voice(issuer),
+                    "an answer came after its request was over",
+                    approved,
+                    txn
+                );
             }
             Note::LateDecline { issuer, txn } => Self::say_late_decline(voice(issuer), *txn),
-            Note::Mismatched { issuer, element } => {
+            Note::Mismatched { issuer, element, txn } => {
                 say!(
                     warn,
                     voice(issuer),
                     "audit: an answer does not echo its request: declined, and a reversal is owed. If this network does not echo that element, take it out of the dialect's `echo`",
-                    element
+                    element,
+                    txn = txn.0
                 );
             }
             Note::Unmatched { link, mti, trace, why, nearest, pending } => {
@@ -317,25 +342,28 @@ impl Narrator {
                 );
                 say!(warn, voice(link), "a response that nothing waits for", %mti, pair, why, nearest, differs, pending);
             }
-            Note::Orphan { link } => {
+            Note::Orphan { link, at } => {
                 say!(
                     error,
                     voice(link),
-                    "an approval of which nothing is known, not even by the books: see `iso8583d ctl owed`"
+                    "an approval of which nothing is known, not even by the books: see `iso8583d ctl owed`",
+                    number = at.0
                 );
             }
-            Note::Dead { issuer, owing, code } => {
+            Note::Dead { issuer, owing, code, txn } => {
                 let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
                 say!(
                     error,
                     voice(issuer),
                     "an owed message was given up: see `iso8583d ctl owed`",
                     ?owing,
-                    code
+                    code,
+                    txn = txn.0
                 );
             }
-            Note::OwedClosed { issuer, owing, provisional } => {
-                say!(info, voice(issuer), "an owed message was settled", ?owing, provisional);
+            Note::OwedClosed { issuer, owing, provisional, txn } => {
+                let txn = txn.0;
+                say!(info, voice(issuer), "an owed message was settled", ?owing, provisional, txn);
             }
             _ => self.say_of_day(note),
         }
@@ -408,8 +436,7 @@ mod tests {
     fn a_refusal_names_the_element_and_what_is_wrong_with_it() {
         let bank = LinkId::of_name("bank");
         let meter = Meter::new();
-        let voice =
-            Voice { meter: meter.link("bank"), name: "bank".to_owned(), hush: Hush::default() };
+        let voice = Voice::new("bank".to_owned(), meter.link("bank"));
         let narrator = Narrator { meter, links: HashMap::from([(bank, Arc::new(voice))]) };
         let fault =
             EncodeError { element: ElementNo::of(48), fault: Fault::TooLong { len: 9, max: 3 } };

@@ -348,7 +348,7 @@ impl Engine {
         let kept = if all_kept { Arc::clone(&live) } else { Arc::new(live.only(keeps)) };
         if verdict == Verdict::Mismatched {
             let element = differs.map_or(0, ElementNo::get);
-            fx.notes.push(Note::Mismatched { issuer: arrival.link, element });
+            fx.notes.push(Note::Mismatched { issuer: arrival.link, element, txn });
         }
         self.append(Record::Answered { txn, at: self.now.wall, verdict, added: kept }, fx);
         self.breaker_answered(arrival.link, fx);
@@ -428,7 +428,7 @@ impl Engine {
         else {
             return;
         };
-        fx.notes.push(Note::TimedOut { issuer });
+        fx.notes.push(Note::TimedOut { issuer, txn });
         self.breaker_missed(issuer, txn, fx);
         if self.stand_in_matched(txn, fx) {
             return;
@@ -550,7 +550,7 @@ impl Engine {
         let stands_matched = matched && standing.stands_approved();
         if differs.is_some() && !approved {
             // A decline of something else: whether its issuer has answered this request is as open as before.
-            fx.notes.push(Note::Late { issuer: arrival.link, approved, after_close });
+            fx.notes.push(Note::Late { issuer: arrival.link, approved, after_close, txn });
             if stands_matched {
                 self.late_though_matched((txn, arrival.link), (approved, heard), fx);
             }
@@ -562,13 +562,13 @@ impl Engine {
             && !same_amount
             && !planted::is(Bug::OtherPartUndoes);
         if let Some(element) = differs.or_else(|| other_amount.then_some(ElementNo::AMOUNT)) {
-            fx.notes.push(Note::Mismatched { issuer: arrival.link, element: element.get() });
+            fx.notes.push(Note::Mismatched { issuer: arrival.link, element: element.get(), txn });
             if standing.stands_approved() && !planted::is(Bug::StrayApprovalUndoes) {
                 return self.orphaned(arrival, trace, fx);
             }
         }
         let was_over = matches!(standing.outcome, Outcome::Over { .. });
-        fx.notes.push(Note::Late { issuer: arrival.link, approved, after_close });
+        fx.notes.push(Note::Late { issuer: arrival.link, approved, after_close, txn });
         let said_before = stands_matched && !approved && heard == Approval::Declined;
         if (approved || was_over || matched) && !said_before {
             self.append(Record::Late { txn, at: self.now.wall, approved }, fx);

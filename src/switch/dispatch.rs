@@ -239,10 +239,11 @@ impl Engine {
         // Below the reserve the room is for money: what names no approval is counted and logged, no more.
         if orphan || !self.disk_low {
             let at = self.now.wall;
-            self.append(Record::Unmatched { link, at, mti, trace, approved, orphan }, fx);
-        }
-        if orphan {
-            fx.notes.push(Note::Orphan { link });
+            let record = Record::Unmatched { link, at, mti, trace, approved, orphan };
+            let at = self.append(record, fx);
+            if orphan {
+                fx.notes.push(Note::Orphan { link, at });
+            }
         }
         let Some(trace) = trace.filter(|_| approved && !planted::is(Bug::UnmatchedNotLookedUp))
         else {
@@ -255,9 +256,10 @@ impl Engine {
     /// An approval that belongs to nothing we know of: the operator's list has it.
     pub(super) fn orphaned(&mut self, arrival: &Arrival, trace: Trace, fx: &mut Effects) {
         let (link, mti, at) = (arrival.link, arrival.mti(), self.now.wall);
-        fx.notes.push(Note::Orphan { link });
         let trace = Some(trace);
-        self.append(Record::Unmatched { link, at, mti, trace, approved: true, orphan: true }, fx);
+        let record = Record::Unmatched { link, at, mti, trace, approved: true, orphan: true };
+        let at = self.append(record, fx);
+        fx.notes.push(Note::Orphan { link, at });
     }
 
     /// Whether a response moves money, or might: an approval of a request, or the acceptance of an advice.

@@ -256,6 +256,8 @@ pub enum Note {
     TimedOut {
         /** Which. */
         issuer: LinkId,
+        /** Of which transaction. */
+        txn: TxnId,
     },
     /// A request was never begun.
     Withdrawn {
@@ -278,6 +280,8 @@ pub enum Note {
     Undelivered {
         /** From whom. */
         issuer: LinkId,
+        /** Of which transaction. */
+        txn: TxnId,
     },
     /// An answer came after the end.
     Late {
@@ -287,6 +291,8 @@ pub enum Note {
         approved: bool,
         /** Whether its reversal had been acknowledged. */
         after_close: bool,
+        /** Of which transaction. */
+        txn: TxnId,
     },
     /// An answer's key fits and its content does not.
     Mismatched {
@@ -294,6 +300,8 @@ pub enum Note {
         issuer: LinkId,
         /** The first element that differs; 0 when the code cannot be read. */
         element: u8,
+        /** Of which transaction. */
+        txn: TxnId,
     },
     /// A response that nothing waits for, and what comes nearest.
     Unmatched {
@@ -314,6 +322,8 @@ pub enum Note {
     Orphan {
         /** From whom. */
         link: LinkId,
+        /** The record that lists it. */
+        at: Lsn,
     },
     /// A request was approved in its issuer's place.
     StoodIn {
@@ -321,6 +331,8 @@ pub enum Note {
         asker: LinkId,
         /** In whose place. */
         issuer: LinkId,
+        /** Of which transaction. */
+        txn: TxnId,
     },
     /// An issuer declined late what was approved in its place, which stands.
     LateDecline {
@@ -344,6 +356,8 @@ pub enum Note {
         known: bool,
         /** Whether that was in flight. */
         in_flight: bool,
+        /** Which message asked, where its original is unknown. */
+        of: Option<Box<Named>>,
     },
     /// A reversal is owed.
     Owed {
@@ -369,6 +383,8 @@ pub enum Note {
         owing: Owing,
         /** Whether it is asked once more after `settle`. */
         provisional: bool,
+        /** Of which transaction. */
+        txn: TxnId,
     },
     /// An owed message was given up: it is on the operator's list.
     Dead {
@@ -378,6 +394,8 @@ pub enum Note {
         owing: Owing,
         /** What the issuer said. */
         code: Option<ResponseCode>,
+        /** Of which transaction. */
+        txn: TxnId,
     },
     /// An operator has a dead letter sent again.
     Requeued {

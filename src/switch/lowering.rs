@@ -42,7 +42,13 @@ impl Engine {
             Some(txn) => self.lower_known(&arrival, (key, original), (txn, left), fx),
             None if known.has(original) || self.held.get(original, arrival.content).is_some() => {
                 // Nobody who heard an approval can mean this one, so that it is not declined should it ever come.
-                fx.notes.push(Note::Undone { asker: arrival.link, known: false, in_flight: false });
+                let of = Some(Box::new(Named::arrived(&arrival)));
+                fx.notes.push(Note::Undone {
+                    asker: arrival.link,
+                    known: false,
+                    in_flight: false,
+                    of,
+                });
                 let why = Why::Said("the original of a partial reversal was never seen");
                 self.decline_unsent(&arrival, key, (ResponseCode::NOT_FOUND, why), fx);
             }
@@ -95,7 +101,12 @@ impl Engine {
                 return self.decline_unsent(arrival, keys.0, (code, why), fx);
             }
         };
-        fx.notes.push(Note::Undone { asker: arrival.link, known: true, in_flight: false });
+        fx.notes.push(Note::Undone {
+            asker: arrival.link,
+            known: true,
+            in_flight: false,
+            of: None,
+        });
         if let Some(issuer) = self.issuer_of(original) {
             fx.notes.push(Note::Owed { issuer, reason: Reason::Lowered });
         }

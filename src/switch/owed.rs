@@ -376,7 +376,7 @@ impl Engine {
             && !planted::is(Bug::StrayAcknowledgementTaken)
         {
             // It acknowledges something else; ours goes again.
-            fx.notes.push(Note::Mismatched { issuer: arrival.link, element: element.get() });
+            fx.notes.push(Note::Mismatched { issuer: arrival.link, element: element.get(), txn });
             return;
         }
         let code = code_of(arrival);
@@ -425,7 +425,7 @@ impl Engine {
             return;
         }
         let (reversed, undone) = (standing.reversal.is_some(), standing.is_undone());
-        fx.notes.push(Note::Late { issuer: link, approved: true, after_close: reversed });
+        fx.notes.push(Note::Late { issuer: link, approved: true, after_close: reversed, txn });
         self.append(Record::Late { txn, at: self.now.wall, approved: true }, fx);
         if undone && !planted::is(Bug::DeadAdviceRevived) {
             self.owe(txn, Reason::Late, fx);
@@ -479,12 +479,14 @@ impl Engine {
             self.timers.cancel(timer);
         }
         match closing {
-            Closing::Final => fx.notes.push(Note::OwedClosed { issuer, owing, provisional: false }),
+            Closing::Final => {
+                fx.notes.push(Note::OwedClosed { issuer, owing, provisional: false, txn })
+            }
             Closing::Dead | Closing::WrittenOff => {
-                fx.notes.push(Note::Dead { issuer, owing, code });
+                fx.notes.push(Note::Dead { issuer, owing, code, txn });
             }
             Closing::Provisional => {
-                fx.notes.push(Note::OwedClosed { issuer, owing, provisional: true });
+                fx.notes.push(Note::OwedClosed { issuer, owing, provisional: true, txn });
                 self.await_settling(txn, issuer, trace);
             }
         }

@@ -45,10 +45,9 @@ impl Engine {
     fn list_unresolved(&mut self, fx: &mut Effects) {
         let orphans: Vec<Record> = self.log.unresolved(self.now.wall, true).collect();
         for orphan in orphans {
-            if let Record::Unmatched { link, .. } = &orphan {
-                fx.notes.push(Note::Orphan { link: *link });
-            }
-            self.append(orphan, fx);
+            let Record::Unmatched { link, .. } = orphan else { continue };
+            let at = self.append(orphan, fx);
+            fx.notes.push(Note::Orphan { link, at });
         }
     }
 

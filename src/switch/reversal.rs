@@ -93,7 +93,7 @@ impl Engine {
         }
         let in_flight = standing.outcome == Outcome::InFlight;
         let owes = standing.stands_approved();
-        fx.notes.push(Note::Undone { asker: arrival.link, known: true, in_flight });
+        fx.notes.push(Note::Undone { asker: arrival.link, known: true, in_flight, of: None });
         let again = planted::is(Bug::TwoReversals) && standing.reversal.is_some();
         self.undone(arrival, keys, (Some(original), ResponseCode::APPROVED), fx);
         if in_flight {
@@ -107,7 +107,8 @@ impl Engine {
 
     /// Reverses what was never seen: if it comes, it is declined for ever.
     fn reverse_unseen(&mut self, arrival: &Arrival, keys: (Tag, Tag), fx: &mut Effects) {
-        fx.notes.push(Note::Undone { asker: arrival.link, known: false, in_flight: false });
+        let of = Some(Box::new(Named::arrived(arrival)));
+        fx.notes.push(Note::Undone { asker: arrival.link, known: false, in_flight: false, of });
         if !planted::is(Bug::ReversalForgotten) {
             self.undone(arrival, keys, (None, ResponseCode::NOT_FOUND), fx);
         }

@@ -166,7 +166,7 @@ impl Engine {
         let (asker, issuer) = (arrival.link, sent.issuer);
         let record = Record::StoodIn { sent, added: Arc::clone(&added) };
         let txn = TxnId(self.append(record, fx).0);
-        fx.notes.push(Note::StoodIn { asker, issuer });
+        fx.notes.push(Note::StoodIn { asker, issuer, txn });
         if !planted::is(Bug::StandInUntold) {
             self.post_owed(txn, Owing::Advice, fx);
         }
@@ -242,7 +242,7 @@ impl Engine {
         let Some(issuer) = self.issuer_of(txn) else { return false };
         let (at, said) = (self.now.wall, Arc::clone(&added));
         self.append(Record::StoodInMatched { txn, at, trace, added: said }, fx);
-        fx.notes.push(Note::StoodIn { asker, issuer });
+        fx.notes.push(Note::StoodIn { asker, issuer, txn });
         // On the session that carried the request, so that it rarely overtakes that.
         self.post_owed(txn, Owing::Advice, fx);
         if let Some(waiting) = self.no_longer_waiting(txn) {
@@ -313,7 +313,7 @@ impl Engine {
         let (asker, issuer) = (sent.asker, sent.issuer);
         let record = Record::StoodInAfter { attempt, sent, added: Arc::clone(&added) };
         let txn = TxnId(self.append(record, fx).0);
-        fx.notes.push(Note::StoodIn { asker, issuer });
+        fx.notes.push(Note::StoodIn { asker, issuer, txn });
         self.post_owed(txn, Owing::Advice, fx);
         self.tell_approval(txn, &added, waiting, fx);
     }

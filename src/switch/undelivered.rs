@@ -75,7 +75,7 @@ impl Engine {
             return;
         }
         if let Some(issuer) = self.issuer_of(txn) {
-            fx.notes.push(Note::Undelivered { issuer });
+            fx.notes.push(Note::Undelivered { issuer, txn });
         }
         self.owe(txn, Reason::Undelivered, fx);
     }

@@ -294,10 +294,22 @@ fn the_log_names_what_was_declined_without_being_sent_on() {
     careless.set(no_of(37), b"340000000009");
     pos.send(200, &careless);
     assert_eq!(text(&pos.heard().1, 39), "92");
+    // What is routine keeps no trouble out of the log: more of it than has room there.
+    for stan in 20..32 {
+        let mut unknown = purchase(stan);
+        unknown.set(no_of(2), b"340000000000009");
+        pos.send(200, &unknown);
+        assert_eq!(text(&pos.heard().1, 39), "92");
+    }
     // The key of the first, and another amount.
     unknown.set(no_of(4), b"000000000001");
     pos.send(200, &unknown);
     assert_eq!(text(&pos.heard().1, 39), "94");
+    // A reversal whose original nobody here has seen.
+    let mut undo = purchase(33);
+    undo.set(no_of(90), b"020000003411231834000000000000000000000000");
+    pos.send(400, &undo);
+    assert_eq!(text(&pos.heard().1, 39), "25");
     street.signal("-TERM");
     let (code, said) = street.ended();
     assert_eq!(code, Some(0), "{said}");
@@ -305,6 +317,7 @@ fn the_log_names_what_was_declined_without_being_sent_on() {
         "a request was declined here link=\"pos\" of=0200 11=000007 37=000000000001 41=TERM0001 code=92",
         "a request was declined here link=\"pos\" of=0200 11=000008 41=TERM0001 code=92",
         "it was answered 94 link=\"pos\" of=0200 11=000007 37=000000000001 41=TERM0001",
+        "declined if it comes link=\"pos\" of=0400 11=000033 37=000000000001 41=TERM0001",
     ] {
         assert!(said.contains(line), "{line}\n{said}");
     }

@@ -120,7 +120,7 @@ impl World {
         let mut heard = Vec::new();
         for note in &fx.notes {
             match note {
-                Note::TimedOut { issuer } => {
+                Note::TimedOut { issuer, .. } => {
                     *self.load.missed.entry(*issuer).or_default() += 1;
                     heard.push(*issuer);
                 }
