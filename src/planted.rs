@@ -177,6 +177,8 @@ bugs! {
     OtherPartUndoes,
     /// An answer that comes again without its approval code undoes what it approved.
     CopyWithoutItsCodeUndoes,
+    /// An advice that is another one than the reversal under its key had meant is said to be taken.
+    ForestalledAdviceSwallowed,
 
     [told]
     /// Rule 1.1: an answer of another version or origin than its request is taken.

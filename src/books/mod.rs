@@ -23,7 +23,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::iso::BusinessDate;
 use crate::journal::JournalError;
@@ -78,6 +78,9 @@ pub enum BooksError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The disk is full.
+    #[error("books.db: {0}: make room, and start the daemon again; nothing is lost")]
+    Full(Box<rusqlite::Error>),
     /// `SQLite` refused.
     #[error(
         "books.db: {0}; the journal is the truth: stop the daemon, move books.db* away and start it again, and they are rebuilt"
@@ -111,6 +114,9 @@ pub enum BooksError {
 
 impl From<rusqlite::Error> for BooksError {
     fn from(source: rusqlite::Error) -> Self {
+        if source.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            return Self::Full(Box::new(source));
+        }
         Self::Sqlite(Box::new(source))
     }
 }

@@ -136,7 +136,7 @@ pub(super) struct IssuerOptions {
     /// What its ledger calls it
     #[arg(long, default_value = "issuer")]
     name: String,
-    /// Conduct by the amount's last two digits: 51=decline:51, 68=delay:15000, 91=silent, 05=approve
+    /// Conduct by the amount's last two digits: 51=decline:51, 68=delay:20000, 91=silent, 05=approve
     #[arg(long = "rule")]
     rules: Vec<String>,
     /// Approve everything, but for rules that are given

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream as Caller;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -283,6 +284,9 @@ pub enum ControlError {
     /// The connection broke.
     #[error("the daemon went away in the middle of its answer")]
     Broken,
+    /// Somebody listens and says nothing.
+    #[error("the daemon has not answered for {} s. The process lives and does nothing: is it stopped, or its disk? Whether the order is carried out is not known", PATIENCE.as_secs())]
+    Silent,
     /// The daemon refused.
     #[error("{0}")]
     Refused(String),
@@ -291,16 +295,47 @@ pub enum ControlError {
     Configuration(String),
 }
 
+/// How long an answer is awaited that needs no work.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Command {
+    /// How long its answer may take. What waits for messages in flight, or reads and writes files, takes as long as it takes.
+    const fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Links
+            | Self::Link { .. }
+            | Self::Owed { .. }
+            | Self::Day
+            | Self::Status
+            | Self::Requeue { .. }
+            | Self::WriteOff { .. } => Some(PATIENCE),
+            _ => None,
+        }
+    }
+}
+
 /// Asks the daemon of a state directory, and gives the lines of its answer, the last with `"ok":true`.
 pub fn ask(state: &Path, command: &Command) -> Result<Vec<Value>, ControlError> {
+    ask_within(command.patience(), state, command)
+}
+
+fn ask_within(
+    patience: Option<Duration>,
+    state: &Path,
+    command: &Command,
+) -> Result<Vec<Value>, ControlError> {
     let path = State::socket(state);
     let away = |source| ControlError::Away { path: path.clone(), source };
     let mut socket = Caller::connect(&path).map_err(away)?;
+    socket.set_read_timeout(patience).or(Err(ControlError::Broken))?;
     let line = serde_json::to_string(command).or(Err(ControlError::Broken))?;
     writeln!(socket, "{line}").or(Err(ControlError::Broken))?;
     let mut lines = Vec::new();
     for line in BufReader::new(socket).lines() {
-        let line = line.or(Err(ControlError::Broken))?;
+        let line = line.map_err(|fault| match fault.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ControlError::Silent,
+            _ => ControlError::Broken,
+        })?;
         let value: Value = serde_json::from_str(&line).or(Err(ControlError::Broken))?;
         if value.get("ok") == Some(&Value::Bool(false)) {
             let error = value.get("error").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -358,7 +393,7 @@ pub(super) async fn serve(
             }
             Err(fault) => {
                 tracing::warn!(%fault, "a command was not accepted");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
@@ -368,7 +403,7 @@ pub(super) async fn serve(
 const LINE_BYTES_MAX: u64 = 4096;
 
 /// How long a caller may take to say what he wants.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+const SAYING: Duration = Duration::from_secs(10);
 
 impl Desk {
     async fn converse(&self, mut socket: UnixStream) -> io::Result<()> {
@@ -377,7 +412,7 @@ impl Desk {
         let (read, mut write) = socket.split();
         let mut lines = Lines::new(read.take(LINE_BYTES_MAX)).lines();
         // One command a connection: the caller reads to the end.
-        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+        let line = tokio::time::timeout(SAYING, lines.next_line()).await;
         let Some(line) = line.map_err(io::Error::from)?? else { return Ok(()) };
         let mut answer = String::new();
         for value in self.carry_out(&line, &user).await {
@@ -565,4 +600,23 @@ impl Desk {
 pub(super) fn name((by, user): (Option<String>, &str)) -> Result<Remark, String> {
     let by = by.unwrap_or_else(|| format!("uid {user}"));
     Remark::name(&by).map_err(|fault| format!("--by: {fault}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_says_nothing_is_not_waited_for() {
+        let state = tempfile::tempdir().unwrap();
+        let _listening =
+            std::os::unix::net::UnixListener::bind(State::socket(state.path())).unwrap();
+        let patience = Some(Duration::from_millis(20));
+        let fault = ask_within(patience, state.path(), &Command::Links).unwrap_err();
+        assert!(matches!(fault, ControlError::Silent), "{fault}");
+        assert!(
+            Command::Links.patience().is_some()
+                && Command::Batches { limit: 1 }.patience().is_none()
+        );
+    }
 }

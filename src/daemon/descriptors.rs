@@ -1,4 +1,4 @@
-//! File descriptors: how many a configuration may need, and how many this process may have.
+//! Limits of the process: file descriptors, how many a configuration may need and how many there may be; and no cores.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -27,6 +27,12 @@ pub fn shortage(config: &Config) -> Option<String> {
              raise the limit (LimitNOFILE= in the unit, `ulimit -Hn` in a shell), or lower sessions_max"
         )
     })
+}
+
+/// No core of this process is written, whatever its service manager or shell says: cards in flight and keys would lie in it.
+pub fn forbid_cores() -> std::io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    Ok(())
 }
 
 /// Raises the soft limit to the hard one: the usual soft one of 1,024 is for programs of another time.

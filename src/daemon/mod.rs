@@ -117,6 +117,8 @@ impl DaemonError {
             | Self::Record(_)
             | Self::Lost
             | Self::Older { .. }
+            | Self::Books(BooksError::Full(_))
+            | Self::Ledger(LedgerError::Full(_) | LedgerError::Books(BooksError::Full(_)))
             | Self::NoLedger { .. } => 74,
             Self::State(StateError::OtherKey { .. }) => 78,
             Self::State(_)
@@ -149,6 +151,9 @@ fn tell_stale(config: &Config) {
 
 fn serve(config: Config) -> Result<(), DaemonError> {
     let system = |doing| move |source| DaemonError::System { doing, source };
+    if let Err(fault) = descriptors::forbid_cores() {
+        tracing::warn!(%fault, "a core may be written of this process, with cards in it: set LimitCORE=0");
+    }
     if let Err(fault) = descriptors::raise() {
         tracing::warn!(%fault, "the limit on file descriptors stays as it is");
     }

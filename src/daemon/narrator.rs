@@ -333,6 +333,15 @@ impl Narrator {
                     txn = txn.0
                 );
             }
+            Note::Misacknowledged { issuer, element, txn } => {
+                say!(
+                    warn,
+                    voice(issuer),
+                    "audit: an acknowledgement does not echo what it answers: it closes nothing, and ours goes again. If this network does not echo that element, take it out of the dialect's `echo`",
+                    %element,
+                    txn = txn.0
+                );
+            }
             Note::Unmatched { link, mti, trace, why, nearest, pending } => {
                 let pair =
                     trace.as_ref().map_or_else(|| "unreadable".to_owned(), |trace| pair(*trace));

@@ -44,6 +44,16 @@ pub enum StateError {
         /// The key at hand.
         given: String,
     },
+    /// It would be made where nothing is.
+    #[error(
+        "the state directory {} is missing, and so is the one that it would be made in. Is its disk mounted? A switch that begins without \
+         its journal takes repeats for new payments: make the directory if that is meant",
+        directory.display()
+    )]
+    NoParent {
+        /// Which.
+        directory: PathBuf,
+    },
     /// The system refused.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -57,14 +67,23 @@ pub enum StateError {
 }
 
 impl State {
-    /// Makes the directory if it is missing, and takes it.
+    /// Makes the directory if it is missing, though not what it lies in, and takes it.
     pub fn take(directory: &Path) -> Result<Self, StateError> {
         let io = |doing, path: &Path| {
             let path = path.to_owned();
             move |source| StateError::Io { doing, path, source }
         };
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(io("make", directory))?;
+        match DirBuilder::new().mode(0o700).create(directory) {
+            Ok(()) => tracing::warn!(
+                directory = %directory.display(),
+                "the state directory was missing and is new: nothing is known of what was before"
+            ),
+            Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
+                return Err(StateError::NoParent { directory: directory.to_owned() });
+            }
+            Err(fault) => return Err(io("make", directory)(fault)),
+        }
         let path = directory.join("lock");
         let mut lock = OpenOptions::new()
             .read(true)
@@ -162,5 +181,9 @@ mod tests {
         let again = State::take(&path).unwrap();
         again.belongs_to(&Keys::new(&[1; 32])).unwrap();
         assert!(matches!(again.belongs_to(&Keys::new(&[2; 32])), Err(StateError::OtherKey { .. })));
+        // A disk that is not mounted is no empty directory.
+        let fault = State::take(&directory.path().join("disk/state")).unwrap_err();
+        assert!(fault.to_string().contains("Is its disk mounted?"), "{fault}");
+        assert!(!directory.path().join("disk").exists());
     }
 }

@@ -100,6 +100,9 @@ pub enum LedgerError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The disk is full.
+    #[error("clearing.db: {0}: make room, and start the daemon again; nothing is lost")]
+    Full(Box<rusqlite::Error>),
     /// `SQLite` refused.
     #[error("clearing.db: {0}")]
     Sqlite(Box<rusqlite::Error>),
@@ -144,6 +147,9 @@ impl LedgerError {
 
 impl From<rusqlite::Error> for LedgerError {
     fn from(source: rusqlite::Error) -> Self {
+        if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
+            return Self::Full(Box::new(source));
+        }
         Self::Sqlite(Box::new(source))
     }
 }

@@ -24,7 +24,7 @@ const PIECE_MAX: usize = 65_536;
 #[derive(Debug)]
 enum End {
     /// Its peer closed it.
-    Closed { within_a_frame: bool },
+    Closed(Left),
     /// The socket's own trouble.
     Socket(std::io::Error),
     /// What came in is no stream of frames.
@@ -39,6 +39,17 @@ enum End {
     Overflow(&'static str),
     /// We wanted it to.
     Wanted(&'static str),
+}
+
+/// What had passed when a peer closed its session.
+#[derive(Debug)]
+enum Left {
+    /// Whole frames, or nothing at all.
+    Whole,
+    /// A part of a frame.
+    Part,
+    /// Something of ours, and not a byte of its own.
+    Unheard,
 }
 
 /// How long a peer has to take our last word, that the session ends.
@@ -100,6 +111,10 @@ struct Talk {
     frame_since: Option<Instant>,
     /// Since when the peer took nothing of what is to be written.
     stalled_since: Option<Instant>,
+    /// Something came.
+    heard: bool,
+    /// Something left.
+    spoke: bool,
     /// Keep-alives that were counted.
     keep_alives: u64,
     /// Messages of ours that came back, as far as they were told.
@@ -139,6 +154,7 @@ async fn talk<U: Upstairs, R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
             biased;
             (bytes, fault) = push(&mut write, &mut outgoing, layered), if leaving => {
                 unflushed = layered && 0 < bytes;
+                talk.spoke |= 0 < bytes;
                 session.wrote(bytes, &mut begun);
                 if !begun.is_empty() {
                     upstairs.begun(&mut begun);
@@ -207,6 +223,8 @@ impl Talk {
             heard_at: Instant::now(),
             frame_since: None,
             stalled_since: None,
+            heard: false,
+            spoke: false,
             keep_alives: 0,
             rejects: 0,
         }
@@ -214,7 +232,7 @@ impl Talk {
 
     /// Cuts what was read, `bytes` of it fresh.
     fn cut(&mut self, bytes: usize, frames: &mut Vec<Frame>) -> Result<(), FrameError> {
-        self.heard_at = Instant::now();
+        (self.heard_at, self.heard) = (Instant::now(), true);
         // A full piece: more is waiting, and the next piece may be larger.
         self.piece = if self.piece <= bytes { (self.piece * 2).min(PIECE_MAX) } else { self.piece };
         let before = self.incoming.len();
@@ -232,7 +250,11 @@ impl Talk {
     }
 
     fn closed(&self) -> End {
-        End::Closed { within_a_frame: !self.incoming.is_empty() }
+        End::Closed(match (self.incoming.is_empty(), self.heard) {
+            (false, _) => Left::Part,
+            (true, false) if self.spoke => Left::Unheard,
+            (true, _) => Left::Whole,
+        })
     }
 
     /// Whoever encrypts and hangs up without a word has hung up: a frame says itself where it ends.
@@ -305,8 +327,13 @@ const LONG_MS: u64 = 60_000;
 /// One line for people about the end of a session, and the count.
 fn report<U: Upstairs>(link: &Link<U>, session: &Session<U::Mark>, end: &End) {
     let (refusal, why, fix) = match end {
-        End::Closed { within_a_frame: false } => (None, "its peer closed it".to_owned(), ""),
-        End::Closed { within_a_frame: true } => (
+        End::Closed(Left::Whole) => (None, "its peer closed it".to_owned(), ""),
+        End::Closed(Left::Unheard) => (
+            None,
+            "its peer closed it without a word, after it was sent one".to_owned(),
+            "if it does so always, it does not understand this link: compare `length`, `tpdu` and `dialect` with its own (`iso8583d doctor` tells from a sample)",
+        ),
+        End::Closed(Left::Part) => (
             None,
             "its peer closed it within a frame".to_owned(),
             "if it does so always, its length may count more than this link thinks: check `length_counts` and the header",
@@ -345,7 +372,7 @@ fn report<U: Upstairs>(link: &Link<U>, session: &Session<U::Mark>, end: &End) {
     }
     let Some(kept) = link.hush.may_say() else { return };
     let (name, id, peer) = (session.name(), session.id(), session.peer());
-    if refusal.is_some() {
+    if refusal.is_some() || !fix.is_empty() {
         tracing::warn!(link = name, session = id, %peer, why, fix, kept, "session down");
     } else {
         tracing::info!(link = name, session = id, %peer, why, fix, kept, "session down");

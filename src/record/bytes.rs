@@ -106,6 +106,9 @@ pub(super) const DECLINED: u16 = 1 << 15;
 /// Beside an MTI: the hash of what its element 90 names follows.
 pub(super) const NAMED: u16 = 1 << 14;
 
+/// Beside the MTI of a reversal: its element 90 names an advice.
+pub(super) const OF_ADVICE: u16 = 1 << 15;
+
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
     keys: &'a Keys,
@@ -234,8 +237,13 @@ impl Writer<'_> {
     }
 
     fn undo(&mut self, undo: &Undo) -> &mut Self {
-        self.u32(undo.asker.0).tag(undo.key).tag(undo.content).mti(undo.mti).tag(undo.original_key);
-        self.u64(undo.original.map_or(0, |txn| txn.0)).code(Some(undo.code)).wall(undo.at)
+        let of_advice = if undo.of_advice { OF_ADVICE } else { 0 };
+        self.u32(undo.asker.0).tag(undo.key).tag(undo.content);
+        self.out.extend_from_slice(&(undo.mti.number() | of_advice).to_le_bytes());
+        self.tag(undo.original_key)
+            .u64(undo.original.map_or(0, |txn| txn.0))
+            .code(Some(undo.code))
+            .wall(undo.at)
     }
 
     fn standing(&mut self, standing: &Standing) -> &mut Self {
@@ -423,6 +431,7 @@ mod tests {
             mti: Mti::new(420).unwrap(),
             original_key: Tag(3),
             original,
+            of_advice: original.is_none(),
             code: ResponseCode::NOT_FOUND,
             at: AT,
         })

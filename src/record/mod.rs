@@ -109,6 +109,8 @@ pub struct Undo {
     pub original_key: Tag,
     /// What it reverses; none when that was never seen, and then it never will be approved.
     pub original: Option<TxnId>,
+    /// Its element 90 names an advice. An earlier version wrote none down as such.
+    pub of_advice: bool,
     /// What the asker is told.
     pub code: ResponseCode,
     /// When it was accepted.

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::bytes::{COMPLETED, DECLINED, LOWERED, MATCHED, NAMED, REQUEUED};
+use super::bytes::{COMPLETED, DECLINED, LOWERED, MATCHED, NAMED, OF_ADVICE, REQUEUED};
 use super::codes::kind;
 use super::{
     Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
@@ -166,18 +166,15 @@ impl Reader<'_> {
 
     fn sent(&mut self) -> Option<Sent> {
         let (asker, key, content) = (LinkId(self.u32("a link")?), self.tag()?, self.tag()?);
-        let (digits, rest) = self.rest.split_first_chunk::<2>()?;
-        (self.rest, self.what) = (rest, "an MTI");
-        let digits = u16::from_le_bytes(*digits);
-        let mti = Mti::new(digits & !(DECLINED | NAMED)).ok()?;
-        let named = if digits & NAMED == 0 { None } else { Some(self.tag()?) };
+        let (mti, beside) = self.mti_beside(DECLINED | NAMED)?;
+        let named = if beside & NAMED == 0 { None } else { Some(self.tag()?) };
         Some(Sent {
             asker,
             key,
             content,
             mti,
             named,
-            declined: digits & DECLINED != 0,
+            declined: beside & DECLINED != 0,
             issuer: LinkId(self.u32("a link")?),
             trace: self.trace()?,
             date: self.date()?,
@@ -189,13 +186,16 @@ impl Reader<'_> {
     }
 
     fn undo(&mut self) -> Option<Undo> {
+        let (asker, key, content) = (LinkId(self.u32("a link")?), self.tag()?, self.tag()?);
+        let (mti, beside) = self.mti_beside(OF_ADVICE)?;
         Some(Undo {
-            asker: LinkId(self.u32("a link")?),
-            key: self.tag()?,
-            content: self.tag()?,
-            mti: self.mti()?,
+            asker,
+            key,
+            content,
+            mti,
             original_key: self.tag()?,
             original: Some(self.txn()?).filter(|txn| txn.0 != 0),
+            of_advice: beside & OF_ADVICE != 0,
             code: self.code()??,
             at: self.wall()?,
         })
@@ -324,9 +324,15 @@ impl Reader<'_> {
     }
 
     fn mti(&mut self) -> Option<Mti> {
+        self.mti_beside(0).map(|(mti, _)| mti)
+    }
+
+    /// An MTI, and which of these bits are set beside it.
+    fn mti_beside(&mut self, bits: u16) -> Option<(Mti, u16)> {
         let (digits, rest) = self.rest.split_first_chunk::<2>()?;
         (self.rest, self.what) = (rest, "an MTI");
-        Mti::new(u16::from_le_bytes(*digits)).ok()
+        let digits = u16::from_le_bytes(*digits);
+        Some((Mti::new(digits & !bits).ok()?, digits & bits))
     }
 
     fn tag(&mut self) -> Option<Tag> {

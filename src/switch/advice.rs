@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::codec::{EncodeError, Fault};
 use crate::iso::{Class, ElementNo, Function, ResponseCode};
+use crate::mapping::Tongue;
 use crate::planted::{self, Bug};
 use crate::record::{Owing, Record, Sent, TxnId};
 use crate::seal::Tag;
@@ -17,7 +18,7 @@ use super::input::Arrival;
 use super::inquiry::Known;
 use super::reply::code_alone;
 use super::reversal::is_of_one_card;
-use super::translate::{TOO_LONG, rename};
+use super::translate::{TOO_LONG, is_of_one_flow, rename};
 
 /// With these in its element 39 an advice tells of an approval, besides those that its asker's dialect lists: the codes of ISO
 /// 8583:1987 and of the networks that list more, and those that a chip gives offline (EMV Book 4, annex A).
@@ -83,7 +84,7 @@ impl Engine {
         // What cannot be said to its issuer is refused now, while its sender still listens.
         let needed =
             self.sayable(arrival, link)?.minus(link.dialect().defined().or(link.tongue.dropped()));
-        if let Some(element) = needed.without(ElementNo::ORIGINAL).iter().next() {
+        if let Some(element) = needed.minus(Tongue::NAMES).iter().next() {
             let fault = EncodeError { element, fault: Fault::Undefined };
             return Err((ResponseCode::FORMAT, Why::Unsayable { issuer, fault }));
         }
@@ -108,8 +109,12 @@ impl Engine {
         let sent = first.sent().filter(|sent| sent.mti.class() == Class::Authorization)?;
         let fits = match arrival.mti().class() {
             Class::Authorization => first.stands_approved() && is_of_one_purchase(arrival, sent),
-            // Of another card it is a purchase of its own, and goes to that card's issuer.
-            _ => is_of_one_card(arrival, sent) || planted::is(Bug::CompletionOfAnyCard),
+            // Of another card it is a purchase of its own, and goes to that card's issuer. What gives money back completes nothing
+            // that takes it.
+            _ => {
+                is_of_one_flow(arrival, sent)
+                    && (is_of_one_card(arrival, sent) || planted::is(Bug::CompletionOfAnyCard))
+            }
         };
         fits.then_some(first.id)
     }

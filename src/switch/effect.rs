@@ -303,6 +303,15 @@ pub enum Note {
         /** Of which transaction. */
         txn: TxnId,
     },
+    /// An acknowledgement's key fits and its content does not: it closes nothing.
+    Misacknowledged {
+        /** From whom. */
+        issuer: LinkId,
+        /** The first element that differs. */
+        element: ElementNo,
+        /** Of which transaction. */
+        txn: TxnId,
+    },
     /// A response that nothing waits for, and what comes nearest.
     Unmatched {
         /** From whom. */

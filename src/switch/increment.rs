@@ -48,7 +48,7 @@ impl Engine {
             return no(ResponseCode::FORMAT, why);
         };
         let Some(first) = self.first_named(original) else {
-            if arrival.names_itself() {
+            if arrival.repeats_itself() {
                 // A repeat never seen is something new.
                 return Ok(None);
             }

@@ -366,6 +366,15 @@ impl Arrival {
             && (is_zeros(when) || *when == *sent_at || is_local(when))
     }
 
+    /// Whether it names itself as a repeat does: it says that it is one, or names the moment that is its own. Without either it
+    /// may name another one of its number.
+    pub(super) fn repeats_itself(&self) -> bool {
+        let moment = self.get(ElementNo::ORIGINAL);
+        let moment = moment.as_deref().and_then(|named| named.get(10..20));
+        self.names_itself()
+            && (self.mti().is_repeat() || moment.is_some_and(|digits| !is_zeros(digits)))
+    }
+
     /// Whether it says that it repeats an earlier one.
     pub(super) fn is_repeat(&self) -> bool {
         self.mti().is_repeat() || self.names_itself()

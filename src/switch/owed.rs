@@ -376,7 +376,7 @@ impl Engine {
             && !planted::is(Bug::StrayAcknowledgementTaken)
         {
             // It acknowledges something else; ours goes again.
-            fx.notes.push(Note::Mismatched { issuer: arrival.link, element: element.get(), txn });
+            fx.notes.push(Note::Misacknowledged { issuer: arrival.link, element, txn });
             return;
         }
         let code = code_of(arrival);

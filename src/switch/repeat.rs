@@ -59,6 +59,13 @@ fn names_other_than(first: &Sent, named: Option<Tag>) -> bool {
     first.named.map_or(!named_before, |first| first != named)
 }
 
+/// Whether an advice that its reversal has overtaken is another one than was reversed: the two do not cancel out.
+fn was_not_meant(reversed: &Standing, arrival: &Arrival) -> bool {
+    matches!(&reversed.opening, Opening::Reversal(undo) if undo.content != arrival.content)
+        && arrival.mti().function() == Function::Advice
+        && !planted::is(Bug::ForestalledAdviceSwallowed)
+}
+
 /// How many copies of one request may wait for its answer; beyond it the oldest gets none.
 const ASKERS_MAX: usize = 8;
 
@@ -68,7 +75,11 @@ impl Engine {
         let Some(standing) = self.log.standing(txn) else { return };
         // Its original was reversed before it came: whatever it says, it is declined.
         let forestalled = matches!(&standing.opening, Opening::Reversal(undo) if Some(undo.original_key) == arrival.key);
-        let another = !forestalled && self.is_another(standing, &arrival);
+        let another = if forestalled {
+            was_not_meant(standing, &arrival)
+        } else {
+            self.is_another(standing, &arrival)
+        };
         if another && !planted::is(Bug::ContentIgnored) {
             fx.notes.push(Note::OtherContent {
                 asker: arrival.link,
@@ -142,8 +153,12 @@ impl Engine {
         let replay_reversed = planted::is(Bug::ReplayAfterReversal);
         let added = match (&standing.opening, &standing.outcome) {
             (Opening::Reversal(undo), _) if mti.class() == Class::Reversal => code(undo.code),
-            // It and its reversal cancel out, and an advice cannot be refused.
-            (Opening::Reversal(_), _) if mti.function() == Function::Advice => {
+            // It and its reversal cancel out, and an advice cannot be refused. The reversal of a request says nothing of what was
+            // approved elsewhere when that had failed: whoever tells of it has to hear that it is not taken.
+            (Opening::Reversal(undo), _)
+                if mti.function() == Function::Advice
+                    && (undo.of_advice || planted::is(Bug::ForestalledAdviceSwallowed)) =>
+            {
                 code(ResponseCode::APPROVED)
             }
             (Opening::Advice(_), Outcome::Stored) => code(ResponseCode::APPROVED),

@@ -34,8 +34,13 @@ impl Engine {
         self.decline_all(txn, &waiting, ResponseCode::UNAVAILABLE, fx);
     }
 
-    /// Whether its time is not up, somebody waits for the answer, and what is new is accepted at all.
+    /// Whether its time is not up, somebody waits for the answer, what is new is accepted at all, and no completion has named it
+    /// yet to the issuer that it was meant for.
     fn may_go_on(&self, txn: TxnId) -> bool {
+        let is_named = |standing: &Standing| standing.completed_by.is_some();
+        if self.log.standing(txn).is_some_and(is_named) {
+            return false;
+        }
         self.waiting.get(&txn).is_some_and(|waiting| {
             let mut sessions = waiting.askers.iter().map(|asker| asker.session);
             waiting.whole

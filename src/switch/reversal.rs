@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::iso::{Class, ElementNo, Mti, ResponseCode};
+use crate::iso::{Class, ElementNo, Function, Mti, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{Opening, Outcome, Owing, Reason, Record, Sent, TxnId, Unanswered, Undo};
 use crate::seal::Tag;
@@ -142,6 +142,12 @@ impl Engine {
         (key, original_key): (Tag, Tag),
         (original, code): (Option<TxnId>, ResponseCode),
     ) -> Undo {
+        let of_advice = |named: &[u8]| {
+            named
+                .get(..4)
+                .and_then(|mti| Mti::from_ascii(mti).ok())
+                .is_some_and(|mti| mti.function() == Function::Advice)
+        };
         Undo {
             asker: arrival.link,
             key,
@@ -149,6 +155,7 @@ impl Engine {
             mti: arrival.mti(),
             original_key,
             original,
+            of_advice: arrival.get(ElementNo::ORIGINAL).as_deref().is_some_and(of_advice),
             code,
             at: self.now.wall,
         }

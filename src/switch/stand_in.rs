@@ -335,7 +335,7 @@ impl Engine {
             .ok_or((ResponseCode::NO_ROUTE, Why::Said("its issuer is gone")))?;
         let needed =
             self.sayable(arrival, link)?.minus(link.dialect().defined().or(link.tongue.dropped()));
-        if let Some(element) = needed.iter().next() {
+        if let Some(element) = needed.minus(Tongue::NAMES).iter().next() {
             let fault = EncodeError { element, fault: Fault::Undefined };
             return Err((ResponseCode::FORMAT, Why::Unsayable { issuer, fault }));
         }

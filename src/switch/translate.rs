@@ -1,5 +1,6 @@
 //! A request in its issuer's words: what of it may be said there, and how.
 
+use crate::clearing::Flow;
 use crate::codec::Draft;
 use crate::iso::{
     BusinessDate, Class, ElementNo, ElementSet, Elements, Function, ResponseCode, Wall,
@@ -92,7 +93,8 @@ impl Engine {
             }
             link.tongue.name_original(&mut named, &data, said);
         } else if is_findable && !is_matched && is_of_one_card(arrival, sent) {
-            if (class, of) == (Class::Financial, Class::Authorization) {
+            let completes = (class, of) == (Class::Financial, Class::Authorization);
+            if completes && is_of_one_flow(arrival, sent) {
                 // A request that completes: of 1993 its function code says so.
                 link.tongue.name_original(&mut named, &data, said);
             } else {
@@ -115,6 +117,13 @@ impl Engine {
             .sayable(arrival.present(), &link.tongue)
             .map_err(|fault| (ResponseCode::FORMAT, Why::Unsayable { issuer: link.id, fault }))
     }
+}
+
+/// Whether a message gives money back where what it names does, and takes it where that takes it.
+pub(super) fn is_of_one_flow(arrival: &Arrival, sent: &Sent) -> bool {
+    let gives_back = |code: Option<&[u8]>| code.and_then(Flow::of) == Some(Flow::Refund);
+    gives_back(arrival.get(ElementNo::PROCESSING_CODE).as_deref())
+        == gives_back(sent.elements.get(ElementNo::PROCESSING_CODE))
 }
 
 /// What is written down of a message names what its receiver finds by it, and nothing else.

@@ -211,6 +211,21 @@ fn garbage_on_one_link_disturbs_no_other() {
     assert!(!said.contains("541333000000"), "no card in the log");
 }
 
+/// Its peer writes otherwise than the configuration says: it takes the sign-on for garbage and hangs up.
+#[test]
+fn a_peer_that_hangs_up_on_the_first_word_is_told_with_what_to_compare() {
+    let mut street = Street::new("sign_on = \"send\"\n");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    issuer.heard();
+    drop(issuer);
+    street.wait(|street| street.said().contains("closed it without a word").then_some(()));
+    street.signal("-TERM");
+    let (_, said) = street.ended();
+    assert!(said.contains("compare `length`, `tpdu` and `dialect`"), "{said}");
+}
+
 #[test]
 fn an_issuer_dies_and_is_told_when_it_is_back() {
     let mut street = Street::new("timeout_ms = 300\nsettle_ms = 400\nowed_repeat_ms = 300");

@@ -498,3 +498,72 @@ fn what_was_declined_completes_nothing() {
     assert_eq!(told(&desk.shop_sends(SHOP, 220, &with(purchase(2), &declined))), "00");
     assert!(desk.standings().into_values().all(|one| one.completed_by.is_none()));
 }
+
+/// The till gave up its 0200, took the money offline, and says so: by 12 and 13 alone both have one key. And a reversal of another
+/// amount says nothing of this one.
+#[test]
+fn an_advice_that_its_reversal_overtook_is_taken_for_nothing_else() {
+    for (named, amount, code) in [
+        ("0220", "000000001000", "00"),
+        ("0200", "000000001000", "91"),
+        ("0220", "000000000500", "94"),
+    ] {
+        let mut desk = Desk::new();
+        let bare = |mut elements: Elements| {
+            elements.remove(ElementNo::TRANSMISSION);
+            elements
+        };
+        let undo = [(4, amount), (90, &*naming(named, 1, "0000000000"))];
+        let mut seen = desk.shop_sends(SHOP, 420, &with(bare(reversal(1, 9)), &undo));
+        while !desk.questions.is_empty() {
+            seen.extend(desk.books_answer());
+        }
+        assert_eq!(told(&seen), "25");
+        for mti in [220, 221] {
+            assert_eq!(
+                told(&desk.shop_sends(SHOP, mti, &bare(purchase(1)))),
+                code,
+                "{named} {amount}"
+            );
+        }
+        assert!(desk.standings().into_values().all(|one| one.sent().is_none()));
+    }
+}
+
+/// It has no repeat digit, and says of no moment that it is its own: it may raise another one of its number.
+#[test]
+fn what_names_its_own_number_and_no_moment_may_be_an_increment() {
+    for (mti, code) in [(100, "25"), (101, "")] {
+        let mut desk = Desk::new();
+        approved(&mut desk, 100, &purchase(1));
+        let raise = [(7, "1123190000"), (90, &*naming("0100", 1, "0000000000"))];
+        let mut seen = desk.shop_sends(SHOP, mti, &with(purchase(1), &raise));
+        while !desk.questions.is_empty() {
+            seen.extend(desk.books_answer());
+        }
+        let heard = seen.iter().find(|seen| seen.session == SHOP).map(Seen::code);
+        assert_eq!(heard.unwrap_or_default(), code, "{mti}");
+    }
+}
+
+#[test]
+fn a_refund_completes_no_purchase() {
+    let mut desk = Desk::new();
+    approved(&mut desk, 100, &purchase(1));
+    let of_it = [(3, "200000"), (90, &*naming("0100", 1, "1123183400"))];
+    assert_eq!(told(&desk.shop_sends(SHOP, 220, &with(purchase(2), &of_it))), "00");
+    assert!(desk.standings().into_values().all(|one| one.completed_by.is_none()));
+}
+
+/// It was meant for the bank, and the completion names it there: nowhere else would anybody know what that completes.
+#[test]
+fn what_was_completed_before_it_left_goes_nowhere_else() {
+    let mut desk = Desk::new();
+    let first = only(&desk.shop_sends(SHOP, 100, &purchase(1)));
+    let completes = with(purchase(2), &[(90, &*naming("0100", 1, "1123183400"))]);
+    assert_eq!(told(&desk.shop_sends(SHOP, 220, &completes)), "00");
+    desk.seen.clear();
+    desk.down(BANK, vec![first.mark]);
+    assert!(desk.seen.iter().all(|seen| seen.mti != 100));
+    assert_eq!(told(&desk.seen), "91");
+}

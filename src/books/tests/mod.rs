@@ -215,6 +215,7 @@ impl Story {
             mti: Mti::new(420).unwrap(),
             original_key,
             original,
+            of_advice: false,
             code: ResponseCode::APPROVED,
             at: self.at,
         })));
@@ -248,6 +249,7 @@ impl Story {
             mti: Mti::new(420).unwrap(),
             original_key: sent.key,
             original: Some(txn),
+            of_advice: false,
             code: ResponseCode::APPROVED,
             at: self.at,
         };

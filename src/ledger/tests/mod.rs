@@ -161,6 +161,7 @@ impl World {
             mti: Mti::new(400).unwrap(),
             original_key: Tag(txn.0.into()),
             original: Some(txn),
+            of_advice: false,
             at: AT,
             code: ResponseCode::APPROVED,
         })

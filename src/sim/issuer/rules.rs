@@ -32,7 +32,7 @@ impl Rules {
             let code = ResponseCode::new(format!("{ending:02}").as_bytes()).ok()?;
             Some((ending, Conduct::Decline(code)))
         });
-        let others = [(68, Conduct::Delay(Duration::from_secs(15))), (91, Conduct::Silent)];
+        let others = [(68, Conduct::Delay(Duration::from_secs(20))), (91, Conduct::Silent)];
         Self { endings: declines.chain(others).collect() }
     }
 
@@ -41,7 +41,7 @@ impl Rules {
         Self { endings: Vec::new() }
     }
 
-    /// Adds a rule like `51=decline:51`, `68=delay:15000`, `91=silent` or `05=approve`; it replaces one
+    /// Adds a rule like `51=decline:51`, `68=delay:20000`, `91=silent` or `05=approve`; it replaces one
     /// for the same ending.
     pub fn add(&mut self, text: &str) -> Result<(), SimError> {
         let fault = || SimError::Rule { rule: text.to_owned() };

@@ -338,9 +338,8 @@ impl World {
         let Some(purchase) = self.purchase_ref(id) else { return };
         let code = words.code.as_slice();
         let approves = matches!(code, b"00" | b"08" | b"10" | b"11");
-        let forestalled = matches!(purchase.mti, 120 | 220) && purchase.undone().is_some();
         let wrong = if asked.altered {
-            (approves && !forestalled).then(|| "a copy with another amount was approved".to_owned())
+            approves.then(|| "a copy with another amount was approved".to_owned())
         } else if code == b"94" {
             let plain =
                 purchase.copies.len() > 1 && self.mix.settings.duplicate == Duplicate::Refuse;
