@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::control::ask_daemon;
 use super::home::Home;
 use super::{Failure, say};
+use crate::daemon::caller;
 use crate::daemon::control::{self, Command};
 use crate::ledger::Inbox;
 
@@ -105,7 +106,7 @@ impl Receive {
     /// socket.
     pub(super) fn run(&self) -> Result<(), Failure> {
         let asked = Command::Inbox { issuer: self.issuer.clone() };
-        let lines = control::ask(&self.home.state()?, &asked)?;
+        let lines = caller::ask(&self.home.state()?, &asked)?;
         let text =
             |key: &str| lines.last().and_then(|line| line.get(key)?.as_str()).unwrap_or_default();
         let (issuer, directory) = (text("issuer").to_owned(), text("directory"));
@@ -155,7 +156,7 @@ impl Explain {
         if self.json {
             return ask_daemon(&self.home, &asked);
         }
-        let lines = control::ask(&self.home.state()?, &asked)?;
+        let lines = caller::ask(&self.home.state()?, &asked)?;
         let mut out = BufWriter::new(io::stdout().lock());
         for line in &lines {
             let text = |key: &str| line.get(key).and_then(Value::as_str);

@@ -12,6 +12,7 @@ use super::control::ask_daemon;
 use super::home::Home;
 use super::{Failure, say};
 use crate::clearing::Form;
+use crate::daemon::caller;
 use crate::daemon::control::{self, Command};
 use crate::ledger::{Inbox, Kind};
 
@@ -179,7 +180,7 @@ impl Clearing {
 fn submit(file: &Path, json: bool, home: &Home) -> Result<(), Failure> {
     let state = home.state()?;
     let asked = |command| -> Result<Value, Failure> {
-        Ok(control::ask(&state, &command)?.pop().unwrap_or_default())
+        Ok(caller::ask(&state, &command)?.pop().unwrap_or_default())
     };
     let text = |value: &Value, key: &str| {
         value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -214,7 +215,7 @@ fn submit(file: &Path, json: bool, home: &Home) -> Result<(), Failure> {
 
 /// The daemon writes a report into a file, however long it is; here it is printed.
 fn print_report(home: &Home, report: &Command) -> Result<(), Failure> {
-    let lines = control::ask(&home.state()?, report)?;
+    let lines = caller::ask(&home.state()?, report)?;
     let path = lines.last().and_then(|last| last.get("path")?.as_str()).unwrap_or_default();
     let mut file = File::open(Path::new(path)).map_err(Failure::io(path))?;
     io::copy(&mut file, &mut io::stdout().lock()).map_err(Failure::io("stdout"))?;

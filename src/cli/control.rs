@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::home::Home;
 use super::{Failure, say};
-use crate::daemon::control;
+use crate::daemon::{caller, control};
 
 /// Ask the running daemon.
 #[derive(Subcommand)]
@@ -157,7 +157,7 @@ fn number_of(text: &str) -> Result<u64, Failure> {
 /// Prints the lines of the daemon's answer, one JSON object each.
 pub(super) fn ask_daemon(home: &Home, question: &control::Command) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let lines = control::ask(&home.state()?, question)?;
+    let lines = caller::ask(&home.state()?, question)?;
     for line in &lines {
         writeln!(out, "{line}").map_err(Failure::io("stdout"))?;
     }

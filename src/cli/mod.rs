@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 
 use crate::books::BooksError;
 use crate::config::{self, Report};
-use crate::daemon::control::ControlError;
+use crate::daemon::caller::ControlError;
 use crate::daemon::{self, DaemonError};
 use crate::ledger::LedgerError;
 use crate::sim::SimError;

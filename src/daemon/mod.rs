@@ -3,6 +3,7 @@
 mod answers;
 mod board;
 mod bureau;
+pub mod caller;
 mod captures;
 mod clearing;
 mod clerk;

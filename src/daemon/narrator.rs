@@ -313,6 +313,29 @@ impl Narrator {
                     txn = txn.0
                 );
             }
+            Note::Dead { issuer, owing, code, txn } => {
+                let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+                say!(
+                    error,
+                    voice(issuer),
+                    "an owed message was given up: see `iso8583d ctl owed`",
+                    ?owing,
+                    code,
+                    txn = txn.0
+                );
+            }
+            Note::OwedClosed { issuer, owing, provisional, txn } => {
+                let txn = txn.0;
+                say!(info, voice(issuer), "an owed message was settled", ?owing, provisional, txn);
+            }
+            _ => self.say_of_answer(note),
+        }
+    }
+
+    /// Answers that come late, fit nothing, or fit and say something else.
+    fn say_of_answer(&self, note: &Note) {
+        let voice = |link: &LinkId| self.links.get(link).map(Arc::as_ref);
+        match note {
             Note::Late { issuer, approved, txn, .. } => {
                 let txn = txn.0;
                 say!(
@@ -358,21 +381,6 @@ impl Narrator {
                     "an approval of which nothing is known, not even by the books: see `iso8583d ctl owed`",
                     number = at.0
                 );
-            }
-            Note::Dead { issuer, owing, code, txn } => {
-                let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-                say!(
-                    error,
-                    voice(issuer),
-                    "an owed message was given up: see `iso8583d ctl owed`",
-                    ?owing,
-                    code,
-                    txn = txn.0
-                );
-            }
-            Note::OwedClosed { issuer, owing, provisional, txn } => {
-                let txn = txn.0;
-                say!(info, voice(issuer), "an owed message was settled", ?owing, provisional, txn);
             }
             _ => self.say_of_day(note),
         }

@@ -376,8 +376,7 @@ impl Engine {
             && !planted::is(Bug::StrayAcknowledgementTaken)
         {
             // It acknowledges something else; ours goes again.
-            fx.notes.push(Note::Misacknowledged { issuer: arrival.link, element, txn });
-            return;
+            return fx.notes.push(Note::Misacknowledged { issuer: arrival.link, element, txn });
         }
         let code = code_of(arrival);
         let open = standing.open_debt(owing).map(|debt| debt.trace);
@@ -479,15 +478,15 @@ impl Engine {
             self.timers.cancel(timer);
         }
         match closing {
-            Closing::Final => {
-                fx.notes.push(Note::OwedClosed { issuer, owing, provisional: false, txn })
-            }
             Closing::Dead | Closing::WrittenOff => {
                 fx.notes.push(Note::Dead { issuer, owing, code, txn });
             }
-            Closing::Provisional => {
-                fx.notes.push(Note::OwedClosed { issuer, owing, provisional: true, txn });
-                self.await_settling(txn, issuer, trace);
+            Closing::Final | Closing::Provisional => {
+                let provisional = closing == Closing::Provisional;
+                fx.notes.push(Note::OwedClosed { issuer, owing, provisional, txn });
+                if provisional {
+                    self.await_settling(txn, issuer, trace);
+                }
             }
         }
     }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::net::TcpListener;
 
-use iso8583d::daemon::control::{Command, ControlError};
+use iso8583d::daemon::caller::{self, ControlError};
+use iso8583d::daemon::control::Command;
 use serde_json::Value;
 
 use super::papers::Authority;
@@ -325,7 +326,7 @@ fn a_million_ranges_are_exchanged_at_once() {
     pays(&mut pos, &mut issuer, 1);
     street.keep("cards.csv", &ranges('a'));
     let state = street.state();
-    let reloading = std::thread::spawn(move || iso8583d::daemon::control::ask(&state, &RELOAD));
+    let reloading = std::thread::spawn(move || caller::ask(&state, &RELOAD));
     // Whatever holds, an asker is answered meanwhile.
     let mut echo = iso8583d::iso::Elements::default();
     let mut asked = 0;

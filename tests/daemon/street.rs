@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use iso8583d::codec::{self, Draft, Message};
-use iso8583d::daemon::control::{self, ControlError};
+use iso8583d::daemon::caller::{self, ControlError};
+use iso8583d::daemon::control;
 use iso8583d::dialect::Dialect;
 use iso8583d::framing::{Framing, Head, Length, Settings, Tpdu};
 use iso8583d::iso::{ElementNo, Elements, Mti};
@@ -166,7 +167,7 @@ to = ["bank"]
     }
 
     fn is_up(&self) {
-        self.wait(|street| control::ask(&street.state(), &control::Command::Links).ok());
+        self.wait(|street| caller::ask(&street.state(), &control::Command::Links).ok());
     }
 
     /// Starts a switch on this street's directory, and does not wait.
@@ -210,7 +211,7 @@ to = ["bank"]
     }
 
     pub(crate) fn ask(&self, command: &control::Command) -> Result<Vec<Value>, ControlError> {
-        control::ask(&self.state(), command)
+        caller::ask(&self.state(), command)
     }
 
     /// The operator's list of what is owed: each line's list.
@@ -318,7 +319,7 @@ to = ["bank"]
         // The kernel accepts before the switch knows.
         let near = socket.local_addr().unwrap().to_string();
         self.wait(|street| {
-            let lines = control::ask(&street.state(), &control::Command::Links).ok()?;
+            let lines = caller::ask(&street.state(), &control::Command::Links).ok()?;
             let line = lines.iter().find(|line| line["link"] == "bank")?;
             let mut sessions = line["sessions"].as_array()?.iter();
             let session = sessions.find(|session| session["peer"] == *near)?;
