@@ -96,7 +96,9 @@ impl<'a, 'o> Gathering<'a, 'o> {
         watch: &'a mut dyn FnMut(Step),
     ) -> Result<Self, CutError> {
         let connection = &ledger.connection;
-        let last = connection.query_row("SELECT max(item) FROM items", [], |row| row.get(0))?;
+        let sql = "SELECT ifnull(max(item), 0) FROM items";
+        let last = connection.query_row(sql, [], |row| row.get::<_, i64>(0))?;
+        let before = ledger.origin()?.items;
         let step = Some(connection.unchecked_transaction()?);
         let (date, number) = (day(cycle.date), cycle.number);
         let begun = connection.execute(
@@ -119,7 +121,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
         let refused = if resumed { count()? } else { 0 };
         Ok(Self {
             ledger,
-            rows: Rows::new(connection)?,
+            rows: Rows::new(connection, before)?,
             books: &ledger.books,
             outgoing: &order.outgoing,
             backfill: None,
@@ -128,7 +130,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
             now: order.now,
             last_claim,
             files: BTreeMap::new(),
-            last_item: Option::unwrap_or_default(last),
+            last_item: last.max(before),
             any: any || refused > 0,
             step,
             done: 0,
@@ -395,8 +397,9 @@ impl<'a, 'o> Gathering<'a, 'o> {
         if self.rows.laid_down()?.query_row(sql, values, |row| row.get(0))? {
             return Err(CutError::SameName { name: party });
         }
-        let sql = "SELECT ifnull(max(sequence), 0) + 1 FROM files WHERE day = ?";
-        let sequence: u32 = self.rows.laid_down()?.query_row(sql, [day(date)], |row| row.get(0))?;
+        let sql = "SELECT ifnull(max(sequence), 0) FROM files WHERE day = ?";
+        let last: u32 = self.rows.laid_down()?.query_row(sql, [day(date)], |row| row.get(0))?;
+        let sequence = last.max(self.ledger.origin()?.files(date)).saturating_add(1);
         let settings = self.outgoing.settings(issuer);
         let id = FileId::new(settings, date, sequence)?;
         let format = settings.format;
