@@ -469,6 +469,10 @@ WITH RECURSIVE family(item) AS (
     UNION SELECT items.item FROM items JOIN family ON items.about = family.item)
 SELECT item FROM family";
 
+/// What an exception says of what is held.
+pub(super) const HELD_IN_WORDS: &str =
+    "held.kind || ' of transaction ' || held.txn || ' is held: ' || held.fault";
+
 /// Settings, and the tables where there are none.
 pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.busy_timeout(PATIENCE)?;

@@ -17,7 +17,7 @@ use super::ahead::Backfill;
 use super::cut::{CutError, Cycle, Order, Outgoing, Step};
 use super::draft::{Drafted, Drafting};
 use super::files::first_turn;
-use super::tables::day;
+use super::tables::{HELD_IN_WORDS, day};
 use super::{Ledger, pricing};
 use crate::books::View;
 use crate::clearing::{Capture, ClearingError, FileId, Head, Line, Reference};
@@ -248,9 +248,12 @@ impl<'a, 'o> Gathering<'a, 'o> {
             .prepare_cached("INSERT INTO held VALUES (?, ?, ?, ?, ?, ?)")?
             .execute((day, cycle, txn, kind, party, &fault))?;
         // What an earlier cut told of it is still open.
-        let sql = "INSERT OR IGNORE INTO exceptions (opened, kind, issuer, detail) VALUES (?, 'held', ?, ?)";
-        let detail = format!("{kind} of transaction {txn} is held: {fault}");
-        connection.prepare_cached(sql)?.execute((self.now.0.cast_signed(), issuer.0, detail))?;
+        let sql = format!(
+            "INSERT OR IGNORE INTO exceptions (opened, kind, issuer, detail) SELECT ?, 'held', ?, {HELD_IN_WORDS}
+            FROM held WHERE day = ? AND cycle = ? AND txn = ? AND kind = ?"
+        );
+        let values = (self.now.0.cast_signed(), issuer.0, day, cycle, txn, kind);
+        connection.prepare_cached(&sql)?.execute(values)?;
         Ok(())
     }
 
