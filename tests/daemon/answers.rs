@@ -93,7 +93,11 @@ fn answers_come_by_command_or_by_the_inbox_and_what_fits_nothing_is_listed() {
     street.signal("-TERM");
     let (code, said) = street.ended();
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("audit: an operator closes an exception"), "{said}");
+    let audited: Vec<_> = said.lines().filter(|line| line.contains("audit: ")).collect();
+    let [closed, again] = audited[..] else { panic!("{audited:#?}") };
+    assert!(closed.contains("an operator closes an exception") && closed.contains("before=false"));
+    assert!(again.contains("before=true"), "{again}");
+    assert_eq!(said.matches("there is no item 99").count(), 2, "refused orders are told: {said}");
     assert!(!said.contains("5413330000004111"), "no card in the log");
 }
 
