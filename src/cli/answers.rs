@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::control::ask_daemon;
+use super::control::{ask_daemon, show};
 use super::home::Home;
 use super::{Failure, say};
 use crate::daemon::caller;
@@ -111,8 +111,22 @@ impl Receive {
             |key: &str| lines.last().and_then(|line| line.get(key)?.as_str()).unwrap_or_default();
         let (issuer, directory) = (text("issuer").to_owned(), text("directory"));
         let put = Inbox::open(Path::new(directory)).and_then(|inbox| inbox.put(&self.file));
-        let name = put.map_err(|fault| Failure::Input(fault.to_string()))?;
-        ask_daemon(&self.home, &Command::Receive { issuer, name })
+        let asked = Command::Receive { issuer, name: put? };
+        let mut lines = caller::ask(&self.home.state()?, &asked)?;
+        let last = lines.last_mut().and_then(Value::as_object_mut);
+        let count =
+            |key| last.as_ref().and_then(|last| last.get(key)?.as_u64()).unwrap_or_default();
+        let (refused, taken) = (count("refused"), count("files"));
+        if let Some(last) = last.filter(|_| refused > 0) {
+            // What the daemon did it did; of what it was given, not all is good.
+            last.insert("ok".to_owned(), Value::Bool(false));
+        }
+        show(&lines)?;
+        if refused > 0 {
+            let all = refused.saturating_add(taken);
+            return Err(Failure::Data { bad: refused, all, what: "logical files" });
+        }
+        Ok(())
     }
 }
 

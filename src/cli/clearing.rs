@@ -62,7 +62,7 @@ pub(super) enum Clearing {
         #[command(flatten)]
         home: Home,
     },
-    /// Take a file of answers: rejections, totals and charge-backs of an issuer
+    /// Take a file of answers: rejections, totals and charge-backs of an issuer; exit code 65 when any logical file of it was refused
     Receive(answers::Receive),
     /// Present a rejected item, or one that was charged back, once more in the next file
     Represent(answers::Represent),
@@ -188,8 +188,7 @@ fn submit(file: &Path, json: bool, home: &Home) -> Result<(), Failure> {
     let inbox = asked(Command::Submit { name: None })?;
     let inbox = Inbox::open(Path::new(&text(&inbox, "inbox")));
     let put = inbox.and_then(|inbox| inbox.put(file));
-    let name = put.map_err(|fault| Failure::Input(fault.to_string()))?;
-    let answer = asked(Command::Submit { name: Some(name) })?;
+    let answer = asked(Command::Submit { name: Some(put?) })?;
     let result = format!("{}.{}", text(&answer, "result"), if json { "jsonl" } else { "csv" });
     let mut page = File::open(&result).map_err(Failure::io(&result))?;
     io::copy(&mut page, &mut io::stdout().lock()).map_err(Failure::io("stdout"))?;

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::Value;
 
 use super::home::Home;
 use super::{Failure, say};
@@ -156,9 +157,13 @@ fn number_of(text: &str) -> Result<u64, Failure> {
 
 /// Prints the lines of the daemon's answer, one JSON object each.
 pub(super) fn ask_daemon(home: &Home, question: &control::Command) -> Result<(), Failure> {
+    show(&caller::ask(&home.state()?, question)?)
+}
+
+/// Prints them, and what they say to people.
+pub(super) fn show(lines: &[Value]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let lines = caller::ask(&home.state()?, question)?;
-    for line in &lines {
+    for line in lines {
         writeln!(out, "{line}").map_err(Failure::io("stdout"))?;
     }
     if let Some(said) = lines.last().and_then(|last| last.get("said")?.as_str()) {

@@ -32,11 +32,20 @@ impl Desk {
                 let by = name((by, user))?;
                 let why = Remark::reason(&reason).map_err(|fault| format!("--reason: {fault}"))?;
                 let moment = self.mail.moment();
-                tracing::info!(exception, %by, %why, "audit: an operator closes an exception");
+                let (said, who) = (why.clone(), by.clone());
                 let work = move |ledger: &mut Ledger| {
-                    ledger.close_exception(exception, (&why, &by), moment)
+                    ledger.close_exception(exception, (&said, &who), moment)
                 };
-                self.ask_ledger(work).await?.map(|done| vec![ordered(&done)])
+                match self.ask_ledger(work).await.flatten() {
+                    Ok(done) => {
+                        tracing::info!(exception, %by, %why, before = done.again, "audit: an operator closes an exception");
+                        Ok(vec![ordered(&done)])
+                    }
+                    Err(fault) => {
+                        tracing::info!(exception, %by, fault, "an operator's order to close an exception is refused");
+                        Err(fault)
+                    }
+                }
             }
             Command::Exceptions { limit } => {
                 let (desk, moment) = (self.mail.desk(), self.mail.moment());
@@ -82,27 +91,44 @@ impl Desk {
         let moment = self.mail.moment();
         let what = if again.is_some() { "presented once more" } else { "given up" };
         match (Wanted::parse(id), again) {
-            (Ok(Wanted::Item(item)), Some((amount, reason))) => {
-                tracing::info!(item, %by, "audit: an operator has an item {what}");
-                let order = Represent { item, amount, reason };
-                let done =
-                    self.ask_ledger(move |ledger| ledger.represent(&order, &by, moment)).await?;
-                done.map(|done| vec![ordered(&done)])
-            }
-            (Ok(Wanted::Item(item)), None) => {
-                tracing::info!(item, %by, "audit: an operator has an item {what}");
-                let done = self.ask_ledger(move |ledger| ledger.give_up(item, &by, moment)).await?;
-                done.map(|done| vec![ordered(&done)])
+            (Ok(Wanted::Item(item)), again) => {
+                let who = by.clone();
+                let work = move |ledger: &mut Ledger| match again {
+                    Some((amount, reason)) => {
+                        ledger.represent(&Represent { item, amount, reason }, &who, moment)
+                    }
+                    None => ledger.give_up(item, &who, moment),
+                };
+                match self.ask_ledger(work).await.flatten() {
+                    Ok(done) => {
+                        tracing::info!(item, %by, before = done.again, "audit: an operator has an item {what}");
+                        Ok(vec![ordered(&done)])
+                    }
+                    Err(fault) => {
+                        tracing::info!(item, %by, fault, "an operator's order to have an item {what} is refused");
+                        Err(fault)
+                    }
+                }
             }
             (Ok(Wanted::File(_)), Some((Some(_), _) | (_, Some(_)))) => {
                 Err("--amount and --reason are for a charge-back alone".to_owned())
             }
             (Ok(Wanted::File(file)), again) => {
-                tracing::info!(%by, "audit: an operator has all that was rejected of a file {what}");
+                let (who, named) = (by.clone(), file.clone());
                 let work = move |ledger: &mut Ledger| {
-                    ledger.decide_file((&file, again.is_none()), &by, moment)
+                    ledger.decide_file((&named, again.is_none()), &who, moment)
                 };
-                self.ask_ledger(work).await?.map(|done| vec![of_file(done)])
+                match self.ask_ledger(work).await.flatten() {
+                    Ok(done) => {
+                        let items = done.decided;
+                        tracing::info!(file, items, %by, "audit: an operator has all that was rejected of a file {what}");
+                        Ok(vec![of_file(done)])
+                    }
+                    Err(fault) => {
+                        tracing::info!(%by, fault, "an operator's order to have all that was rejected of a file {what} is refused");
+                        Err(fault)
+                    }
+                }
             }
             _ => Err("name an item by its number, or all of a file by file:NAME".to_owned()),
         }

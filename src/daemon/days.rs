@@ -209,8 +209,18 @@ impl Days {
 
     /// The files of a cut are there.
     pub(super) fn written(&self, report: &CutReport) {
-        let (cycle, files) = (report.cycle, report.files.len());
-        tracing::info!(%cycle, files, "it is cut and its files are written");
+        let (cycle, files, exceptions) = (report.cycle, report.files.len(), report.exceptions);
+        if exceptions == 0 {
+            tracing::info!(%cycle, files, exceptions, "it is cut and its files are written");
+        } else {
+            // Whoever has the clock cut hears of what it could not present here alone.
+            tracing::warn!(
+                %cycle,
+                files,
+                exceptions,
+                "it is cut and its files are written, and exceptions are open: see `iso8583d clearing exceptions`"
+            );
+        }
         let mut waiting = self.waiting();
         waiting.remove(&cycle);
         self.meter.days_unwritten(waiting.len());

@@ -40,7 +40,7 @@ use crate::console;
 use crate::dialect::Dialect;
 use crate::iso::BusinessDate;
 use crate::journal::{Journal, JournalError, Recovery};
-use crate::ledger::{Ledger, Outgoing};
+use crate::ledger::{Beside, Ledger, Outgoing};
 use crate::link::{self, Links, Way};
 use crate::meter::{self, Meter, Rendering};
 use crate::record::{self, Lsn};
@@ -368,8 +368,13 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
     let mut engine = Engine::new(config.engine(), Arc::clone(&config.keys));
     let records = replay(&mut engine, &recovery)?;
     let mut books = Books::open(state.directory(), Arc::clone(&config.keys))?;
-    let ledger = ledger_of(state, config, (engine.tranlog().cut(), recovery.next))?;
-    no_older(recovery.next, ("books.db", books.position()))?;
+    let beside = Beside {
+        end: Lsn(recovery.next.0.saturating_sub(1)),
+        day: engine.tranlog().date(),
+        now: clock.now().wall,
+    };
+    let ledger = ledger_of(state, config, (engine.tranlog().cut(), beside))?;
+    no_older(beside.end, ("books.db", books.position()))?;
     let names: Vec<&str> = config.links.iter().map(|link| link.name.as_str()).collect();
     books.name_links(&names)?;
     let quarantine =
@@ -400,25 +405,31 @@ fn found(config: &Config, state: &State) -> Result<Foundation, DaemonError> {
     Ok(Foundation { core, journal, books, ledger, durable, meter, rendering })
 }
 
-/// The ledger beside a journal in which days were cut up to `cut`, and whose next record is `next`.
+/// The ledger beside a journal in which days were cut up to `cut`.
 fn ledger_of(
     state: &State,
     config: &Config,
-    (cut, next): (BusinessDate, Lsn),
+    (cut, beside): (BusinessDate, Beside),
 ) -> Result<Ledger, DaemonError> {
     if cut != BusinessDate::default() && !Ledger::is_in(state.directory()) {
         return Err(DaemonError::NoLedger { cut });
     }
     let ledger = Ledger::open(state.directory(), Arc::clone(&config.keys))?;
-    no_older(next, ("clearing.db", ledger.seen()?))?;
+    no_older(beside.end, ("clearing.db", ledger.seen()?))?;
+    if ledger.is_beside(beside)? {
+        tracing::warn!(
+            cut = %cut,
+            "clearing.db is begun anew: what merchants handed in and what was presented before is not known, and no day that was cut before is \
+             presented again"
+        );
+    }
     Ok(ledger)
 }
 
 /// A journal that ends before what was made of it is another one: its next records would have the positions of others.
-fn no_older(next: Lsn, (file, seen): (&'static str, Lsn)) -> Result<(), DaemonError> {
-    let end = next.0.saturating_sub(1);
-    if end < seen.0 {
-        return Err(DaemonError::Older { end, file, seen: seen.0 });
+fn no_older(end: Lsn, (file, seen): (&'static str, Lsn)) -> Result<(), DaemonError> {
+    if end < seen {
+        return Err(DaemonError::Older { end: end.0, file, seen: seen.0 });
     }
     Ok(())
 }

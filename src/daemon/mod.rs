@@ -85,7 +85,7 @@ pub enum DaemonError {
     #[error(
         "clearing.db is not in the state directory, and the days up to {cut} were cut: what merchants handed in, what was presented and what issuers said \
          of it is in no other file. Put it back from a copy. If it is lost for good, make an empty one with `touch clearing.db`; it knows of nothing \
-         before, and no earlier day may be cut again"
+         before, and cuts no earlier day again"
     )]
     NoLedger {
         /// The last day that was cut.

@@ -139,6 +139,15 @@ pub enum CutError {
         /// The day.
         date: BusinessDate,
     },
+    /// The day was cut before this ledger was begun.
+    #[error(
+        "{date} was cut before clearing.db was begun: it does not know what was presented of that day, and presents nothing of it once more. A copy \
+         of clearing.db that was made since then does"
+    )]
+    Before {
+        /// The day.
+        date: BusinessDate,
+    },
     /// No such cycle was begun.
     #[error("{cycle} was never begun: `clearing cut --now` begins a cycle")]
     NotBegun {
@@ -217,6 +226,11 @@ impl Outgoing {
     /// How an issuer's files are written.
     pub(super) fn settings(&self, issuer: LinkId) -> &Settings {
         self.by_issuer.get(&issuer).unwrap_or(&self.settings)
+    }
+
+    /// Whether the files of a cycle lie there.
+    fn has(&self, cycle: Cycle) -> bool {
+        self.directory.join(format!("positions-{cycle}.json")).exists()
     }
 
     /// The name that an issuer has in file names: letters, digits, `-`, `_` and `.`.
@@ -336,25 +350,16 @@ impl Ledger {
         Ok(())
     }
 
-    /// The days that were cut and that nobody began, after the first that somebody did. A ledger that was begun anew knows of
-    /// none, and what was written before is not written again; but where only one day was ever cut, it is that.
+    /// The days that were cut since this ledger was begun and that nobody began. A ledger that was begun anew knows of none before,
+    /// and what was written then is not written again.
     fn unbegun(&self) -> Result<Vec<BusinessDate>, LedgerError> {
         let mut ask = self.connection.prepare_cached("SELECT day FROM cuts WHERE cycle = 0")?;
         let known = ask.query_map([], |row| row.get(0).map(date))?;
         let known: BTreeSet<BusinessDate> =
             known.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        let cuts = self.books.cuts()?;
-        let first = known.first().copied();
-        let alone = cuts.len() == 1 && first.is_none();
-        let wanted = |date: BusinessDate, previous: BusinessDate| match first {
-            Some(first) => first < date && !known.contains(&date),
-            None => alone && previous == BusinessDate::default(),
-        };
-        Ok(cuts
-            .into_iter()
-            .filter(|cut| wanted(cut.date, cut.previous))
-            .map(|cut| cut.date)
-            .collect())
+        let (cuts, since) = (self.books.cuts()?, self.origin()?.lsn);
+        let wanted = cuts.into_iter().filter(|cut| cut.lsn > since && !known.contains(&cut.date));
+        Ok(wanted.map(|cut| cut.date).collect())
     }
 
     fn begin_end<'a>(
@@ -366,8 +371,14 @@ impl Ledger {
         let cycle = Cycle { date, number: 0 };
         match self.state_of(cycle)?.as_deref() {
             Some("earlier") => return Err(CutError::Earlier { date }),
-            None if self.books.cut_of(date)?.is_none() => return Err(CutError::NotCut { date }),
-            None | Some("gathering") => {}
+            None => match self.books.cut_of(date)? {
+                None => return Err(CutError::NotCut { date }),
+                Some(cut) if cut.lsn <= self.origin()?.lsn => {
+                    return Err(CutError::Before { date });
+                }
+                Some(_) => {}
+            },
+            Some("gathering") => {}
             Some(_) => return Ok(Begun::only(cycle)),
         }
         self.settle_before(cycle, order, watch)?;
@@ -463,7 +474,11 @@ impl Ledger {
         if let Some(number) = begun {
             return Ok(Some(Begun::only(Cycle { date, number })));
         }
-        let cycle = Cycle { date, number: last.map_or(1, |last| last.saturating_add(1)) };
+        let mut cycle = Cycle { date, number: last.map_or(1, |last| last.saturating_add(1)) };
+        // A ledger that was begun anew does not write over what the one before it left there.
+        while order.outgoing.has(cycle) {
+            cycle.number = cycle.number.saturating_add(1);
+        }
         let (any, draft) = self.gather_drafting(cycle, order, watch)?;
         Ok(any.then_some(Begun { cycle, draft }))
     }

@@ -35,9 +35,25 @@ impl Shelf {
         let mut ask = self.connection.prepare_cached(sql)?;
         ask.query_row((txn.0.cast_signed(), what), |row| row.get(0)).optional()
     }
+
+    /// Held by the last cut that tried.
+    fn ask_held(&self, txn: TxnId, what: &str) -> rusqlite::Result<Option<(String, bool)>> {
+        let sql = format!(
+            "SELECT fault, EXISTS (SELECT 1 FROM exceptions WHERE kind = 'held' AND closed IS NULL AND detail = {})
+            FROM held WHERE txn = ? AND held.kind = ? ORDER BY day DESC, cycle = 0 DESC, cycle DESC LIMIT 1",
+            tables::HELD_IN_WORDS
+        );
+        let mut ask = self.connection.prepare_cached(&sql)?;
+        let both = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        ask.query_row((txn.0.cast_signed(), what), both).optional()
+    }
 }
 
 impl Filing for Shelf {
+    fn held_of(&self, txn: TxnId, what: &str) -> Option<(String, bool)> {
+        self.ask_held(txn, what).ok().flatten()
+    }
+
     fn file_of(&self, txn: TxnId, what: &str) -> Option<String> {
         // Whoever asks is told what journal and books know, in any case.
         self.ask(txn, what).ok().flatten()

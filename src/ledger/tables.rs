@@ -351,7 +351,7 @@ CREATE TABLE uploads (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// What hosts reconcile, and some indexes. A ledger that was begun before there was any of this gets these when it is opened.
+/// What hosts reconcile, some indexes, and where the ledger began. A ledger that was begun before there was any of this gets these when it is opened.
 const RECONCILIATIONS: &str = "
 CREATE TABLE IF NOT EXISTS reconciliations (
     reconciliation INTEGER PRIMARY KEY,
@@ -392,6 +392,12 @@ CREATE TABLE IF NOT EXISTS reconciled (
     count INTEGER NOT NULL, amount INTEGER NOT NULL, own_count INTEGER NOT NULL, own_amount INTEGER NOT NULL,
     PRIMARY KEY (reconciliation, class)
 ) STRICT, WITHOUT ROWID;
+
+-- What the ledger before it may have done: the last record of the journal as it was begun, its last day, numbers that may be taken.
+CREATE TABLE IF NOT EXISTS origin (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    lsn INTEGER NOT NULL, day INTEGER NOT NULL, files INTEGER NOT NULL, items INTEGER NOT NULL
+) STRICT;
 ";
 
 /// What came with format 3: cuts are gathered in steps; and fewer indexes, each of which costs a cut of a million claims seconds.
@@ -462,6 +468,10 @@ WITH RECURSIVE family(item) AS (
     SELECT item FROM items WHERE item = ?1 UNION SELECT item FROM items WHERE txn = ?1 AND claim IS NULL
     UNION SELECT items.item FROM items JOIN family ON items.about = family.item)
 SELECT item FROM family";
+
+/// What an exception says of what is held.
+pub(super) const HELD_IN_WORDS: &str =
+    "held.kind || ' of transaction ' || held.txn || ' is held: ' || held.fault";
 
 /// Settings, and the tables where there are none.
 pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command as Program;
 
 use iso8583d::clearing::answers::{Answers, ChargeBack, Form, Line};
 use iso8583d::clearing::{Charset, Digits, IpmRecord, read, records, unblock};
@@ -93,8 +94,47 @@ fn answers_come_by_command_or_by_the_inbox_and_what_fits_nothing_is_listed() {
     street.signal("-TERM");
     let (code, said) = street.ended();
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("audit: an operator closes an exception"), "{said}");
+    let audited: Vec<_> = said.lines().filter(|line| line.contains("audit: ")).collect();
+    let [closed, again] = audited[..] else { panic!("{audited:#?}") };
+    assert!(closed.contains("an operator closes an exception") && closed.contains("before=false"));
+    assert!(again.contains("before=true"), "{again}");
+    assert_eq!(said.matches("there is no item 99").count(), 2, "refused orders are told: {said}");
     assert!(!said.contains("5413330000004111"), "no card in the log");
+}
+
+/// What nothing is made of is no success, and what is not there is nothing that was refused.
+#[test]
+fn exit_codes_tell_what_was_refused_from_what_could_not_be_read() {
+    let mut street = Street::new("");
+    street.start();
+    let code = |arguments: &[&str], file: &str| {
+        let program = Program::new(env!("CARGO_BIN_EXE_iso8583d"))
+            .args(arguments)
+            .arg(street.path(file))
+            .arg("--state")
+            .arg(street.state())
+            .output()
+            .unwrap();
+        let out = String::from_utf8(program.stdout).unwrap();
+        (program.status.code(), out, String::from_utf8(program.stderr).unwrap())
+    };
+    let receive = ["clearing", "receive", "--issuer", "bank"];
+    for arguments in [&receive[..], &["clearing", "submit"]] {
+        let (failed, out, said) = code(arguments, "no-such-file");
+        assert_eq!((failed, &*out), (Some(1), ""), "{said}");
+        assert!(said.contains("no-such-file"), "{said}");
+    }
+    fs::write(street.path("letter.txt"), "dear colleagues").unwrap();
+    let (refused, out, said) = code(&receive, "letter.txt");
+    assert_eq!(refused, Some(65), "{out}{said}");
+    let last: Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["ok"], &last["refused"]), (&Value::Bool(false), &1.into()), "{out}");
+    assert!(said.contains("1 of 1 logical files are bad"), "{said}");
+    let good = answer(1, |answers| answers.text(b"nothing to add").unwrap());
+    fs::write(street.path("good.ipm"), &good).unwrap();
+    let (taken, out, said) = code(&receive, "good.ipm");
+    assert_eq!(taken, Some(0), "{out}{said}");
+    assert!(out.contains("\"ok\":true"), "{out}");
 }
 
 /// The clearing files of a directory that were not seen before.

@@ -89,3 +89,45 @@ fn what_merchants_claimed_goes_to_its_issuer_within_the_day() {
     let (_, err) = street.command(&["clearing", "cut"]);
     assert!(err.contains("--date"), "{err}");
 }
+
+/// A ledger that was begun anew knows of nothing that was presented: it presents nothing of that again by itself, and what it writes
+/// has other numbers.
+#[test]
+fn a_ledger_that_was_begun_anew_presents_nothing_again() {
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    pays(&mut pos, &mut issuer, 1);
+    let txn = authorized(&street, &mut pos, &mut issuer, 2);
+    claims(&street, txn, 900);
+    cut_now(&street);
+    let (out, err) = street.command(&["clearing", "cut", "--date", &street.today()]);
+    assert!(out.contains("\"ok\":true"), "{out}{err}");
+    // The next day has a cycle before the ledger is lost, and one after it.
+    let txn = authorized(&street, &mut pos, &mut issuer, 3);
+    claims(&street, txn, 800);
+    let before = cut_now(&street);
+    street.signal("-TERM");
+    assert_eq!(street.ended().0, Some(0));
+    fs::rename(street.state().join("clearing"), street.path("sent")).unwrap();
+    for file in ["clearing.db", "clearing.db-wal", "clearing.db-shm"] {
+        drop(fs::remove_file(street.state().join(file)));
+    }
+    fs::write(street.state().join("clearing.db"), "").unwrap();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    let txn = authorized(&street, &mut pos, &mut issuer, 4);
+    claims(&street, txn, 700);
+    // What it would write by itself it writes before it takes this.
+    let since = cut_now(&street);
+    assert_eq!(names(&street).len(), 3, "{:?}", names(&street));
+    assert_eq!((&since["date"], &since["cycle"]), (&before["date"], &before["cycle"]));
+    assert_ne!(since["files"][0]["id"], before["files"][0]["id"]);
+    let ledger = rusqlite::Connection::open(street.state().join("clearing.db")).unwrap();
+    let sql = "SELECT count(*), min(item) > 1 FROM items";
+    let counted = ledger.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)));
+    assert_eq!(counted.unwrap(), (1, true));
+}

@@ -323,3 +323,46 @@ fn the_log_names_what_was_declined_without_being_sent_on() {
     }
     assert!(!said.contains("340000000009"), "{said}");
 }
+
+/// An approval that no cut can present is in no file: nobody is told that it was cleared, nor an amount that nobody said.
+#[test]
+fn what_a_cut_holds_is_not_told_as_cleared() {
+    let mut street = Street::new("");
+    let bank = street.bank();
+    street.start();
+    let mut issuer = street.issuer(&bank);
+    let mut pos = street.asker("pos");
+    for (stan, lacks) in [(1, 4), (2, 49)] {
+        let mut asked = purchase(stan);
+        asked.remove(no_of(lacks));
+        pos.send(200, &asked);
+        let (_, heard) = issuer.heard();
+        issuer.answer(210, &heard, "00");
+        assert_eq!(text(&pos.heard().1, 39), "00");
+    }
+    let date = street.today();
+    street.ask(&Command::Cut { date: date.clone() }).unwrap();
+    let explained = |number: &str| street.command(&["clearing", "explain", number]).0;
+    let held = format!("captured, held at the cut of {date}, and in no file: ");
+    for (stan, says, invents) in [
+        ("stan=000001", "0200 without an amount, card", "0.00"),
+        ("stan=000002", "0200 for 1250 minor units, without a currency, card", "of currency"),
+    ] {
+        let told = tells(&street, &[stan, "link=pos"], &["and held: ", &held, "; open: "]);
+        assert!(!told.contains("nothing is open"), "{told}");
+        let number = told.rsplit_once("explain ").unwrap().1.split('`').next().unwrap();
+        let of = explained(number);
+        assert!(in_order(&of, &[says, "exception ", ", held: presentment of ", "; open"]), "{of}");
+        assert!(!of.contains(invents), "{of}");
+    }
+    // Once somebody has seen to it nothing is open, and it is in no file all the same.
+    let (listed, _) = street.command(&["clearing", "exceptions"]);
+    let first: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
+    let exception = first["exception"].to_string();
+    street.command(&["clearing", "close", &exception, "--reason", "agreed with the bank"]);
+    tells(&street, &["stan=000001", "link=pos"], &[&held, "; nothing is open"]);
+    street.signal("-TERM");
+    let (_, said) = street.ended();
+    let warned = said.lines().find(|line| line.contains("exceptions are open")).unwrap();
+    assert!(warned.contains(" WARN ") && warned.contains("exceptions=2"), "{warned}");
+}

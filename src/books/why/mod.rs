@@ -40,6 +40,9 @@ pub struct Archive {
 pub trait Filing {
     /// The file's name; none where it is in none. What is asked for is a `presentment`, the `lowered` part, or the `opposite`.
     fn file_of(&self, txn: TxnId, what: &str) -> Option<String>;
+
+    /// Why it is in none, where a cut held it, and whether the exception that tells of it is open.
+    fn held_of(&self, txn: TxnId, what: &str) -> Option<(String, bool)>;
 }
 
 /// How far back it is possible to look.

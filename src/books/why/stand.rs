@@ -1,5 +1,7 @@
 //! How a transaction stands now, in words: what its asker has, what its issuer is owed, in which clearing it is.
 
+use std::fmt::Write as _;
+
 use super::Archive;
 use super::follow::Family;
 use crate::books::rows::Row;
@@ -16,8 +18,8 @@ use crate::record::{
 pub struct Now {
     /// Which.
     pub txn: TxnId,
-    /// In a word: `in_flight`, `approved`, `captured`, `cleared`, `taken_back`, `declined`, `reversed`, `owed`,
-    /// `unconfirmed`, `given_up`, `written_off`, `stored`, `accepted`, `unknown_original`.
+    /// In a word: `in_flight`, `approved`, `captured`, `cleared`, `held`, `taken_back`, `declined`, `reversed`,
+    /// `owed`, `unconfirmed`, `given_up`, `written_off`, `stored`, `accepted`, `unknown_original`.
     pub state: &'static str,
     /// The clearing that it is in, or will be.
     pub date: Option<BusinessDate>,
@@ -54,9 +56,9 @@ impl Archive {
                 return Ok(Now { txn, state, date: None, said, open: Vec::new() });
             }
         };
-        let mut open = open(standing, &self.name(sent.issuer));
+        let open = open(standing, &self.name(sent.issuer));
         let mut said = outcome(standing);
-        let mut state = state(standing);
+        let state = state(standing);
         if let (Some(left), Some(granted)) = (standing.lowered, standing.granted()) {
             let lowered = format!("; lowered from {granted} to {left} by a partial reversal");
             said.push_str(&lowered);
@@ -65,7 +67,21 @@ impl Archive {
             said.push_str("; ");
             said.push_str(&undone(reversal, standing));
         }
-        let mut date = None;
+        let mut now = Now { txn, state, date: None, said, open };
+        self.tell_clearing((family, row, sent), &mut now)?;
+        if row.captured.is_none() && standing.stands_approved() {
+            now.said.push_str(why_it_clears_not(standing, sent));
+        }
+        Ok(now)
+    }
+
+    /// In which clearing it is, or will be, and what is open there.
+    fn tell_clearing(
+        &self,
+        (family, row, sent): (&Family, &Row, &Sent),
+        now: &mut Now,
+    ) -> Result<(), BooksError> {
+        let standing = &row.standing;
         let clears = [
             (row.captured, "captured", "cleared", "captured", "presentment"),
             (
@@ -83,39 +99,57 @@ impl Archive {
                 "opposite",
             ),
         ];
+        let is_settled = |debt: &Debt| debt.lowers() || is_final(debt.state);
+        let speaks = standing.reversal.as_ref().is_none_or(is_settled);
         for (day, before, after, what, kind) in clears {
             let Some(day) = day else { continue };
-            date = Some(day);
-            let is_cut = family.cuts.contains_key(&day);
-            let is_settled = |debt: &Debt| debt.lowers() || is_final(debt.state);
-            if standing.reversal.as_ref().is_none_or(is_settled) {
-                state = if is_cut { after } else { before };
+            now.date = Some(day);
+            let (mut state, txn) = (before, now.txn.0);
+            let said = if family.cuts.contains_key(&day) {
+                state = after;
+                match self.filed((now.txn, sent.issuer), day, kind)? {
+                    Filed::In(file) => format!("in the clearing of {day}{file}"),
+                    Filed::Held { fault, open } => {
+                        state = "held";
+                        if open {
+                            now.open.push(format!(
+                                "the exception that it is held: `iso8583d clearing explain txn:{txn}` tells it"
+                            ));
+                        }
+                        format!("held at the cut of {day}, and in no file: {fault}")
+                    }
+                    Filed::Unknown => format!(
+                        "in the day {day}, which is cut: `iso8583d clearing explain txn:{txn}` tells what clearing made of it"
+                    ),
+                }
+            } else {
+                now.open.push(format!("the day {day} is not cut yet"));
+                format!("to be in the clearing of {day}")
+            };
+            if speaks {
+                now.state = state;
             }
-            let verb = if is_cut { "in" } else { "to be in" };
-            let file = self.file_of((txn, sent.issuer), day, kind)?;
-            let clears = format!("; {what}, {verb} the clearing of {day}{file}");
-            said.push_str(&clears);
-            if !is_cut {
-                open.push(format!("the day {day} is not cut yet"));
-            }
+            write!(now.said, "; {what}, {said}").ok();
         }
-        if row.captured.is_none() && standing.stands_approved() {
-            said.push_str(why_it_clears_not(standing, sent));
-        }
-        Ok(Now { txn, state, date, said, open })
+        Ok(())
     }
 
-    /// `, file clearing-bank-978-2026-11-23.ipm`, where it was written.
-    pub(super) fn file_of(
+    /// Where it went when its day was cut.
+    pub(super) fn filed(
         &self,
         (txn, issuer): (TxnId, LinkId),
         day: BusinessDate,
         kind: &str,
-    ) -> Result<String, BooksError> {
-        if let Some(name) = self.filing.as_ref().and_then(|filing| filing.file_of(txn, kind)) {
-            return Ok(format!(", file {name}"));
+    ) -> Result<Filed, BooksError> {
+        if let Some(filing) = &self.filing {
+            if let Some(name) = filing.file_of(txn, kind) {
+                return Ok(Filed::In(format!(", file {name}")));
+            }
+            if let Some((fault, open)) = filing.held_of(txn, kind) {
+                return Ok(Filed::Held { fault, open });
+            }
         }
-        let Some(books) = &self.books else { return Ok(String::new()) };
+        let Some(books) = &self.books else { return Ok(Filed::Unknown) };
         let mut ask = books.prepare_cached(
             "SELECT name FROM earlier_files WHERE name LIKE 'clearing-%'
                 AND date = (SELECT min(date) FROM cuts WHERE date >= ?1 AND previous < ?1) ORDER BY name",
@@ -125,11 +159,26 @@ impl Archive {
         // Links may have other names in clearing files: then all of the day are named.
         let own = format!("clearing-{}-", self.name(issuer));
         Ok(match names.iter().find(|name| name.starts_with(&own)) {
-            Some(name) => format!(", file {name}"),
-            None if names.is_empty() => String::new(),
-            None => format!(", one of the files {}", names.join(", ")),
+            Some(name) => Filed::In(format!(", file {name}")),
+            None if names.is_empty() => Filed::Unknown,
+            None => Filed::In(format!(", one of the files {}", names.join(", "))),
         })
     }
+}
+
+/// What became of it when its day was cut.
+pub(super) enum Filed {
+    /// `, file clearing-bank-978-2026-11-23.ipm`.
+    In(String),
+    /// It could not be presented, or not be taken back.
+    Held {
+        /// Why.
+        fault: String,
+        /// Whether nobody has closed the exception that tells of it.
+        open: bool,
+    },
+    /// Neither is known: its files are not written yet, or its ledger is not there, or what came later settled it.
+    Unknown,
 }
 
 /// To how much a reversal lowered its original; none when it reversed all of it.

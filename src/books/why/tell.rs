@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Archive;
 use super::follow::{self, Family};
-use super::stand::{Now, lowered_by};
+use super::stand::{Filed, Now, lowered_by};
 use super::step::{self, Step};
 use super::words::{
     answer_in_words, closed_in_words, late_in_words, late_of_matched_in_words, matched_in_words,
@@ -483,8 +483,13 @@ impl Teller<'_> {
                 else {
                     continue;
                 };
-                let file = self.archive.file_of((row.standing.id, issuer), day, kind)?;
-                let said = format!("{what} into the day {day}{file}");
+                let said = match self.archive.filed((row.standing.id, issuer), day, kind)? {
+                    Filed::In(file) => format!("{what} into the day {day}{file}"),
+                    Filed::Held { fault, .. } => {
+                        format!("{what} into the day {day}, and held: {fault}")
+                    }
+                    Filed::Unknown => format!("{what} into the day {day}"),
+                };
                 self.put((lsn, row.standing.id), (SWITCH, "clearing"), (None, Vec::new()), said);
                 if let Some((_, step)) = self.steps.last_mut() {
                     (step.at, step.lsn, step.kind) = (Some(at), Some(lsn), "cut");

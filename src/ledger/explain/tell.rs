@@ -11,7 +11,7 @@ use super::{STEPS_MAX, Step, Wanted, money};
 use crate::clearing::{Reference, visible};
 use crate::iso::{ElementNo, Wall};
 use crate::ledger::answers::day_text;
-use crate::ledger::tables::{CLAIMS_OF_REFERENCE, ITEMS_OF_REFERENCE};
+use crate::ledger::tables::{CLAIMS_OF_REFERENCE, HELD_IN_WORDS, ITEMS_OF_REFERENCE};
 use crate::ledger::{Ledger, LedgerError};
 use crate::record::{LinkId, Outcome, Standing, TxnId, Verdict};
 
@@ -332,15 +332,22 @@ impl Teller<'_> {
         }
         facts.insert("outcome".to_owned(), Value::from(outcome));
         let of = |column| text(&facts, column);
-        let amount = money(of("amount").parse().unwrap_or(0), &of("currency"));
+        let amount = asked(&of("amount"), &of("currency"));
         let said = format!(
-            "transaction {txn}: {} for {amount}, card {}, asked of {}, {outcome}, approval code {}{became}; `iso8583d why {txn}` tells all of it",
+            "transaction {txn}: {} {amount}, card {}, asked of {}, {outcome}, approval code {}{became}; `iso8583d why {txn}` tells all of it",
             sent.mti,
             or_none(&of("card")),
             self.issuer(&facts),
             or_none(&of("approval"))
         );
         self.push("authorization", facts, (Some("at"), said));
+        let sql = format!(
+            "SELECT * FROM exceptions WHERE kind = 'held' AND detail IN (SELECT {HELD_IN_WORDS} FROM held WHERE txn = ?)
+            ORDER BY exception"
+        );
+        for facts in self.rows(&sql, [txn])? {
+            self.push_exception(facts);
+        }
         Ok(())
     }
 
@@ -558,6 +565,18 @@ fn became(standing: &Standing) -> String {
         write!(became, "; completed by transaction {}", by.0).ok();
     }
     became
+}
+
+/// For how much a message was, where it says so.
+fn asked(amount: &str, currency: &str) -> String {
+    match amount.parse() {
+        Ok(minor) if currency.is_empty() => {
+            format!("for {minor} minor units, without a currency")
+        }
+        Ok(minor) => format!("for {}", money(minor, currency)),
+        Err(_) if amount.is_empty() => "without an amount".to_owned(),
+        Err(_) => "for what is no amount".to_owned(),
+    }
 }
 
 fn or_none(text: &str) -> &str {

@@ -17,7 +17,7 @@ use super::ahead::Backfill;
 use super::cut::{CutError, Cycle, Order, Outgoing, Step};
 use super::draft::{Drafted, Drafting};
 use super::files::first_turn;
-use super::tables::day;
+use super::tables::{HELD_IN_WORDS, day};
 use super::{Ledger, pricing};
 use crate::books::View;
 use crate::clearing::{Capture, ClearingError, FileId, Head, Line, Reference};
@@ -96,7 +96,9 @@ impl<'a, 'o> Gathering<'a, 'o> {
         watch: &'a mut dyn FnMut(Step),
     ) -> Result<Self, CutError> {
         let connection = &ledger.connection;
-        let last = connection.query_row("SELECT max(item) FROM items", [], |row| row.get(0))?;
+        let sql = "SELECT ifnull(max(item), 0) FROM items";
+        let last = connection.query_row(sql, [], |row| row.get::<_, i64>(0))?;
+        let before = ledger.origin()?.items;
         let step = Some(connection.unchecked_transaction()?);
         let (date, number) = (day(cycle.date), cycle.number);
         let begun = connection.execute(
@@ -119,7 +121,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
         let refused = if resumed { count()? } else { 0 };
         Ok(Self {
             ledger,
-            rows: Rows::new(connection)?,
+            rows: Rows::new(connection, before)?,
             books: &ledger.books,
             outgoing: &order.outgoing,
             backfill: None,
@@ -128,7 +130,7 @@ impl<'a, 'o> Gathering<'a, 'o> {
             now: order.now,
             last_claim,
             files: BTreeMap::new(),
-            last_item: Option::unwrap_or_default(last),
+            last_item: last.max(before),
             any: any || refused > 0,
             step,
             done: 0,
@@ -246,9 +248,12 @@ impl<'a, 'o> Gathering<'a, 'o> {
             .prepare_cached("INSERT INTO held VALUES (?, ?, ?, ?, ?, ?)")?
             .execute((day, cycle, txn, kind, party, &fault))?;
         // What an earlier cut told of it is still open.
-        let sql = "INSERT OR IGNORE INTO exceptions (opened, kind, issuer, detail) VALUES (?, 'held', ?, ?)";
-        let detail = format!("{kind} of transaction {txn} is held: {fault}");
-        connection.prepare_cached(sql)?.execute((self.now.0.cast_signed(), issuer.0, detail))?;
+        let sql = format!(
+            "INSERT OR IGNORE INTO exceptions (opened, kind, issuer, detail) SELECT ?, 'held', ?, {HELD_IN_WORDS}
+            FROM held WHERE day = ? AND cycle = ? AND txn = ? AND kind = ?"
+        );
+        let values = (self.now.0.cast_signed(), issuer.0, day, cycle, txn, kind);
+        connection.prepare_cached(&sql)?.execute(values)?;
         Ok(())
     }
 
@@ -395,8 +400,9 @@ impl<'a, 'o> Gathering<'a, 'o> {
         if self.rows.laid_down()?.query_row(sql, values, |row| row.get(0))? {
             return Err(CutError::SameName { name: party });
         }
-        let sql = "SELECT ifnull(max(sequence), 0) + 1 FROM files WHERE day = ?";
-        let sequence: u32 = self.rows.laid_down()?.query_row(sql, [day(date)], |row| row.get(0))?;
+        let sql = "SELECT ifnull(max(sequence), 0) FROM files WHERE day = ?";
+        let last: u32 = self.rows.laid_down()?.query_row(sql, [day(date)], |row| row.get(0))?;
+        let sequence = last.max(self.ledger.origin()?.files(date)).saturating_add(1);
         let settings = self.outgoing.settings(issuer);
         let id = FileId::new(settings, date, sequence)?;
         let format = settings.format;

@@ -44,6 +44,8 @@ pub(super) struct Rows<'a> {
 
 struct Waiting<'a> {
     items: Vec<Item>,
+    /// Numbers up to this one are another ledger's. `SQLite` knows that once there is an item.
+    before: i64,
     /// Writes `GROUP` rows at once.
     group: Pen<'a>,
     /// Writes one.
@@ -62,7 +64,8 @@ const ROW: &str =
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'presented')";
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(connection: &'a Connection) -> rusqlite::Result<Self> {
+    /// Items are numbered from behind `before` on.
+    pub(super) fn new(connection: &'a Connection, before: i64) -> rusqlite::Result<Self> {
         // What cannot be written undoes all that its step did, so that nothing need be kept to undo it alone.
         let insert = |rows| {
             let values = [ROW].repeat(rows).join(", ");
@@ -71,7 +74,7 @@ impl<'a> Rows<'a> {
         let (group, one) =
             (Pen::new(connection, &insert(GROUP))?, Pen::new(connection, &insert(1))?);
         let items = Vec::with_capacity(GROUP);
-        Ok(Self { connection, waiting: RefCell::new(Waiting { items, group, one }) })
+        Ok(Self { connection, waiting: RefCell::new(Waiting { items, before, group, one }) })
     }
 
     /// Puts an item into the table, with those that came before it or with those that come after.
@@ -81,22 +84,32 @@ impl<'a> Rows<'a> {
         if waiting.items.len() < GROUP {
             return Ok(());
         }
-        let Waiting { items, group, .. } = &mut *waiting;
-        self.write(items, group)
+        let Waiting { items, before, group, .. } = &mut *waiting;
+        self.write((items, *before), group)
     }
 
     /// Writes what waits, and gives the ledger that has it now.
     pub(super) fn laid_down(&self) -> Result<&'a Connection, LedgerError> {
-        let Waiting { items, one, .. } = &mut *self.waiting.borrow_mut();
-        self.write(items, one)?;
+        let Waiting { items, before, one, .. } = &mut *self.waiting.borrow_mut();
+        self.write((items, *before), one)?;
         Ok(self.connection)
     }
 
-    fn write(&self, items: &mut Vec<Item>, pen: &mut Pen<'_>) -> Result<(), LedgerError> {
+    fn write(
+        &self,
+        (items, before): (&mut Vec<Item>, i64),
+        pen: &mut Pen<'_>,
+    ) -> Result<(), LedgerError> {
         let Some(last) = items.last().map(|item| item.id) else { return Ok(()) };
         items.drain(..).try_for_each(|item| item.write(pen))?;
         match self.connection.last_insert_rowid() {
             id if id == last => Ok(()),
+            // The first ones of the table: all others follow them.
+            id if id == last - before => {
+                let sql = "UPDATE items SET item = item + ?1 WHERE item <= ?2";
+                self.connection.execute(sql, (before, id))?;
+                Ok(())
+            }
             id => Err(LedgerError::Unbalanced(format!("item {last} has the number {id}"))),
         }
     }

@@ -297,11 +297,102 @@ fn days_without_their_files() {
     // Somebody took the files away, and later the ledger was begun anew: nothing is written again.
     fs::remove_dir_all(home.path().join("clearing")).unwrap();
     assert_eq!(world.ledger.unfinished().unwrap(), []);
-    for file in ["clearing.db", "clearing.db-wal", "clearing.db-shm"] {
-        drop(fs::remove_file(home.path().join(file)));
+    world.loses_its_ledger(AT);
+    assert_eq!(world.ledger.unfinished().unwrap(), []);
+    assert!(
+        matches!(world.cut(Asked::End(third)), Err(CutError::Before { date }) if date == third)
+    );
+    // What is cut since is missing, the first as well as all others.
+    let days = [a_day(&mut world), a_day(&mut world)].map(Asked::End);
+    assert_eq!(world.ledger.unfinished().unwrap(), days);
+    world.restarts();
+    assert_eq!(world.ledger.unfinished().unwrap(), days);
+}
+
+/// Where one day was cut, or none, a ledger that was begun anew is not one that died before it began the first.
+#[test]
+fn what_was_presented_is_not_presented_again_by_a_ledger_that_was_begun_anew() {
+    for whole_days in [0, 1] {
+        let home = tempfile::tempdir().unwrap();
+        let mut world = World::new(home.path());
+        for _ in 0..whole_days {
+            world.approved(SALE);
+            let date = world.day_ends();
+            world.cut(Asked::End(date)).unwrap();
+        }
+        let mut sent = BTreeMap::new();
+        let cycle = |world: &mut World, sent: &mut BTreeMap<String, Vec<u8>>, amount| {
+            let hold = world.approved(HOLD);
+            world.claims(Claim::of(hold, amount));
+            let report = world.cut(Asked::Now(world.today)).unwrap().unwrap();
+            sent.append(&mut world.seen());
+            report.cycle
+        };
+        cycle(&mut world, &mut sent, 900);
+        let before = numbers(&world);
+        // What it wrote lies there still: another ledger writes over none of it.
+        world.loses_its_ledger(AT);
+        assert_eq!(world.ledger.unfinished().unwrap(), []);
+        let kept = sent.clone();
+        assert_eq!(cycle(&mut world, &mut sent, 800).number, 2);
+        assert!(kept.iter().all(|(name, bytes)| sent.get(name) == Some(bytes)));
+        let since = numbers(&world);
+        fs::remove_dir_all(home.path().join("clearing")).unwrap();
+        world.loses_its_ledger(Wall(AT.0 + 1_000));
+        cycle(&mut world, &mut sent, 700);
+        let sale = world.approved(SALE);
+        let date = world.day_ends();
+        assert_eq!(world.ledger.unfinished().unwrap(), [Asked::End(date)]);
+        world.cut(Asked::End(date)).unwrap();
+        let last = numbers(&world);
+        assert_eq!(world.asks::<i64>("SELECT count(*) FROM items"), 2, "one claim, and {sale:?}");
+        let all: Vec<_> = [before, since, last].concat();
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len(), "{all:?}");
+        // The days that follow are its own from the first file on.
+        world.approved(SALE);
+        let next = world.day_ends();
+        world.cut(Asked::End(next)).unwrap();
+        let sql = "SELECT sequence FROM files ORDER BY file DESC LIMIT 1";
+        assert_eq!(world.asks::<i64>(sql), 1);
     }
+}
+
+/// The ids of all files and the references of all items.
+fn numbers(world: &World) -> Vec<String> {
+    let sql = "SELECT file_id FROM files UNION ALL SELECT reference FROM items";
+    let mut ask = world.ledger.connection.prepare(sql).unwrap();
+    ask.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+/// A program that did not remember where its ledger began left one: what that one missed is written, and nothing before it.
+#[test]
+fn a_ledger_that_does_not_know_where_it_began() {
+    let home = tempfile::tempdir().unwrap();
+    let mut world = World::new(home.path());
+    let forgets = |world: &World| {
+        world.ledger.connection.execute("DELETE FROM origin", []).unwrap();
+    };
+    world.approved(SALE);
+    let first = world.day_ends();
+    world.ledger.index().unwrap();
+    forgets(&world);
+    world.restarts();
+    assert_eq!(world.ledger.unfinished().unwrap(), [Asked::End(first)]);
+    world.approved(SALE);
+    let second = world.day_ends();
+    forgets(&world);
     world.restarts();
     assert_eq!(world.ledger.unfinished().unwrap(), []);
+    // As if the ledger had been begun between the two.
+    let lsn = world.ledger.books.cut_of(first).unwrap().unwrap().lsn.0;
+    world.ledger.connection.execute("UPDATE origin SET lsn = ?", [lsn.cast_signed()]).unwrap();
+    world.cut(Asked::End(second)).unwrap();
+    forgets(&world);
+    world.approved(SALE);
+    let third = world.day_ends();
+    world.restarts();
+    assert_eq!(world.ledger.unfinished().unwrap(), [Asked::End(third)]);
 }
 
 /// Days that a program without a ledger wrote are not written again under other names.

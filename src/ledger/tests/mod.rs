@@ -20,7 +20,7 @@ use crate::clearing::{Charset, Checker, FeeTable, IpmRecord, Settings, read, rec
 use crate::iso::{BusinessDate, ElementNo, Elements, Mti, Pan, ResponseCode, Stan, Wall};
 use crate::journal::{self, Commit, Journal, Reader};
 use crate::record::{
-    self, Card, LinkId, Reason, Record, Secret, Sent, Trace, TxnId, Undo, Verdict,
+    self, Card, LinkId, Lsn, Reason, Record, Secret, Sent, Trace, TxnId, Undo, Verdict,
 };
 use crate::seal::Tag;
 
@@ -67,12 +67,28 @@ impl World {
         let books = Books::open(home, keys()).unwrap();
         let ledger = Ledger::open(home, keys()).unwrap();
         let (home, today, fees) = (home.to_owned(), AT.date(), FeeTable::default());
-        Self { home, journal, reader, books, ledger, today, fees }
+        let world = Self { home, journal, reader, books, ledger, today, fees };
+        world.ledger.is_beside(world.beside(AT)).unwrap();
+        world
     }
 
     /// The ledger of another process.
     fn restarts(&mut self) {
         self.ledger = Ledger::open(&self.home, keys()).unwrap();
+        assert!(!self.ledger.is_beside(self.beside(AT)).unwrap());
+    }
+
+    fn beside(&self, now: Wall) -> Beside {
+        Beside { end: Lsn(self.journal.next().0 - 1), day: self.today, now }
+    }
+
+    /// Somebody lost the ledger, and another one is begun.
+    fn loses_its_ledger(&mut self, now: Wall) {
+        for file in ["clearing.db", "clearing.db-wal", "clearing.db-shm"] {
+            drop(fs::remove_file(self.home.join(file)));
+        }
+        self.ledger = Ledger::open(&self.home, keys()).unwrap();
+        assert!(self.ledger.is_beside(self.beside(now)).unwrap());
     }
 
     fn happens(&mut self, record: &Record) -> TxnId {
