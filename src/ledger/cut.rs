@@ -476,7 +476,7 @@ impl Ledger {
         }
         let mut cycle = Cycle { date, number: last.map_or(1, |last| last.saturating_add(1)) };
         // A ledger that was begun anew does not write over what the one before it left there.
-        while order.outgoing.has(cycle) {
+        while self.origin()?.is_late(date) && order.outgoing.has(cycle) {
             cycle.number = cycle.number.saturating_add(1);
         }
         let (any, draft) = self.gather_drafting(cycle, order, watch)?;

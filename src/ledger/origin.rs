@@ -3,7 +3,7 @@
 
 use rusqlite::OptionalExtension as _;
 
-use super::tables::{date, day};
+use super::tables::{BEGUN_NOW, date, day};
 use super::{Ledger, LedgerError};
 use crate::iso::{BusinessDate, Wall};
 use crate::record::Lsn;
@@ -53,6 +53,11 @@ impl Origin {
         }
     }
 
+    /// Whether another ledger may have written files of a day.
+    pub(super) fn is_late(&self, date: BusinessDate) -> bool {
+        Lsn(0) < self.lsn && date <= self.day
+    }
+
     /// Numbers of a day's files up to this one may be taken.
     pub(super) fn files(&self, date: BusinessDate) -> u32 {
         if date <= self.day { self.files } else { 0 }
@@ -62,19 +67,19 @@ impl Origin {
 impl Ledger {
     /// Remembers beside which journal it was begun, once. Gives whether it was begun just now beside one that knew another ledger.
     pub fn is_beside(&self, beside: Beside) -> Result<bool, LedgerError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM origin)";
-        if self.connection.query_row(sql, [], |row| row.get(0))? {
-            return Ok(false);
-        }
-        let sql = "SELECT (SELECT indexed FROM state) > 0 OR EXISTS (SELECT 1 FROM submissions)
-            OR EXISTS (SELECT 1 FROM cuts WHERE state <> 'earlier')";
-        let is_old: bool = self.connection.query_row(sql, [], |row| row.get(0))?;
-        let origin = if is_old { self.guessed(beside)? } else { Origin::of(beside) };
+        let sql = "SELECT lsn FROM origin";
+        let known: Option<i64> = self.connection.query_row(sql, [], |row| row.get(0)).optional()?;
+        let origin = match known {
+            Some(BEGUN_NOW) => Origin::of(beside),
+            Some(_) => return Ok(false),
+            // A program that did not remember it wrote this ledger.
+            None => self.guessed(beside)?,
+        };
         self.connection.execute(
-            "INSERT INTO origin VALUES (1, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO origin VALUES (1, ?, ?, ?, ?)",
             (origin.lsn.0.cast_signed(), day(origin.day), origin.files, origin.items),
         )?;
-        Ok(!is_old && beside.end > Lsn(0))
+        Ok(known.is_some() && beside.end > Lsn(0))
     }
 
     /// That of a ledger whose program did not remember it: what is missing before the first day that it cut was another one's.
@@ -83,7 +88,10 @@ impl Ledger {
         let first: Option<i64> = self.connection.query_row(sql, [], |row| row.get(0))?;
         let cuts = self.books.cuts()?;
         let lsn = match first.and_then(date) {
-            Some(first) => cuts.iter().find(|cut| cut.date == first).map_or(Lsn(0), |cut| cut.lsn),
+            // Books that have yet to follow the journal do not know it.
+            Some(first) => {
+                cuts.iter().find(|cut| cut.date == first).map_or(beside.end, |cut| cut.lsn)
+            }
             // It died before it began the only one.
             None if cuts.len() < 2 => Lsn(0),
             None => beside.end,
@@ -96,7 +104,7 @@ impl Ledger {
         let mut ask = self.connection.prepare_cached(sql)?;
         let found = ask.query_row([], |row| {
             Ok(Origin {
-                lsn: Lsn(row.get::<_, i64>(0)?.cast_unsigned()),
+                lsn: Lsn(row.get::<_, i64>(0)?.max(0).cast_unsigned()),
                 day: date(row.get(1)?).unwrap_or_default(),
                 files: row.get(2)?,
                 items: row.get(3)?,

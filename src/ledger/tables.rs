@@ -473,6 +473,9 @@ SELECT item FROM family";
 pub(super) const HELD_IN_WORDS: &str =
     "held.kind || ' of transaction ' || held.txn || ' is held: ' || held.fault";
 
+/// In place of the record of the journal beside which a ledger was begun: it is known when the journal is.
+pub(super) const BEGUN_NOW: i64 = -1;
+
 /// Settings, and the tables where there are none.
 pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
     connection.busy_timeout(PATIENCE)?;
@@ -492,6 +495,10 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), LedgerError> {
         connection.execute_batch(if found == 0 { "" } else { FORGET_EMPTY })?;
         for tables in [CLAIMS, ITEMS, ANSWERS, SETTLEMENT, BATCHES] {
             connection.execute_batch(tables)?;
+        }
+        if found == 0 {
+            connection.execute_batch(RECONCILIATIONS)?;
+            connection.execute("INSERT INTO origin VALUES (1, ?, 0, 0, 0)", [BEGUN_NOW])?;
         }
         connection.pragma_update(None, "user_version", FORMAT)?;
         whole.commit()?;

@@ -109,6 +109,9 @@ pub(super) const NAMED: u16 = 1 << 14;
 /// Beside the MTI of a reversal: its element 90 names an advice.
 pub(super) const OF_ADVICE: u16 = 1 << 15;
 
+/// Beside the MTI of a reversal: it says card, kind, amount and currency.
+pub(super) const SAYS_ALL: u16 = 1 << 14;
+
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
     keys: &'a Keys,
@@ -238,8 +241,9 @@ impl Writer<'_> {
 
     fn undo(&mut self, undo: &Undo) -> &mut Self {
         let of_advice = if undo.of_advice { OF_ADVICE } else { 0 };
+        let says_all = if undo.says_all { SAYS_ALL } else { 0 };
         self.u32(undo.asker.0).tag(undo.key).tag(undo.content);
-        self.out.extend_from_slice(&(undo.mti.number() | of_advice).to_le_bytes());
+        self.out.extend_from_slice(&(undo.mti.number() | of_advice | says_all).to_le_bytes());
         self.tag(undo.original_key)
             .u64(undo.original.map_or(0, |txn| txn.0))
             .code(Some(undo.code))
@@ -432,6 +436,7 @@ mod tests {
             original_key: Tag(3),
             original,
             of_advice: original.is_none(),
+            says_all: original.is_some(),
             code: ResponseCode::NOT_FOUND,
             at: AT,
         })

@@ -111,6 +111,8 @@ pub struct Undo {
     pub original: Option<TxnId>,
     /// Its element 90 names an advice. An earlier version wrote none down as such.
     pub of_advice: bool,
+    /// It says card, kind, amount and currency, so that its content is that of what it reverses, or it means another.
+    pub says_all: bool,
     /// What the asker is told.
     pub code: ResponseCode,
     /// When it was accepted.

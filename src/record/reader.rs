@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::bytes::{COMPLETED, DECLINED, LOWERED, MATCHED, NAMED, OF_ADVICE, REQUEUED};
+use super::bytes::{COMPLETED, DECLINED, LOWERED, MATCHED, NAMED, OF_ADVICE, REQUEUED, SAYS_ALL};
 use super::codes::kind;
 use super::{
     Approval, Card, Closing, Debt, DebtState, LinkId, Lsn, Opening, Outcome, Owing, Reason, Record,
@@ -187,7 +187,7 @@ impl Reader<'_> {
 
     fn undo(&mut self) -> Option<Undo> {
         let (asker, key, content) = (LinkId(self.u32("a link")?), self.tag()?, self.tag()?);
-        let (mti, beside) = self.mti_beside(OF_ADVICE)?;
+        let (mti, beside) = self.mti_beside(OF_ADVICE | SAYS_ALL)?;
         Some(Undo {
             asker,
             key,
@@ -196,6 +196,7 @@ impl Reader<'_> {
             original_key: self.tag()?,
             original: Some(self.txn()?).filter(|txn| txn.0 != 0),
             of_advice: beside & OF_ADVICE != 0,
+            says_all: beside & SAYS_ALL != 0,
             code: self.code()??,
             at: self.wall()?,
         })

@@ -61,7 +61,7 @@ fn names_other_than(first: &Sent, named: Option<Tag>) -> bool {
 
 /// Whether an advice that its reversal has overtaken is another one than was reversed: the two do not cancel out.
 fn was_not_meant(reversed: &Standing, arrival: &Arrival) -> bool {
-    matches!(&reversed.opening, Opening::Reversal(undo) if undo.content != arrival.content)
+    matches!(&reversed.opening, Opening::Reversal(undo) if undo.says_all && undo.content != arrival.content)
         && arrival.mti().function() == Function::Advice
         && !planted::is(Bug::ForestalledAdviceSwallowed)
 }

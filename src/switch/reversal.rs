@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::iso::{Class, ElementNo, Function, Mti, ResponseCode};
+use crate::iso::{Class, ElementNo, ElementSet, Function, Mti, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{Opening, Outcome, Owing, Reason, Record, Sent, TxnId, Unanswered, Undo};
 use crate::seal::Tag;
@@ -142,6 +142,7 @@ impl Engine {
         (key, original_key): (Tag, Tag),
         (original, code): (Option<TxnId>, ResponseCode),
     ) -> Undo {
+        const SAID: ElementSet = ElementSet::of(&[3, 4, 49]);
         let of_advice = |named: &[u8]| {
             named
                 .get(..4)
@@ -156,6 +157,7 @@ impl Engine {
             original_key,
             original,
             of_advice: arrival.get(ElementNo::ORIGINAL).as_deref().is_some_and(of_advice),
+            says_all: arrival.card.one().is_some() && arrival.present().and(SAID) == SAID,
             code,
             at: self.now.wall,
         }

@@ -198,8 +198,10 @@ impl Engine {
         let standing = self.log.standing(attempt)?;
         // One that is too long for the issuer's frames is given up at once: then both might stand.
         let is_undone = standing.open_debt(Owing::Reversal).is_some();
+        // A completion that has named it would complete what stands no more, and nothing would complete what is approved instead.
         let unanswered = standing
             .sent()
+            .filter(|_| standing.completed_by.is_none())
             .filter(|_| is_undone || planted::is(Bug::StandInAndAttemptBothStand))?;
         let trace = self.approvable_after(unanswered, waiting, LateApproval::Reverse)?;
         let (date, at) = (self.today(), self.now.wall);

@@ -121,9 +121,11 @@ impl Engine {
 
 /// Whether a message gives money back where what it names does, and takes it where that takes it.
 pub(super) fn is_of_one_flow(arrival: &Arrival, sent: &Sent) -> bool {
-    let gives_back = |code: Option<&[u8]>| code.and_then(Flow::of) == Some(Flow::Refund);
-    gives_back(arrival.get(ElementNo::PROCESSING_CODE).as_deref())
-        == gives_back(sent.elements.get(ElementNo::PROCESSING_CODE))
+    let gives_back = |code: &[u8]| Flow::of(code) == Some(Flow::Refund);
+    let code = arrival.get(ElementNo::PROCESSING_CODE);
+    let of = sent.elements.get(ElementNo::PROCESSING_CODE);
+    // What says nothing of it follows what it names.
+    code.as_deref().is_none_or(|code| gives_back(code) == of.is_some_and(gives_back))
 }
 
 /// What is written down of a message names what its receiver finds by it, and nothing else.

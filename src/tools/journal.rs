@@ -262,6 +262,7 @@ fn undo_fields(undo: &Undo, set: &mut impl FnMut(&str, Value)) {
     set("original_key", tag(undo.original_key));
     set("original", undo.original.map(|txn| txn.0).into());
     set("of_advice", undo.of_advice.into());
+    set("says_all", undo.says_all.into());
     set("code", undo.code.to_string().into());
     set("at", undo.at.to_string().into());
 }

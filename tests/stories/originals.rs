@@ -507,14 +507,20 @@ fn an_advice_that_its_reversal_overtook_is_taken_for_nothing_else() {
         ("0220", "000000001000", "00"),
         ("0200", "000000001000", "91"),
         ("0220", "000000000500", "94"),
+        // It does not say how much: nothing speaks against it.
+        ("0220", "", "00"),
     ] {
         let mut desk = Desk::new();
         let bare = |mut elements: Elements| {
             elements.remove(ElementNo::TRANSMISSION);
             elements
         };
-        let undo = [(4, amount), (90, &*naming(named, 1, "0000000000"))];
-        let mut seen = desk.shop_sends(SHOP, 420, &with(bare(reversal(1, 9)), &undo));
+        let mut undo = with(bare(reversal(1, 9)), &[(90, &naming(named, 1, "0000000000"))]);
+        undo.remove(ElementNo::AMOUNT);
+        if !amount.is_empty() {
+            undo.set(ElementNo::AMOUNT, amount.as_bytes());
+        }
+        let mut seen = desk.shop_sends(SHOP, 420, &undo);
         while !desk.questions.is_empty() {
             seen.extend(desk.books_answer());
         }

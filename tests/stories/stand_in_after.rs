@@ -305,3 +305,16 @@ fn an_advice_that_is_refused_is_for_the_operator() {
     assert_eq!(state, Some(DebtState::Closed(Closing::Dead)));
     assert!(stands.stands_approved(), "what was told stands");
 }
+
+/// It completes what was sent: in its place nothing else stands that nothing would complete.
+#[test]
+fn what_a_completion_has_named_is_not_approved_after_its_time() {
+    let mut desk = with(limits());
+    only(&desk.shop_sends(SHOP, 100, &purchase(1)));
+    let mut completes = purchase(2);
+    let original = format!("0100{:06}1123183400{:0>11}{:0>11}", 1, "123456", "");
+    completes.set(ElementNo::ORIGINAL, original.as_bytes());
+    desk.shop_sends(SHOP, 220, &completes);
+    let seen = desk.passes(15_000);
+    assert_eq!(seen.iter().find(|seen| seen.session == SHOP).unwrap().code(), "91");
+}

@@ -216,6 +216,7 @@ impl Story {
             original_key,
             original,
             of_advice: false,
+            says_all: true,
             code: ResponseCode::APPROVED,
             at: self.at,
         })));
@@ -250,6 +251,7 @@ impl Story {
             original_key: sent.key,
             original: Some(txn),
             of_advice: false,
+            says_all: true,
             code: ResponseCode::APPROVED,
             at: self.at,
         };

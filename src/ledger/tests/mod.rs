@@ -178,6 +178,7 @@ impl World {
             original_key: Tag(txn.0.into()),
             original: Some(txn),
             of_advice: false,
+            says_all: true,
             at: AT,
             code: ResponseCode::APPROVED,
         })
