@@ -54,8 +54,8 @@ impl Why {
             for stray in strays {
                 writeln!(out, "{}", json_of_stray(stray))?;
             }
-            for now in &life.now {
-                writeln!(out, "{}", json_of_now(now))?;
+            for standing in &life.now {
+                writeln!(out, "{}", json_of_now(standing))?;
             }
         } else {
             for step in &life.steps {
@@ -64,8 +64,8 @@ impl Why {
             for stray in strays {
                 write_stray(&mut out, stray)?;
             }
-            for now in &life.now {
-                write_now(&mut out, now)?;
+            for standing in &life.now {
+                write_now(&mut out, standing)?;
             }
         }
         out.flush()

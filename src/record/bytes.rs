@@ -230,7 +230,7 @@ impl Writer<'_> {
         // No MTI is so large: whoever does not know these bits reads no record that has one.
         let declined = if sent.declined { DECLINED } else { 0 };
         let named = if sent.named.is_some() { NAMED } else { 0 };
-        self.out.extend_from_slice(&(sent.mti.number() | declined | named).to_le_bytes());
+        self.mti_beside(sent.mti, declined | named);
         if let Some(named) = sent.named {
             self.tag(named);
         }
@@ -242,9 +242,11 @@ impl Writer<'_> {
     fn undo(&mut self, undo: &Undo) -> &mut Self {
         let of_advice = if undo.of_advice { OF_ADVICE } else { 0 };
         let says_all = if undo.says_all { SAYS_ALL } else { 0 };
-        self.u32(undo.asker.0).tag(undo.key).tag(undo.content);
-        self.out.extend_from_slice(&(undo.mti.number() | of_advice | says_all).to_le_bytes());
-        self.tag(undo.original_key)
+        self.u32(undo.asker.0)
+            .tag(undo.key)
+            .tag(undo.content)
+            .mti_beside(undo.mti, of_advice | says_all)
+            .tag(undo.original_key)
             .u64(undo.original.map_or(0, |txn| txn.0))
             .code(Some(undo.code))
             .wall(undo.at)
@@ -347,7 +349,12 @@ impl Writer<'_> {
     }
 
     fn mti(&mut self, mti: Mti) -> &mut Self {
-        self.out.extend_from_slice(&mti.number().to_le_bytes());
+        self.mti_beside(mti, 0)
+    }
+
+    /// An MTI, and bits beside it.
+    fn mti_beside(&mut self, mti: Mti, bits: u16) -> &mut Self {
+        self.out.extend_from_slice(&(mti.number() | bits).to_le_bytes());
         self
     }
 

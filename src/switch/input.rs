@@ -341,7 +341,7 @@ impl Arrival {
     fn named_by(&self, keys: &Keys) -> Option<Tag> {
         self.original_key.filter(|_| !self.names_itself())?;
         let original = self.get(ElementNo::ORIGINAL)?;
-        let class = Mti::from_ascii(original.get(..4)?).ok()?.class();
+        let class = mti_named(&original)?.class();
         Some(keys.tag("named", &[&[class.digit()], original.get(4..20)?]))
     }
 
@@ -353,7 +353,7 @@ impl Arrival {
         }
         let Some(named) = self.get(ElementNo::ORIGINAL) else { return false };
         let said = |no| self.get(no).unwrap_or_default();
-        let class = named.get(..4).and_then(|mti| Mti::from_ascii(mti).ok()).map(Mti::class);
+        let class = mti_named(&named).map(Mti::class);
         let sent_at = said(ElementNo::TRANSMISSION);
         // Without element 7 a message is known by 13 and 12. With it these may be those of another message of its purchase.
         let is_local = |when: &[u8]| {
@@ -397,7 +397,7 @@ impl Arrival {
         message: &Message,
         original: &[u8],
     ) -> Option<Tag> {
-        let class = Mti::from_ascii(original.get(..4)?).ok()?.class();
+        let class = mti_named(original)?.class();
         let stan = original.get(4..10)?;
         if original.starts_with(b"0000") || is_zeros(original.get(4..20)?) {
             // It says that there is none.
@@ -458,6 +458,11 @@ impl Arrival {
 
 /// When an asker says that it asked: element 7 and nothing, or 12 and 13.
 type When<'a> = [Plain<'a>; 2];
+
+/// The MTI of the message that element 90 names.
+pub(super) fn mti_named(original: &[u8]) -> Option<Mti> {
+    Mti::from_ascii(original.get(..4)?).ok()
+}
 
 /// Whether digits say nothing.
 fn is_zeros(digits: &[u8]) -> bool {

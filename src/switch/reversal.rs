@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::iso::{Class, ElementNo, ElementSet, Function, Mti, ResponseCode};
+use crate::iso::{Class, ElementNo, ElementSet, Function, ResponseCode};
 use crate::planted::{self, Bug};
 use crate::record::{Opening, Outcome, Owing, Reason, Record, Sent, TxnId, Unanswered, Undo};
 use crate::seal::Tag;
@@ -11,7 +11,7 @@ use crate::tranlog::Ask;
 use super::authorize::Refusal;
 use super::effect::{Effects, Note, Why};
 use super::engine::Engine;
-use super::input::{Arrival, replacement};
+use super::input::{Arrival, mti_named, replacement};
 use super::inquiry::Known;
 use super::named::Named;
 
@@ -62,9 +62,8 @@ impl Engine {
             ResponseCode::FORMAT,
             Why::Said("element 90 does not say what it reverses: MTI, element 11, element 7 and element 32 (or zeros) of the original"),
         ))?;
-        let named = arrival.get(ElementNo::ORIGINAL);
-        let mti = named.as_deref().and_then(|named| named.get(..4)).map(Mti::from_ascii);
-        if mti.is_some_and(|mti| mti.is_ok_and(|mti| mti.class() == Class::Reversal))
+        let named = arrival.get(ElementNo::ORIGINAL).as_deref().and_then(mti_named);
+        if named.is_some_and(|mti| mti.class() == Class::Reversal)
             && !planted::is(Bug::ReversalTakenBack)
         {
             let why = "its element 90 names a reversal, which cannot be taken back";
@@ -143,12 +142,7 @@ impl Engine {
         (original, code): (Option<TxnId>, ResponseCode),
     ) -> Undo {
         const SAID: ElementSet = ElementSet::of(&[3, 4, 49]);
-        let of_advice = |named: &[u8]| {
-            named
-                .get(..4)
-                .and_then(|mti| Mti::from_ascii(mti).ok())
-                .is_some_and(|mti| mti.function() == Function::Advice)
-        };
+        let named = arrival.get(ElementNo::ORIGINAL).as_deref().and_then(mti_named);
         Undo {
             asker: arrival.link,
             key,
@@ -156,7 +150,7 @@ impl Engine {
             mti: arrival.mti(),
             original_key,
             original,
-            of_advice: arrival.get(ElementNo::ORIGINAL).as_deref().is_some_and(of_advice),
+            of_advice: named.is_some_and(|mti| mti.function() == Function::Advice),
             says_all: arrival.card.one().is_some() && arrival.present().and(SAID) == SAID,
             code,
             at: self.now.wall,
