@@ -250,3 +250,23 @@ fn tell(told: std::io::Result<()>) {
         tracing::warn!(%fault, "the service manager was not told");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Moving the books away, as for other troubles, would lose what is older than the journal.
+    #[test]
+    fn a_full_disk_at_the_start_is_the_disks_trouble() {
+        let full = || rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(13), None);
+        let faults: [DaemonError; 3] = [
+            BooksError::from(full()).into(),
+            LedgerError::from(full()).into(),
+            LedgerError::from(BooksError::from(full())).into(),
+        ];
+        for fault in faults {
+            assert_eq!(fault.exit_code(), 74);
+            assert!(fault.to_string().contains("make room"), "{fault}");
+        }
+    }
+}

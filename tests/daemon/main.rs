@@ -453,6 +453,10 @@ fn the_soft_limit_of_descriptors_is_raised() {
     let mut crowd: Vec<_> = (0..128).map(|_| Street::asker_at(&door, "pos")).collect();
     pays(crowd.last_mut().unwrap(), &mut issuer, 1);
     assert!(128 < street.descriptors());
+    // In a core there would be cards.
+    let limits = street.limits();
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(cores.split_whitespace().filter(|word| *word == "0").count(), 2, "{cores}");
 }
 
 /// Books that contradict the journal: without their thread look-ups would wait for ever.

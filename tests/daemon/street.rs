@@ -226,6 +226,12 @@ to = ["bank"]
         fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
     }
 
+    /// The limits of the switch's process, as its kernel tells them.
+    pub(crate) fn limits(&self) -> String {
+        let pid = self.daemon.as_ref().unwrap().id();
+        fs::read_to_string(format!("/proc/{pid}/limits")).unwrap()
+    }
+
     /// What a command says about this street's directory: stdout and stderr.
     pub(crate) fn command(&self, arguments: &[&str]) -> (String, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_iso8583d"))
